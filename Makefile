@@ -1,0 +1,77 @@
+# `make` alone lists the targets. SPEC= names the spec; LOCAL=1 uses the local AWS.
+
+SHELL := /bin/bash
+PYTHON ?= python3.11
+VENV := .venv
+SPEC ?= specs/fifty-servers.yaml
+LOCAL ?=
+ARGS ?=
+
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+PROVISIONER := $(BIN)/provisioner
+FLAGS := $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
+
+# Make ends with 2 whatever a command ended with, so each target says what the command's exit code was.
+define run
+	@$(1) || { code=$$?; echo "exit code $$code" >&2; exit $$code; }
+endef
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long check format generate clean
+
+help: ## List the targets
+	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [ARGS='...']"
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
+
+$(READY): pyproject.toml requirements.lock
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@echo "installing into $(VENV)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@touch $@
+
+setup: $(READY) ## Make the virtual environment
+
+demo: $(READY) ## Plan, apply, plan again, show and destroy 50 servers on the local AWS
+	@SPEC=$(SPEC) PROVISIONER=$(PROVISIONER) ./tools/demo.sh
+
+validate: $(READY) ## Check SPEC, offline
+	$(call run,$(PROVISIONER) validate $(SPEC))
+
+plan: $(READY) ## Show what apply would do
+	$(call run,$(PROVISIONER) plan $(SPEC) $(FLAGS))
+
+apply: $(READY) ## Make AWS as SPEC says (ARGS=--yes does not ask)
+	$(call run,$(PROVISIONER) apply $(SPEC) $(FLAGS))
+
+destroy: $(READY) ## Delete everything of SPEC's environment (ARGS=--yes does not ask)
+	$(call run,$(PROVISIONER) destroy $(SPEC) $(FLAGS))
+
+status: $(READY) ## Show what there is
+	$(call run,$(PROVISIONER) status $(SPEC) $(FLAGS))
+
+local-up: $(READY) ## Start the local AWS
+	$(call run,$(PROVISIONER) local up $(ARGS))
+
+local-down: $(READY) ## Stop the local AWS
+	$(call run,$(PROVISIONER) local down)
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest -n 2
+
+check: $(READY) ## Lint, format check and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+generate: $(READY) ## Write the combined schema and docs/spec.md anew
+	$(BIN)/python -m provisioner.spec.generate
+
+clean: ## Remove the virtual environment and all caches
+	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,252 @@
+"""AWS: session, clients, the read-only guard, retries and errors in plain words.
+
+The only module that imports boto3, botocore and tenacity.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import boto3
+import botocore.exceptions as botocore_errors
+from botocore import xform_name
+from botocore.config import Config
+from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+from provisioner.errors import AwsError, ProvisionerError
+from provisioner.model import Identity
+from provisioner.retry import NETWORK_ERROR, patience_for
+
+READING = ("Describe", "Get", "List")
+MOST_AT_ONCE = 16
+# IAM's buckets are small, unpublished and cannot be raised.
+MOST_AT_ONCE_IN_IAM = 4
+
+
+@dataclass(frozen=True)
+class Target:
+    """Which AWS to talk to, and as whom."""
+
+    region: str
+    profile: str | None = None
+    endpoint_url: str | None = None
+    is_local: bool = False
+
+
+@dataclass(frozen=True)
+class Sent:
+    """One call that was made: how long it took, and the error code or None."""
+
+    service: str
+    operation: str
+    seconds: float
+    code: str | None
+
+
+class Aws:
+    """Calls to AWS. Reads only, until `for_writing` is asked for.
+
+    Threads may share it. Every call is retried for what `provisioner.retry` names and nothing else;
+    boto's own retries are off, because they ask again where capacity is short.
+    """
+
+    def __init__(
+        self,
+        target: Target,
+        on_call: Callable[[Sent], None] = lambda _: None,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self._on_call = on_call
+        self._sleep = sleep
+        self._may_write = False
+        self._lock = threading.Lock()
+        self._clients: dict[str, Any] = {}
+        self._made: set[str] = set()
+        self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
+        self.target = target
+        self._config = Config(
+            region_name=target.region,
+            retries={"total_max_attempts": 1, "mode": "standard"},
+            max_pool_connections=MOST_AT_ONCE,
+            user_agent_extra="provisioner",
+        )
+        try:
+            self._session = (
+                boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
+                if target.is_local
+                else boto3.Session(profile_name=target.profile)
+            )
+        except botocore_errors.ProfileNotFound as error:
+            raise ProvisionerError(
+                str(error), "see `aws configure list-profiles` for the profiles there are"
+            ) from error
+
+    def for_writing(self) -> Aws:
+        """The same connections, with every operation allowed."""
+        writer = object.__new__(Aws)
+        writer.__dict__.update(self.__dict__)
+        writer._may_write = True
+        return writer
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """Send one call, again where that is right, and return its answer.
+
+        Raises AwsError, and PermissionError for a write through a reading connection.
+        """
+        if not self._may_write and not operation.startswith(READING):
+            raise PermissionError(f"{service} {operation} would write; this connection only reads")
+        client = self._client(service)
+        method = getattr(client, xform_name(operation))
+
+        def attempt() -> dict[str, Any]:
+            return self._attempt(service, operation, method, params)
+
+        answer: dict[str, Any] = Retrying(
+            retry=lambda state: self._should_retry(state),
+            wait=wait_random_exponential(multiplier=0.5, max=8, min=0.1),
+            stop=lambda _: False,
+            sleep=self._sleep,
+            reraise=True,
+        )(attempt)
+        self._remember(operation, params, answer)
+        return answer
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        """All items that the pages of an operation hold under `key`, 1000 a page. Raises AwsError."""
+        size, sent, received = (
+            ("MaxItems", "Marker", "Marker") if service == "iam" else ("MaxResults", "NextToken", "NextToken")
+        )
+        params = params | {size: 1000}
+        while True:
+            answer = self.call(service, operation, **params)
+            yield from answer.get(key, ())
+            if not answer.get(received):
+                return
+            params = params | {sent: answer[received]}
+
+    def together(self, *reads: Callable[[], Any]) -> list[Any]:
+        """The results of functions without arguments, run side by side, in their order."""
+        if len(reads) <= 1:
+            return [read() for read in reads]
+        with ThreadPoolExecutor(max_workers=min(len(reads), MOST_AT_ONCE)) as pool:
+            futures = [pool.submit(read) for read in reads]
+            return [future.result() for future in futures]
+
+    def identity(self) -> Identity:
+        """Who we are to AWS. Raises AwsError."""
+        answer = self.call("sts", "GetCallerIdentity")
+        return Identity(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
+
+    def _client(self, service: str) -> Any:
+        # Making clients from one session in several threads races (boto3 guide, "Multithreading").
+        with self._lock:
+            if service not in self._clients:
+                try:
+                    self._clients[service] = self._session.client(  # type: ignore[call-overload]
+                        service, endpoint_url=self.target.endpoint_url, config=self._config
+                    )
+                except (botocore_errors.BotoCoreError, ValueError) as error:
+                    raise _unreachable(service, "(connecting)", error) from error
+            return self._clients[service]
+
+    def _attempt(
+        self, service: str, operation: str, method: Callable[..., dict[str, Any]], params: dict[str, Any]
+    ) -> dict[str, Any]:
+        started = time.monotonic()
+        code: str | None = None
+        try:
+            if service != "iam":
+                return method(**params)
+            with self._iam_slots:
+                started = time.monotonic()
+                return method(**params)
+        except botocore_errors.ClientError as error:
+            translated = _answered(service, operation, error)
+            code = translated.code
+            raise translated from error
+        except botocore_errors.BotoCoreError as error:
+            translated = _unreachable(service, operation, error)
+            code = translated.code
+            raise translated from error
+        finally:
+            self._on_call(Sent(service, operation, time.monotonic() - started, code))
+
+    def _should_retry(self, state: RetryCallState) -> bool:
+        error = state.outcome.exception() if state.outcome else None
+        if not isinstance(error, AwsError):
+            return False
+        patience = patience_for(error, self._made)
+        return patience is not None and (state.seconds_since_start or 0.0) < patience.seconds
+
+    def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
+        if operation == "CreateRole":
+            self._made.add(params["RoleName"])
+        elif operation == "CreateInstanceProfile":
+            self._made.add(params["InstanceProfileName"])
+        elif operation in ("DeleteRole", "DeleteInstanceProfile"):
+            self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
+        elif operation == "RunInstances":
+            self._made.update(instance["InstanceId"] for instance in answer["Instances"])
+
+
+_LOGIN_HINT = (
+    "give access keys in the environment, a profile with --profile, or `aws sso login`; "
+    "--local needs no account at all"
+)
+
+_HINTS = {
+    "NoCredentials": _LOGIN_HINT,
+    "ExpiredToken": "the credentials have expired: log in again (`aws sso login`) or fetch new ones",
+    "ExpiredTokenException": "the credentials have expired: log in again (`aws sso login`) or fetch new ones",
+    "RequestExpired": "the credentials have expired, or this machine's clock is wrong",
+    "InvalidClientTokenId": "AWS does not know this access key: check AWS_ACCESS_KEY_ID or --profile",
+    "UnrecognizedClientException": "AWS does not know this access key: check AWS_ACCESS_KEY_ID or --profile",
+    "SignatureDoesNotMatch": "the secret access key does not belong to the access key",
+    "AuthFailure": "AWS does not take these credentials here: check the keys, and that the region is on",
+    "OptInRequired": "this account has not opted in to the region or the service",
+    NETWORK_ERROR: "check the network, the region's name and --endpoint-url",
+}
+
+
+def _answered(service: str, operation: str, error: botocore_errors.ClientError) -> AwsError:
+    detail = error.response.get("Error", {})
+    metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
+    code = str(detail.get("Code", "Unknown"))
+    hint = _HINTS.get(code)
+    if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
+        hint = f"these credentials need the permission {service}:{operation}"
+    return AwsError(
+        service,
+        operation,
+        code,
+        str(detail.get("Message", "")),
+        int(metadata.get("HTTPStatusCode", 0)),
+        metadata.get("RequestId"),
+        hint,
+    )
+
+
+_NETWORK_ERRORS = (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)
+
+_CREDENTIAL_ERRORS = (
+    botocore_errors.NoCredentialsError,
+    botocore_errors.PartialCredentialsError,
+    botocore_errors.CredentialRetrievalError,
+    botocore_errors.TokenRetrievalError,
+    botocore_errors.SSOError,
+    botocore_errors.ConfigNotFound,
+)
+
+
+def _unreachable(service: str, operation: str, error: Exception) -> AwsError:
+    code = type(error).__name__
+    if isinstance(error, _CREDENTIAL_ERRORS):
+        code = "NoCredentials"
+    elif isinstance(error, _NETWORK_ERRORS):
+        code = NETWORK_ERROR
+    return AwsError(service, operation, code, str(error), hint=_HINTS.get(code))

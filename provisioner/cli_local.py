@@ -1,0 +1,109 @@
+"""`provisioner local`: the local AWS by hand."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any
+
+import click
+
+from provisioner import local as local_aws
+from provisioner.connect import require_local
+from provisioner.errors import LocalAwsError, UsageError
+from provisioner.local import LocalAws, Switches
+
+
+@click.group()
+def local() -> None:
+    """The local AWS: EC2, IAM, STS and SSM on 127.0.0.1, for trying and testing without an account."""
+
+
+def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds one option for every switch of the local AWS."""
+    for switch in reversed(fields(Switches)):
+        name = f"--{switch.name.replace('_', '-')}"
+        help_text = switch.metadata["help"]
+        if isinstance(switch.default, bool):
+            option = click.option(name, switch.name, is_flag=True, default=None, help=help_text)
+        else:
+            option = click.option(name, switch.name, type=type(switch.default), help=help_text)
+        command = option(command)
+    return command
+
+
+@local.command()
+@click.option(
+    "--port", type=int, help=f"Port on 127.0.0.1; {local_aws.DEFAULT_PORT} by default, 0: any free one."
+)
+@switch_options
+def up(port: int | None, **switches: Any) -> None:
+    """Start the local AWS in the background; harmless when it runs already."""
+    require_local()
+    chosen = {name: value for name, value in switches.items() if value is not None}
+    running = local_aws.up(port, **chosen)
+    click.echo(f"LOCAL AWS at {running.endpoint_url} (process {running.pid})")
+    click.echo(f"  the aws command line: AWS_ENDPOINT_URL={running.endpoint_url} AWS_ACCESS_KEY_ID=local \\")
+    click.echo("    AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 aws ec2 describe-instances")
+
+
+@local.command()
+def down() -> None:
+    """Stop the local AWS; all that is in it is gone."""
+    click.echo("LOCAL AWS stopped" if local_aws.down() else "LOCAL AWS was not running")
+
+
+@local.command()
+def status() -> None:
+    """Say whether the local AWS runs. Exit code 1 when it does not."""
+    running = local_aws.status()
+    if running is None:
+        click.echo("LOCAL AWS is not running")
+        raise click.exceptions.Exit(1)
+    click.echo(f"LOCAL AWS at {running.endpoint_url} (process {running.pid}), log {local_aws.log_file()}")
+
+
+@local.command()
+def reset() -> None:
+    """Empty the local AWS and switch every fault off."""
+    local_aws.reset()
+    click.echo("LOCAL AWS is empty")
+
+
+@local.command()
+@click.option("--format", "output_format", type=click.Choice(["text", "json"]), default="text")
+@click.option("--clear", is_flag=True, help="Forget them afterwards.")
+def calls(output_format: str, clear: bool) -> None:
+    """Show the calls that the local AWS has answered, and how many of each."""
+    running = _running()
+    if output_format == "json":
+        records = [record.__dict__ for record in local_aws.calls(running)]
+        click.echo(json.dumps(records, indent=2, default=str))
+    else:
+        counted = local_aws.count_calls(running)
+        for operation, number in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
+            click.echo(f"{number:7,}  {operation}")
+        click.echo(f"{sum(counted.values()):7,}  in all")
+    if clear:
+        local_aws.clear_calls(running)
+
+
+@local.command("add-instance")
+@click.argument("instance_id", default="i-0123456789abcdef0")
+@click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given again.")
+@click.option("--region", default="us-east-1", show_default=True)
+def add_instance(instance_id: str, tags: tuple[str, ...], region: str) -> None:
+    """Run an instance that no spec owns, for trying attachments."""
+    malformed = [tag for tag in tags if "=" not in tag]
+    if malformed:
+        raise UsageError(f"{malformed[0]} is no tag", "write --tag KEY=VALUE")
+    pairs = dict(tag.split("=", 1) for tag in tags)
+    click.echo(local_aws.add_instance(_running(), instance_id, pairs, region=region))
+
+
+def _running() -> LocalAws:
+    running = local_aws.status()
+    if running is None:
+        raise LocalAwsError("the local AWS is not running", "start it with `provisioner local up`")
+    return running

@@ -1,0 +1,59 @@
+"""From a command's options to a connection: the real AWS by boto3's chain, or the local one."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from provisioner.aws import Aws, Sent, Target
+from provisioner.errors import LocalAwsError, UsageError
+
+LOCAL_VARIABLE = "PROVISIONER_LOCAL"
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line says about the connection."""
+
+    profile: str | None = None
+    endpoint_url: str | None = None
+    local: bool = False
+    verbose: bool = False
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the local AWS is meant, by `--local` or by the environment variable."""
+        return self.local or os.environ.get(LOCAL_VARIABLE, "") not in ("", "0")
+
+
+def connect(region: str, options: Options, on_call: Callable[[Sent], None]) -> Aws:
+    """A reading connection to the AWS that the options name; the local one is started if need be.
+    `on_call` is told every call.
+
+    Raises UsageError, LocalAwsError, and ProvisionerError for a profile that does not exist.
+    """
+    if not options.is_local:
+        return Aws(Target(region, options.profile, options.endpoint_url), on_call)
+    if options.profile or options.endpoint_url:
+        raise UsageError(
+            "--local uses an address and credentials of its own, so it goes with neither --profile nor "
+            "--endpoint-url",
+            f"leave one of them out (${LOCAL_VARIABLE} is {os.environ.get(LOCAL_VARIABLE, 'not set')})",
+        )
+    return Aws(Target(region, endpoint_url=local_endpoint(), is_local=True), on_call)
+
+
+def local_endpoint() -> str:
+    """The address of the local AWS, which is started if it does not run. Raises LocalAwsError."""
+    require_local()
+    from provisioner import local
+
+    return local.up().endpoint_url
+
+
+def require_local() -> None:
+    """Raises LocalAwsError when what the local AWS is made of is not installed."""
+    if importlib.util.find_spec("moto") is None:
+        raise LocalAwsError("the local AWS is not installed", "pip install 'provisioner[local]'")

@@ -1,0 +1,98 @@
+"""One tree of errors. Each says what is wrong and what to do, and carries the exit code of its kind."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+class ProvisionerError(Exception):
+    """Anything a user is told without a traceback.
+
+    `message` says what is wrong and where; `hint`, when there is one, what to do about it.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing wrong in a spec, at a place that an editor can jump to (line and column from 1)."""
+
+    file: str
+    line: int
+    column: int
+    field: str
+    message: str
+    hint: str | None = None
+
+    def __str__(self) -> str:
+        where = f"{self.file}:{self.line}:{self.column}"
+        what = f"{self.field}: {self.message}" if self.field else self.message
+        return f"{where}: {what}" + (f"; {self.hint}" if self.hint else "")
+
+
+class SpecError(ProvisionerError):
+    """A spec that cannot be used; `problems` lists everything found, in the order of the file."""
+
+    exit_code = 3
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(problems))
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class UsageError(ProvisionerError):
+    """A command line that cannot be carried out; nothing was sent."""
+
+    exit_code = 3
+
+
+class Refused(ProvisionerError):
+    """A safety rule said no; nothing was changed."""
+
+    exit_code = 4
+
+
+class LocalAwsError(ProvisionerError):
+    """The local AWS could not be started, stopped or reached."""
+
+
+class AwsError(ProvisionerError):
+    """What AWS, or the way to it, answered instead of a result.
+
+    `code` is AWS's error code, or one of ours for what never reached AWS: `NoCredentials`, `NetworkError`.
+    `text` is AWS's own message, `status` the HTTP status (0 when there was no answer).
+    """
+
+    def __init__(
+        self,
+        service: str,
+        operation: str,
+        code: str,
+        text: str,
+        status: int = 0,
+        request_id: str | None = None,
+        hint: str | None = None,
+    ) -> None:
+        super().__init__(f"{service} {operation}: {code}: {text}", hint)
+        self.service = service
+        self.operation = operation
+        self.code = code
+        self.text = text
+        self.status = status
+        self.request_id = request_id
+
+
+class WaitError(ProvisionerError):
+    """Instances that did not become what was waited for."""
+
+
+class Interrupted(ProvisionerError):
+    """The user asked to stop; what was in flight was finished."""
+
+    exit_code = 130

@@ -1,0 +1,272 @@
+"""Attachments: a profile on instances that are not ours. Attached and detached, never owned or terminated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.instances import (
+    LIVE,
+    Instance,
+    bind,
+    by_ids,
+    find_associations,
+    find_instances,
+    group_by,
+    release,
+)
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    Desired,
+    Environment,
+    FieldChange,
+    Findings,
+    Note,
+    Refusal,
+    Seen,
+    Step,
+)
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG
+
+
+@dataclass(frozen=True)
+class Attachment:
+    """A profile's address and the instances it goes to: by id, or all that have some tags."""
+
+    profile: Address
+    instances: tuple[str, ...]
+    tags: Mapping[str, str]
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return frozenset({self.profile})
+
+
+@dataclass(frozen=True)
+class SeenAttachment:
+    """The instances chosen, and `left`: those still bound to a profile of ours that nothing asks for now.
+
+    `marked` is the name of a profile whose mark of an attachment is to go with them.
+    """
+
+    chosen: tuple[Instance, ...] = ()
+    left: tuple[Instance, ...] = ()
+    marked: str | None = None
+    uses: frozenset[Address] = frozenset()
+    associations: Mapping[str, str] = field(default_factory=dict)
+
+
+class AttachmentKind:
+    name = "attachment"
+    section = "attachments"
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:
+        profile = raw["instance_profile"]
+        entry.check_reference(("instance_profile",), "instance_profiles", profile)
+        return Attachment(
+            profile=Address("instance_profile", profile),
+            instances=tuple(raw.get("instances", ())),
+            tags=raw.get("select", {}).get("tags", {}),
+        )
+
+    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+        taken: dict[str, Address] = {}
+        for address, attachment in resources.items():
+            if not isinstance(attachment, Attachment):
+                continue
+            for index, instance in enumerate(attachment.instances):
+                other = taken.setdefault(instance, address)
+                if other != address:
+                    yield address, ("instances", index), f"{instance} is in {other} already"
+
+    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+        wanted = {at: each for at, each in environment.resources.items() if isinstance(each, Attachment)}
+        chosen = reader.together(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
+        return {
+            at: SeenAttachment(chosen=instances, uses=each.uses)
+            for (at, each), instances in zip(wanted.items(), chosen, strict=True)
+        }
+
+    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
+        seen: dict[Address, SeenAttachment] = {
+            at: thing for at, thing in world.observed.resources.items() if isinstance(thing, SeenAttachment)
+        }
+        for address, left in _left_over(reader, world):
+            there = seen.get(address, SeenAttachment())
+            uses = there.uses | left.uses
+            seen[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
+        changing = [
+            each.id
+            for at, thing in seen.items()
+            for each in (*_bound_wrong(at, thing, world), *thing.left)
+            if each.profile
+        ]
+        associations = find_associations(reader, changing)
+        return {at: replace(thing, associations=associations) for at, thing in seen.items()}
+
+    def compare(self, address: Address, world: World) -> Findings:
+        attachment: Attachment | None = world.desired(address)
+        seen: SeenAttachment = world.seen(address) or SeenAttachment()
+        refusals = tuple(_refusals(address, attachment, seen, world)) if attachment else ()
+        changes = (
+            *(_attach(address, attachment, seen, world) if attachment else ()),
+            *_detach(address, seen, world),
+        )
+        notes = (
+            (Note(address, f"no instance has the tags {dict(attachment.tags)}"),)
+            if attachment and attachment.tags and not seen.chosen
+            else ()
+        )
+        return Findings(changes, refusals, notes)
+
+    def status(self, address: Address, world: World) -> Mapping[str, Any]:
+        seen: SeenAttachment = world.seen(address) or SeenAttachment()
+        wrong = _bound_wrong(address, seen, world)
+        return {
+            "state": f"{len(seen.chosen) - len(wrong)} of {len(seen.chosen)} attached",
+            "members": [each.summary() for each in (*seen.chosen, *seen.left)],
+        }
+
+
+def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
+    by_tags = tuple((f"tag:{key}", (value,)) for key, value in sorted(attachment.tags.items()))
+    scopes = [by_tags] if by_tags else list(by_ids(attachment.instances))
+    live = ("instance-state-name", LIVE)
+    found = reader.together(*(lambda scope=scope: find_instances(reader, (*scope, live)) for scope in scopes))
+    return tuple(instance for instances in found for instance in instances)
+
+
+def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAttachment]]:
+    """Instances that are bound to a marked profile of ours, and that no attachment asks for."""
+    environment = world.environment.name
+    marked = {
+        at: thing
+        for at, thing in world.observed.resources.items()
+        if isinstance(thing, FoundProfile) and thing.is_owned_by(environment) and ATTACHED_TAG in thing.tags
+    }
+    if not marked:
+        return
+    arns = tuple(profile.arn for profile in marked.values())
+    bound = find_instances(reader, (("iam-instance-profile.arn", arns), ("instance-state-name", LIVE)))
+    for at, profile in marked.items():
+        asking = {
+            address: world.seen(address)
+            for address, thing in world.environment.resources.items()
+            if isinstance(thing, Attachment) and thing.profile == at and not world.destroying
+        }
+        wanted = {each.id for seen in asking.values() if seen for each in seen.chosen}
+        left = tuple(
+            each
+            for each in bound
+            if each.profile
+            and each.profile.arn == profile.arn
+            and each.tag(ENVIRONMENT_TAG) != environment
+            and each.id not in wanted
+        )
+        unmark = None if asking or world.destroying else profile.name
+        if left or unmark:
+            address = min(asking, default=_free_address(at.key, world))
+            yield address, SeenAttachment(left=left, marked=unmark, uses=frozenset({at}))
+
+
+def _free_address(key: str, world: World) -> Address:
+    """Where to show what left the spec: the profile's key, or the first attachment there was for it."""
+    address = Address("attachment", key)
+    while world.desired(address):
+        address = Address("attachment", f"{address.key}-left")
+    return address
+
+
+def _bound_wrong(address: Address, seen: SeenAttachment, world: World) -> list[Instance]:
+    attachment: Attachment | None = world.desired(address)
+    return bound_wrong(wanted_at(attachment.profile, world), seen.chosen) if attachment else []
+
+
+def _refusals(
+    address: Address, attachment: Attachment, seen: SeenAttachment, world: World
+) -> Iterator[Refusal]:
+    found = {each.id for each in seen.chosen}
+    missing = [instance for instance in attachment.instances if instance not in found]
+    if missing:
+        yield Refusal(
+            address,
+            f"ec2 DescribeInstances: there is no live instance {', '.join(missing)} "
+            f"in {world.environment.region}",
+            "correct `instances:`; the list is exact, so that a typo is not taken for a wish",
+            exit_code=1,
+        )
+    own = [each.id for each in seen.chosen if each.tag(ENVIRONMENT_TAG) == world.environment.name]
+    if own:
+        yield Refusal(
+            address,
+            f"{', '.join(own)} belongs to a fleet of this environment",
+            "give the fleet the `instance_profile:`, and choose others here",
+        )
+    for other, thing in world.environment.resources.items():
+        if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
+            both = found & {each.id for each in (world.seen(other) or SeenAttachment()).chosen}
+            if both:
+                yield Refusal(
+                    address,
+                    f"{', '.join(sorted(both))} is in {other} too, with another profile",
+                    "an instance has one profile; take it out of one of the two",
+                )
+
+
+def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, world: World) -> Iterator[Change]:
+    wanted = wanted_at(attachment.profile, world)
+    for instances in group_by(_bound_wrong(address, seen, world), lambda each: each.profile):
+        before = instances[0].profile
+        ids = tuple(each.id for each in instances)
+        reason = "no instance profile yet"
+        if before:
+            reason = (
+                "bound to a profile of that name that was deleted"
+                if before.arn == wanted.arn
+                else "has another instance profile, which is taken off"
+            )
+        yield Change(
+            address,
+            Action.UPDATE if before else Action.CREATE,
+            reason,
+            fields=(FieldChange("instance_profile", before.name if before else None, wanted.name),),
+            instances=ids,
+            size=len(ids),
+            steps=bind(instances, wanted.name, wanted.arn, _only(seen.associations, ids), by_ids(ids)),
+        )
+
+
+def _detach(address: Address, seen: SeenAttachment, world: World) -> Iterator[Change]:
+    if not seen.left and not seen.marked:
+        return
+    ids = tuple(each.id for each in seen.left)
+    unmark: tuple[Step, ...] = (
+        (
+            Call(
+                "iam", "UntagInstanceProfile", {"InstanceProfileName": seen.marked, "TagKeys": [ATTACHED_TAG]}
+            ),
+        )
+        if seen.marked
+        else ()
+    )
+    profiles = sorted({each.profile.name for each in seen.left if each.profile})
+    yield Change(
+        address,
+        Action.DELETE if ids else Action.UPDATE,
+        "destroying" if world.destroying else "no longer in the spec",
+        fields=(FieldChange("instance_profile", ", ".join(profiles), None),) if ids else (),
+        instances=ids,
+        size=max(len(ids), 1),
+        steps=(*(release(seen.left, seen.associations, by_ids(ids)) if ids else ()), *unmark),
+    )
+
+
+def _only(associations: Mapping[str, str], ids: Sequence[str]) -> dict[str, str]:
+    return {each: associations[each] for each in ids if each in associations}

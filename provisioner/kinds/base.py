@@ -1,0 +1,92 @@
+"""The contract of a kind: everything the core asks of it. A new kind implements this and joins `KINDS`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple, Protocol
+
+from provisioner.model import Address, Desired, Environment, Findings, Identity, Observed, Seen
+
+Path = tuple[str | int, ...]
+
+
+class Entry(Protocol):
+    """One entry of a section of the spec while it is being read. Paths are relative to the entry."""
+
+    environment: str
+    tags: Mapping[str, str]
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Report something wrong at `path`; reading goes on, so that all problems are told at once."""
+
+    def read_file(self, path: Path, name: str) -> bytes | None:
+        """The content of the file that the spec names at `path`, relative to the spec's own folder.
+
+        None when it cannot be read, which has then been reported.
+        """
+
+    def check_reference(self, path: Path, section: str, key: str) -> None:
+        """Report at `path` a key that the named section of the spec does not have."""
+
+
+class Reader(Protocol):
+    """AWS, for reading only: any operation but Describe, Get and List is refused."""
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """One call. Raises AwsError."""
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        """All items that the pages of an operation hold under `key`. Raises AwsError."""
+
+    def together(self, *reads: Any) -> list[Any]:
+        """The results of functions without arguments, run side by side, in their order."""
+
+
+class World(NamedTuple):
+    """What a kind may look at while it compares: the whole spec and all that was observed."""
+
+    environment: Environment
+    observed: Observed
+    destroying: bool = False
+
+    @property
+    def identity(self) -> Identity:
+        return self.observed.identity
+
+    def desired(self, address: Address) -> Any:
+        return None if self.destroying else self.environment.resources.get(address)
+
+    def seen(self, address: Address) -> Any:
+        return self.observed.resources.get(address)
+
+    def seen_of(self, kind: str) -> dict[Address, Any]:
+        """All that was observed of one kind."""
+        return {at: thing for at, thing in self.observed.resources.items() if at.kind == kind}
+
+
+class Kind(Protocol):
+    """One kind of thing. Methods that take a Reader read AWS; all others are pure."""
+
+    name: str
+    section: str
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Desired:
+        """The entry `raw`, which satisfies the kind's schema, as a value.
+
+        What a schema cannot say is reported to `entry`; what is returned then is not used.
+        """
+
+    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+        """Problems between entries: address, path within the entry, message."""
+
+    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+        """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants."""
+
+    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
+        """What else `compare` needs, now that everything was observed; all of this kind, once more."""
+
+    def compare(self, address: Address, world: World) -> Findings:
+        """What to do so that AWS has what the spec says at one address."""
+
+    def status(self, address: Address, world: World) -> Mapping[str, Any]:
+        """What there is at one address: JSON data with `state`, and with `members` where it has any."""

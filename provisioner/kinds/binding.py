@@ -1,0 +1,44 @@
+"""The profile that a fleet's members are to be bound to, and those that are not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from provisioner.kinds.base import World
+from provisioner.kinds.instance_profile import FoundProfile, InstanceProfile
+from provisioner.kinds.instances import Instance
+from provisioner.model import Address
+
+
+@dataclass(frozen=True)
+class WantedProfile:
+    """A profile to be bound to. `id` is None while it does not exist; nobody can be bound to it then."""
+
+    name: str
+    arn: str
+    id: str | None
+
+
+def wanted_at(address: Address, world: World) -> WantedProfile:
+    """The profile that the spec has at an address."""
+    profile: InstanceProfile = world.desired(address)
+    found: FoundProfile | None = world.seen(address)
+    identity = world.identity
+    arn = f"arn:{identity.partition}:iam::{identity.account_id}:instance-profile{profile.path}{profile.name}"
+    return WantedProfile(profile.name, arn, found.id if found else None)
+
+
+def bound_wrong(wanted: WantedProfile | None, instances: Sequence[Instance]) -> list[Instance]:
+    """The instances that are bound to something else than they should be.
+
+    A profile that was deleted and made again has its old name and ARN but another id, and instances bound
+    to the old one get no credentials: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IamInstanceProfile.html
+    """
+    if wanted is None:
+        return [each for each in instances if each.profile]
+    return [
+        each
+        for each in instances
+        if not each.profile or each.profile.arn != wanted.arn or each.profile.id != wanted.id
+    ]

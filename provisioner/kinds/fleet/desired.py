@@ -1,0 +1,175 @@
+"""A fleet as a spec asks for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+from provisioner.kinds.base import Entry
+from provisioner.model import Address
+from provisioner.naming import FLEET_TAG, default_name, ownership_tags
+
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+LARGEST_USER_DATA = 16 * 1024
+
+
+@dataclass(frozen=True)
+class Image:
+    """Where the image comes from: an id, or an SSM parameter, or the newest of an owner by name."""
+
+    id: str | None = None
+    ssm: str | None = None
+    owner: str | None = None
+    name: str | None = None
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where members may run: these subnets, those with these tags, or the default ones (of these zones)."""
+
+    subnets: tuple[str, ...] = ()
+    tags: Mapping[str, str] | None = None
+    zones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Volume:
+    """A volume that is made at launch; the root volume has no device. None: AWS chooses."""
+
+    device: str | None = None
+    size_gb: int | None = None
+    type: str | None = None
+    iops: int | None = None
+    throughput: int | None = None
+    encrypted: bool | None = None
+    kms_key_id: str | None = None
+    delete_on_termination: bool = True
+
+
+@dataclass(frozen=True)
+class Fleet:
+    """A fleet. `tags` are those that every member has but for its name. None: AWS chooses."""
+
+    key: str
+    count: int
+    name: str
+    profile: Address | None
+    image: Image
+    instance_types: tuple[str, ...]
+    where: Where
+    security_groups: tuple[str, ...]
+    key_name: str | None
+    user_data: bytes
+    root_volume: Volume | None
+    volumes: tuple[Volume, ...]
+    http_tokens: str
+    http_endpoint: str
+    hop_limit: int
+    instance_tags: str
+    monitoring: bool
+    ebs_optimized: bool | None
+    termination_protection: bool
+    shutdown_behavior: str
+    associate_public_ip: bool | None
+    tenancy: str
+    tags: Mapping[str, str]
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return frozenset({self.profile}) if self.profile else frozenset()
+
+    @property
+    def is_indexed(self) -> bool:
+        """Whether each member has a number in its name."""
+        return self.member_name(1) != self.name
+
+    def member_name(self, index: int) -> str:
+        """The Name tag of the member with this number."""
+        return self.name.format(index=index)
+
+
+def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
+    """The entry as a Fleet; what a schema cannot say is reported to `entry`."""
+    profile = raw.get("instance_profile")
+    if profile:
+        entry.check_reference(("instance_profile",), "instance_profiles", profile)
+    metadata = raw.get("metadata", {})
+    types = raw["instance_type"]
+    return Fleet(
+        key=key,
+        count=raw["count"],
+        name=_name(key, raw, entry),
+        profile=Address("instance_profile", profile) if profile else None,
+        image=Image(id=raw["image"]) if isinstance(raw["image"], str) else Image(**raw["image"]),
+        instance_types=(types,) if isinstance(types, str) else tuple(types),
+        where=_where(raw),
+        security_groups=tuple(raw.get("security_groups", ())),
+        key_name=raw.get("key_name"),
+        user_data=_user_data(raw.get("user_data", ""), entry),
+        root_volume=Volume(**raw["root_volume"]) if raw.get("root_volume") else None,
+        volumes=_volumes(raw.get("volumes", ()), entry),
+        http_tokens=metadata.get("http_tokens", "required"),
+        http_endpoint=metadata.get("http_endpoint", "enabled"),
+        hop_limit=metadata.get("hop_limit", 1),
+        instance_tags=metadata.get("instance_tags", "disabled"),
+        monitoring=raw.get("monitoring", False),
+        ebs_optimized=raw.get("ebs_optimized"),
+        termination_protection=raw.get("termination_protection", False),
+        shutdown_behavior=raw.get("shutdown_behavior", "stop"),
+        associate_public_ip=raw.get("associate_public_ip"),
+        tenancy=raw.get("tenancy", "default"),
+        tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment), FLEET_TAG: key},
+    )
+
+
+def _name(key: str, raw: Mapping[str, Any], entry: Entry) -> str:
+    name: str = raw.get("name", default_name(entry.environment, key))
+    try:
+        longest = name.format(index=raw["count"])
+    except (ValueError, KeyError, IndexError, AttributeError):
+        entry.problem(("name",), f"{name!r} is no template", "write {index} or {index:02d} for the number")
+        return name
+    if len(longest) > 256:
+        entry.problem(("name",), "a name is a tag, and a tag takes at most 256 characters")
+    if "Name" in raw.get("tags", {}):
+        entry.problem(("tags", "Name"), "the Name tag is given by `name:`", "move it there")
+    return name
+
+
+def _where(raw: Mapping[str, Any]) -> Where:
+    subnets = raw.get("subnets", ())
+    if isinstance(subnets, Mapping):
+        return Where(tags=subnets["tags"])
+    return Where(subnets=tuple(subnets), zones=tuple(raw.get("availability_zones", ())))
+
+
+def _user_data(written: Any, entry: Entry) -> bytes:
+    if isinstance(written, str):
+        content: bytes | None = written.encode()
+        path: tuple[str, ...] = ("user_data",)
+    else:
+        path = ("user_data", "file")
+        content = entry.read_file(path, written["file"])
+    if content and len(content) > LARGEST_USER_DATA:
+        entry.problem(
+            path,
+            f"{len(content)} bytes of user data; EC2 takes at most {LARGEST_USER_DATA}",
+            "put the bulk where the instance can fetch it, S3 for instance",
+        )
+    return content or b""
+
+
+def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:
+    devices: set[str] = set()
+    for index, volume in enumerate(written):
+        if volume["device"] in devices:
+            entry.problem(("volumes", index, "device"), f"{volume['device']} is given twice")
+        devices.add(volume["device"])
+    return tuple(sorted((Volume(**volume) for volume in written), key=lambda volume: volume.device or ""))
+
+
+def as_fields(volume: Volume) -> dict[str, Any]:
+    """What a volume says, without what it leaves to AWS."""
+    said = {field.name: getattr(volume, field.name) for field in fields(volume)}
+    return {name: value for name, value in said.items() if value is not None}

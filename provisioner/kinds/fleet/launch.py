@@ -1,0 +1,242 @@
+"""Launching exactly once. The token of a launch is derived from what was observed.
+
+RunInstances is the only call here that can make two of something. Its ClientToken names the members that
+were seen when the launch was planned, so that the same plan launches once however often it is sent, and a
+plan made from an older view of the fleet is answered with a mismatch:
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.fleet.desired import Fleet, Volume
+from provisioner.kinds.fleet.members import indexes
+from provisioner.kinds.fleet.seen import Subnet, Surroundings, scope_of
+from provisioner.kinds.fleet.settings import launch_record, write_record
+from provisioner.kinds.iam import tag_list
+from provisioner.kinds.instances import Instance, as_instance
+from provisioner.model import Call, CallCount, Hands, Until, Wait, count_calls
+from provisioner.naming import ASKED_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
+from provisioner.retry import CAPACITY_CODES
+
+# A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
+# destroyed over and over needs as many salts as that happens within a day.
+MOST_SALTS = 100
+
+
+@dataclass(frozen=True)
+class Slot:
+    """What a token stands for: one zone of a fleet, as it was observed."""
+
+    environment: str
+    fleet: str
+    zone: str
+    subnet: str
+    visible: tuple[str, ...]
+
+
+def token(slot: Slot, epoch: str, instance_type: str, salt: int) -> str:
+    """The ClientToken, 64 characters. `epoch` is the profile's id, new after destroy and apply, or empty."""
+    parts = (slot.environment, slot.fleet, epoch, slot.zone, slot.subnet, instance_type)
+    text = "\n".join((*parts, *sorted(slot.visible), str(salt)))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Launch `count` members in one subnet, of the first of `types` that there is capacity for.
+
+    `epoch` is None while the profile does not exist yet; this run then creates it.
+    """
+
+    slot: Slot
+    count: int
+    types: tuple[str, ...]
+    profile: str | None
+    epoch: str | None
+    params: Mapping[str, Any]
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", "RunInstances", 1),)
+
+    def run(self, hands: Hands) -> None:
+        epoch = self.epoch if self.epoch is not None else _new_profile(self.profile, hands)
+        wanted = self.count
+        for instance_type in self.types:
+            try:
+                wanted -= self._launch(hands, epoch, instance_type, wanted)
+            except AwsError as error:
+                if error.code not in CAPACITY_CODES or instance_type == self.types[-1]:
+                    raise
+            if wanted <= 0:
+                return
+        raise AwsError(
+            "ec2",
+            "RunInstances",
+            "InsufficientInstanceCapacity",
+            f"{self.slot.zone} had room for {self.count - wanted} of {self.count} "
+            f"of {', '.join(self.types)}; those were kept",
+            hint="apply again later, or give `instance_type` a list, or more subnets",
+        )
+
+    def _launch(self, hands: Hands, epoch: str, instance_type: str, count: int) -> int:
+        for salt in range(MOST_SALTS):
+            params = {
+                **self.params,
+                "InstanceType": instance_type,
+                "MinCount": 1,
+                "MaxCount": count,
+                "ClientToken": token(self.slot, epoch, instance_type, salt),
+            }
+            try:
+                return len(hands.send(Call("ec2", "RunInstances", params))["Instances"])
+            except AwsError as error:
+                if error.code != "IdempotentInstanceTerminated":
+                    raise
+        raise AwsError(
+            "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
+        )
+
+
+@dataclass(frozen=True)
+class ScaleOut:
+    """All launches of a fleet side by side, then the new members' names, then the wait until they run."""
+
+    launches: tuple[Launch, ...]
+    fleet: Fleet
+    environment: str
+    members: tuple[Instance, ...]
+
+    def calls(self) -> Iterable[CallCount]:
+        named = CallCount("ec2", "CreateTags", sum(launch.count for launch in self.launches))
+        return (*count_calls(self.launches), *([named] if self.fleet.is_indexed else ()))
+
+    def run(self, hands: Hands) -> None:
+        try:
+            hands.together(self.launches)
+        finally:
+            new = self._launched(hands)
+            if new and self.fleet.is_indexed:
+                numbers = indexes([*self.members, *new])
+                hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
+        hands.wait(Wait(tuple(each.id for each in new), Until.RUNNING, (scope_of(self.environment),)))
+
+    def _launched(self, hands: Hands) -> list[Instance]:
+        known = {member.id for member in self.members}
+        answered = [
+            as_instance(raw) for answer in hands.answers("RunInstances") for raw in answer["Instances"]
+        ]
+        ours = {each.id: each for each in answered if each.tag(FLEET_TAG) == self.fleet.key}
+        return [each for each in ours.values() if each.id not in known]
+
+
+def name_call(fleet: Fleet, instance: str, index: int) -> Call:
+    """The call that gives a member its number and its name."""
+    tags = {"Name": fleet.member_name(index), INDEX_TAG: str(index)}
+    return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list(tags)})
+
+
+def launches(
+    fleet: Fleet,
+    environment: str,
+    profile: str | None,
+    epoch: str | None,
+    surroundings: Surroundings,
+    shares: Mapping[Subnet, int],
+    visible: Iterable[Instance],
+) -> tuple[Launch, ...]:
+    """One launch a subnet. `visible` are all members that EC2 shows, the terminated ones too."""
+    by_zone: dict[str, list[str]] = {}
+    for instance in visible:
+        by_zone.setdefault(instance.zone, []).append(instance.id)
+    return tuple(
+        Launch(
+            Slot(environment, fleet.key, subnet.zone, subnet.id, tuple(sorted(by_zone.get(subnet.zone, ())))),
+            count,
+            fleet.instance_types,
+            profile,
+            epoch,
+            launch_params(fleet, profile, surroundings, subnet, count),
+        )
+        for subnet, count in shares.items()
+    )
+
+
+def launch_params(
+    fleet: Fleet, profile: str | None, surroundings: Surroundings, subnet: Subnet, asked: int
+) -> dict[str, Any]:
+    """The parameters of RunInstances but for count, type and token."""
+    tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet)), ASKED_TAG: str(asked)}
+    named = tags if fleet.is_indexed else {**tags, "Name": fleet.name}
+    # The zone is said beside the subnet, because a token is zonal only where one of them is given openly.
+    placement = {"AvailabilityZone": subnet.zone, "Tenancy": fleet.tenancy}
+    optional: dict[str, Any] = {
+        "IamInstanceProfile": {"Name": profile} if profile else None,
+        "KeyName": fleet.key_name,
+        "UserData": fleet.user_data.decode("utf-8", "surrogateescape") if fleet.user_data else None,
+        "EbsOptimized": fleet.ebs_optimized,
+        "BlockDeviceMappings": _block_devices(fleet, surroundings.root_device),
+        "DisableApiTermination": fleet.termination_protection or None,
+    }
+    return {
+        "ImageId": surroundings.image,
+        "Placement": placement,
+        "Monitoring": {"Enabled": fleet.monitoring},
+        "InstanceInitiatedShutdownBehavior": fleet.shutdown_behavior,
+        "MetadataOptions": {
+            "HttpTokens": fleet.http_tokens,
+            "HttpEndpoint": fleet.http_endpoint,
+            "HttpPutResponseHopLimit": fleet.hop_limit,
+            "InstanceMetadataTags": fleet.instance_tags,
+        },
+        "TagSpecifications": [
+            {"ResourceType": "instance", "Tags": tag_list(named)},
+            {"ResourceType": "volume", "Tags": tag_list({**fleet.tags})},
+        ],
+        **_network(fleet, surroundings, subnet),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _network(fleet: Fleet, surroundings: Surroundings, subnet: Subnet) -> dict[str, Any]:
+    groups = [surroundings.groups[group] for group in fleet.security_groups]
+    if fleet.associate_public_ip is None:
+        return {"SubnetId": subnet.id, **({"SecurityGroupIds": groups} if groups else {})}
+    interface: dict[str, Any] = {
+        "DeviceIndex": 0,
+        "SubnetId": subnet.id,
+        "AssociatePublicIpAddress": fleet.associate_public_ip,
+    }
+    return {"NetworkInterfaces": [interface | ({"Groups": groups} if groups else {})]}
+
+
+def _block_devices(fleet: Fleet, root_device: str | None) -> list[dict[str, Any]] | None:
+    root = [(root_device, fleet.root_volume)] if fleet.root_volume and root_device else []
+    volumes = [*root, *((volume.device, volume) for volume in fleet.volumes)]
+    return [{"DeviceName": device, "Ebs": _ebs(volume)} for device, volume in volumes] or None
+
+
+def _ebs(volume: Volume) -> dict[str, Any]:
+    said = {
+        "VolumeSize": volume.size_gb,
+        "VolumeType": volume.type,
+        "Iops": volume.iops,
+        "Throughput": volume.throughput,
+        "Encrypted": volume.encrypted,
+        "KmsKeyId": volume.kms_key_id,
+        "DeleteOnTermination": volume.delete_on_termination,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _new_profile(name: str | None, hands: Hands) -> str:
+    for answer in reversed(hands.answers("CreateInstanceProfile")):
+        if answer["InstanceProfile"]["InstanceProfileName"] == name:
+            identifier: str = answer["InstanceProfile"]["InstanceProfileId"]
+            return identifier
+    return ""

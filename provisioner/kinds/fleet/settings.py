@@ -1,0 +1,272 @@
+"""One table: every setting of a fleet's members, how it can be changed, and why.
+
+`wanted` gives what the spec asks for, `actual` what a member has; NOT_COMPARED from either says that there
+is nothing to compare. What DescribeInstances does not show is written down at launch in the tag
+`provisioner:launch`, setting by setting.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from provisioner.kinds.fleet.desired import Fleet, as_fields
+from provisioner.kinds.instances import Instance
+from provisioner.naming import LAUNCH_TAG
+
+EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
+EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
+
+
+class NotCompared:
+    """The type of NOT_COMPARED."""
+
+
+NOT_COMPARED = NotCompared()
+
+
+class How(StrEnum):
+    LIVE = "live"
+    RESTART = "restart"
+    REPLACE = "replace"
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its path in the spec, how it changes, why, and the AWS document that says so."""
+
+    path: str
+    how: How
+    why: str
+    source: str
+    wanted: Callable[[Fleet], Any]
+    actual: Callable[[Instance], Any]
+    agree: Callable[[Any, Any], bool] = operator.eq
+
+
+def launch_record(fleet: Fleet) -> dict[str, str]:
+    """What DescribeInstances will not show of a member launched now."""
+    volumes = [as_fields(volume) for volume in fleet.volumes]
+    root = as_fields(fleet.root_volume) if fleet.root_volume else None
+    public = {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip]
+    return {
+        "user_data": _digest(fleet.user_data) if fleet.user_data else "none",
+        "protection": "on" if fleet.termination_protection else "off",
+        "shutdown": fleet.shutdown_behavior,
+        "root_volume": _digest(json.dumps(root, sort_keys=True).encode()) if root else "none",
+        "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
+        "public_ip": public,
+    }
+
+
+def write_record(record: Mapping[str, str]) -> str:
+    """A launch record as the value of a tag."""
+    return " ".join(f"{name}={value}" for name, value in record.items())
+
+
+def read_record(instance: Instance) -> dict[str, str]:
+    """The launch record of a member; empty when it has none."""
+    words = (instance.tag(LAUNCH_TAG) or "").split()
+    return dict(word.split("=", 1) for word in words if "=" in word)
+
+
+def is_protected(instance: Instance) -> bool:
+    """Whether the member was given termination protection by us."""
+    return read_record(instance).get("protection") == "on"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+def _recorded(name: str) -> tuple[Callable[[Fleet], Any], Callable[[Instance], Any]]:
+    return (
+        lambda fleet: launch_record(fleet)[name],
+        lambda instance: read_record(instance).get(name, NOT_COMPARED),
+    )
+
+
+def _or_any(value: Any) -> Any:
+    return NOT_COMPARED if value is None else value
+
+
+def _same_groups(wanted: tuple[str, ...], actual: Mapping[str, str]) -> bool:
+    """Whether the groups are those that the spec gives, each by id or by name."""
+    named = {group if group in wanted else name for group, name in actual.items()}
+    return named == set(wanted)
+
+
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "metadata.http_tokens",
+        How.LIVE,
+        "metadata options change while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceMetadataOptions.html",
+        lambda fleet: fleet.http_tokens,
+        lambda instance: instance.http_tokens,
+    ),
+    Setting(
+        "metadata.http_endpoint",
+        How.LIVE,
+        "metadata options change while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceMetadataOptions.html",
+        lambda fleet: fleet.http_endpoint,
+        lambda instance: instance.http_endpoint,
+    ),
+    Setting(
+        "metadata.hop_limit",
+        How.LIVE,
+        "metadata options change while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceMetadataOptions.html",
+        lambda fleet: fleet.hop_limit,
+        lambda instance: instance.hop_limit,
+    ),
+    Setting(
+        "metadata.instance_tags",
+        How.LIVE,
+        "metadata options change while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceMetadataOptions.html",
+        lambda fleet: fleet.instance_tags,
+        lambda instance: instance.instance_tags,
+    ),
+    Setting(
+        "monitoring",
+        How.LIVE,
+        "detailed monitoring is switched while the instance runs",
+        f"{EC2_API}/API_MonitorInstances.html",
+        lambda fleet: fleet.monitoring,
+        lambda instance: instance.monitoring,
+    ),
+    Setting(
+        "termination_protection",
+        How.LIVE,
+        "termination protection is switched while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        *_recorded("protection"),
+    ),
+    Setting(
+        "shutdown_behavior",
+        How.LIVE,
+        "shutdown behaviour is switched while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        *_recorded("shutdown"),
+    ),
+    Setting(
+        "security_groups",
+        How.LIVE,
+        "the groups of a network interface change while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        lambda fleet: tuple(sorted(fleet.security_groups)) or NOT_COMPARED,
+        lambda instance: instance.groups or {},
+        _same_groups,
+    ),
+    Setting(
+        "instance_type",
+        How.RESTART,
+        "the type can only be changed while the instance is stopped",
+        f"{EC2_GUIDE}/ec2-instance-resize.html",
+        lambda fleet: fleet.instance_types,
+        lambda instance: instance.type,
+        operator.contains,
+    ),
+    Setting(
+        "ebs_optimized",
+        How.RESTART,
+        "EBS optimisation can only be changed while the instance is stopped",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        lambda fleet: _or_any(fleet.ebs_optimized),
+        lambda instance: instance.ebs_optimized,
+    ),
+    Setting(
+        "user_data",
+        How.REPLACE,
+        "user data runs at the first boot, so only a new instance acts on it",
+        f"{EC2_GUIDE}/user-data.html",
+        *_recorded("user_data"),
+    ),
+    Setting(
+        "image",
+        How.REPLACE,
+        "the image is fixed at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        lambda fleet: _or_any(fleet.image.id),
+        lambda instance: instance.image,
+    ),
+    Setting(
+        "key_name",
+        How.REPLACE,
+        "the key pair is fixed at launch",
+        f"{EC2_GUIDE}/ec2-key-pairs.html",
+        lambda fleet: fleet.key_name,
+        lambda instance: instance.key_name,
+    ),
+    Setting(
+        "subnets",
+        How.REPLACE,
+        "the subnet is fixed at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        lambda fleet: fleet.where.subnets or NOT_COMPARED,
+        lambda instance: instance.subnet,
+        operator.contains,
+    ),
+    Setting(
+        "availability_zones",
+        How.REPLACE,
+        "the zone is fixed at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        lambda fleet: fleet.where.zones or NOT_COMPARED,
+        lambda instance: instance.zone,
+        operator.contains,
+    ),
+    Setting(
+        "tenancy",
+        How.REPLACE,
+        "tenancy is fixed at launch, but for moves between dedicated and host",
+        f"{EC2_API}/API_ModifyInstancePlacement.html",
+        lambda fleet: fleet.tenancy,
+        lambda instance: instance.tenancy,
+    ),
+    Setting(
+        "root_volume",
+        How.REPLACE,
+        "the root volume is made at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        *_recorded("root_volume"),
+    ),
+    Setting(
+        "volumes",
+        How.REPLACE,
+        "volumes are made at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        *_recorded("volumes"),
+    ),
+    Setting(
+        "associate_public_ip",
+        How.REPLACE,
+        "the public address is given at launch",
+        f"{EC2_API}/API_RunInstances.html",
+        *_recorded("public_ip"),
+    ),
+)
+
+
+def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
+    """Whether a member has something else than the spec asks for."""
+    wanted, actual = setting.wanted(fleet), setting.actual(instance)
+    if wanted is NOT_COMPARED or actual is NOT_COMPARED:
+        return False
+    return not setting.agree(wanted, actual)
+
+
+def shown(value: Any) -> Any:
+    """A setting's value as a plan shows it: plain data."""
+    if isinstance(value, Mapping):
+        return tuple(sorted(value.values()))
+    if isinstance(value, tuple) and len(value) == 1:
+        return value[0]
+    return value

@@ -1,0 +1,124 @@
+"""What roles and instance profiles have in common: names, ownership and tags."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum
+from typing import Any, Protocol, TypeVar
+
+from provisioner.kinds.base import Path
+from provisioner.model import Address, Call, Environment, FieldChange, Refusal
+from provisioner.naming import ENVIRONMENT_TAG, iam_path, key_of, without_ignored
+
+
+class Standing(Enum):
+    """Whose a role or an instance profile is, by its path and its tags."""
+
+    OURS = "ours"
+    UNTAGGED = "under our path, without our tag"
+    FOREIGN = "somebody else's"
+
+
+def standing(path: str, tags: Mapping[str, str], environment: str) -> Standing:
+    """Path and tag must both agree; under our path a missing tag can be put back, another's cannot."""
+    tagged = tags.get(ENVIRONMENT_TAG)
+    if not path.startswith(iam_path(environment)) or tagged not in (None, environment):
+        return Standing.FOREIGN
+    return Standing.OURS if tagged else Standing.UNTAGGED
+
+
+def refuse_foreign(
+    address: Address, what: str, name: str, path: str, tags: Mapping[str, str], operation: str
+) -> Refusal:
+    """The answer to a name that exists and is not ours."""
+    owner = tags.get(ENVIRONMENT_TAG)
+    whose = f"environment {owner} has it" if owner else "it is not this environment's"
+    return Refusal(
+        address,
+        f"iam {operation}: {what} {name} exists already at path {path}, and {whose}",
+        f"choose another name with `name:`, or move the existing {what} out of the way",
+        exit_code=1,
+    )
+
+
+def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
+    """The answer to deleting something under our path that does not carry our tag."""
+    return Refusal(
+        address,
+        f"{what} {name} is under this environment's path but lacks the tag {ENVIRONMENT_TAG}",
+        "delete it by hand, or put it into the spec and apply, which puts the tag back",
+    )
+
+
+def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
+    """AWS's list of Key and Value as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in listed or ()}
+
+
+def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """A mapping as AWS's list of Key and Value, in a fixed order."""
+    return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+
+
+def tag_changes(
+    desired: Mapping[str, str], seen: Mapping[str, str], ignored: Sequence[str]
+) -> tuple[FieldChange, ...]:
+    """One field change a tag that differs, ignored ones left out."""
+    seen = without_ignored(seen, ignored)
+    return tuple(
+        FieldChange(f"tags.{key}", seen.get(key), desired.get(key))
+        for key in sorted(desired.keys() | seen.keys())
+        if seen.get(key) != desired.get(key)
+    )
+
+
+def tag_calls(noun: str, name: str, changes: Sequence[FieldChange]) -> tuple[Call, ...]:
+    """The calls that set and remove tags. `noun` is IAM's: Role or InstanceProfile."""
+    wanted = {change.path.removeprefix("tags."): change.after for change in changes}
+    set_to = {key: value for key, value in wanted.items() if value is not None}
+    removed = sorted(wanted.keys() - set_to.keys())
+    owner = {f"{noun}Name": name}
+    calls = []
+    if set_to:
+        calls.append(Call("iam", f"Tag{noun}", owner | {"Tags": tag_list(set_to)}))
+    if removed:
+        calls.append(Call("iam", f"Untag{noun}", owner | {"TagKeys": removed}))
+    return tuple(calls)
+
+
+class Named(Protocol):
+    """Anything with a name in IAM."""
+
+    @property
+    def name(self) -> str: ...
+
+
+Found = TypeVar("Found", bound=Named)
+
+
+def names_of(kind: str, resources: Mapping[Address, Any]) -> dict[str, Address]:
+    """The IAM names that a spec gives to one kind, in lower case, as IAM compares them."""
+    return {thing.name.lower(): address for address, thing in resources.items() if address.kind == kind}
+
+
+def same_names(kind: str, resources: Mapping[Address, Any]) -> Iterator[tuple[Address, Path, str]]:
+    """Entries of one kind that ask for the same name; IAM's names are unique whatever their case."""
+    first: dict[str, Address] = {}
+    for address, thing in resources.items():
+        if address.kind != kind:
+            continue
+        other = first.setdefault(thing.name.lower(), address)
+        if other != address:
+            yield address, (), f"has the same name in AWS as {other}: {thing.name}"
+
+
+def address_of(kind: str, name: str, environment: Environment) -> Address:
+    """The address where the spec has the thing of that name in IAM, or would have had it."""
+    wanted = names_of(kind, environment.resources)
+    keys = [address.key for address in wanted.values()]
+    return wanted.get(name.lower(), Address(kind, key_of(name, environment.name, keys)))
+
+
+def by_address(kind: str, found: Iterable[Found], environment: Environment) -> dict[Address, Found]:
+    """What was found, each at its address."""
+    return {address_of(kind, thing.name, environment): thing for thing in found}

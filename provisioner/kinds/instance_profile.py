@@ -1,0 +1,295 @@
+"""Instance profiles: each holds one role, and is what an instance is bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.iam import (
+    Standing,
+    address_of,
+    as_tags,
+    by_address,
+    refuse_foreign,
+    refuse_untagged,
+    same_names,
+    standing,
+    tag_calls,
+    tag_changes,
+    tag_list,
+)
+from provisioner.kinds.instances import LIVE
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    Desired,
+    Environment,
+    FieldChange,
+    Findings,
+    Refusal,
+    Seen,
+    Step,
+)
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, default_name, iam_path, ownership_tags
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+LONGEST_NAME = 128
+
+
+@dataclass(frozen=True)
+class InstanceProfile:
+    """An instance profile as a spec asks for it; `role` is the role's address."""
+
+    name: str
+    path: str
+    role: Address
+    tags: Mapping[str, str]
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return frozenset({self.role})
+
+
+@dataclass(frozen=True)
+class FoundProfile:
+    """An instance profile that exists; `roles` are names, none or one.
+
+    `strangers` are instances bound to it that are not the environment's; only looked for when it is to go.
+    """
+
+    name: str
+    arn: str
+    id: str
+    path: str
+    roles: tuple[str, ...]
+    role_addresses: frozenset[Address]
+    tags: Mapping[str, str]
+    strangers: tuple[str, ...] = ()
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return self.role_addresses
+
+    def is_owned_by(self, environment: str) -> bool:
+        """Whether the environment may change it."""
+        return standing(self.path, self.tags, environment) is not Standing.FOREIGN
+
+
+class InstanceProfileKind:
+    name = "instance_profile"
+    section = "instance_profiles"
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
+        name = raw.get("name", default_name(entry.environment, key))
+        if len(name) > LONGEST_NAME:
+            entry.problem(
+                ("name",) if "name" in raw else (),
+                f"the instance profile would be called {name}, which is {len(name)} characters",
+                f"IAM takes at most {LONGEST_NAME}; give it a shorter `name:`",
+            )
+        entry.check_reference(("role",), "roles", raw["role"])
+        return InstanceProfile(
+            name=name,
+            path=iam_path(entry.environment),
+            role=Address("role", raw["role"]),
+            tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)},
+        )
+
+    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+        return same_names(self.name, resources)
+
+    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+        path = iam_path(environment.name)
+        wanted = [
+            thing.name for at, thing in environment.resources.items() if isinstance(thing, InstanceProfile)
+        ]
+        listed, *named = reader.together(
+            lambda: list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix=path)),
+            *(lambda name=name: _read(reader, name) for name in wanted),
+        )
+        read = {profile["InstanceProfileName"]: profile for profile in named if profile}
+        others = [name for name in (profile["InstanceProfileName"] for profile in listed) if name not in read]
+        rest = reader.together(*(lambda name=name: _read(reader, name) for name in others))
+        profiles = [*read.values(), *(profile for profile in rest if profile)]
+        return by_address(self.name, (_found(profile, environment) for profile in profiles), environment)
+
+    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
+        seen = world.seen_of(self.name)
+        leaving = {at: thing for at, thing in seen.items() if _is_unmarked_leaving(at, thing, world)}
+        strangers = _strangers(reader, [thing.arn for thing in leaving.values()], world.environment.name)
+        return seen | {
+            at: replace(thing, strangers=tuple(strangers[thing.arn]))
+            for at, thing in leaving.items()
+            if thing.arn in strangers
+        }
+
+    def compare(self, address: Address, world: World) -> Findings:
+        profile: InstanceProfile | None = world.desired(address)
+        found: FoundProfile | None = world.seen(address)
+        environment = world.environment
+        if found and not found.is_owned_by(environment.name):
+            refusal = refuse_foreign(
+                address, "instance profile", found.name, found.path, found.tags, "CreateInstanceProfile"
+            )
+            return Findings(refusals=(refusal,)) if profile else Findings()
+        if profile and not found:
+            return Findings(changes=(_create(address, profile, world),))
+        if profile and found:
+            return Findings(changes=tuple(_update(address, profile, found, world)))
+        return _leaving(address, found, world) if found else Findings()
+
+    def status(self, address: Address, world: World) -> Mapping[str, Any]:
+        found: FoundProfile | None = world.seen(address)
+        if found is None:
+            return {"state": "absent"}
+        return {
+            "state": "there",
+            "name": found.name,
+            "arn": found.arn,
+            "role": ", ".join(found.roles) or None,
+        }
+
+
+def _is_unmarked_leaving(address: Address, found: FoundProfile, world: World) -> bool:
+    owned = found.is_owned_by(world.environment.name)
+    return owned and world.desired(address) is None and ATTACHED_TAG not in found.tags
+
+
+def _strangers(reader: Reader, arns: list[str], environment: str) -> dict[str, list[str]]:
+    """Instances that are not the environment's and are bound to one of these profiles.
+
+    IAM deletes a profile that instances use, and their programs lose their credentials:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteInstanceProfile.html
+    """
+    found: dict[str, list[str]] = {}
+    if not arns:
+        return found
+    filters = [
+        {"Name": "iam-instance-profile.arn", "Values": arns},
+        {"Name": "instance-state-name", "Values": list(LIVE)},
+    ]
+    for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters):
+        for instance in reservation["Instances"]:
+            if as_tags(instance.get("Tags")).get(ENVIRONMENT_TAG) != environment:
+                found.setdefault(instance["IamInstanceProfile"]["Arn"], []).append(instance["InstanceId"])
+    return found
+
+
+def _read(reader: Reader, name: str) -> dict[str, Any] | None:
+    try:
+        profile: dict[str, Any] = reader.call("iam", "GetInstanceProfile", InstanceProfileName=name)[
+            "InstanceProfile"
+        ]
+    except AwsError as error:
+        if error.code == "NoSuchEntity":
+            return None
+        raise
+    return profile
+
+
+def _found(profile: Mapping[str, Any], environment: Environment) -> FoundProfile:
+    roles = tuple(role["RoleName"] for role in profile["Roles"])
+    return FoundProfile(
+        name=profile["InstanceProfileName"],
+        arn=profile["Arn"],
+        id=profile["InstanceProfileId"],
+        path=profile["Path"],
+        roles=roles,
+        role_addresses=frozenset(address_of("role", role, environment) for role in roles),
+        tags=as_tags(profile.get("Tags")),
+    )
+
+
+def _tags(address: Address, profile: InstanceProfile, world: World) -> dict[str, str]:
+    """The tags that the profile is to have.
+
+    Instances that are not ours cannot carry a mark that we attached something to them, so the profile
+    does: whoever plans later knows from it to look for them, also when they have left the spec.
+    """
+    attached = any(
+        at.kind == "attachment" and address in thing.uses for at, thing in world.environment.resources.items()
+    )
+    return dict(profile.tags) | ({ATTACHED_TAG: "yes"} if attached else {})
+
+
+def _role_name(profile: InstanceProfile, world: World) -> str:
+    name: str = world.desired(profile.role).name
+    return name
+
+
+def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
+    role = _role_name(profile, world)
+    steps = (
+        Call(
+            "iam",
+            "CreateInstanceProfile",
+            {
+                "InstanceProfileName": profile.name,
+                "Path": profile.path,
+                "Tags": tag_list(_tags(address, profile, world)),
+            },
+        ),
+        _add_role(profile.name, role),
+    )
+    return Change(
+        address, Action.CREATE, "not there yet", fields=(FieldChange("role", None, role),), steps=steps
+    )
+
+
+def _update(
+    address: Address, profile: InstanceProfile, found: FoundProfile, world: World
+) -> Iterator[Change]:
+    role = _role_name(profile, world)
+    fields: list[FieldChange] = []
+    steps: list[Step] = []
+    reasons: list[str] = []
+    if found.roles != (role,):
+        fields.append(FieldChange("role", ", ".join(found.roles) or None, role))
+        steps += [_remove_role(found.name, other) for other in found.roles]
+        steps.append(_add_role(found.name, role))
+        reasons.append("holds another role" if found.roles else "holds no role")
+    desired = _tags(address, profile, world)
+    ignored = world.environment.ignore_tags
+    # The mark of an attachment that is to go stays until its instances are free; that change removes it.
+    tags = tag_changes(desired, found.tags, ignored if ATTACHED_TAG in desired else (*ignored, ATTACHED_TAG))
+    if tags:
+        fields += tags
+        steps += tag_calls("InstanceProfile", found.name, tags)
+        reasons.append("tags differ")
+    if fields:
+        yield Change(address, Action.UPDATE, ", ".join(reasons), fields=tuple(fields), steps=tuple(steps))
+
+
+def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
+    if standing(found.path, found.tags, world.environment.name) is Standing.UNTAGGED:
+        return Findings(refusals=(refuse_untagged(address, "instance profile", found.name),))
+    if found.strangers:
+        return Findings(
+            refusals=(
+                Refusal(
+                    address,
+                    f"instance profile {found.name} is still bound to {', '.join(found.strangers)}, "
+                    "which this environment does not own; without it they lose their credentials",
+                    "detach it there first, or add them to the spec's attachments and apply",
+                ),
+            )
+        )
+    steps = (
+        *(_remove_role(found.name, role) for role in found.roles),
+        Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
+    )
+    reason = "destroying" if world.destroying else "no longer in the spec"
+    return Findings(changes=(Change(address, Action.DELETE, reason, steps=steps),))
+
+
+def _add_role(profile: str, role: str) -> Call:
+    return Call("iam", "AddRoleToInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})
+
+
+def _remove_role(profile: str, role: str) -> Call:
+    return Call("iam", "RemoveRoleFromInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})

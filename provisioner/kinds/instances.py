@@ -1,0 +1,236 @@
+"""Instances as DescribeInstances shows them, and how a profile is bound to one; for fleets and attachments.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provisioner.kinds.base import Reader
+from provisioner.kinds.iam import as_tags
+from provisioner.model import Call, Scope, Step, Together, Until, Wait
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import InstanceTypeDef
+
+LIVE = ("pending", "running", "stopping", "stopped")
+MOST_FILTER_VALUES = 200
+MOST_IDS = 1000
+
+
+@dataclass(frozen=True)
+class Binding:
+    """An instance's profile: the id tells a profile from one that was made again under the same name."""
+
+    arn: str
+    id: str
+
+    @property
+    def name(self) -> str:
+        return self.arn.rsplit("/", 1)[-1]
+
+
+@dataclass(frozen=True)
+class Instance:
+    """One instance, normalised; `groups` maps the ids of its security groups to their names."""
+
+    id: str
+    state: str
+    zone: str
+    type: str
+    image: str
+    launched: str
+    subnet: str | None = None
+    vpc: str | None = None
+    private_ip: str | None = None
+    public_ip: str | None = None
+    profile: Binding | None = None
+    key_name: str | None = None
+    groups: Mapping[str, str] | None = None
+    http_tokens: str | None = None
+    http_endpoint: str | None = None
+    hop_limit: int | None = None
+    instance_tags: str | None = None
+    monitoring: bool = False
+    ebs_optimized: bool = False
+    tenancy: str = "default"
+    token: str | None = None
+    state_reason: str | None = None
+    tags: Mapping[str, str] | None = None
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+    @property
+    def is_stopped(self) -> bool:
+        return self.state in ("stopping", "stopped")
+
+    def tag(self, key: str) -> str | None:
+        return (self.tags or {}).get(key)
+
+    def summary(self) -> dict[str, Any]:
+        """What a status shows of an instance."""
+        return {
+            "id": self.id,
+            "name": self.tag("Name"),
+            "state": self.state,
+            "type": self.type,
+            "zone": self.zone,
+            "private_ip": self.private_ip,
+            "public_ip": self.public_ip,
+            "instance_profile": self.profile.name if self.profile else None,
+            "launched": self.launched or None,
+        }
+
+
+def find_instances(reader: Reader, scope: Scope) -> list[Instance]:
+    """All instances that match a filter, by launch time and id. Raises AwsError."""
+    filters = [{"Name": name, "Values": list(values)} for name, values in scope]
+    found = [
+        as_instance(raw)
+        for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters)
+        for raw in reservation["Instances"]
+    ]
+    return sorted(found, key=lambda instance: (instance.launched, instance.id))
+
+
+def as_instance(raw: InstanceTypeDef) -> Instance:
+    """An instance of DescribeInstances or RunInstances; what a terminated one has lost is None."""
+    profile = raw.get("IamInstanceProfile")
+    metadata = raw.get("MetadataOptions", {})
+    placement = raw.get("Placement", {})
+    launched = raw.get("LaunchTime")
+    return Instance(
+        id=raw["InstanceId"],
+        state=raw["State"]["Name"],
+        zone=placement.get("AvailabilityZone", ""),
+        type=raw.get("InstanceType", ""),
+        image=raw.get("ImageId", ""),
+        launched=launched.strftime("%Y-%m-%dT%H:%M:%SZ") if launched else "",
+        subnet=raw.get("SubnetId"),
+        vpc=raw.get("VpcId"),
+        private_ip=raw.get("PrivateIpAddress") or None,
+        public_ip=raw.get("PublicIpAddress") or None,
+        profile=Binding(profile["Arn"], profile["Id"]) if profile else None,
+        key_name=raw.get("KeyName") or None,
+        groups={group["GroupId"]: group["GroupName"] for group in raw.get("SecurityGroups", ())},
+        http_tokens=metadata.get("HttpTokens"),
+        http_endpoint=metadata.get("HttpEndpoint"),
+        hop_limit=metadata.get("HttpPutResponseHopLimit"),
+        instance_tags=metadata.get("InstanceMetadataTags"),
+        monitoring=raw.get("Monitoring", {}).get("State") in ("enabled", "pending"),
+        ebs_optimized=raw.get("EbsOptimized", False),
+        tenancy=placement.get("Tenancy", "default"),
+        token=raw.get("ClientToken") or None,
+        state_reason=raw.get("StateReason", {}).get("Message"),
+        tags=as_tags(raw.get("Tags")),
+    )
+
+
+def by_ids(ids: Sequence[str]) -> Iterator[Scope]:
+    """Filters that find instances by id without failing on those that are gone."""
+    return ((("instance-id", tuple(part)),) for part in chunks(ids, MOST_FILTER_VALUES))
+
+
+def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
+    """The items in portions of at most `size`."""
+    return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def group_by(members: Sequence[Instance], key: Callable[[Instance], object]) -> list[tuple[Instance, ...]]:
+    """The members in groups of equal `key`, in the order in which the groups first occur."""
+    groups: dict[str, list[Instance]] = defaultdict(list)
+    for member in members:
+        groups[repr(key(member))].append(member)
+    return [tuple(group) for group in groups.values()]
+
+
+def find_associations(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
+    """The id of the profile association of each instance that has one. Raises AwsError.
+
+    A replaced association shows beside the new one for a while; only states that bind count.
+    """
+    associations: dict[str, str] = {}
+    for part in chunks(sorted(ids), MOST_FILTER_VALUES):
+        filters = [
+            {"Name": "instance-id", "Values": list(part)},
+            {"Name": "state", "Values": ["associating", "associated"]},
+        ]
+        for found in reader.pages(
+            "ec2",
+            "DescribeIamInstanceProfileAssociations",
+            "IamInstanceProfileAssociations",
+            Filters=filters,
+        ):
+            associations[found["InstanceId"]] = found["AssociationId"]
+    return associations
+
+
+def bind(
+    instances: Sequence[Instance],
+    name: str,
+    arn: str,
+    associations: Mapping[str, str],
+    scopes: Iterable[Scope],
+) -> tuple[Step, ...]:
+    """The steps that give each instance the profile `name`, whatever it has now.
+
+    Replacing needs a running instance; a stopped one is freed first and bound then:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html
+    `associations` are those of the instances that have one; `scopes` the filters that show the instances.
+    """
+    scopes = tuple(scopes)
+    freed = [each.id for each in instances if each.is_stopped and each.id in associations]
+
+    def first(instance: Instance) -> Step:
+        if instance.id in freed:
+            return _release(associations[instance.id])
+        if instance.id in associations:
+            replaced = {"AssociationId": associations[instance.id], "IamInstanceProfile": {"Name": name}}
+            return Call("ec2", "ReplaceIamInstanceProfileAssociation", replaced)
+        return _associate(instance.id, name)
+
+    stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
+    return (
+        *_waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes),
+        Together(tuple(first(each) for each in instances)),
+        *_waits(freed, Until.NO_PROFILE, scopes),
+        *([Together(tuple(_associate(each, name) for each in freed))] if freed else ()),
+        *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
+    )
+
+
+def release(
+    instances: Sequence[Instance], associations: Mapping[str, str], scopes: Iterable[Scope]
+) -> tuple[Step, ...]:
+    """The steps that take the profile off each instance."""
+    ids = [each.id for each in instances if each.id in associations]
+    return (
+        Together(tuple(_release(associations[each]) for each in ids)),
+        *_waits(ids, Until.NO_PROFILE, tuple(scopes)),
+    )
+
+
+def _associate(instance: str, name: str) -> Call:
+    params = {"InstanceId": instance, "IamInstanceProfile": {"Name": name}}
+    return Call("ec2", "AssociateIamInstanceProfile", params)
+
+
+def _release(association: str) -> Call:
+    return Call("ec2", "DisassociateIamInstanceProfile", {"AssociationId": association})
+
+
+def _waits(
+    ids: Sequence[str],
+    until: Until,
+    scopes: tuple[Scope, ...],
+    arn: str | None = None,
+    stale: tuple[str, ...] = (),
+) -> Iterator[Wait]:
+    if ids:
+        yield Wait(tuple(ids), until, scopes, profile_arn=arn, stale_profiles=stale)

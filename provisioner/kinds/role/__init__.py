@@ -1,0 +1,119 @@
+"""IAM roles: trust, policies, boundary, session duration and tags, each corrected wherever it differs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.iam import (
+    Standing,
+    by_address,
+    names_of,
+    refuse_foreign,
+    refuse_untagged,
+    same_names,
+    standing,
+)
+from provisioner.kinds.role.compare import create_role, delete_role, update_role
+from provisioner.kinds.role.desired import Role, parse_role
+from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles, unknown_policies
+from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
+
+
+class RoleKind:
+    name = "role"
+    section = "roles"
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
+        return parse_role(key, raw, entry)
+
+    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+        return same_names(self.name, resources)
+
+    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+        found = find_roles(reader, environment.name, names_of(self.name, environment.resources))
+        return {at: SeenRole(role) for at, role in by_address(self.name, found, environment).items()}
+
+    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
+        seen = world.seen_of(self.name)
+        unattached = {
+            at: _unattached(world, at) for at in world.environment.resources if at.kind == self.name
+        }
+        unknown = unknown_policies(reader, frozenset().union(*unattached.values()))
+        for at, arns in unattached.items():
+            hints = {arn: unknown[arn] for arn in arns if arn in unknown}
+            if hints:
+                seen[at] = replace(world.seen(at) or SeenRole(), unknown=hints)
+        return seen
+
+    def compare(self, address: Address, world: World) -> Findings:
+        role: Role | None = world.desired(address)
+        seen: SeenRole = world.seen(address) or SeenRole()
+        found = seen.role
+        if found and standing(found.path, found.tags, world.environment.name) is Standing.FOREIGN:
+            refusal = refuse_foreign(address, "role", found.name, found.path, found.tags, "CreateRole")
+            return Findings(refusals=(refusal,)) if role else Findings()
+        if role and seen.unknown:
+            return Findings(refusals=tuple(_refuse_policy(address, *item) for item in seen.unknown.items()))
+        if role is None:
+            return _leaving(address, found, world) if found else Findings()
+        partition = world.identity.partition
+        change = (
+            update_role(address, role, found, partition, world.environment.ignore_tags)
+            if found
+            else create_role(address, role, partition)
+        )
+        return Findings(changes=(change,) if change else ())
+
+    def status(self, address: Address, world: World) -> Mapping[str, Any]:
+        found = (world.seen(address) or SeenRole()).role
+        if found is None:
+            return {"state": "absent"}
+        return {
+            "state": "there",
+            "name": found.name,
+            "arn": found.arn,
+            "managed_policies": sorted(found.managed_policies),
+            "inline_policies": sorted(found.inline_policies),
+        }
+
+
+def _unattached(world: World, address: Address) -> frozenset[str]:
+    """The managed policies that the role is to have and has not, its boundary among them."""
+    role: Role | None = world.desired(address)
+    if role is None:
+        return frozenset()
+    found: FoundRole | None = (world.seen(address) or SeenRole()).role
+    partition = world.identity.partition
+    wanted = role.managed_arns(partition) | ({role.boundary_arn(partition)} - {None})
+    has = (found.managed_policies | {found.permissions_boundary}) if found else frozenset()
+    return frozenset(arn for arn in wanted - has if arn)
+
+
+def _refuse_policy(address: Address, arn: str, hint: str) -> Refusal:
+    return Refusal(address, f"iam GetPolicy: there is no managed policy {arn}", hint, exit_code=1)
+
+
+def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
+    if standing(found.path, found.tags, world.environment.name) is Standing.UNTAGGED:
+        return Findings(refusals=(refuse_untagged(address, "role", found.name),))
+    ours = {
+        profile.name
+        for profile in world.seen_of("instance_profile").values()
+        if profile.is_owned_by(world.environment.name)
+    }
+    foreign = [profile for profile in found.profiles if profile not in ours]
+    if foreign:
+        return Findings(
+            refusals=(
+                Refusal(
+                    address,
+                    f"role {found.name} is in instance profile {', '.join(foreign)}, which is not ours",
+                    "take the role out of that profile first",
+                ),
+            )
+        )
+    reason = "destroying" if world.destroying else "no longer in the spec"
+    return Findings(changes=(delete_role(address, found, reason),))

@@ -1,0 +1,192 @@
+"""What to do so that a role is as the spec says."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from provisioner import policy
+from provisioner.kinds.iam import tag_calls, tag_changes, tag_list
+from provisioner.kinds.role.desired import Role
+from provisioner.kinds.role.seen import FoundRole
+from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together
+
+# The number of managed policies that every account may attach to a role; more only where it was granted.
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+ATTACHED_EVERYWHERE = 10
+
+
+def create_role(address: Address, role: Role, partition: str) -> Change:
+    """The change that makes a role with everything on it."""
+    boundary = role.boundary_arn(partition)
+    optional: dict[str, Any] = {"Description": role.description} if role.description else {}
+    if boundary:
+        optional["PermissionsBoundary"] = boundary
+    create = Call(
+        "iam",
+        "CreateRole",
+        {
+            "RoleName": role.name,
+            "Path": role.path,
+            "AssumeRolePolicyDocument": policy.compact(role.trust),
+            "MaxSessionDuration": role.max_session_duration,
+            "Tags": tag_list(role.tags),
+        }
+        | optional,
+    )
+    fill = Together(
+        tuple(_attach(role.name, arn) for arn in sorted(role.managed_arns(partition)))
+        + tuple(_put(role.name, name, document) for name, document in sorted(role.inline_policies.items()))
+    )
+    return Change(
+        address,
+        Action.CREATE,
+        "not there yet",
+        fields=tuple(_all_fields(role, partition)),
+        steps=(create, fill) if fill.steps else (create,),
+    )
+
+
+def update_role(
+    address: Address, role: Role, found: FoundRole, partition: str, ignore_tags: tuple[str, ...]
+) -> Change | None:
+    """The change that corrects a role, or None: it is as it should be."""
+    if role.path != found.path:
+        return Change(
+            address,
+            Action.REPLACE,
+            "the path of a role cannot be changed",
+            fields=(FieldChange("path", found.path, role.path),),
+            deferred="the role would have to be deleted and made again; delete it by hand, or keep the path",
+        )
+    tags = tag_changes(role.tags, found.tags, ignore_tags)
+    fields = (*_field_changes(role, found, partition), *tags)
+    if not fields:
+        return None
+    differing = {change.path.split(".")[0] for change in fields}
+    steps = (
+        *_settings_steps(role, differing, partition),
+        *_managed_steps(role, found, partition),
+        *_inline_steps(role, found),
+        *tag_calls("Role", found.name, tags),
+    )
+    return Change(address, Action.UPDATE, _reason(differing), fields=fields, steps=steps)
+
+
+def delete_role(address: Address, found: FoundRole, reason: str) -> Change:
+    """The change that takes everything off a role and deletes it.
+
+    The order is IAM's: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
+    """
+    clear = Together(
+        tuple(_detach(found.name, arn) for arn in sorted(found.managed_policies))
+        + tuple(_remove(found.name, name) for name in sorted(found.inline_policies))
+    )
+    delete = Call("iam", "DeleteRole", {"RoleName": found.name})
+    return Change(address, Action.DELETE, reason, steps=(clear, delete) if clear.steps else (delete,))
+
+
+def _all_fields(role: Role, partition: str) -> Iterator[FieldChange]:
+    yield FieldChange("trust", None, role.trust)
+    if role.description:
+        yield FieldChange("description", None, role.description)
+    if role.managed_policies:
+        yield FieldChange("managed_policies", None, tuple(sorted(role.managed_arns(partition))))
+    for name, document in sorted(role.inline_policies.items()):
+        yield FieldChange(f"inline_policies.{name}", None, document)
+    if role.permissions_boundary:
+        yield FieldChange("permissions_boundary", None, role.boundary_arn(partition))
+    yield FieldChange("max_session_duration", None, role.max_session_duration)
+
+
+def _field_changes(role: Role, found: FoundRole, partition: str) -> Iterator[FieldChange]:
+    pairs: Mapping[str, tuple[Any, Any]] = {
+        "description": (found.description, role.description),
+        "managed_policies": (
+            tuple(sorted(found.managed_policies)),
+            tuple(sorted(role.managed_arns(partition))),
+        ),
+        "permissions_boundary": (found.permissions_boundary, role.boundary_arn(partition)),
+        "max_session_duration": (found.max_session_duration, role.max_session_duration),
+    }
+    if not _same(found.trust, role.trust):
+        yield FieldChange("trust", found.trust, role.trust)
+    yield from (FieldChange(path, *pair) for path, pair in pairs.items() if pair[0] != pair[1])
+    for name in sorted(role.inline_policies.keys() | found.inline_policies.keys()):
+        before, after = found.inline_policies.get(name), role.inline_policies.get(name)
+        if not _same(before, after):
+            yield FieldChange(f"inline_policies.{name}", before, after)
+
+
+def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
+    """Whether two policy documents mean the same."""
+    if one is None or other is None:
+        return one is other
+    return policy.canonical(one) == policy.canonical(other)
+
+
+def _reason(differing: set[str]) -> str:
+    words = {"inline_policies": "inline policies", "managed_policies": "managed policies"}
+    named = [words.get(field, field.replace("_", " ")) for field in sorted(differing)]
+    return ", ".join(named) + (" differ" if len(named) > 1 or named[0].endswith("s") else " differs")
+
+
+def _settings_steps(role: Role, differing: set[str], partition: str) -> Iterator[Step]:
+    name = {"RoleName": role.name}
+    if differing & {"description", "max_session_duration"}:
+        # UpdateRole puts the session duration back to one hour when it is not sent along.
+        yield Call(
+            "iam",
+            "UpdateRole",
+            name | {"Description": role.description, "MaxSessionDuration": role.max_session_duration},
+        )
+    if "trust" in differing:
+        yield Call("iam", "UpdateAssumeRolePolicy", name | {"PolicyDocument": policy.compact(role.trust)})
+    if "permissions_boundary" in differing:
+        boundary = role.boundary_arn(partition)
+        yield (
+            Call("iam", "PutRolePermissionsBoundary", name | {"PermissionsBoundary": boundary})
+            if boundary
+            else Call("iam", "DeleteRolePermissionsBoundary", name)
+        )
+
+
+def _managed_steps(role: Role, found: FoundRole, partition: str) -> Iterator[Step]:
+    wanted = role.managed_arns(partition)
+    attach = Together(tuple(_attach(role.name, arn) for arn in sorted(wanted - found.managed_policies)))
+    detach = Together(tuple(_detach(role.name, arn) for arn in sorted(found.managed_policies - wanted)))
+    # Attaching first leaves no moment without permissions, as long as both fit under the quota.
+    both_fit = len(wanted | found.managed_policies) <= ATTACHED_EVERYWHERE
+    yield from (step for step in ((attach, detach) if both_fit else (detach, attach)) if step.steps)
+
+
+def _inline_steps(role: Role, found: FoundRole) -> Iterator[Step]:
+    removed = sorted(found.inline_policies.keys() - role.inline_policies.keys())
+    put = {
+        name: document
+        for name, document in sorted(role.inline_policies.items())
+        if not _same(found.inline_policies.get(name), document)
+    }
+    # Removing first keeps the role under the quota on the sum of its inline policies.
+    yield from (_remove(role.name, name) for name in removed)
+    yield from (_put(role.name, name, document) for name, document in put.items())
+
+
+def _attach(role: str, arn: str) -> Call:
+    return Call("iam", "AttachRolePolicy", {"RoleName": role, "PolicyArn": arn})
+
+
+def _detach(role: str, arn: str) -> Call:
+    return Call("iam", "DetachRolePolicy", {"RoleName": role, "PolicyArn": arn})
+
+
+def _put(role: str, name: str, document: Mapping[str, Any]) -> Call:
+    return Call(
+        "iam",
+        "PutRolePolicy",
+        {"RoleName": role, "PolicyName": name, "PolicyDocument": policy.compact(document)},
+    )
+
+
+def _remove(role: str, name: str) -> Call:
+    return Call("iam", "DeleteRolePolicy", {"RoleName": role, "PolicyName": name})

@@ -1,0 +1,127 @@
+"""A role as a spec asks for it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner import policy
+from provisioner.kinds.base import Entry, Path
+from provisioner.model import Address
+from provisioner.naming import default_name, iam_path, ownership_tags
+
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
+# and the number of attached policies an account may have been granted the larger value given there.
+LONGEST_NAME = 64
+LARGEST_TRUST = 4_096
+LARGEST_INLINE = 10_240
+MOST_MANAGED = 25
+
+
+@dataclass(frozen=True)
+class Role:
+    """A role: policy documents as written, managed policies too (a name or an ARN)."""
+
+    name: str
+    path: str
+    description: str
+    trust: Mapping[str, Any]
+    managed_policies: tuple[str, ...]
+    inline_policies: Mapping[str, Mapping[str, Any]]
+    permissions_boundary: str | None
+    max_session_duration: int
+    tags: Mapping[str, str]
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return frozenset()
+
+    def managed_arns(self, partition: str) -> frozenset[str]:
+        """The ARNs of the managed policies."""
+        return frozenset(policy_arn(written, partition) for written in self.managed_policies)
+
+    def boundary_arn(self, partition: str) -> str | None:
+        """The ARN of the permissions boundary, if there is to be one."""
+        return policy_arn(self.permissions_boundary, partition) if self.permissions_boundary else None
+
+
+def policy_arn(written: str, partition: str) -> str:
+    """The ARN of a managed policy given as an ARN, or as the name of one of AWS's own."""
+    return written if written.startswith("arn:") else f"arn:{partition}:iam::aws:policy/{written}"
+
+
+def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
+    """The entry as a Role; what a schema cannot say is reported to `entry`."""
+    name = raw.get("name", default_name(entry.environment, key))
+    if len(name) > LONGEST_NAME:
+        entry.problem(
+            ("name",) if "name" in raw else (),
+            f"the role would be called {name}, which is {len(name)} characters",
+            f"IAM takes at most {LONGEST_NAME}; give it a shorter `name:`",
+        )
+    managed = raw.get("managed_policies", ())
+    if len(managed) > MOST_MANAGED:
+        entry.problem(
+            ("managed_policies",), f"{len(managed)} policies; IAM attaches at most {MOST_MANAGED} to a role"
+        )
+    return Role(
+        name=name,
+        path=iam_path(entry.environment) + raw.get("path", ""),
+        description=raw.get("description", ""),
+        trust=_trust(raw.get("trust", "ec2.amazonaws.com"), entry),
+        managed_policies=tuple(managed),
+        inline_policies=_inline(raw.get("inline_policies", {}), entry),
+        permissions_boundary=raw.get("permissions_boundary"),
+        max_session_duration=raw.get("max_session_duration", 3600),
+        tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)},
+    )
+
+
+def _trust(written: Any, entry: Entry) -> Mapping[str, Any]:
+    if isinstance(written, Mapping):
+        return _checked(written, ("trust",), entry, LARGEST_TRUST, trust=True)
+    return policy.trust_for([written] if isinstance(written, str) else written)
+
+
+def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[str, Any]]:
+    documents: dict[str, Mapping[str, Any]] = {}
+    for name, document in written.items():
+        path: Path = ("inline_policies", name)
+        if document.keys() == {"file"}:
+            path = (*path, "file")
+            document = _from_file(document["file"], path, entry)
+        if document is not None:
+            documents[name] = _checked(document, path, entry, LARGEST_INLINE)
+    total = sum(policy.size(document) for document in documents.values())
+    if len(documents) > 1 and total > LARGEST_INLINE:
+        entry.problem(
+            ("inline_policies",),
+            f"together {total} characters; IAM takes {LARGEST_INLINE} for all inline policies of a role",
+        )
+    return documents
+
+
+def _from_file(name: str, path: Path, entry: Entry) -> Any:
+    content = entry.read_file(path, name)
+    if content is None:
+        return None
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        entry.problem(path, f"{name} is not JSON: {error}")
+        return None
+
+
+def _checked(document: Any, path: Path, entry: Entry, most: int, trust: bool = False) -> Mapping[str, Any]:
+    problems = policy.problems(document, trust=trust)
+    for where, message in problems:
+        entry.problem(path if path[-1] == "file" else (*path, *where), message)
+    if problems:
+        return {}
+    size = policy.size(document)
+    if size > most:
+        entry.problem(path, f"the policy has {size} characters without white space; IAM takes {most}")
+    checked: Mapping[str, Any] = document
+    return checked

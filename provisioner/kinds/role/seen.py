@@ -1,0 +1,174 @@
+"""Roles as IAM describes them.
+
+GetAccountAuthorizationDetails carries everything but description and session duration, which ListRoles
+has, so that two paged calls read any number of roles:
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_GetAccountAuthorizationDetails.html
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader
+from provisioner.kinds.iam import as_tags
+from provisioner.model import Address
+from provisioner.naming import iam_path
+
+
+@dataclass(frozen=True)
+class FoundRole:
+    """A role that exists: policy documents as IAM keeps them, `profiles` the instance profiles that hold it."""
+
+    name: str
+    arn: str
+    path: str
+    description: str
+    trust: Mapping[str, Any]
+    managed_policies: frozenset[str]
+    inline_policies: Mapping[str, Mapping[str, Any]]
+    permissions_boundary: str | None
+    max_session_duration: int
+    tags: Mapping[str, str]
+    profiles: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class SeenRole:
+    """What was seen at one role's address; `unknown`: policies that do not exist, each with a hint."""
+
+    role: FoundRole | None = None
+    unknown: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        return frozenset()
+
+
+def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[FoundRole]:
+    """All roles under the environment's path, and whoever has the names `wanted` (in lower case)."""
+    names = frozenset(wanted)
+    path = iam_path(environment)
+    details, listed = reader.together(
+        lambda: _authorization_details(reader),
+        lambda: {
+            role["RoleName"]: role for role in reader.pages("iam", "ListRoles", "Roles", PathPrefix=path)
+        },
+    )
+    if details is None:
+        return _one_by_one(reader, names | {name.lower() for name in listed})
+    relevant = {
+        detail["RoleName"]: detail
+        for detail in details
+        if detail["Path"].startswith(path) or detail["RoleName"].lower() in names
+    }
+    found = [_role(detail, listed.get(name, {})) for name, detail in relevant.items()]
+    unlisted = {
+        name for name, detail in relevant.items() if detail["Path"].startswith(path) and name not in listed
+    }
+    lagging = unlisted | (listed.keys() - relevant.keys())
+    if not lagging:
+        return found
+    return [role for role in found if role.name not in lagging] + _one_by_one(reader, lagging)
+
+
+def _authorization_details(reader: Reader) -> list[dict[str, Any]] | None:
+    try:
+        return list(reader.pages("iam", "GetAccountAuthorizationDetails", "RoleDetailList", Filter=["Role"]))
+    except AwsError as error:
+        if error.code == "AccessDenied":
+            return None
+        raise
+
+
+def _one_by_one(reader: Reader, names: Iterable[str]) -> list[FoundRole]:
+    roles = reader.together(*(lambda name=name: _read_role(reader, name) for name in sorted(names)))
+    return [role for role in roles if role]
+
+
+def _read_role(reader: Reader, name: str) -> FoundRole | None:
+    """One role read by itself: where GetAccountAuthorizationDetails is not allowed, or lags behind."""
+    try:
+        role = reader.call("iam", "GetRole", RoleName=name)["Role"]
+        inline = {
+            policy_name: reader.call("iam", "GetRolePolicy", RoleName=name, PolicyName=policy_name)
+            for policy_name in reader.pages("iam", "ListRolePolicies", "PolicyNames", RoleName=name)
+        }
+        detail = role | {
+            "RolePolicyList": list(inline.values()),
+            "AttachedManagedPolicies": list(
+                reader.pages("iam", "ListAttachedRolePolicies", "AttachedPolicies", RoleName=name)
+            ),
+            "InstanceProfileList": list(
+                reader.pages("iam", "ListInstanceProfilesForRole", "InstanceProfiles", RoleName=name)
+            ),
+        }
+    except AwsError as error:
+        if error.code == "NoSuchEntity":
+            return None
+        raise
+    return _role(detail, role)
+
+
+def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
+    return FoundRole(
+        name=detail["RoleName"],
+        arn=detail["Arn"],
+        path=detail["Path"],
+        description=listed.get("Description", ""),
+        trust=detail["AssumeRolePolicyDocument"],
+        managed_policies=frozenset(
+            attached["PolicyArn"] for attached in detail.get("AttachedManagedPolicies", ())
+        ),
+        inline_policies={
+            inline["PolicyName"]: inline["PolicyDocument"] for inline in detail.get("RolePolicyList", ())
+        },
+        permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        max_session_duration=listed.get("MaxSessionDuration", 3600),
+        tags=as_tags(detail.get("Tags")),
+        profiles=tuple(
+            sorted(profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", ()))
+        ),
+    )
+
+
+def unknown_policies(reader: Reader, arns: Iterable[str]) -> dict[str, str]:
+    """Those of the managed policies that do not exist, each with what may have been meant.
+
+    Where these credentials may not look, nothing is claimed.
+    """
+
+    def is_unknown(arn: str) -> bool:
+        try:
+            reader.call("iam", "GetPolicy", PolicyArn=arn)
+        except AwsError as error:
+            if error.code == "NoSuchEntity":
+                return True
+            if error.code != "AccessDenied":
+                raise
+        return False
+
+    asked = sorted(arns)
+    answers = reader.together(*(lambda arn=arn: is_unknown(arn) for arn in asked))
+    unknown = [arn for arn, absent in zip(asked, answers, strict=True) if absent]
+    return _suggestions(reader, unknown) if unknown else {}
+
+
+def _suggestions(reader: Reader, unknown: Iterable[str]) -> dict[str, str]:
+    names = {
+        listed["Arn"].split(":policy/", 1)[1]: listed["PolicyName"]
+        for listed in reader.pages("iam", "ListPolicies", "Policies", Scope="AWS")
+    }
+    hints = {}
+    for arn in unknown:
+        written = arn.split(":policy/", 1)[-1]
+        last = written.rsplit("/", 1)[-1]
+        with_path = [path for path, name in names.items() if name == last]
+        near = with_path or difflib.get_close_matches(written, names, n=1, cutoff=0.75)
+        hints[arn] = (
+            f"did you mean {near[0]}?" if near else "see `aws iam list-policies` for the policies there are"
+        )
+    return hints

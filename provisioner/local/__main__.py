@@ -1,0 +1,48 @@
+"""The server process of the local AWS; started by `provisioner local up`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from provisioner.errors import LocalAwsError
+from provisioner.local.settings import Faults
+
+
+def main() -> int:
+    """Parses the command line and serves until SIGTERM."""
+    parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
+    parser.add_argument("--host", default="127.0.0.1", help="refused unless 127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 for any that is free")
+    parser.add_argument("--pid-file", type=Path, help="where to write port and pid")
+    parser.add_argument("--faults", default="{}", help="faults as JSON")
+    parser.add_argument("--plain", action="store_true", help="moto without corrections, to compare")
+    options = parser.parse_args()
+    signal.signal(signal.SIGTERM, _stop)
+    signal.signal(signal.SIGINT, _stop)
+    os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "" if options.plain else "true"
+    try:
+        # Imported here because moto reads its environment when it is imported.
+        from provisioner.local.server import serve
+
+        serve(options.host, options.port, options.pid_file, Faults.from_json(options.faults), options.plain)
+    except ImportError as missing:
+        hint = "install the extra: pip install 'provisioner[local]'"
+        print(f"{missing.name} is not installed; {hint}", file=sys.stderr)  # noqa: T201  read by `up`
+        return 1
+    except LocalAwsError as problem:
+        print(f"{problem.message}; {problem.hint}", file=sys.stderr)  # noqa: T201  read by `up`
+        return 1
+    return 0
+
+
+def _stop(signum: int, frame: FrameType | None) -> None:
+    raise SystemExit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,132 @@
+"""Filters of DescribeInstances.
+
+EC2 API Reference, DescribeInstances and "List and filter using the CLI and API": values of one filter are
+alternatives, filters must all match, `*` and `?` are wildcards unless escaped with a backslash, case counts.
+moto knows 21 of them, without wildcards except for tags.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any
+
+from provisioner.local.call import AwsError
+
+View = dict[str, Any]
+
+_PATHS = {
+    "affinity": "Placement.Affinity",
+    "architecture": "Architecture",
+    "availability-zone": "Placement.AvailabilityZone",
+    "block-device-mapping.delete-on-termination": "BlockDeviceMappings.Ebs.DeleteOnTermination",
+    "block-device-mapping.device-name": "BlockDeviceMappings.DeviceName",
+    "block-device-mapping.status": "BlockDeviceMappings.Ebs.Status",
+    "block-device-mapping.volume-id": "BlockDeviceMappings.Ebs.VolumeId",
+    "client-token": "ClientToken",
+    "dns-name": "PublicDnsName",
+    "hibernation-options.configured": "HibernationOptions.Configured",
+    "host-id": "Placement.HostId",
+    "hypervisor": "Hypervisor",
+    "iam-instance-profile.arn": "IamInstanceProfile.Arn",
+    "iam-instance-profile.id": "IamInstanceProfile.Id",
+    "image-id": "ImageId",
+    "instance-id": "InstanceId",
+    "instance-lifecycle": "InstanceLifecycle",
+    "instance-state-code": "State.Code",
+    "instance-state-name": "State.Name",
+    "instance-type": "InstanceType",
+    "instance.group-id": "SecurityGroups.GroupId",
+    "instance.group-name": "SecurityGroups.GroupName",
+    "ip-address": "PublicIpAddress",
+    "key-name": "KeyName",
+    "launch-index": "AmiLaunchIndex",
+    "launch-time": "LaunchTime",
+    "metadata-options.http-endpoint": "MetadataOptions.HttpEndpoint",
+    "metadata-options.http-tokens": "MetadataOptions.HttpTokens",
+    "monitoring-state": "Monitoring.State",
+    "network-interface.group-id": "NetworkInterfaces.Groups.GroupId",
+    "network-interface.network-interface-id": "NetworkInterfaces.NetworkInterfaceId",
+    "network-interface.subnet-id": "NetworkInterfaces.SubnetId",
+    "network-interface.vpc-id": "NetworkInterfaces.VpcId",
+    "placement-group-name": "Placement.GroupName",
+    "platform": "Platform",
+    "private-dns-name": "PrivateDnsName",
+    "private-ip-address": "PrivateIpAddress",
+    "reason": "StateTransitionReason",
+    "root-device-name": "RootDeviceName",
+    "root-device-type": "RootDeviceType",
+    "source-dest-check": "SourceDestCheck",
+    "state-reason-code": "StateReason.Code",
+    "subnet-id": "SubnetId",
+    "tag-key": "Tags.Key",
+    "tag-value": "Tags.Value",
+    "tenancy": "Placement.Tenancy",
+    "virtualization-type": "VirtualizationType",
+    "vpc-id": "VpcId",
+}
+
+
+def instance_filter(filters: list[dict[str, Any]]) -> Callable[[View, str, str], bool]:
+    """A function that says whether an instance's view, reservation id and owner pass all filters.
+
+    Raises InvalidParameterValue for a filter that EC2 does not have.
+    """
+    tests: list[Callable[[View, str, str], bool]] = []
+    for item in filters:
+        name, values = item.get("Name") or "null", item.get("Values") or []
+        tests.append(_test(name, values))
+    return lambda view, reservation, owner: all(test(view, reservation, owner) for test in tests)
+
+
+def matches_any(text: str, patterns: list[str]) -> bool:
+    """Whether the text matches one of the patterns, with EC2's wildcards."""
+    return any(_pattern(item).fullmatch(text) is not None for item in patterns)
+
+
+def _test(name: str, values: list[str]) -> Callable[[View, str, str], bool]:
+    if name == "reservation-id":
+        return lambda view, reservation, owner: matches_any(reservation, values)
+    if name == "owner-id":
+        return lambda view, reservation, owner: matches_any(owner, values)
+    if name.startswith("tag:"):
+        key = name.removeprefix("tag:")
+
+        def tagged(view: View, reservation: str, owner: str) -> bool:
+            return any(tag["Key"] == key and matches_any(tag["Value"], values) for tag in view["Tags"] or [])
+
+        return tagged
+    path = _PATHS.get(name)
+    if path is None:
+        raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
+    steps = path.split(".")
+
+    def test(view: View, reservation: str, owner: str) -> bool:
+        return any(matches_any(text, values) for text in _texts(view, steps))
+
+    return test
+
+
+def _texts(value: Any, steps: list[str]) -> list[str]:
+    if value is None:
+        return []
+    if isinstance(value, list):
+        return [text for item in value for text in _texts(item, steps)]
+    if steps:
+        return _texts(value.get(steps[0]), steps[1:])
+    if isinstance(value, bool):
+        return ["true" if value else "false"]
+    return [value.strftime("%Y-%m-%dT%H:%M:%S.000Z") if hasattr(value, "strftime") else str(value)]
+
+
+@lru_cache(maxsize=4096)
+def _pattern(text: str) -> re.Pattern[str]:
+    out = []
+    letters = iter(text)
+    for letter in letters:
+        if letter == "\\":
+            out.append(re.escape(next(letters, "\\")))
+        else:
+            out.append({"*": ".*", "?": "."}.get(letter) or re.escape(letter))
+    return re.compile("".join(out), re.DOTALL)

@@ -1,0 +1,165 @@
+"""Names, paths and tags in IAM.
+
+IAM User Guide, "IAM and AWS STS quotas: names, lengths" (64 for roles, 128 for profiles and policies, no
+distinction of case, unique whatever the path); API Reference, CreateRole, CreateInstanceProfile, data type
+Tag. moto takes names of any length with any characters, and the same name in another case.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from provisioner.local.call import AwsError, Call
+from provisioner.local.corrections.registry import check
+from provisioner.local.world import World
+
+_LENGTHS = {"RoleName": 64, "InstanceProfileName": 128, "PolicyName": 128}
+_NAME = r"[\w+=,.@-]+"
+_PATH = re.compile(r"(\u002F)|(\u002F[\u0021-\u007E]+\u002F)")
+_NAMED = (
+    "CreateRole",
+    "GetRole",
+    "UpdateRole",
+    "DeleteRole",
+    "TagRole",
+    "UntagRole",
+    "ListRoleTags",
+    "ListRolePolicies",
+    "ListAttachedRolePolicies",
+    "ListInstanceProfilesForRole",
+    "UpdateAssumeRolePolicy",
+    "PutRolePolicy",
+    "GetRolePolicy",
+    "DeleteRolePolicy",
+    "AttachRolePolicy",
+    "DetachRolePolicy",
+    "PutRolePermissionsBoundary",
+    "DeleteRolePermissionsBoundary",
+    "CreateInstanceProfile",
+    "GetInstanceProfile",
+    "DeleteInstanceProfile",
+    "AddRoleToInstanceProfile",
+    "RemoveRoleFromInstanceProfile",
+    "TagInstanceProfile",
+    "UntagInstanceProfile",
+    "ListInstanceProfileTags",
+    "CreatePolicy",
+)
+MOST_TAGS = 50
+
+
+@check(*(f"iam:{name}" for name in _NAMED))
+def names(world: World, call: Call) -> None:
+    """Names are of the length and characters allowed."""
+    for field, most in _LENGTHS.items():
+        value = call.params.get(field)
+        if value is None:
+            continue
+        if not 1 <= len(value) <= most:
+            bound = f"less than or equal to {most}" if value else "greater than or equal to 1"
+            raise _invalid(value, field, f"Member must have length {bound}")
+        if not re.fullmatch(_NAME, value, re.ASCII):
+            raise _invalid(value, field, "Member must satisfy regular expression pattern: [\\w+=,.@-]+")
+
+
+@check(
+    *(f"iam:{name}" for name in _NAMED if name not in ("CreateRole", "CreateInstanceProfile", "CreatePolicy"))
+)
+def exist(world: World, call: Call) -> None:
+    """Roles and profiles that are named have to be there."""
+    role = call.params.get("RoleName")
+    if role and not any(item.name == role for item in world.iam.roles.values()):
+        raise AwsError("NoSuchEntity", f"The role with name {role} cannot be found.", 404)
+    profile = call.params.get("InstanceProfileName")
+    if profile and not any(item.name == profile for item in world.iam.instance_profiles.values()):
+        raise AwsError("NoSuchEntity", f"Instance Profile {profile} cannot be found.", 404)
+
+
+@check(
+    "iam:CreateRole",
+    "iam:CreateInstanceProfile",
+    "iam:CreatePolicy",
+    "iam:ListRoles",
+    "iam:ListInstanceProfiles",
+)
+def paths(world: World, call: Call) -> None:
+    """A path begins and ends with a slash."""
+    path = call.params.get("Path")
+    if path is None:
+        return
+    if len(path) > 512:
+        raise _invalid(path, "path", "Member must have length less than or equal to 512")
+    if not _PATH.fullmatch(path):
+        text = (
+            "The specified value for path is invalid. It must begin and end with / and contain only "
+            "alphanumeric characters and/or / characters."
+        )
+        raise AwsError("ValidationError", text)
+
+
+@check("iam:CreateRole")
+def role_is_new(world: World, call: Call) -> None:
+    """No role has the name, in whatever case and under whatever path."""
+    name = call.params["RoleName"]
+    if any(item.name.lower() == name.lower() for item in world.iam.roles.values()):
+        raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
+
+
+@check("iam:CreateInstanceProfile")
+def profile_is_new(world: World, call: Call) -> None:
+    """No profile has the name, in whatever case and under whatever path."""
+    name = call.params["InstanceProfileName"]
+    if any(item.name.lower() == name.lower() for item in world.iam.instance_profiles.values()):
+        raise AwsError("EntityAlreadyExists", f"Instance Profile {name} already exists.", 409)
+
+
+@check("iam:CreateRole", "iam:TagRole", "iam:CreateInstanceProfile", "iam:TagInstanceProfile")
+def tags(world: World, call: Call) -> None:
+    """Allowed characters and lengths, no reserved keys, and at most 50 with those that are there."""
+    given = call.params.get("Tags") or []
+    world.iam._tag_verification(given)
+    if any(tag["Key"].lower().startswith("aws:") for tag in given):
+        text = "aws: prefixed tag key names are not allowed for external use."
+        raise AwsError("InvalidInput", text)
+    folded = [tag["Key"].lower() for tag in given]
+    if len(folded) != len(set(folded)):
+        text = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
+        raise AwsError("InvalidInput", text)
+    if not call.operation.startswith("Tag"):
+        return
+    kind = "Role" if call.operation == "TagRole" else "InstanceProfile"
+    thing = _named(world, call, kind)
+    if len({tag["Key"].lower() for tag in thing.tags} | set(folded)) > MOST_TAGS:
+        raise AwsError("LimitExceeded", f"Cannot exceed quota for TagsPer{kind}: {MOST_TAGS}", 409)
+
+
+@check("iam:CreateRole", "iam:UpdateRole")
+def role_settings(world: World, call: Call) -> None:
+    """Sessions last from one to twelve hours; descriptions have up to 1000 characters."""
+    seconds = call.params.get("MaxSessionDuration")
+    if seconds is not None and not 3600 <= int(seconds) <= 43200:
+        bound = "less than or equal to 43200" if int(seconds) > 43200 else "greater than or equal to 3600"
+        raise _invalid(seconds, "maxSessionDuration", f"Member must have value {bound}")
+    description = call.params.get("Description") or ""
+    if len(description) > 1000:
+        raise _invalid(description, "description", "Member must have length less than or equal to 1000")
+    if not re.fullmatch(r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*", description):
+        pattern = r"[\u0009\u000A\u000D\u0020-\u007E\u00A1-\u00FF]*"
+        raise _invalid(
+            description, "description", f"Member must satisfy regular expression pattern: {pattern}"
+        )
+
+
+def _named(world: World, call: Call, kind: str) -> Any:
+    if kind == "Role":
+        return world.iam.get_role(call.params["RoleName"])
+    return world.iam.get_instance_profile(call.params["InstanceProfileName"])
+
+
+def _invalid(value: Any, field: str, constraint: str) -> AwsError:
+    name = field[0].lower() + field[1:]
+    text = (
+        f"1 validation error detected: Value '{value}' at '{name}' failed to satisfy constraint: {constraint}"
+    )
+    return AwsError("ValidationError", text)

@@ -1,0 +1,113 @@
+"""Tags of EC2 resources.
+
+EC2 User Guide, "Tag your Amazon EC2 resources: tag restrictions" (50 per resource, keys of 128 and values of
+256 characters, `aws:` is reserved); API Reference, CreateTags, DeleteTags (up to 1000 resources; without
+tags DeleteTags removes all of the user's). moto accepts any number, any key, and unknown instances.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from provisioner.local.call import AwsError, Call
+from provisioner.local.corrections import states
+from provisioner.local.corrections.registry import check, handler
+from provisioner.local.world import World
+
+MOST_RESOURCES, MOST_TAGS = 1000, 50
+KEY_LENGTH, VALUE_LENGTH = 128, 256
+LAUNCH_TYPES = ("instance", "volume", "network-interface", "spot-instances-request")
+
+
+@check("ec2:CreateTags", "ec2:DeleteTags")
+def resources(world: World, call: Call) -> None:
+    """Up to 1000 resources, and instances that exist."""
+    ids = call.params.get("Resources") or []
+    if not ids:
+        raise AwsError("MissingParameter", "The request must contain the parameter resourceIdSet")
+    if len(ids) > MOST_RESOURCES:
+        text = f"The request names {len(ids)} resources; at most {MOST_RESOURCES} are allowed."
+        raise AwsError("RequestResourceCountExceeded", text)
+    states.find(world.region(call.region), [item for item in ids if item.startswith("i-")])
+
+
+@check("ec2:CreateTags")
+def new_tags(world: World, call: Call) -> None:
+    """Keys and values within the limits, also together with what the resource has."""
+    tags = call.params.get("Tags") or []
+    check_tags(tags)
+    has = world.region(call.region).backend.tags
+    for resource in call.params.get("Resources") or []:
+        merged = {*has.get(resource, ()), *(tag["Key"] for tag in tags)}
+        _check_number(merged)
+
+
+@check("ec2:DeleteTags")
+def reserved(world: World, call: Call) -> None:
+    """What begins with `aws:` cannot be removed."""
+    for tag in call.params.get("Tags") or []:
+        _check_reserved(tag.get("Key") or "")
+
+
+@handler("ec2:DeleteTags")
+def delete(world: World, call: Call) -> Any:
+    """Removes the tags named, or all of the user's if none is."""
+    backend = world.region(call.region).backend
+    tags = call.params.get("Tags") or []
+    for resource in call.params["Resources"]:
+        has = backend.tags.get(resource, {})
+        named = tags or [{"Key": key} for key in list(has) if not key.startswith("aws:")]
+        for tag in named:
+            # A key alone matches any value; an empty value matches the empty value only.
+            if tag["Key"] in has and tag.get("Value") in (None, has[tag["Key"]]):
+                del has[tag["Key"]]
+    return {}
+
+
+@check("ec2:RunInstances")
+def launch_tags(world: World, call: Call) -> None:
+    """Tags given at launch: each kind of resource once, within the limits."""
+    kinds = []
+    for spec in call.params.get("TagSpecifications") or []:
+        kind = spec.get("ResourceType")
+        kinds.append(kind)
+        if kind not in LAUNCH_TYPES:
+            text = f"'{kind}' is not a valid taggable resource type for this operation."
+            raise AwsError("InvalidParameterValue", text)
+        check_tags(spec.get("Tags") or [])
+    if len(kinds) != len(set(kinds)):
+        raise AwsError(
+            "InvalidParameterValue", "A tag specification for the same resource type is given twice."
+        )
+
+
+def check_tags(tags: list[dict[str, str]]) -> None:
+    """Raises InvalidParameterValue or TagLimitExceeded for tags that EC2 would refuse."""
+    keys = [tag.get("Key") or "" for tag in tags]
+    for tag, key in zip(tags, keys, strict=True):
+        _check_reserved(key)
+        if not 1 <= len(key) <= KEY_LENGTH:
+            text = (
+                f"Tag key exceeds the maximum length of {KEY_LENGTH} characters"
+                if key
+                else "Tag key is empty"
+            )
+            raise AwsError("InvalidParameterValue", text)
+        if len(tag.get("Value") or "") > VALUE_LENGTH:
+            text = f"Tag value exceeds the maximum length of {VALUE_LENGTH} characters"
+            raise AwsError("InvalidParameterValue", text)
+    if len(keys) != len(set(keys)):
+        twice = next(key for key in keys if keys.count(key) > 1)
+        raise AwsError("InvalidParameterValue", f"Duplicate tag key '{twice}' specified.")
+    _check_number(set(keys))
+
+
+def _check_reserved(key: str) -> None:
+    if key.lower().startswith("aws:"):
+        raise AwsError("InvalidParameterValue", "Tag keys starting with 'aws:' are reserved for internal use")
+
+
+def _check_number(keys: set[str]) -> None:
+    if len([key for key in keys if not key.startswith("aws:")]) > MOST_TAGS:
+        text = f"The maximum number of tags for a resource, {MOST_TAGS}, has been reached."
+        raise AwsError("TagLimitExceeded", text)

@@ -1,0 +1,207 @@
+"""The server process: one WSGI application around moto, bound to loopback."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from moto.core.exceptions import ServiceException
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.serving import WSGIRequestHandler, make_server
+
+from provisioner.errors import LocalAwsError
+from provisioner.local import moto_speed
+from provisioner.local.call import Answer, AwsError, Call, read_call, write_answer, write_error
+from provisioner.local.client import CONTROL_PATH
+from provisioner.local.corrections import answer_call, settle
+from provisioner.local.corrections.launch import start_with_id
+from provisioner.local.gate import Gate, Verdict
+from provisioner.local.record import Record, digest
+from provisioner.local.settings import Faults
+from provisioner.local.world import World
+
+LOOPBACK = "127.0.0.1"
+StartResponse = Callable[[str, list[tuple[str, str]]], Any]
+
+
+class Application:
+    """Faults before, the answer (ours or moto's), the record, faults after."""
+
+    def __init__(self, plain: bool = False) -> None:
+        self.plain = plain
+        self.world = World()
+        self.gate = Gate()
+        self.record = Record()
+        self.moto = DomainDispatcherApplication(create_backend_app)
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replaces all faults."""
+        with self.world.lock:
+            self.world.set_faults(faults)
+        self.gate.set(faults)
+
+    def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
+            return _send(_control(self, environ), start_response)
+        try:
+            call = read_call(environ)
+        except AwsError as problem:
+            return _send(write_error(None, problem), start_response)
+        if call is None or self.plain:
+            with self.world.lock:
+                return list(self.moto(environ, start_response))
+        began = time.time()
+        verdict = self.gate.judge(call.service, call.operation)
+        if verdict.wait_s:
+            time.sleep(verdict.wait_s)
+        answer = None if verdict.drop_request else self._answer(call, verdict)
+        dropped = "drop_request" if verdict.drop_request else "drop_reply" if verdict.drop_reply else ""
+        self.record.add(
+            service=call.service,
+            operation=call.operation,
+            region=call.region,
+            digest=digest(call.params),
+            status=0 if dropped or answer is None else answer.status,
+            error=dropped or (answer.error if answer else ""),
+            duration_ms=round((time.time() - began) * 1000, 3),
+            started=began,
+            dry_run=bool(call.params.get("DryRun")),
+        )
+        if answer is None or dropped:
+            _cut(environ)
+            return []
+        return _send(answer, start_response)
+
+    def _answer(self, call: Call, verdict: Verdict) -> Answer:
+        try:
+            if verdict.error:
+                raise AwsError(*verdict.error)
+            with self.world.lock:
+                settle(self.world)
+                return write_answer(call, answer_call(self.world, call))
+        except (AwsError, ServiceException) as problem:
+            return write_error(call, problem)
+        except Exception as problem:  # noqa: BLE001  whatever moto raises must reach the client as an answer
+            traceback.print_exc()
+            return write_error(call, problem)
+
+
+def _control(app: Application, environ: dict[str, Any]) -> Answer:
+    path = environ["PATH_INFO"].removeprefix(f"{CONTROL_PATH}/")
+    try:
+        body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
+        result = _control_result(app, path, environ["REQUEST_METHOD"], body)
+    except (LocalAwsError, AwsError, ServiceException, ValueError, KeyError, TypeError) as problem:
+        text = json.dumps({"message": getattr(problem, "message", None) or str(problem)})
+        return Answer(400, "application/json", text.encode())
+    return Answer(200, "application/json", json.dumps(result).encode())
+
+
+def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
+    match method, path:
+        case "GET", "health":
+            return {"pid": os.getpid(), "plain": app.plain}
+        case "GET", "faults":
+            return json.loads(app.world.faults.to_json())
+        case "POST", "faults":
+            app.set_faults(Faults.from_json(json.dumps(body)))
+        case "GET", "calls":
+            return {"calls": [asdict(item) for item in app.record.calls()]}
+        case "POST", "calls/clear":
+            app.record.clear()
+        case "POST", "advance":
+            app.world.clock.advance(float(body["seconds"]))
+        case "POST", "reset":
+            with app.world.lock:
+                app.world.reset()
+            app.set_faults(Faults())
+            app.record.clear()
+        case "POST", "instances":
+            with app.world.lock:
+                settle(app.world)
+                made = start_with_id(
+                    app.world, body["region"], body["instance_id"], body["type"], body["tags"]
+                )
+            return {"instance_id": made}
+        case _:
+            raise LocalAwsError(f"no such control: {method} {path}")
+    return {}
+
+
+def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+    headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+    start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", headers)
+    return [answer.body]
+
+
+def _cut(environ: dict[str, Any]) -> None:
+    """Resets the connection, as when a machine or a network on the way fails."""
+    connection: socket.socket = environ["werkzeug.socket"]
+    # Lingering for zero seconds makes the close a reset instead of an orderly end.
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.shutdown(socket.SHUT_RD)
+    connection.close()
+
+
+class _Handler(WSGIRequestHandler):
+    """Keeps connections open, as AWS does, and writes no line per request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: Any = "-", size: Any = "-") -> None:
+        return
+
+
+def serve(host: str, port: int, pid_file: Path | None, faults: Faults, plain: bool = False) -> None:
+    """Runs until the process is told to stop.
+
+    Raises LocalAwsError for any address but loopback, or if the port is taken.
+    """
+    if host != LOOPBACK:
+        raise LocalAwsError(f"refusing to listen on {host}", f"the local AWS listens on {LOOPBACK} only")
+    if not plain:
+        moto_speed.install()
+    app = Application(plain)
+    app.set_faults(faults)
+    listener = socket.socket()
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((LOOPBACK, port))
+    except OSError as problem:
+        raise LocalAwsError(
+            f"cannot listen on port {port}: {problem.strerror}", "choose another port"
+        ) from None
+    listener.listen(512)
+    port = listener.getsockname()[1]
+    server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
+    warm = threading.Thread(target=_warm_up, args=(app,), daemon=True)
+    warm.start()
+    if pid_file is not None:
+        _write_pid_file(pid_file, port)
+    print(f"listening on {LOOPBACK}:{port}", file=sys.stderr, flush=True)  # noqa: T201  the log of the process
+    server.serve_forever()
+
+
+def _warm_up(app: Application) -> None:
+    """Builds what the first call would otherwise wait for."""
+    with app.world.lock:
+        _ = app.world.iam
+        _ = app.world.region("us-east-1").backend
+
+
+def _write_pid_file(path: Path, port: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    fresh = path.with_suffix(f".{os.getpid()}")
+    fresh.write_text(json.dumps({"port": port, "pid": os.getpid()}))
+    fresh.replace(path)

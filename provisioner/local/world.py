@@ -1,0 +1,197 @@
+"""What the local AWS knows beyond moto: a clock, the faults, and per region what moto does not keep.
+
+Not safe for threads by itself: the server holds `World.lock` while a call is executed.
+"""
+
+from __future__ import annotations
+
+import heapq
+import threading
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.core.base_backend import BackendDict
+from moto.ec2.models import ec2_backends
+from moto.iam.models import iam_backends
+from moto.utilities.utils import get_partition
+
+from provisioner.local.clock import Clock
+from provisioner.local.settings import Faults
+
+
+@dataclass
+class Member:
+    """An instance: moto's object, and what moto does not keep about it."""
+
+    instance: Any
+    reservation_id: str
+    order: int
+    born: float
+    tenancy: str = "default"
+    group_name: str = ""
+    launch: dict[str, Any] = field(default_factory=dict)
+    history: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
+
+    @property
+    def id(self) -> str:
+        """The instance id."""
+        return str(self.instance.id)
+
+    @property
+    def state(self) -> str:
+        """The name of the state, such as `running`."""
+        return str(self.instance.state)
+
+    @property
+    def zone(self) -> str:
+        """The availability zone."""
+        return str(self.instance.placement.zone)
+
+    @property
+    def is_live(self) -> bool:
+        """Neither terminated nor on the way there."""
+        return self.state not in ("shutting-down", "terminated")
+
+
+@dataclass
+class Association:
+    """A profile associated with an instance. `profile_id` is the id at that moment, whatever comes later."""
+
+    id: str
+    instance_id: str
+    arn: str
+    profile_id: str
+    since: float
+    at: datetime
+    until: float | None = None
+
+
+@dataclass
+class Launch:
+    """What a client token stands for: the digest of its parameters and the instances it launched."""
+
+    digest: str
+    reservation_id: str
+    instance_ids: tuple[str, ...]
+
+
+class Region:
+    """EC2 in one region."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.members: dict[str, Member] = {}
+        self.associations: dict[str, Association] = {}
+        self.tokens: dict[tuple[str, str], Launch] = {}
+        self._due: list[tuple[float, int, str, str]] = []
+        self._orders = 0
+        self._seen = 0
+
+    @property
+    def backend(self) -> Any:
+        """moto's EC2 backend for this region."""
+        return ec2_backends[DEFAULT_ACCOUNT_ID][self.name]
+
+    def adopt(self, now: float) -> None:
+        """Takes in instances that moto started by itself, as for CreateFleet."""
+        reservations = self.backend.reservations
+        if len(reservations) == self._seen:
+            return
+        self._seen = len(reservations)
+        for reservation in reservations.values():
+            for instance in reservation.instances:
+                if instance.id not in self.members:
+                    self.add(instance, reservation.id, now)
+
+    def add(self, instance: Any, reservation_id: str, now: float) -> Member:
+        """Takes in one instance."""
+        self._orders += 1
+        member = Member(instance, reservation_id, self._orders, now)
+        self.members[member.id] = member
+        return member
+
+    def forget(self, member: Member) -> None:
+        """Removes an instance as if it had never been."""
+        reservation = self.backend.reservations.get(member.reservation_id)
+        if reservation is not None:
+            reservation.instances = [item for item in reservation.instances if item is not member.instance]
+            if not reservation.instances:
+                del self.backend.reservations[member.reservation_id]
+                self._seen -= 1
+        self.backend.tags.pop(member.id, None)
+        del self.members[member.id]
+
+    def schedule(self, at: float, instance_id: str, what: str) -> None:
+        """Notes that `what` happens to an instance at a time; see `due`."""
+        self._orders += 1
+        heapq.heappush(self._due, (at, self._orders, instance_id, what))
+
+    def due(self, now: float) -> Iterator[tuple[str, str]]:
+        """What is due, in order of time: pairs of instance id and what happens to it."""
+        while self._due and self._due[0][0] <= now:
+            _, _, instance_id, what = heapq.heappop(self._due)
+            yield instance_id, what
+
+    def association_of(self, instance_id: str) -> Association | None:
+        """The active association of an instance."""
+        for item in reversed(self.associations.values()):
+            if item.instance_id == instance_id and item.until is None:
+                return item
+        return None
+
+
+class World:
+    """All regions of the account, its IAM, the clock and the faults."""
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.clock = Clock()
+        self.faults = Faults()
+        self.account = DEFAULT_ACCOUNT_ID
+        self._clear()
+
+    def _clear(self) -> None:
+        self.regions: dict[str, Region] = {}
+        # Profile id -> when it was made, and when it last got its role; for propagation to EC2.
+        self.profile_made: dict[str, float] = {}
+        self.role_added: dict[str, float] = {}
+        # Token buckets by action and region; see corrections/limits.py.
+        self.buckets: dict[str, Any] = {}
+        # What IAM held before each write within the lag: (when, (roles, profiles)).
+        self.iam_history: list[tuple[float, Any]] = []
+
+    def set_faults(self, faults: Faults) -> None:
+        """Replaces the faults; token buckets are full again."""
+        self.faults = faults
+        self.buckets.clear()
+
+    @property
+    def iam(self) -> Any:
+        """moto's IAM backend."""
+        return iam_backends[self.account]["aws"]
+
+    def region(self, name: str) -> Region:
+        """EC2 in a region."""
+        if name not in self.regions:
+            self.regions[name] = Region(name)
+        region = self.regions[name]
+        region.adopt(self.clock.now())
+        return region
+
+    def partition(self, region: str) -> str:
+        """`aws`, or the partition of China or the government."""
+        return str(get_partition(region))
+
+    def live(self, region: Region) -> Iterable[Member]:
+        """Members that take up capacity."""
+        return (member for member in region.members.values() if member.is_live)
+
+    def reset(self) -> None:
+        """Empties all accounts."""
+        for backends in list(BackendDict._instances):
+            backends.clear()
+        BackendDict._instances.clear()
+        self._clear()

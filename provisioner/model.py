@@ -1,0 +1,295 @@
+"""The words everything else is said in: addresses, calls, steps, changes, plans and outcomes.
+
+All of it is frozen data. Showing, checking and executing a plan are independent readers of these values.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, order=True)
+class Address:
+    """The name of a thing in a spec: its kind and its key, written `fleet/collector`."""
+
+    kind: str
+    key: str
+
+    def __str__(self) -> str:
+        return f"{self.kind}/{self.key}"
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who asks AWS, as GetCallerIdentity tells it."""
+
+    account_id: str
+    partition: str
+    arn: str
+
+
+class Desired(Protocol):
+    """What a spec asks for at one address."""
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        """What has to be there before this can be."""
+
+
+class Seen(Protocol):
+    """What AWS describes at one address, normalised so that comparing is `==`."""
+
+    @property
+    def uses(self) -> frozenset[Address]:
+        """What must not be deleted before this is gone or has let go of it."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    """A whole spec, checked: everything that should exist in one account and one region."""
+
+    name: str
+    region: str
+    account_id: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    ignore_tags: tuple[str, ...] = ()
+    resources: Mapping[Address, Desired] = field(default_factory=dict)
+    source: str = ""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """Everything of one environment that AWS describes."""
+
+    identity: Identity
+    resources: Mapping[Address, Seen]
+
+
+class Action(StrEnum):
+    CREATE = "create"
+    UPDATE = "update"
+    REPLACE = "replace"
+    DELETE = "delete"
+
+
+@dataclass(frozen=True)
+class FieldChange:
+    """One field, `path` as in the spec, before and after; None is absent."""
+
+    path: str
+    before: Any
+    after: Any
+
+
+@dataclass(frozen=True, order=True)
+class CallCount:
+    """How often one operation of one service will be called."""
+
+    service: str
+    operation: str
+    count: int
+
+
+class Hands(Protocol):
+    """What carries out a step: the only way from a plan to AWS."""
+
+    def send(self, call: Call) -> dict[str, Any]:
+        """Send one call and return its answer. Raises AwsError."""
+
+    def together(self, steps: Iterable[Step]) -> None:
+        """Carry out steps side by side; all are tried, then the first error is raised."""
+
+    def wait(self, wait: Wait) -> None:
+        """Return when the wait is over. Raises WaitError when it cannot end well."""
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        """All answers this run had to one operation, oldest first."""
+
+
+class Step(Protocol):
+    """A piece of a change that can be counted and carried out."""
+
+    def calls(self) -> Iterable[CallCount]:
+        """The calls it will make when nothing goes wrong, waiting not included."""
+
+    def run(self, hands: Hands) -> None:
+        """Carry it out. Raises AwsError or WaitError."""
+
+
+@dataclass(frozen=True)
+class Call:
+    """One request to AWS, ready to be sent."""
+
+    service: str
+    operation: str
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount(self.service, self.operation, 1),)
+
+    def run(self, hands: Hands) -> None:
+        hands.send(self)
+
+
+@dataclass(frozen=True)
+class Together:
+    """Steps that do not wait for each other."""
+
+    steps: tuple[Step, ...]
+
+    def calls(self) -> Iterable[CallCount]:
+        return count_calls(self.steps)
+
+    def run(self, hands: Hands) -> None:
+        hands.together(self.steps)
+
+
+class Until(StrEnum):
+    """What instances can be waited for to be."""
+
+    RUNNING = "running"
+    TERMINATED = "terminated"
+    PROFILE = "bound to the instance profile"
+    NO_PROFILE = "free of an instance profile"
+
+
+Scope = tuple[tuple[str, tuple[str, ...]], ...]
+
+
+@dataclass(frozen=True)
+class Wait:
+    """Wait for instances to be as `until` says.
+
+    `scopes` are DescribeInstances filters that show them all; waits share one call per scope and round.
+    A wait for a profile ends when it has `profile_arn` and not one of the ids in `stale_profiles`.
+    """
+
+    instances: tuple[str, ...]
+    until: Until
+    scopes: tuple[Scope, ...]
+    profile_arn: str | None = None
+    stale_profiles: tuple[str, ...] = ()
+    timeout_s: float = 600.0
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+    def run(self, hands: Hands) -> None:
+        hands.wait(self)
+
+
+@dataclass(frozen=True)
+class Change:
+    """One thing to do at one address.
+
+    `size` is how many things it makes, changes or removes (instances for a fleet, else 1). `deferred`
+    says why apply leaves it undone; None: it is carried out. `symbol` and order follow from the action.
+    """
+
+    address: Address
+    action: Action
+    reason: str
+    fields: tuple[FieldChange, ...] = ()
+    instances: tuple[str, ...] = ()
+    size: int = 1
+    steps: tuple[Step, ...] = ()
+    deferred: str | None = None
+    needs: frozenset[Address] = frozenset()
+
+    @property
+    def calls(self) -> tuple[CallCount, ...]:
+        return count_calls(self.steps)
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """Why nothing of a plan may be carried out. `exit_code` as in the README's table."""
+
+    address: Address
+    message: str
+    hint: str
+    exit_code: int = 4
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something worth reading that is no change."""
+
+    address: Address
+    message: str
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What comparing one address gave."""
+
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[Note, ...] = ()
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Everything that apply would do, in the order in which it would."""
+
+    environment: str
+    region: str
+    account_id: str
+    changes: tuple[Change, ...] = ()
+    refusals: tuple[Refusal, ...] = ()
+    notes: tuple[Note, ...] = ()
+    destroy: bool = False
+
+    @property
+    def summary(self) -> dict[Action, int]:
+        """How many things each action concerns."""
+        counted = Counter(dict.fromkeys(Action, 0))
+        for change in self.changes:
+            counted[change.action] += change.size
+        return dict(counted)
+
+
+class Result(StrEnum):
+    DONE = "done"
+    FAILED = "failed"
+    SKIPPED = "skipped"
+    LEFT = "left"
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a change failed, in AWS's words where AWS spoke."""
+
+    message: str
+    operation: str | None = None
+    code: str | None = None
+    request_id: str | None = None
+    hint: str | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one change."""
+
+    change: Change
+    result: Result
+    seconds: float = 0.0
+    failure: Failure | None = None
+    because: str | None = None
+
+    @property
+    def is_good(self) -> bool:
+        return self.result is Result.DONE
+
+
+def count_calls(steps: Iterable[Step]) -> tuple[CallCount, ...]:
+    """The calls of several steps, added up, in the order in which they first occur."""
+    counted: Counter[tuple[str, str]] = Counter()
+    for step in steps:
+        for call in step.calls():
+            counted[call.service, call.operation] += call.count
+    return tuple(CallCount(service, operation, count) for (service, operation), count in counted.items())

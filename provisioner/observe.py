@@ -1,0 +1,57 @@
+"""Reading AWS: all kinds side by side, then once more for what only the whole picture shows to be needed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Protocol
+
+from provisioner.errors import UsageError
+from provisioner.kinds.base import Kind, Reader, World
+from provisioner.model import Address, Environment, Identity, Observed, Seen
+
+
+class IdentifyingReader(Reader, Protocol):
+    """A reader that can say who it is."""
+
+    def identity(self) -> Identity:
+        """Who reads. Raises AwsError."""
+
+
+def observe(
+    environment: Environment, reader: IdentifyingReader, kinds: Sequence[Kind], destroying: bool = False
+) -> World:
+    """What AWS has of the environment. Raises AwsError, and UsageError when this is another account."""
+    identity = None
+    if environment.account_id:
+        # Asked before anything else, so that a spec for another account sends nothing there.
+        identity = reader.identity()
+        _check_account(environment, identity)
+
+    def observer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
+        return lambda: kind.observe(reader, environment)
+
+    reads = [observer(kind) for kind in kinds]
+    if identity is None:
+        identity, *seen = reader.together(reader.identity, *reads)
+    else:
+        seen = reader.together(*reads)
+    world = World(environment, Observed(identity, _merged(seen)), destroying)
+
+    def closer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
+        return lambda: kind.look_closer(reader, world)
+
+    closer_seen = reader.together(*(closer(kind) for kind in kinds))
+    return World(environment, Observed(identity, _merged(closer_seen)), destroying)
+
+
+def _merged(seen: Sequence[Mapping[Address, Seen]]) -> dict[Address, Seen]:
+    return {address: thing for one in seen for address, thing in one.items()}
+
+
+def _check_account(environment: Environment, identity: Identity) -> None:
+    if identity.account_id != environment.account_id:
+        raise UsageError(
+            f"{environment.source}: the spec is for account {environment.account_id}, "
+            f"and these credentials belong to {identity.account_id}",
+            "use the credentials of that account (--profile), or correct `account_id`",
+        )

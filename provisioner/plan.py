@@ -1,0 +1,64 @@
+"""Comparing what is desired with what was observed. Two values in, a plan out; no connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from provisioner.kinds.base import Kind, World
+from provisioner.model import Action, Address, Change, Findings, Plan
+
+
+def plan(world: World, kinds: Sequence[Kind]) -> Plan:
+    """Everything to do, in the order in which apply does it.
+
+    What is made or changed comes first, in the order of the kinds; what is deleted comes last, in the
+    opposite order, so that nothing is deleted that something else still uses.
+    """
+    findings = {
+        address: kind.compare(address, world) for kind in kinds for address in _addresses(kind, world)
+    }
+    environment = world.environment
+    return Plan(
+        environment=environment.name,
+        region=environment.region,
+        account_id=world.identity.account_id,
+        changes=tuple(_with_needs(_in_order(findings.values(), kinds), world)),
+        refusals=tuple(refusal for found in findings.values() for refusal in found.refusals),
+        notes=tuple(note for found in findings.values() for note in found.notes),
+        destroy=world.destroying,
+    )
+
+
+def _addresses(kind: Kind, world: World) -> list[Address]:
+    every = world.environment.resources.keys() | world.observed.resources.keys()
+    return sorted(address for address in every if address.kind == kind.name)
+
+
+def _in_order(findings: Iterable[Findings], kinds: Sequence[Kind]) -> list[Change]:
+    rank = {kind.name: index for index, kind in enumerate(kinds)}
+    changes = [change for found in findings for change in found.changes]
+    kept = [change for change in changes if change.action is not Action.DELETE]
+    deleted = [change for change in changes if change.action is Action.DELETE]
+    return [
+        *sorted(kept, key=lambda change: rank[change.address.kind]),
+        *sorted(deleted, key=lambda change: -rank[change.address.kind]),
+    ]
+
+
+def _with_needs(changes: Sequence[Change], world: World) -> Iterable[Change]:
+    """Each change with the addresses whose changes have to be done before it.
+
+    A thing needs what it will use; deleting a thing needs all that use it now to have let go.
+    """
+    users: dict[Address, set[Address]] = {}
+    for address, thing in world.observed.resources.items():
+        for used in thing.uses:
+            users.setdefault(used, set()).add(address)
+    for change in changes:
+        if change.action is Action.DELETE:
+            needs = frozenset(users.get(change.address, ()))
+        else:
+            desired = world.desired(change.address)
+            needs = desired.uses if desired else frozenset()
+        yield replace(change, needs=needs)

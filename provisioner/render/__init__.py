@@ -1,0 +1,1 @@
+"""Plans and outcomes for readers: text for people, data for programs. Pure; nothing here prints."""

@@ -1,0 +1,105 @@
+"""Lines of styled pieces: measuring them and breaking them to a width. Knows no terminal and no markup."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterable
+from typing import NamedTuple
+
+
+class Piece(NamedTuple):
+    """Some text in one style; a style is a name that the renderer understands."""
+
+    text: str
+    style: str = ""
+
+
+Line = tuple[Piece, ...]
+
+
+def line(text: str, style: str = "") -> Line:
+    """A line of one piece."""
+    return (Piece(text, style),)
+
+
+def cells(text: str) -> int:
+    """How many columns of a terminal some text takes."""
+    return sum(_cells_of(character) for character in text)
+
+
+def width_of(pieces: Line) -> int:
+    """How many columns a line takes."""
+    return sum(cells(piece.text) for piece in pieces)
+
+
+def words(text: str, style: str = "") -> list[Line]:
+    """The words of a text, each to be kept in one piece."""
+    return [line(word, style) for word in text.split()]
+
+
+def flow(items: Iterable[Line], width: int, first: Line = (), indent: int = 0, gap: str = "  ") -> list[Line]:
+    """Lay items out one after the other, with `gap` between them, on as many lines as that takes.
+
+    The first line starts with `first`, the others (and it, when shorter) with `indent` columns of space.
+    An item wider than a line is cut.
+    """
+    lines: list[Line] = []
+    current = padded(first, indent)
+    fresh = True
+    for item in items:
+        room = width - width_of(current) - (0 if fresh else cells(gap))
+        # A new line helps unless this one is as empty as the next would be.
+        if width_of(item) > room and width_of(current) > indent:
+            lines.append(current)
+            current = padded((), indent)
+            fresh = True
+        if not fresh:
+            current = (*current, Piece(gap))
+        *full, rest = _cut(item, max(width - width_of(current), 8), max(width - indent, 8))
+        for part in full:
+            lines.append((*current, *part))
+            current = padded((), indent)
+        current = (*current, *rest)
+        fresh = False
+    return [*lines, current]
+
+
+def padded(pieces: Line, width: int) -> Line:
+    """A line with spaces after it up to a width."""
+    missing = width - width_of(pieces)
+    return (*pieces, Piece(" " * missing)) if missing > 0 else pieces
+
+
+def _cut(item: Line, room: int, further_room: int) -> list[Line]:
+    """An item as it is when it has room, else in parts that do. Only the longest ids and ARNs need this."""
+    parts: list[Line] = []
+    current: list[Piece] = []
+    left = room
+    for piece in item:
+        text = piece.text
+        while text:
+            taken = _fitting(text, left)
+            if taken:
+                current.append(Piece(text[:taken], piece.style))
+                left -= cells(text[:taken])
+                text = text[taken:]
+            if text:
+                parts.append(tuple(current))
+                current, left = [], further_room
+    return [*parts, tuple(current)]
+
+
+def _fitting(text: str, room: int) -> int:
+    """How many characters of a text have room."""
+    used = 0
+    for position, character in enumerate(text):
+        used += _cells_of(character)
+        if used > room:
+            return position
+    return len(text)
+
+
+def _cells_of(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1

@@ -1,0 +1,153 @@
+"""What may be sent again, and for how long. Nothing that is not named here is retried.
+
+Sources: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html,
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html,
+https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html (changes are not always
+immediately visible).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+
+from provisioner.errors import AwsError
+
+NETWORK_ERROR = "NetworkError"
+
+THROTTLING_CODES = frozenset(
+    {
+        "RequestLimitExceeded",
+        "Throttling",
+        "ThrottlingException",
+        "ThrottledException",
+        "TooManyRequestsException",
+        "EC2ThrottledException",
+        "BandwidthLimitExceeded",
+    }
+)
+
+# Answered with HTTP 500 like a fault of the server, but asking again only spends the request quota.
+CAPACITY_CODES = frozenset(
+    {
+        "InsufficientInstanceCapacity",
+        "InsufficientHostCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "InsufficientVolumeCapacity",
+        "InsufficientFreeAddressesInSubnet",
+        "InsufficientCapacity",
+        "ReservationCapacityExceeded",
+        "UnfulfillableCapacity",
+        "Unsupported",
+    }
+)
+
+SERVER_FAULT_CODES = frozenset(
+    {
+        "InternalError",
+        "InternalFailure",
+        "ServerInternal",
+        "ServiceFailure",
+        "ServiceUnavailable",
+        "Unavailable",
+    }
+)
+
+BUSY_CODES = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable", "ConcurrentTagAccess"})
+
+TAKES_A_PROFILE = frozenset(
+    {"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
+)
+
+# What AWS answers when the world is no longer the one that was planned for: observe and plan again.
+STALE_CODES = frozenset(
+    {
+        "EntityAlreadyExists",
+        "NoSuchEntity",
+        "IdempotentParameterMismatch",
+        "IncorrectState",
+        "IncorrectInstanceState",
+        "InvalidAssociationID.NotFound",
+        "InvalidInstanceID.NotFound",
+        "DeleteConflict",
+    }
+)
+
+
+@dataclass(frozen=True)
+class Patience:
+    """One reason to send a call again, and for how many seconds at most.
+
+    `applies` gets the error and the names and ids that this run has made.
+    """
+
+    name: str
+    seconds: float
+    applies: Callable[[AwsError, Collection[str]], bool]
+
+
+def _names_one_of(error: AwsError, made: Collection[str]) -> bool:
+    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error.text) for name in made)
+
+
+PATIENCES = (
+    Patience("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
+    Patience(
+        "server fault",
+        60,
+        lambda error, _: (
+            (error.code in SERVER_FAULT_CODES or error.status >= 500) and error.code not in CAPACITY_CODES
+        ),
+    ),
+    Patience("network", 20, lambda error, _: error.code == NETWORK_ERROR),
+    Patience("busy", 120, lambda error, _: error.code in BUSY_CODES),
+    Patience(
+        "instance profile not known to EC2 yet",
+        120,
+        lambda error, _: (
+            error.operation in TAKES_A_PROFILE
+            and (
+                (
+                    error.code == "InvalidParameterValue"
+                    and (
+                        "Invalid IAM Instance Profile" in error.text
+                        or "has no associated IAM Roles" in error.text
+                    )
+                )
+                or "InstanceIdentityProfileNotFound" in error.text
+            )
+        ),
+    ),
+    Patience(
+        "made just now, not visible yet",
+        120,
+        lambda error, made: (
+            error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and _names_one_of(error, made)
+        ),
+    ),
+    Patience(
+        "principal made just now",
+        60,
+        lambda error, made: (
+            error.code == "MalformedPolicyDocument" and "Invalid principal" in error.text and bool(made)
+        ),
+    ),
+    Patience(
+        "still in use",
+        60,
+        lambda error, _: (
+            error.code == "DeleteConflict" and error.operation in {"DeleteRole", "DeleteInstanceProfile"}
+        ),
+    ),
+)
+
+
+def patience_for(error: AwsError, made: Collection[str] = ()) -> Patience | None:
+    """The reason to send the call that gave `error` again, or None: it failed."""
+    return next((patience for patience in PATIENCES if patience.applies(error, made)), None)
+
+
+def is_stale(code: str | None) -> bool:
+    """Whether observing and planning again may put right what was answered with this error code."""
+    return code in STALE_CODES

@@ -1,0 +1,6 @@
+"""Specs: YAML with positions, the JSON Schema, and every error as file:line:column."""
+
+from provisioner.spec.loader import load
+from provisioner.spec.schemas import schema
+
+__all__ = ["load", "schema"]

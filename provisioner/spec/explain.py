@@ -1,0 +1,247 @@
+"""What is wrong with a spec, told to people: where, what was found, what is allowed, what was meant."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+
+import jsonschema
+from jsonschema import validators
+from jsonschema.exceptions import ValidationError
+
+from provisioner.errors import Problem
+from provisioner.kinds.base import Path
+from provisioner.spec.document import Document, is_plain
+from provisioner.spec.schemas import resolve
+from provisioner.spec.wording import LONGEST, allowed, found, listed, near, quoted, shorten
+
+
+def explain(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
+    """All problems of a document with a combined schema, at most one for each place and field."""
+    explainer = _Explainer(document, schema)
+    errors = explainer.validator.iter_errors(document.value)
+    spoiled = {problem.field for problem in document.problems}
+    wrong = [problem for problem in explainer.all(errors) if problem.field not in spoiled]
+    # An alias brings one mistake to many fields; it is told for the first.
+    kept: dict[tuple[int, int, str], Problem] = {}
+    for problem in [*document.problems, *wrong, *_odd_numbers(document)]:
+        kept.setdefault((problem.line, problem.column, problem.field.rpartition(".")[2]), problem)
+    return list(kept.values())
+
+
+def _odd_numbers(document: Document) -> Iterator[Problem]:
+    """Numbers that are not what they look like, where a number is allowed."""
+    for path, text in document.texts.items():
+        value = _at(document.value, path)
+        if isinstance(value, int | float) and not isinstance(value, bool) and not is_plain(text):
+            message = f"YAML reads {shorten(text)} as the number {shorten(str(value))}"
+            yield document.problem(path, message, "write the number plainly, or put a text in quotes")
+
+
+def _at(value: Any, path: Path) -> Any:
+    for step in path:
+        value = value[step]
+    return value
+
+
+class _Explainer:
+    """Turns the errors of the validator, which are all of type Any here, into problems of one document.
+
+    Their declared types allow for values that are not set, which errors of a validator always are.
+    """
+
+    def __init__(self, document: Document, schema: Mapping[str, Any]) -> None:
+        self.document = document
+        self.schema = schema
+        self.validator = _VALIDATOR(schema, format_checker=_FORMATS)
+
+    def all(self, errors: Iterable[Any]) -> Iterator[Problem]:
+        for error in errors:
+            yield from self._one(error)
+
+    def _one(self, error: Any) -> Iterator[Problem]:
+        path: Path = tuple(error.absolute_path)
+        if "propertyNames" in error.relative_schema_path:
+            message = f"the key has to be {self._allowed(error)}"
+            hint = self._hint(error.instance, None, error.schema)
+            yield self.document.problem((*path, error.instance), message, hint, at_key=True)
+            return
+        match error.validator:
+            case "additionalProperties":
+                yield from self._unknown(path, error)
+            case "required":
+                yield from self._missing(path, error)
+            case "anyOf":
+                yield from self._of_branches(path, error)
+            case "oneOf":
+                yield self._exactly_one(path, error)
+            case "not":
+                names = listed(error.validator_value["required"], "and")
+                yield self.document.problem(path, f"{names} cannot be given together", at_key=True)
+            case "maxLength":
+                message = (
+                    f"at most {error.validator_value} characters are allowed, found {len(error.instance)}"
+                )
+                yield self.document.problem(path, message)
+            case "minItems" | "maxItems" | "minProperties" | "maxProperties":
+                yield self._size(path, error)
+            case "uniqueItems":
+                yield self._repeated(path, error)
+            case _:
+                yield self._value(path, error)
+
+    def _allowed(self, error: Any) -> str:
+        return allowed(error.schema, self.schema) if isinstance(error.schema, Mapping) else "absent"
+
+    def _unknown(self, path: Path, error: Any) -> Iterator[Problem]:
+        fields = list(error.schema["properties"])
+        for key in error.instance:
+            if key not in fields:
+                meant = _meant_field(key, error)
+                hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
+                yield self.document.problem((*path, key), "unknown field", hint, at_key=True)
+
+    def _missing(self, path: Path, error: Any) -> Iterator[Problem]:
+        misspelt = {_meant_field(key, error) for key in error.instance}
+        for key in error.validator_value:
+            if key not in error.instance and key not in misspelt:
+                takes = allowed(error.schema["properties"][key], self.schema)
+                yield self.document.problem((*path, key), f"is missing; it takes {takes}", at_key=True)
+
+    def _exactly_one(self, path: Path, error: Any) -> Problem:
+        names = [branch["required"][0] for branch in error.validator_value]
+        given = [name for name in names if name in error.instance]
+        message = f"needs exactly one of {listed(names, 'and')}, found {listed(given, 'and') or 'none'}"
+        return self.document.problem(path, message, at_key=True)
+
+    def _size(self, path: Path, error: Any) -> Problem:
+        side = "at least" if error.validator.startswith("min") else "at most"
+        items = "items" if error.validator.endswith("Items") else "keys"
+        noun = items[:-1] if error.validator_value == 1 else items
+        message = f"{side} {error.validator_value} {noun} are allowed, found {len(error.instance)}"
+        if side == "at least":
+            message = f"needs {side} {error.validator_value} {noun}, found {found(error.instance)}"
+        return self.document.problem(path, message)
+
+    def _repeated(self, path: Path, error: Any) -> Problem:
+        for index, item in enumerate(error.instance):
+            if item in error.instance[:index]:
+                return self.document.problem((*path, index), f"{found(item)} is given twice")
+        return self._value(path, error)
+
+    def _value(self, path: Path, error: Any) -> Problem:
+        """A value of the wrong type, form or size."""
+        return self._expected(path, error.instance, error.schema)
+
+    def _expected(self, path: Path, value: Any, part: Any) -> Problem:
+        text = self.document.texts.get(path)
+        message = f"expected {allowed(part, self.schema)}, found {found(value, text)}"
+        return self.document.problem(path, message, self._hint(value, text, part))
+
+    def _hint(self, value: Any, text: str | None, part: Any) -> str | None:
+        if value is None:
+            return "give it a value or remove the line"
+        if text is not None and self.validator.evolve(schema=part).is_valid(text):
+            return f"write {quoted(text)}"
+        if isinstance(value, str):
+            takes = self.validator.evolve(schema=part).is_valid
+            if _unquoted(value) is not None and takes(_unquoted(value)):
+                return f"write {value} without quotes"
+            repaired = [each for each in _repaired(value) if takes(each)]
+            meant = near(value, self._known(part)) or next(iter(repaired), None)
+            return f"did you mean {quoted(meant)}?" if meant else None
+        return None
+
+    def _known(self, part: Any) -> list[str]:
+        """Values that are known to be right."""
+        part = resolve(part, self.schema)
+        values = [*part.get("enum", ()), *part.get("x-known", ())]
+        for branch in part.get("anyOf", ()):
+            values += self._known(branch)
+        return [each for each in values if isinstance(each, str)]
+
+    def _of_branches(self, path: Path, error: Any) -> Iterator[Problem]:
+        """The problems with the branch that was evidently meant, or with none if that is not evident."""
+        branches = [resolve(branch, self.schema) for branch in error.validator_value]
+        meant = self._meant(error.instance, branches)
+        if meant is None:
+            yield self._expected(path, error.instance, error.schema)
+        else:
+            yield from self.all(
+                [each for each in error.context or () if each.relative_schema_path[0] == meant]
+            )
+
+    def _meant(self, value: Any, branches: list[Mapping[str, Any]]) -> int | None:
+        of_type = [
+            index
+            for index, branch in enumerate(branches)
+            if "type" not in branch or self.validator.is_type(value, branch["type"])
+        ]
+        if len(of_type) == 1:
+            return of_type[0]
+        if not isinstance(value, dict):
+            return None
+        alike = {index: _alike(value, branches[index]) for index in of_type}
+        best = [index for index, score in alike.items() if score and score == max(alike.values())]
+        return best[0] if len(best) == 1 else None
+
+
+def _alike(value: dict[str, Any], branch: Mapping[str, Any]) -> int:
+    """How many keys of a mapping a branch knows, those with a slip of the pen included."""
+    fields = list(branch.get("properties", ()))
+    return sum(2 if key in fields else 1 for key in value if key in fields or near(key, fields))
+
+
+def _meant_field(key: str, error: Any) -> str | None:
+    """The field that a key which is none was meant to be, among those that are not there."""
+    fields = error.schema["properties"]
+    return None if key in fields else near(key, [each for each in fields if each not in error.instance])
+
+
+def _unquoted(value: str) -> int | bool | None:
+    """The number or boolean that a text spells."""
+    if re.fullmatch(r"0|[1-9][0-9]{0,9}", value):
+        return int(value)
+    return {"true": True, "false": False}.get(value)
+
+
+def _repaired(value: str) -> Iterator[str]:
+    """What may have been meant by a text that is nearly right; of a long one, nothing."""
+    if len(value) <= LONGEST:
+        hyphens = re.sub(r"[\s_]+", "-", value.strip())
+        yield from (value.strip(), value.lower(), hyphens, hyphens.lower(), re.sub(r"[\s-]+", "", value))
+
+
+def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:
+    """`pattern`, where `$` is the very end: in Python's own reading a line feed may follow it."""
+    match = re.fullmatch if pattern.endswith("$") else re.search
+    if validator.is_type(instance, "string") and not match(pattern, instance):
+        yield ValidationError("has another form")
+
+
+def _is_integer(_: Any, value: Any) -> bool:
+    """Whole numbers only: 5.0 is none, whatever JSON Schema says, and AWS would not take it either."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+_FORMATS = jsonschema.FormatChecker(formats=())
+
+
+@_FORMATS.checks("tag-text")
+def _is_tag_text(value: object) -> bool:
+    """What IAM takes in tags, which is less than what EC2 takes.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    """
+    return not isinstance(value, str) or all(
+        char in "_.:/=+-@" or unicodedata.category(char)[0] in "LZN" for char in value
+    )
+
+
+_VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]
+    jsonschema.Draft202012Validator,
+    {"pattern": _whole_pattern},
+    type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
+)

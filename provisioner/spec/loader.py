@@ -1,0 +1,154 @@
+"""From a file to an Environment, or to everything that is wrong with it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path as File
+from typing import Any
+
+from provisioner.errors import Problem, SpecError
+from provisioner.kinds.base import Kind, Path
+from provisioner.model import Address, Desired, Environment
+from provisioner.spec.document import Document, read
+from provisioner.spec.explain import explain
+from provisioner.spec.files import FileProblem, is_special, near_file, read_bytes
+from provisioner.spec.schemas import schema
+from provisioner.spec.wording import near, quoted, shorten
+
+LARGEST_FILE = 1024 * 1024
+MOST_TAGS = 40
+
+
+def load(path: str, kinds: Sequence[Kind]) -> Environment:
+    """The environment that a spec describes.
+
+    Raises SpecError with all problems at once. What cannot be read as YAML is told alone; an entry that its
+    schema refuses is not looked at further, the others are; entries are compared with each other when each
+    of them is fine.
+    """
+    document = read(path)
+    problems = explain(document, schema(kinds))
+    spec = document.value if isinstance(document.value, dict) else {}
+    bad = _bad_entries(document, problems)
+    problems += _tag_problems(document, spec, kinds)
+    # A name that is refused must not show up in further problems, such as names made from it being too long.
+    named_wrongly = any(problem.field == "environment" for problem in problems)
+    name = "" if named_wrongly else spec.get("environment", "")
+    resources: dict[Address, Desired] = {}
+    for kind in kinds:
+        for key, raw in _entries(spec, kind):
+            if (kind.section, key) not in bad:
+                entry = SpecEntry(document, spec, (kind.section, key), name, problems)
+                resources[Address(kind.name, key)] = kind.parse(key, raw, entry)
+    if not problems:
+        problems += _between(document, kinds, resources)
+    if problems:
+        raise SpecError(problems)
+    return Environment(
+        name=spec["environment"],
+        region=spec["region"],
+        account_id=spec.get("account_id"),
+        tags=dict(spec.get("tags", {})),
+        ignore_tags=tuple(spec.get("ignore_tags", ())),
+        resources=resources,
+        source=path,
+    )
+
+
+class SpecEntry:
+    """One entry of a spec while its kind parses it; what it is told ends up in `problems`."""
+
+    def __init__(
+        self,
+        document: Document,
+        spec: Mapping[str, Any],
+        path: Path,
+        environment: str,
+        problems: list[Problem],
+    ) -> None:
+        self._document = document
+        self._spec = spec
+        self._path = path
+        self._problems = problems
+        self.environment = environment
+        self.tags: Mapping[str, str] = _texts(spec.get("tags"))
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Report something wrong at `path`, which is relative to the entry."""
+        self._problems.append(self._document.problem((*self._path, *path), message, hint, at_key=not path))
+
+    def read_file(self, path: Path, name: str) -> bytes | None:
+        """The content of a file beside the spec; None when it cannot be read, which is then reported."""
+        file = File(self._document.file).parent / name
+        try:
+            if is_special(file):
+                raise FileProblem("is not a regular file")
+            return read_bytes(file, LARGEST_FILE)
+        except FileProblem as problem:
+            hint = None
+            if not file.exists():
+                meant = near_file(file)
+                hint = f"did you mean {File(name).with_name(meant)}?" if meant else f"looked for {file}"
+            self.problem(path, f"the file {shorten(name)} {problem}", hint)
+            return None
+
+    def check_reference(self, path: Path, section: str, key: str) -> None:
+        """Report a key that a section of the spec does not have."""
+        entries = self._spec.get(section)
+        keys = [each for each in entries if isinstance(each, str)] if isinstance(entries, dict) else []
+        if key in keys:
+            return
+        meant = near(key, keys)
+        others = f"{section} has {', '.join(keys)}" if keys else f"the spec has no {section}"
+        self.problem(path, f"{section} has no {quoted(key)}", f"did you mean {meant}?" if meant else others)
+
+
+def _entries(spec: Mapping[str, Any], kind: Kind) -> list[tuple[str, Mapping[str, Any]]]:
+    section = spec.get(kind.section)
+    if not isinstance(section, dict):
+        return []
+    return [(key, raw) for key, raw in section.items() if isinstance(raw, dict)]
+
+
+def _bad_entries(document: Document, problems: Iterable[Problem]) -> set[Path]:
+    """The entries that a problem is in, by section and key."""
+    places = {(problem.line, problem.column) for problem in problems}
+    marked = [*document.values.items(), *document.keys.items()]
+    return {path[:2] for path, place in marked if len(path) > 1 and place in places}
+
+
+def _tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> list[Problem]:
+    """What a schema cannot say about tags: that those of the environment and of an entry add up."""
+    common = _texts(spec.get("tags"))
+    problems = []
+    lower: dict[str, str] = {}
+    for key in common:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html: IAM ignores case in tag keys.
+        if lower.setdefault(key.lower(), key) != key:
+            message = f"differs only in case from {lower[key.lower()]}, which is the same tag for IAM"
+            problems.append(document.problem(("tags", key), message, at_key=True))
+    for kind in kinds:
+        for key, raw in _entries(spec, kind):
+            together = {**common, **_texts(raw.get("tags"))}
+            if len(together) > MOST_TAGS >= max(len(common), len(_texts(raw.get("tags")))):
+                message = f"with those of the environment {len(together)} tags, and {MOST_TAGS} are allowed"
+                problems.append(document.problem((kind.section, key, "tags"), message, at_key=True))
+    return problems
+
+
+def _texts(tags: Any) -> dict[str, str]:
+    """The tags among anything that a spec may have in their place."""
+    if not isinstance(tags, dict):
+        return {}
+    return {key: value for key, value in tags.items() if isinstance(key, str) and isinstance(value, str)}
+
+
+def _between(
+    document: Document, kinds: Sequence[Kind], resources: Mapping[Address, Desired]
+) -> list[Problem]:
+    sections = {kind.name: kind.section for kind in kinds}
+    return [
+        document.problem((sections[address.kind], address.key, *path), message, at_key=not path)
+        for kind in kinds
+        for address, path, message in kind.check(resources)
+    ]

@@ -1,0 +1,88 @@
+"""The JSON Schema of a spec, put together from that of the environment and those of the kinds."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any, Protocol
+
+PACKAGE = Path(__file__).resolve().parents[1]
+BASE = "base.schema.json"
+_OWN = "#/$defs/"
+_SHARED = f"../{BASE}{_OWN}"
+
+
+class Section(Protocol):
+    """What the schema needs to know of a kind: its name, and its heading in a spec."""
+
+    @property
+    def name(self) -> str: ...
+
+    @property
+    def section(self) -> str: ...
+
+
+def folder() -> Path:
+    """Where the source schemas are: inside an installed package, and beside it in a checkout."""
+    inside = PACKAGE / "schemas"
+    return inside if (inside / BASE).is_file() else PACKAGE.parent / "schemas"
+
+
+def schema(kinds: Iterable[Section]) -> dict[str, Any]:
+    """The schema of a spec with these kinds, as one document that refers to nothing outside itself.
+
+    Raises OSError when the source of a kind is not there, which is a mistake in the installation.
+    """
+    combined = _read(folder() / BASE)
+    # Properties in front of the definitions: people read the file from the top.
+    definitions = combined.pop("$defs")
+    for kind in kinds:
+        entry = _absolute(_read(folder() / "kinds" / f"{kind.name}.schema.json"), kind.name)
+        del entry["$schema"]
+        definitions[kind.name] = entry
+        combined["properties"][kind.section] = {
+            "description": f"{entry['description']} Absent: none.",
+            "type": "object",
+            "x-allowed": "a mapping of keys to entries",
+            "propertyNames": {"$ref": f"{_OWN}key"},
+            "additionalProperties": {"$ref": _OWN + kind.name},
+        }
+    return {**combined, "$defs": definitions}
+
+
+def resolve(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A part of a combined schema with what it refers to filled in; what stands beside `$ref` wins."""
+    while "$ref" in part:
+        target: Any = whole
+        for step in part["$ref"].removeprefix("#/").split("/"):
+            target = target[step]
+        part = {**target, **{key: value for key, value in part.items() if key != "$ref"}}
+    return part
+
+
+def to_text(combined: Mapping[str, Any]) -> str:
+    """A schema as the text of a file."""
+    return json.dumps(combined, indent=2, ensure_ascii=False) + "\n"
+
+
+def _read(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    return content
+
+
+def _absolute(part: Any, kind: str) -> Any:
+    """A part of a kind's schema with its references as they are in the combined one."""
+    if isinstance(part, list):
+        return [_absolute(each, kind) for each in part]
+    if not isinstance(part, dict):
+        return part
+    return {
+        key: _target(value, kind) if key == "$ref" else _absolute(value, kind) for key, value in part.items()
+    }
+
+
+def _target(reference: str, kind: str) -> str:
+    if reference.startswith(_SHARED):
+        return _OWN + reference.removeprefix(_SHARED)
+    return f"{_OWN}{kind}/$defs/{reference.removeprefix(_OWN)}"

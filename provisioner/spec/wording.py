@@ -1,0 +1,109 @@
+"""How paths, values and what is allowed are put into words."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
+from typing import Any
+
+from provisioner.kinds.base import Path
+from provisioner.spec.schemas import resolve
+
+# Longer texts may be secrets that were pasted into the wrong place: an AWS secret key has 40 characters.
+LONGEST = 36
+SHOWN = 16
+LONGEST_KEY = 64
+MOST_KEYS = 4
+
+_PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def dotted(path: Path) -> str:
+    """A path as people write it: `roles.web.inline_policies.read.Statement[0].Action`."""
+    text = ""
+    for step in path:
+        if isinstance(step, int):
+            text += f"[{step}]"
+        elif _PLAIN_KEY.fullmatch(step):
+            step = shorten(step, LONGEST_KEY)
+            text += f".{step}" if text else step
+        else:
+            text += f"[{quoted(step)}]"
+    return text
+
+
+def shorten(text: str, longest: int = LONGEST) -> str:
+    """A text for a message; of a long one only the beginning and the length."""
+    return text if len(text) <= longest else f"{text[:SHOWN]}… ({len(text)} characters)"
+
+
+def quoted(text: str) -> str:
+    """A text in double quotes, as it can be written in YAML, in one line and not at length."""
+    if len(text) > LONGEST:
+        return f"{json.dumps(text[:SHOWN] + '…', ensure_ascii=False)} ({len(text)} characters)"
+    return json.dumps(text, ensure_ascii=False)
+
+
+def near(word: str, candidates: Iterable[str]) -> str | None:
+    """The candidate that was probably meant: close in spelling, whatever the case, or longer by an ending."""
+    by_lower = {each.lower(): each for each in candidates}
+    lower = word.lower()
+    found = get_close_matches(lower, by_lower, n=1, cutoff=0.6)
+    if not found and len(lower) > 1:
+        found = [each for each in by_lower if each.startswith(lower)][:1]
+    return by_lower[found[0]] if found and by_lower[found[0]] != word else None
+
+
+def listed(words: Sequence[str], last: str = "or") -> str:
+    """`a`, `a or b`, `a, b or c`."""
+    return " ".join([", ".join(words[:-1]), last, words[-1]]) if len(words) > 1 else "".join(words)
+
+
+def found(value: Any, text: str | None = None) -> str:
+    """A value of a spec as a message shows it; `text` is how it was written if it is no string."""
+    match value:
+        case None:
+            return "nothing"
+        case bool():
+            return f"the boolean {text or json.dumps(value)}"
+        case int() | float():
+            return f"the number {shorten(text or str(value))}"
+        case str():
+            return quoted(value) if value else "an empty text"
+        case Mapping():
+            keys = [shorten(str(key)) for key in value][:MOST_KEYS]
+            more = " and more" if len(value) > MOST_KEYS else ""
+            return f"a mapping with {', '.join(keys)}{more}" if keys else "an empty mapping"
+        case _:
+            return "a list" if value else "an empty list"
+
+
+def allowed(part: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
+    """What a part of a combined schema takes, in words.
+
+    `x-allowed` says it where that is better than what can be made up from the schema.
+    """
+    part = resolve(part, whole)
+    if "x-allowed" in part:
+        return str(part["x-allowed"])
+    if "anyOf" in part:
+        return listed([allowed(branch, whole) for branch in part["anyOf"]])
+    if "enum" in part:
+        return listed([str(each) for each in part["enum"]])
+    match part.get("type"):
+        case "string":
+            return "a text"
+        case "integer":
+            return f"a whole number from {part['minimum']} to {part['maximum']}"
+        case "boolean":
+            return "true or false"
+        case "array":
+            return f"a list, each item {allowed(part['items'], whole)}"
+        case "object" if "required" in part:
+            return f"a mapping with {listed(part['required'], 'and')}"
+        case "object":
+            return "a mapping"
+        case _:
+            return "any value"

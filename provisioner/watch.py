@@ -1,0 +1,130 @@
+"""Waiting for instances, all of them at once: one DescribeInstances a round, whoever waits for whatever.
+
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from provisioner.errors import Interrupted, ProvisionerError, WaitError
+from provisioner.kinds.base import Reader
+from provisioner.kinds.instances import Instance, find_instances
+from provisioner.model import Until, Wait
+
+# Seconds before each round; the last one again and again. EC2 takes some ten seconds to start an instance.
+ROUNDS = (0.2, 1.0, 2.0, 3.0, 5.0)
+
+
+@dataclass
+class _Waiting:
+    wait: Wait
+    on_progress: Callable[[int, int], None]
+    deadline: float
+    over: threading.Event = field(default_factory=threading.Event)
+    error: ProvisionerError | None = None
+
+
+class Watcher:
+    """Lets many threads wait for instances while one of them asks for all."""
+
+    def __init__(
+        self, reader: Reader, stop: threading.Event, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._reader = reader
+        self._stop = stop
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._waiting: list[_Waiting] = []
+
+    def wait(self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
+        """Return when the wait is over. Raises WaitError, AwsError, Interrupted."""
+        waiting = _Waiting(wait, on_progress, self._clock() + wait.timeout_s)
+        with self._lock:
+            self._waiting.append(waiting)
+            asks_for_all = len(self._waiting) == 1
+        if asks_for_all:
+            threading.Thread(target=self._rounds, daemon=True).start()
+        waiting.over.wait()
+        if waiting.error:
+            raise waiting.error
+
+    def _rounds(self) -> None:
+        number = 0
+        while True:
+            self._stop.wait(ROUNDS[min(number, len(ROUNDS) - 1)])
+            number += 1
+            with self._lock:
+                asked = list(self._waiting)
+            try:
+                self._round(asked)
+            except ProvisionerError as error:
+                _end(asked, error)
+            with self._lock:
+                self._waiting = [each for each in self._waiting if not each.over.is_set()]
+                if not self._waiting:
+                    return
+
+    def _round(self, asked: list[_Waiting]) -> None:
+        if self._stop.is_set():
+            raise Interrupted("interrupted while waiting; AWS goes on by itself")
+        instances = {
+            instance.id: instance
+            for scope in {scope for each in asked for scope in each.wait.scopes}
+            for instance in find_instances(self._reader, scope)
+        }
+        for each in asked:
+            self._look(each, instances)
+
+    def _look(self, each: _Waiting, instances: Mapping[str, Instance]) -> None:
+        wait = each.wait
+        failed = [instances[i] for i in wait.instances if i in instances and has_failed(wait, instances[i])]
+        pending = [i for i in wait.instances if not is_over(wait, instances.get(i))]
+        each.on_progress(len(wait.instances) - len(pending), len(wait.instances))
+        if failed:
+            reasons = sorted({instance.state_reason or "no reason given" for instance in failed})
+            ids = ", ".join(instance.id for instance in failed)
+            each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", "apply again to try again")
+            each.over.set()
+        elif not pending:
+            each.over.set()
+        elif self._clock() > each.deadline:
+            minutes = round(wait.timeout_s / 60)
+            each.error = WaitError(
+                f"{', '.join(pending)} not {wait.until} after {minutes} minutes",
+                "look at them with `status`; applying again goes on from here",
+            )
+            each.over.set()
+
+
+def _end(asked: list[_Waiting], error: ProvisionerError) -> None:
+    for each in asked:
+        each.error = error
+        each.over.set()
+
+
+def is_over(wait: Wait, instance: Instance | None) -> bool:
+    """Whether nothing more needs to be waited for at one instance; None: AWS does not show it."""
+    if wait.until is Until.TERMINATED:
+        return instance is None or instance.state == "terminated"
+    if instance is None:
+        return False
+    if not instance.is_live:
+        return wait.until is not Until.RUNNING
+    if wait.until is Until.RUNNING:
+        return instance.state != "pending"
+    profile = instance.profile
+    if wait.until is Until.NO_PROFILE:
+        return profile is None
+    return bool(profile and profile.arn == wait.profile_arn and profile.id not in wait.stale_profiles)
+
+
+def has_failed(wait: Wait, instance: Instance) -> bool:
+    """Whether the instance ended before it ran: an accepted launch can still fail.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+    """
+    return wait.until is Until.RUNNING and not instance.is_live

@@ -1,0 +1,98 @@
+"""The schema itself, and what is generated from it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from provisioner.kinds import KINDS
+from provisioner.spec import schema
+from provisioner.spec.generate import generated
+from provisioner.spec.schemas import folder, resolve
+
+WHOLE = schema(KINDS)
+
+
+@pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
+def test_generated_file_is_current(path: Path) -> None:
+    assert path.read_text(encoding="utf-8") == generated()[path], "run: python -m provisioner.spec.generate"
+
+
+def test_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(WHOLE)
+
+
+def test_refers_to_nothing_outside() -> None:
+    references = [part["$ref"] for _, part in parts(WHOLE) if "$ref" in part]
+    assert references
+    for reference in references:
+        assert reference.startswith("#/")
+        resolve({"$ref": reference}, WHOLE)
+
+
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_every_kind_has_a_section(kind: Any) -> None:
+    assert WHOLE["properties"][kind.section]["additionalProperties"] == {"$ref": f"#/$defs/{kind.name}"}
+
+
+def test_fewer_kinds_make_a_smaller_schema() -> None:
+    assert "fleets" not in schema(KINDS[:1])["properties"]
+    assert "fleet" not in schema(KINDS[:1])["$defs"]
+
+
+def test_every_field_is_described_in_a_sentence_and_says_what_absent_means() -> None:
+    for path, part in parts(WHOLE):
+        for name, field in part.get("properties", {}).items():
+            description = field.get("description") or resolve(field, WHOLE).get("description", "")
+            about, _, absent = description.partition(" Absent: ")
+            assert about.endswith("."), f"{path}/{name}"
+            assert bool(absent) != (name in part.get("required", ())), f"{path}/{name}"
+            assert not absent or absent.endswith("."), f"{path}/{name}"
+
+
+def test_objects_take_no_unknown_fields() -> None:
+    for path, part in parts(WHOLE):
+        if "properties" in part:
+            assert part.get("additionalProperties") is False, path
+        elif part.get("type") == "object":
+            assert isinstance(part.get("additionalProperties"), dict), path
+
+
+def test_every_pattern_is_said_in_words_too() -> None:
+    for path, part in parts(WHOLE):
+        assert "pattern" not in part or "x-allowed" in part, path
+
+
+def test_every_known_value_is_right() -> None:
+    for path, part in parts(WHOLE):
+        for value in [*part.get("x-known", ()), *part.get("examples", ())]:
+            whole = {**part, "$defs": WHOLE["$defs"]}
+            assert jsonschema.Draft202012Validator(whole).is_valid(value), f"{path}: {value}"
+
+
+def test_sources_are_found_in_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    installed = tmp_path / "site-packages" / "provisioner"
+    (installed / "schemas").mkdir(parents=True)
+    (installed / "schemas" / "base.schema.json").write_text(json.dumps({}))
+    monkeypatch.setattr("provisioner.spec.schemas.PACKAGE", installed)
+    assert folder() == installed / "schemas"
+
+
+def parts(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
+    """All schemas within a schema, with where they are."""
+    if not isinstance(part, dict):
+        return
+    yield path, part
+    for word in ("properties", "$defs"):
+        for name, inner in part.get(word, {}).items():
+            yield from parts(inner, f"{path}/{word}/{name}")
+    for word in ("items", "additionalProperties", "propertyNames"):
+        yield from parts(part.get(word), f"{path}/{word}")
+    for word in ("anyOf", "oneOf"):
+        for index, inner in enumerate(part.get(word, ())):
+            yield from parts(inner, f"{path}/{word}/{index}")
