@@ -40,6 +40,12 @@ class Watcher:
         self._lock = threading.Lock()
         self._waiting: list[_Waiting] = []
 
+    @property
+    def waiting(self) -> tuple[Wait, ...]:
+        """What is being waited for right now."""
+        with self._lock:
+            return tuple(each.wait for each in self._waiting)
+
     def wait(self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
         """Return when the wait is over. Raises WaitError, AwsError, Interrupted."""
         waiting = _Waiting(wait, on_progress, self._clock() + wait.timeout_s)

@@ -32,7 +32,8 @@ def refuse_foreign(
 ) -> Refusal:
     """The answer to a name that exists and is not ours."""
     owner = tags.get(ENVIRONMENT_TAG)
-    whose = f"environment {owner} has it" if owner else "it is not this environment's"
+    is_elsewhere = owner and path.startswith(iam_path(owner))
+    whose = f"environment {owner} has it" if is_elsewhere else "it is not this environment's"
     return Refusal(
         address,
         f"iam {operation}: {what} {name} exists already at path {path}, and {whose}",

@@ -41,7 +41,8 @@ def main() -> int:
 
 
 def _stop(signum: int, frame: FrameType | None) -> None:
-    raise SystemExit(0)
+    # At once: there is nothing to save, and tearing down thousands of objects takes seconds.
+    os._exit(0)
 
 
 if __name__ == "__main__":

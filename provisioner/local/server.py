@@ -53,13 +53,14 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
             return _send(_control(self, environ), start_response)
+        if self.plain:
+            return self._pass_through(environ, start_response)
         try:
             call = read_call(environ)
         except AwsError as problem:
             return _send(write_error(None, problem), start_response)
-        if call is None or self.plain:
-            with self.world.lock:
-                return list(self.moto(environ, start_response))
+        if call is None:
+            return self._pass_through(environ, start_response)
         began = time.time()
         verdict = self.gate.judge(call.service, call.operation)
         if verdict.wait_s:
@@ -81,6 +82,10 @@ class Application:
             _cut(environ)
             return []
         return _send(answer, start_response)
+
+    def _pass_through(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        with self.world.lock:
+            return list(self.moto(environ, start_response))
 
     def _answer(self, call: Call, verdict: Verdict) -> Answer:
         try:

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from provisioner.apply import Event, Finished, Started, Waiting
 from provisioner.model import Action, Change, Result
-from provisioner.render.words import duration
+from provisioner.render.words import breakdown, duration
 
 VERBS = {
     Action.CREATE: "creating",
@@ -29,6 +29,11 @@ RESULT_STYLES = {
 }
 # Where lines cannot be rewritten, a wait says how far it is only so often.
 SECONDS_BETWEEN_LINES = 10.0
+
+
+def doing(change: Change) -> str:
+    """What is being done, in words: `creating 50 instances`."""
+    return f"{VERBS[change.action]} {breakdown([change])}"
 
 
 class Progress:
@@ -61,7 +66,7 @@ class Progress:
                 case Started(change):
                     self._started[id(change)] = (change, time.monotonic(), "")
                     if not self._console.is_terminal:
-                        self._print(change, f"{VERBS[change.action]}: {change.reason}")
+                        self._print(change, doing(change))
                 case Waiting(change, until, done, total):
                     self._waiting(change, until, done, total)
                 case Finished(outcome):
@@ -93,7 +98,7 @@ class Progress:
                     "dots",
                     Text.assemble(
                         (str(change.address), "bold"),
-                        f"  {VERBS[change.action]}",
+                        f"  {doing(change)}",
                         f"  {waiting}" if waiting else "",
                         (f"  {duration(now - since)}", "dim"),
                     ),

@@ -13,31 +13,51 @@ from jsonschema.exceptions import ValidationError
 
 from provisioner.errors import Problem
 from provisioner.kinds.base import Path
-from provisioner.spec.document import Document, is_plain
+from provisioner.spec.document import Document
+from provisioner.spec.nodes import Located, is_plain
 from provisioner.spec.schemas import resolve
 from provisioner.spec.wording import LONGEST, allowed, found, listed, near, quoted, shorten
 
 
-def explain(document: Document, schema: Mapping[str, Any]) -> list[Problem]:
-    """All problems of a document with a combined schema, at most one for each place and field."""
+def explain(document: Document, schema: Mapping[str, Any]) -> list[Located]:
+    """All problems of a document with a combined schema, those that kept it from being read rightly first.
+
+    Several may be about the same place: see `once`.
+    """
     explainer = _Explainer(document, schema)
-    errors = explainer.validator.iter_errors(document.value)
-    spoiled = {problem.field for problem in document.problems}
-    wrong = [problem for problem in explainer.all(errors) if problem.field not in spoiled]
-    # An alias brings one mistake to many fields; it is told for the first.
-    kept: dict[tuple[int, int, str], Problem] = {}
-    for problem in [*document.problems, *wrong, *_odd_numbers(document)]:
-        kept.setdefault((problem.line, problem.column, problem.field.rpartition(".")[2]), problem)
-    return list(kept.values())
+    # The validator goes through some mappings in no particular order.
+    order = {path: number for number, path in enumerate(document.values)}
+    wrong = sorted(
+        explainer.all(explainer.errors()),
+        key=lambda each: order.get(each.path, order.get(each.path[:-1], 0)),
+    )
+    return [*document.problems, *wrong, *_odd_numbers(document)]
 
 
-def _odd_numbers(document: Document) -> Iterator[Problem]:
+def once(found: Iterable[Located]) -> list[Problem]:
+    """The problems to tell: one for each path, and for each place where it is about the same field.
+
+    An alias brings one mistake to many paths. What YAML misread breaks the schema, too.
+    """
+    paths: set[Path] = set()
+    places: set[tuple[int, int, str]] = set()
+    told = []
+    for path, problem in found:
+        place = (problem.line, problem.column, str(path[-1:]))
+        if path not in paths and place not in places:
+            told.append(problem)
+        paths.add(path)
+        places.add(place)
+    return told
+
+
+def _odd_numbers(document: Document) -> Iterator[Located]:
     """Numbers that are not what they look like, where a number is allowed."""
     for path, text in document.texts.items():
         value = _at(document.value, path)
         if isinstance(value, int | float) and not isinstance(value, bool) and not is_plain(text):
             message = f"YAML reads {shorten(text)} as the number {shorten(str(value))}"
-            yield document.problem(path, message, "write the number plainly, or put a text in quotes")
+            yield document.located(path, message, "write the number plainly, or put a text in quotes")
 
 
 def _at(value: Any, path: Path) -> Any:
@@ -57,18 +77,25 @@ class _Explainer:
         self.schema = schema
         self.validator = _VALIDATOR(schema, format_checker=_FORMATS)
 
-    def all(self, errors: Iterable[Any]) -> Iterator[Problem]:
+    def errors(self) -> Iterable[Any]:
+        """What the validator has to say."""
+        return self.validator.iter_errors(self.document.value)  # type: ignore[no-any-return]
+
+    def all(self, errors: Iterable[Any]) -> Iterator[Located]:
         for error in errors:
             yield from self._one(error)
 
-    def _one(self, error: Any) -> Iterator[Problem]:
+    def _one(self, error: Any) -> Iterator[Located]:
         path: Path = tuple(error.absolute_path)
         if "propertyNames" in error.relative_schema_path:
             message = f"the key has to be {self._allowed(error)}"
             hint = self._hint(error.instance, None, error.schema)
-            yield self.document.problem((*path, error.instance), message, hint, at_key=True)
+            yield self.document.located((*path, error.instance), message, hint, at_key=True)
             return
         match error.validator:
+            case "oneOf" | "not" if not isinstance(error.instance, dict):
+                # These are about fields; that it has none because it is no mapping is told by itself.
+                return
             case "additionalProperties":
                 yield from self._unknown(path, error)
             case "required":
@@ -79,12 +106,12 @@ class _Explainer:
                 yield self._exactly_one(path, error)
             case "not":
                 names = listed(error.validator_value["required"], "and")
-                yield self.document.problem(path, f"{names} cannot be given together", at_key=True)
+                yield self.document.located(path, f"{names} cannot be given together", at_key=True)
             case "maxLength":
                 message = (
                     f"at most {error.validator_value} characters are allowed, found {len(error.instance)}"
                 )
-                yield self.document.problem(path, message)
+                yield self.document.located(path, message)
             case "minItems" | "maxItems" | "minProperties" | "maxProperties":
                 yield self._size(path, error)
             case "uniqueItems":
@@ -95,50 +122,50 @@ class _Explainer:
     def _allowed(self, error: Any) -> str:
         return allowed(error.schema, self.schema) if isinstance(error.schema, Mapping) else "absent"
 
-    def _unknown(self, path: Path, error: Any) -> Iterator[Problem]:
+    def _unknown(self, path: Path, error: Any) -> Iterator[Located]:
         fields = list(error.schema["properties"])
         for key in error.instance:
             if key not in fields:
                 meant = _meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
-                yield self.document.problem((*path, key), "unknown field", hint, at_key=True)
+                yield self.document.located((*path, key), "unknown field", hint, at_key=True)
 
-    def _missing(self, path: Path, error: Any) -> Iterator[Problem]:
+    def _missing(self, path: Path, error: Any) -> Iterator[Located]:
         misspelt = {_meant_field(key, error) for key in error.instance}
         for key in error.validator_value:
             if key not in error.instance and key not in misspelt:
                 takes = allowed(error.schema["properties"][key], self.schema)
-                yield self.document.problem((*path, key), f"is missing; it takes {takes}", at_key=True)
+                yield self.document.located((*path, key), f"is missing; it takes {takes}", at_key=True)
 
-    def _exactly_one(self, path: Path, error: Any) -> Problem:
+    def _exactly_one(self, path: Path, error: Any) -> Located:
         names = [branch["required"][0] for branch in error.validator_value]
         given = [name for name in names if name in error.instance]
         message = f"needs exactly one of {listed(names, 'and')}, found {listed(given, 'and') or 'none'}"
-        return self.document.problem(path, message, at_key=True)
+        return self.document.located(path, message, at_key=True)
 
-    def _size(self, path: Path, error: Any) -> Problem:
+    def _size(self, path: Path, error: Any) -> Located:
         side = "at least" if error.validator.startswith("min") else "at most"
         items = "items" if error.validator.endswith("Items") else "keys"
         noun = items[:-1] if error.validator_value == 1 else items
         message = f"{side} {error.validator_value} {noun} are allowed, found {len(error.instance)}"
         if side == "at least":
             message = f"needs {side} {error.validator_value} {noun}, found {found(error.instance)}"
-        return self.document.problem(path, message)
+        return self.document.located(path, message)
 
-    def _repeated(self, path: Path, error: Any) -> Problem:
+    def _repeated(self, path: Path, error: Any) -> Located:
         for index, item in enumerate(error.instance):
             if item in error.instance[:index]:
-                return self.document.problem((*path, index), f"{found(item)} is given twice")
+                return self.document.located((*path, index), f"{found(item)} is given twice")
         return self._value(path, error)
 
-    def _value(self, path: Path, error: Any) -> Problem:
+    def _value(self, path: Path, error: Any) -> Located:
         """A value of the wrong type, form or size."""
         return self._expected(path, error.instance, error.schema)
 
-    def _expected(self, path: Path, value: Any, part: Any) -> Problem:
+    def _expected(self, path: Path, value: Any, part: Any) -> Located:
         text = self.document.texts.get(path)
         message = f"expected {allowed(part, self.schema)}, found {found(value, text)}"
-        return self.document.problem(path, message, self._hint(value, text, part))
+        return self.document.located(path, message, self._hint(value, text, part))
 
     def _hint(self, value: Any, text: str | None, part: Any) -> str | None:
         if value is None:
@@ -162,7 +189,7 @@ class _Explainer:
             values += self._known(branch)
         return [each for each in values if isinstance(each, str)]
 
-    def _of_branches(self, path: Path, error: Any) -> Iterator[Problem]:
+    def _of_branches(self, path: Path, error: Any) -> Iterator[Located]:
         """The problems with the branch that was evidently meant, or with none if that is not evident."""
         branches = [resolve(branch, self.schema) for branch in error.validator_value]
         meant = self._meant(error.instance, branches)

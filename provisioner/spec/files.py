@@ -11,15 +11,19 @@ class FileProblem(Exception):
     """Why a file cannot be read, in words that go on after its name: `is a folder`."""
 
 
+class Missing(FileProblem):
+    """It is not there."""
+
+
 def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a file of at most `most` bytes. Raises FileProblem."""
+    """The content of a file of at most `most` bytes. Raises FileProblem, Missing among them."""
     try:
         if path.is_dir():
             raise FileProblem("is a folder, not a file")
         with path.open("rb") as opened:
             content = opened.read(most + 1)
     except FileNotFoundError:
-        raise FileProblem("does not exist") from None
+        raise Missing("does not exist") from None
     except PermissionError:
         raise FileProblem("may not be read by you") from None
     except ValueError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path as File
 from typing import Any
 
@@ -10,8 +10,8 @@ from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Kind, Path
 from provisioner.model import Address, Desired, Environment
 from provisioner.spec.document import Document, read
-from provisioner.spec.explain import explain
-from provisioner.spec.files import FileProblem, is_special, near_file, read_bytes
+from provisioner.spec.explain import explain, once
+from provisioner.spec.files import FileProblem, Missing, is_special, near_file, read_bytes
 from provisioner.spec.schemas import schema
 from provisioner.spec.wording import near, quoted, shorten
 
@@ -27,12 +27,13 @@ def load(path: str, kinds: Sequence[Kind]) -> Environment:
     of them is fine.
     """
     document = read(path)
-    problems = explain(document, schema(kinds))
+    found = explain(document, schema(kinds))
+    problems = once(found)
     spec = document.value if isinstance(document.value, dict) else {}
-    bad = _bad_entries(document, problems)
+    bad = {path[:2] for path, _ in found}
     problems += _tag_problems(document, spec, kinds)
     # A name that is refused must not show up in further problems, such as names made from it being too long.
-    named_wrongly = any(problem.field == "environment" for problem in problems)
+    named_wrongly = any(path == ("environment",) for path, _ in found)
     name = "" if named_wrongly else spec.get("environment", "")
     resources: dict[Address, Desired] = {}
     for kind in kinds:
@@ -86,7 +87,7 @@ class SpecEntry:
             return read_bytes(file, LARGEST_FILE)
         except FileProblem as problem:
             hint = None
-            if not file.exists():
+            if isinstance(problem, Missing):
                 meant = near_file(file)
                 hint = f"did you mean {File(name).with_name(meant)}?" if meant else f"looked for {file}"
             self.problem(path, f"the file {shorten(name)} {problem}", hint)
@@ -108,13 +109,6 @@ def _entries(spec: Mapping[str, Any], kind: Kind) -> list[tuple[str, Mapping[str
     if not isinstance(section, dict):
         return []
     return [(key, raw) for key, raw in section.items() if isinstance(raw, dict)]
-
-
-def _bad_entries(document: Document, problems: Iterable[Problem]) -> set[Path]:
-    """The entries that a problem is in, by section and key."""
-    places = {(problem.line, problem.column) for problem in problems}
-    marked = [*document.values.items(), *document.keys.items()]
-    return {path[:2] for path, place in marked if len(path) > 1 and place in places}
 
 
 def _tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> list[Problem]:

@@ -40,7 +40,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         if here not in item.path.parents:
             continue
         if item.get_closest_marker("correction"):
-            item.add_marker(pytest.mark.xfail(strict=True, reason="moto departs from AWS here"))
+            pass
         else:
             item.add_marker(pytest.mark.skip(reason="says nothing about moto"))
 

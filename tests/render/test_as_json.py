@@ -8,11 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import render_examples as examples
 from jsonschema import Draft202012Validator
 
 from provisioner.model import Action, Address, CallCount, FieldChange, Plan, Result
 from provisioner.render.as_json import jsonable, outcomes_data, plan_data
+
+from . import render_examples as examples
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "schemas" / "plan.schema.json").read_text(encoding="utf-8"))
 PLANS = {

@@ -3,13 +3,14 @@
 import dataclasses
 
 import pytest
-import render_examples as examples
 from rich.console import Console
 from rich.text import Text
 
 from provisioner.model import Action, Address, Change, Failure, FieldChange, Outcome, Plan, Refusal, Result
 from provisioner.render.as_text import outcomes_text, plan_text
 from provisioner.render.layout import cells
+
+from . import render_examples as examples
 
 WIDTH = 100
 

@@ -3,10 +3,11 @@
 from typing import Any
 
 import pytest
-import render_examples as examples
 
 from provisioner import policy
 from provisioner.render.policy_words import Difference, differences, sentences
+
+from . import render_examples as examples
 
 
 def document(*statements: dict[str, Any]) -> dict[str, Any]:

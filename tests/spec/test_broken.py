@@ -98,7 +98,7 @@ def test_file_that_a_spec_names(
     monkeypatch.chdir(tmp_path)
     Path("large.sh").write_bytes(b"#" * (1024 * 1024 + 1))
     Path("spec.yaml").write_text(USER_DATA.format(name))
-    assert told("spec.yaml") == f"spec.yaml:4:90: fleets.web.user_data.file: {message}\n"
+    assert told("spec.yaml") == f"spec.yaml:4:92: fleets.web.user_data.file: {message}\n"
 
 
 def test_secrets_are_not_told_at_length() -> None:

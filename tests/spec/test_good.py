@@ -13,7 +13,8 @@ import pytest
 from provisioner.kinds import KINDS
 from provisioner.model import Address
 from provisioner.spec import load, schema
-from provisioner.spec.document import Position, read
+from provisioner.spec.document import read
+from provisioner.spec.nodes import Position
 from provisioner.spec.schemas import resolve
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -201,9 +202,9 @@ def fields(part: Mapping[str, Any], path: str = "") -> Iterator[str]:
 def given(value: Any, part: Mapping[str, Any], path: str = "") -> Iterator[str]:
     """The dotted paths of the fields that a spec gives, written as by `fields`."""
     if isinstance(value, list):
-        items = [form["items"] for form in forms(part) if "items" in form]
-        for item in value:
-            yield from given(item, items[0], path)
+        for items in [form["items"] for form in forms(part) if "items" in form]:
+            for item in value:
+                yield from given(item, items, path)
     if isinstance(value, dict):
         for key, inner in value.items():
             for form in forms(part):

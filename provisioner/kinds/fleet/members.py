@@ -36,18 +36,19 @@ def _rank(member: Instance, fleet: Fleet) -> int:
 
 
 def _from_fullest_zone(candidates: Sequence[Instance], count: int, per_zone: Counter[str]) -> list[Instance]:
-    by_zone: dict[str, list[Instance]] = defaultdict(list)
-    for candidate in sorted(candidates, key=lambda each: (each.launched, each.id)):
-        by_zone[candidate.zone].append(candidate)
-    fullest = [(-per_zone[zone], zone) for zone in by_zone]
+    in_order = sorted(candidates, key=lambda each: (each.launched, each.id))
+    by_zone: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
+    for age, candidate in enumerate(in_order):
+        by_zone[candidate.zone].append((age, candidate))
+    fullest = [(-per_zone[zone], -newest[-1][0], zone) for zone, newest in by_zone.items()]
     heapq.heapify(fullest)
     chosen: list[Instance] = []
     while fullest and len(chosen) < count:
-        _, zone = heapq.heappop(fullest)
-        chosen.append(by_zone[zone].pop())
+        *_, zone = heapq.heappop(fullest)
+        chosen.append(by_zone[zone].pop()[1])
         per_zone[zone] -= 1
         if by_zone[zone]:
-            heapq.heappush(fullest, (-per_zone[zone], zone))
+            heapq.heappush(fullest, (-per_zone[zone], -by_zone[zone][-1][0], zone))
     return chosen
 
 

@@ -1,0 +1,218 @@
+"""From the nodes of the YAML parser to plain values, with the place of every key and value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
+
+import yaml
+
+from provisioner.errors import Problem, SpecError
+from provisioner.kinds.base import Path
+from provisioner.spec.wording import dotted, quoted, shorten
+
+MOST_VALUES = 50_000
+DEEPEST = 50
+LARGEST_NUMBER = 2**63
+
+CORE = "tag:yaml.org,2002:"
+_TEXT = (f"{CORE}str", f"{CORE}value")
+_PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+")
+# Builds numbers as YAML 1.1 reads them: octal, with underscores, base 60.
+_NUMBERS: Any = yaml.constructor.SafeConstructor()
+
+_NAMES = {
+    "bool": "a boolean",
+    "int": "a number",
+    "float": "a number",
+    "null": "nothing",
+    "timestamp": "a date",
+}
+
+
+class Position(NamedTuple):
+    """A place in a file; both count from 1."""
+
+    line: int
+    column: int
+
+
+class Located(NamedTuple):
+    """A problem with the path of what it is about."""
+
+    path: Path
+    problem: Problem
+
+
+TOP = Position(1, 1)
+
+
+@dataclass
+class Builder:
+    """Turns nodes into values. One problem is kept per place: aliases lead to the same place again."""
+
+    file: str
+    values: dict[Path, Position] = field(default_factory=dict)
+    keys: dict[Path, Position] = field(default_factory=dict)
+    texts: dict[Path, str] = field(default_factory=dict)
+    problems: dict[Position, Located] = field(default_factory=dict)
+    above: list[yaml.Node] = field(default_factory=list)
+    count: int = 0
+
+    def build(self, node: yaml.Node, path: Path) -> Any:
+        """The value of a node at `path`. Raises SpecError for what has no end."""
+        self._enter(node, path)
+        self.values[path] = at(node.start_mark)
+        value: Any
+        if isinstance(node, yaml.MappingNode):
+            value = self._mapping(node, path)
+        elif isinstance(node, yaml.SequenceNode):
+            self._check_tag(node, path, "seq")
+            value = [self.build(each, (*path, index)) for index, each in enumerate(node.value)]
+        else:
+            value = self._scalar(node, path)
+        self.above.pop()
+        return value
+
+    def _enter(self, node: yaml.Node, path: Path) -> None:
+        place = at(node.start_mark)
+        self.count += 1
+        if any(node is each for each in self.above):
+            raise self._fatal(place, path, "an alias makes this contain itself", "write it out")
+        if self.count > MOST_VALUES:
+            message = f"with its aliases written out, the file has more than {MOST_VALUES} values"
+            raise self._fatal(place, path, message, "use fewer aliases of aliases, or split the spec")
+        if len(self.above) >= DEEPEST:
+            raise self._fatal(place, path, f"values are nested more than {DEEPEST} deep", None)
+        self.above.append(node)
+
+    def _fatal(self, place: Position, path: Path, message: str, hint: str | None) -> SpecError:
+        # Where it is met may be thousands of keys deep; the first few say where to look.
+        return SpecError([Problem(self.file, place.line, place.column, dotted(path[:4]), message, hint)])
+
+    def _problem(self, node: yaml.Node, path: Path, message: str, hint: str | None = None) -> None:
+        place = at(node.start_mark)
+        problem = Problem(self.file, place.line, place.column, dotted(path), message, hint)
+        self.problems.setdefault(place, Located(path, problem))
+
+    def _mapping(self, node: yaml.MappingNode, path: Path) -> dict[str, Any]:
+        self._check_tag(node, path, "map")
+        merged: dict[str, Any] = {}
+        written: dict[str, Any] = {}
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            here = (*path, key)
+            if key in first:
+                self._problem(key_node, here, "the key is given twice", f"it is already in line {first[key]}")
+                continue
+            first[key] = at(key_node.start_mark).line
+            if key_node.tag == f"{CORE}merge":
+                merged = dict(self._merged(value_node, path))
+                continue
+            self.keys[here] = at(key_node.start_mark)
+            written[key] = self.build(value_node, here)
+        # A key that is written out wins over one that is merged in, wherever the merge stands.
+        for key, (key_node, value_node) in merged.items():
+            if key not in written:
+                here = (*path, key)
+                self.keys[here] = at(key_node.start_mark)
+                written[key] = self.build(value_node, here)
+        return written
+
+    def _merged(self, node: yaml.Node, path: Path) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]]]:
+        """What `<<` merges in: pairs of nodes by key, those that win last."""
+        self._enter(node, path)
+        if isinstance(node, yaml.SequenceNode):
+            for each in reversed(node.value):
+                yield from self._merged(each, path)
+        elif isinstance(node, yaml.MappingNode):
+            own = []
+            for key_node, value_node in node.value:
+                self.count += 1
+                if key_node.tag == f"{CORE}merge":
+                    yield from self._merged(value_node, path)
+                elif isinstance(key_node, yaml.ScalarNode) and (key := _joined(key_node.value)):
+                    own.append((key, (key_node, value_node)))
+            yield from own
+        else:
+            self._problem(
+                node, (*path, "<<"), "<< merges mappings only", "give it an alias such as *defaults"
+            )
+        self.above.pop()
+
+    def _key(self, node: yaml.Node, path: Path) -> str | None:
+        """The text of a key; other than strings are reported, and taken for the text that they are."""
+        if not isinstance(node, yaml.ScalarNode):
+            what = "a mapping" if isinstance(node, yaml.MappingNode) else "a list"
+            self._problem(node, path, f"{what} as a key", "put a text that starts with { or [ in quotes")
+            return None
+        text = _joined(node.value)
+        if text is None:
+            self._problem(node, path, "a key with half of a character", "remove the escape")
+            return None
+        if node.tag not in (*_TEXT, f"{CORE}merge"):
+            what = _NAMES.get(node.tag.removeprefix(CORE), f"a {node.tag}")
+            message = f"keys are texts, and YAML reads this one as {what}"
+            self._problem(node, (*path, text), message, f"write {quoted(text)}" if text else "name it")
+        return text
+
+    def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        text = _joined(node.value)
+        if text is None:
+            self._problem(node, path, "a text with half of a character", "remove the escape")
+            return ""
+        if node.tag in _TEXT or node.tag == f"{CORE}merge":
+            return text
+        self.texts[path] = text
+        kind = node.tag.removeprefix(CORE)
+        try:
+            if kind == "null":
+                return None
+            if kind == "bool":
+                return _NUMBERS.bool_values[text.lower()]
+            if kind in ("int", "float"):
+                return _number(node, kind)
+        except (ValueError, KeyError, OverflowError):
+            self._problem(node, path, f"{shorten(text)} is not {_NAMES[kind]} that can be used")
+            return text
+        if kind == "timestamp":
+            self._problem(node, path, f"YAML reads {text} as a date", f"write {quoted(text)} for the text")
+        else:
+            self._check_tag(node, path, "")
+        return text
+
+    def _check_tag(self, node: yaml.Node, path: Path, expected: str) -> None:
+        if node.tag != CORE + expected:
+            tag = node.tag.replace(CORE, "!!")
+            self._problem(node, path, f"the YAML tag {shorten(tag)} has no meaning here", "remove it")
+
+
+def _number(node: yaml.Node, kind: str) -> int | float:
+    """The number that a node is. Raises ValueError when it is none, or larger than any that is meant."""
+    number: int | float = getattr(_NUMBERS, f"construct_yaml_{kind}")(node)
+    if not -LARGEST_NUMBER < number < LARGEST_NUMBER:
+        raise ValueError
+    return number
+
+
+def is_plain(text: str) -> bool:
+    """Whether a number means what it looks like; YAML reads 010 as 8, 1:30 as 90 and 1_0 as 10."""
+    return _PLAIN_NUMBER.fullmatch(text) is not None
+
+
+def at(mark: yaml.Mark) -> Position:
+    """Where the parser says that something is."""
+    return Position(mark.line + 1, mark.column + 1)
+
+
+def _joined(text: str) -> str | None:
+    """A text with characters that JSON escapes in two halves made whole; None if a half stands alone."""
+    try:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16")
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,146 @@
+"""Small worlds for tables of (desired, observed, expected changes)."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from provisioner.kinds import KINDS
+from provisioner.kinds.base import World
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
+from provisioner.kinds.fleet.settings import launch_record, write_record
+from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.instances import Binding, Instance
+from provisioner.kinds.role.seen import FoundRole, SeenRole
+from provisioner.model import Address, Change, Environment, Identity, Observed, Plan, Seen
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+from provisioner.plan import plan
+from provisioner.spec import load
+
+ME = Identity("123456789012", "aws", "arn:aws:iam::123456789012:user/me")
+OURS = {ENVIRONMENT_TAG: "env"}
+ROLE, PROFILE, FLEET = Address("role", "web"), Address("instance_profile", "web"), Address("fleet", "web")
+S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": [
+        {"Effect": "Allow", "Principal": {"Service": "ec2.amazonaws.com"}, "Action": "sts:AssumeRole"}
+    ],
+}
+SUBNETS = (
+    Subnet("subnet-0000000000000000a", "us-east-1a", "vpc-1"),
+    Subnet("subnet-0000000000000000b", "us-east-1b", "vpc-1"),
+)
+AROUND = Surroundings(
+    SUBNETS,
+    "ami-00000000000000001",
+    "/dev/xvda",
+    {"web": "sg-00000000000000001", "db": "sg-00000000000000002"},
+)
+PROFILE_ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/env-web"
+
+
+def environment(**sections: Any) -> Environment:
+    """A spec of the environment `env`, read as any spec is. JSON is YAML."""
+    content = {"environment": "env", "region": "us-east-1", **sections}
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "spec.yaml"
+        path.write_text(json.dumps(content))
+        return load(str(path), KINDS)
+
+
+def world(desired: Environment, seen: Mapping[Address, Seen], destroying: bool = False) -> World:
+    return World(desired, Observed(ME, seen), destroying)
+
+
+def planned(desired: Environment, seen: Mapping[Address, Seen], destroying: bool = False) -> Plan:
+    return plan(world(desired, seen, destroying), KINDS)
+
+
+def found_role(**differing: Any) -> FoundRole:
+    """The role `env-web` as it is when nothing but `differing` was changed."""
+    as_made: dict[str, Any] = {
+        "name": "env-web",
+        "arn": "arn:aws:iam::123456789012:role/provisioner/env/env-web",
+        "path": "/provisioner/env/",
+        "description": "",
+        "trust": TRUST,
+        "managed_policies": frozenset(),
+        "inline_policies": {},
+        "permissions_boundary": None,
+        "max_session_duration": 3600,
+        "tags": OURS,
+        "profiles": (),
+    }
+    return FoundRole(**as_made | differing)
+
+
+def seen_role(**differing: Any) -> SeenRole:
+    return SeenRole(found_role(**differing))
+
+
+def found_profile(**differing: Any) -> FoundProfile:
+    """The instance profile `env-web` as it is when nothing but `differing` was changed."""
+    as_made: dict[str, Any] = {
+        "name": "env-web",
+        "arn": PROFILE_ARN,
+        "id": "AIPA1",
+        "path": "/provisioner/env/",
+        "roles": ("env-web",),
+        "role_addresses": frozenset({ROLE}),
+        "tags": OURS,
+    }
+    return FoundProfile(**as_made | differing)
+
+
+def member(number: int, fleet: Fleet, **differing: Any) -> Instance:
+    """A member of the fleet as it is when nothing but `differing` was changed; zones alternate."""
+    subnet = SUBNETS[number % 2]
+    tags = {**fleet.tags, "Name": fleet.name, LAUNCH_TAG: write_record(launch_record(fleet))}
+    as_launched: dict[str, Any] = {
+        "id": f"i-{number:02d}",
+        "state": "running",
+        "zone": subnet.zone,
+        "subnet": subnet.id,
+        "vpc": subnet.vpc,
+        "type": fleet.instance_types[0],
+        "image": fleet.image.id or "ami-00000000000000001",
+        "launched": f"2026-01-01T00:00:{number:02d}Z",
+        "profile": Binding(PROFILE_ARN, "AIPA1") if fleet.profile else None,
+        "groups": {"sg-00000000000000001": "web"},
+        "http_tokens": "required",
+        "http_endpoint": "enabled",
+        "hop_limit": 1,
+        "instance_tags": "disabled",
+        "tags": tags,
+    }
+    added = differing.pop("tags", {})
+    changed = {key: value for key, value in (tags | added).items() if value is not None}
+    return Instance(**as_launched | differing | {"tags": changed})
+
+
+def seen_fleet(members: Iterable[Instance], **more: Any) -> SeenFleet:
+    return SeenFleet(members=tuple(members), surroundings=AROUND, **more)
+
+
+def fleet_of(desired: Environment) -> Fleet:
+    fleet = desired.resources[FLEET]
+    assert isinstance(fleet, Fleet)
+    assert fleet.tags[FLEET_TAG] == "web"
+    return fleet
+
+
+def told(change: Change) -> str:
+    """A change in a line: action, address, fields, instances."""
+    fields = " ".join(field.path for field in change.fields)
+    ids = ",".join(change.instances)
+    return " ".join(filter(None, (change.action, str(change.address), fields, ids)))
+
+
+def calls(change: Change) -> list[str]:
+    """The operations a change will call, each with its number when it is more than one."""
+    return [call.operation if call.count == 1 else f"{call.operation} x{call.count}" for call in change.calls]

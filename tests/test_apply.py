@@ -1,0 +1,173 @@
+"""Carrying out plans: order, side by side, failures, interruption, and another hand in between."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from provisioner.apply import Event, Started, beyond, converge, execute
+from provisioner.errors import AwsError
+from provisioner.model import Action, Address, Call, Change, Outcome, Plan, Refusal, Together
+
+A, B, C = Address("role", "a"), Address("instance_profile", "b"), Address("fleet", "c")
+
+
+class FakeAws:
+    """Notes every call; those named in `failing` get that error code."""
+
+    def __init__(self, **failing: str) -> None:
+        self.failing = failing
+        self.called: list[str] = []
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        self.called.append(operation)
+        if operation in self.failing:
+            raise AwsError(service, operation, self.failing[operation], "no", 400, "req-1", "do this")
+        return {}
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        raise AssertionError("nothing here is paged")
+
+    def together(self, *reads: Any) -> list[Any]:
+        return [read() for read in reads]
+
+
+def change(address: Address, *operations: str, action: Action = Action.CREATE, **more: Any) -> Change:
+    steps = tuple(Call("iam", operation) for operation in operations)
+    return Change(address, action, "because", steps=steps, **more)
+
+
+def plan(*changes: Change, refusals: tuple[Refusal, ...] = ()) -> Plan:
+    return Plan("env", "us-east-1", "123456789012", changes, refusals)
+
+
+def results(outcomes: list[Outcome] | tuple[Outcome, ...]) -> list[str]:
+    return [f"{outcome.change.address} {outcome.result}" for outcome in outcomes]
+
+
+def test_what_is_needed_is_done_first() -> None:
+    aws = FakeAws()
+    outcomes = execute(plan(change(A, "One", "Two"), change(B, "Three", needs=frozenset({A}))), aws)
+    assert aws.called == ["One", "Two", "Three"]
+    assert results(outcomes) == ["role/a done", "instance_profile/b done"]
+
+
+def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
+    aws = FakeAws(One="AccessDenied")
+    outcomes = execute(
+        plan(
+            change(A, "One", "Two"),
+            change(B, "Three", needs=frozenset({A})),
+            change(C, "Four", needs=frozenset({B})),
+            change(Address("role", "other"), "Five"),
+        ),
+        aws,
+    )
+    assert results(outcomes) == [
+        "role/a failed",
+        "instance_profile/b skipped",
+        "fleet/c skipped",
+        "role/other done",
+    ]
+    assert sorted(aws.called) == ["Five", "One"]
+    failure = outcomes[0].failure
+    assert failure is not None
+    assert (failure.operation, failure.code, failure.request_id, failure.hint) == (
+        "iam One",
+        "AccessDenied",
+        "req-1",
+        "do this",
+    )
+    assert outcomes[1].because == "role/a was not done"
+
+
+def test_a_deferred_change_is_left_and_keeps_nothing_back() -> None:
+    aws = FakeAws()
+    left = change(A, deferred="needs a restart", action=Action.REPLACE)
+    outcomes = execute(plan(left, change(B, "Three", needs=frozenset({A}))), aws)
+    assert results(outcomes) == ["role/a left", "instance_profile/b done"]
+
+
+def test_of_steps_side_by_side_all_are_tried() -> None:
+    aws = FakeAws(One="AccessDenied")
+    both = Change(A, Action.CREATE, "", steps=(Together((Call("iam", "One"), Call("iam", "Two"))),))
+    outcomes = execute(plan(both), aws)
+    assert sorted(aws.called) == ["One", "Two"]
+    assert results(outcomes) == ["role/a failed"]
+
+
+def test_once_stopped_nothing_new_is_begun() -> None:
+    aws, stop = FakeAws(), threading.Event()
+
+    def stop_at_the_first(event: Event) -> None:
+        if isinstance(event, Started):
+            stop.set()
+
+    outcomes = execute(
+        plan(change(A, "One"), change(B, "Two", needs=frozenset({A}))), aws, stop_at_the_first, stop
+    )
+    assert results(outcomes) == ["role/a skipped", "instance_profile/b skipped"]
+    assert aws.called == []
+
+
+def rounds(*plans: Plan, aws: FakeAws) -> tuple[list[str], str | None]:
+    """Converge on the first plan; the others are what planning again gives."""
+    more = iter(plans[1:])
+    stop = threading.Event()
+    stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
+    carried = converge(plans[0], lambda: next(more), lambda each: execute(each, aws), stop)
+    return results(carried.outcomes), carried.obstacle.message if carried.obstacle else None
+
+
+def test_what_another_hand_did_meanwhile_is_planned_again() -> None:
+    aws = FakeAws(One="EntityAlreadyExists")
+    done, obstacle = rounds(plan(change(A, "One"), change(B, "Two")), plan(change(A, "Three")), aws=aws)
+    assert done == ["instance_profile/b done", "role/a done"]
+    assert obstacle is None
+
+
+def test_a_failure_of_our_own_is_not_planned_again() -> None:
+    done, _ = rounds(plan(change(A, "One")), aws=FakeAws(One="AccessDenied"))
+    assert done == ["role/a failed"]
+
+
+def test_planning_again_ends_after_some_rounds() -> None:
+    aws = FakeAws(One="EntityAlreadyExists")
+    done, _ = rounds(*[plan(change(A, "One"))] * 10, aws=aws)
+    assert done == ["role/a failed"]
+    assert 2 < len(aws.called) < 10
+
+
+def test_a_refusal_of_the_new_plan_ends_it() -> None:
+    aws = FakeAws(One="EntityAlreadyExists")
+    refused = plan(refusals=(Refusal(A, "somebody has it", "rename"),))
+    done, obstacle = rounds(plan(change(A, "One")), refused, aws=aws)
+    assert done == ["role/a failed"]
+    assert obstacle == "role/a: somebody has it"
+
+
+def test_nothing_is_deleted_that_nobody_approved() -> None:
+    aws = FakeAws(One="EntityAlreadyExists")
+    more = plan(change(C, "Terminate", action=Action.DELETE, instances=("i-1",)))
+    _, obstacle = rounds(plan(change(A, "One")), more, aws=aws)
+    assert obstacle is not None
+    assert "fleet/c would be deleted" in obstacle
+    assert "Terminate" not in aws.called
+
+
+@pytest.mark.parametrize(
+    ("approved", "again", "unapproved"),
+    [
+        (("i-1", "i-2"), ("i-1",), None),
+        (("i-1",), ("i-1", "i-2"), "i-2 of fleet/c would go"),
+        (None, ("i-1",), "fleet/c would be deleted"),
+    ],
+)
+def test_only_approved_instances_go(
+    approved: tuple[str, ...] | None, again: tuple[str, ...], unapproved: str | None
+) -> None:
+    before = plan(change(C, action=Action.DELETE, instances=approved)) if approved else plan()
+    assert beyond(before, plan(change(C, action=Action.DELETE, instances=again))) == unapproved

@@ -1,0 +1,95 @@
+"""What is sent again, and what is not."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.errors import AwsError
+from provisioner.retry import is_stale, patience_for
+
+INVALID = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
+
+
+def error(operation: str, code: str, text: str = "", status: int = 400) -> AwsError:
+    return AwsError("ec2", operation, code, text, status)
+
+
+AGAIN = [
+    (error("RunInstances", "RequestLimitExceeded", status=503), "throttled"),
+    (error("CreateRole", "Throttling", "Rate exceeded"), "throttled"),
+    (error("RunInstances", "InternalError", status=500), "server fault"),
+    (error("DescribeInstances", "Whatever", status=502), "server fault"),
+    (error("CreateRole", "NetworkError", status=0), "network"),
+    (error("CreateTags", "ConcurrentTagAccess"), "busy"),
+    (
+        error("RunInstances", "InvalidParameterValue", INVALID),
+        "instance profile not known to EC2 yet",
+    ),
+    (
+        error("AssociateIamInstanceProfile", "InvalidParameterValue", "web has no associated IAM Roles"),
+        "instance profile not known to EC2 yet",
+    ),
+    (
+        error("AssociateIamInstanceProfile", "IncorrectState", "Code=InstanceIdentityProfileNotFound"),
+        "instance profile not known to EC2 yet",
+    ),
+    (
+        error("AttachRolePolicy", "NoSuchEntity", "The role with name env-web cannot be found."),
+        "made just now, not visible yet",
+    ),
+    (
+        error("UpdateAssumeRolePolicy", "MalformedPolicyDocument", "Invalid principal in policy"),
+        "principal made just now",
+    ),
+    (error("DeleteRole", "DeleteConflict"), "still in use"),
+]
+
+NOT_AGAIN = [
+    error("RunInstances", "InsufficientInstanceCapacity", status=500),
+    error("RunInstances", "Unsupported"),
+    error("RunInstances", "VcpuLimitExceeded"),
+    error("RunInstances", "InvalidParameterValue", "Value for imageId is invalid"),
+    error("RunInstances", "IdempotentParameterMismatch"),
+    error("CreateRole", "LimitExceeded", status=409),
+    error("CreateRole", "EntityAlreadyExists"),
+    error("CreateRole", "AccessDenied", status=403),
+    error("AttachRolePolicy", "NoSuchEntity", "The role with name env-webapp cannot be found."),
+    error("AttachRolePolicy", "NoSuchEntity", "The role with name my-env-web cannot be found."),
+    error("AttachRolePolicy", "NoSuchEntity", "Policy arn:aws:iam::aws:policy/x does not exist"),
+    error("DescribeInstances", "InvalidParameterValue", INVALID),
+    error("RemoveRoleFromInstanceProfile", "DeleteConflict"),
+    error("CreateRole", "MalformedPolicyDocument", "Syntax errors in policy."),
+]
+
+
+@pytest.mark.parametrize(("answer", "name"), AGAIN, ids=lambda each: str(each)[:60])
+def test_what_is_sent_again(answer: AwsError, name: str) -> None:
+    patience = patience_for(answer, {"env-web"})
+    assert patience is not None
+    assert patience.name == name
+    assert 0 < patience.seconds <= 120
+
+
+@pytest.mark.parametrize("answer", NOT_AGAIN, ids=str)
+def test_what_is_not(answer: AwsError) -> None:
+    assert patience_for(answer, {"env-web"}) is None
+
+
+def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
+    assert (
+        patience_for(error("AttachRolePolicy", "NoSuchEntity", "The role with name env-web cannot be found."))
+        is None
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "stale"),
+    [
+        ("EntityAlreadyExists", True),
+        ("IdempotentParameterMismatch", True),
+        ("AccessDenied", False),
+        (None, False),
+    ],
+)
+def test_what_planning_again_may_put_right(code: str | None, stale: bool) -> None:
+    assert is_stale(code) is stale

@@ -1,0 +1,140 @@
+"""Waiting for instances: when it is over, when it has failed, and one call for all who wait."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from provisioner.errors import AwsError, Interrupted, WaitError
+from provisioner.kinds.instances import as_instance
+from provisioner.model import Until, Wait
+from provisioner.watch import Watcher, has_failed, is_over
+
+SCOPE = (("tag:provisioner:environment", ("env",)),)
+ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/web"
+
+
+def raw(number: int, state: str = "running", **more: Any) -> dict[str, Any]:
+    return {"InstanceId": f"i-{number}", "State": {"Name": state}, **more}
+
+
+def bound(arn: str, identifier: str) -> dict[str, Any]:
+    return {"IamInstanceProfile": {"Arn": arn, "Id": identifier}}
+
+
+class FakeReader:
+    """Shows one list of instances a round; the last one again and again."""
+
+    def __init__(self, *rounds: list[dict[str, Any]] | Exception) -> None:
+        self.rounds = list(rounds)
+        self.calls = 0
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        raise AssertionError("waiting needs pages only")
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        assert operation == "DescribeInstances"
+        shown = self.rounds[min(self.calls, len(self.rounds) - 1)]
+        self.calls += 1
+        if isinstance(shown, Exception):
+            raise shown
+        yield {"Instances": shown}
+
+    def together(self, *reads: Any) -> list[Any]:
+        return [read() for read in reads]
+
+
+class Impatient(threading.Event):
+    """A stop that never comes, and does not let anybody wait either."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
+def wait(*numbers: int, until: Until = Until.RUNNING, **more: Any) -> Wait:
+    return Wait(tuple(f"i-{number}" for number in numbers), until, (SCOPE,), **more)
+
+
+CASES: list[tuple[Until, dict[str, Any] | None, bool, bool]] = [
+    (Until.RUNNING, None, False, False),
+    (Until.RUNNING, raw(1, "pending"), False, False),
+    (Until.RUNNING, raw(1, "running"), True, False),
+    (Until.RUNNING, raw(1, "stopped"), True, False),
+    (Until.RUNNING, raw(1, "terminated"), False, True),
+    (Until.RUNNING, raw(1, "shutting-down"), False, True),
+    (Until.TERMINATED, raw(1, "shutting-down"), False, False),
+    (Until.TERMINATED, raw(1, "terminated"), True, False),
+    (Until.TERMINATED, None, True, False),
+    (Until.PROFILE, raw(1), False, False),
+    (Until.PROFILE, raw(1, **bound(ARN, "AIPA2")), True, False),
+    (Until.PROFILE, raw(1, **bound(ARN, "AIPA1")), False, False),
+    (Until.PROFILE, raw(1, **bound(ARN + "x", "AIPA2")), False, False),
+    (Until.PROFILE, raw(1, "terminated"), True, False),
+    (Until.NO_PROFILE, raw(1, **bound(ARN, "AIPA2")), False, False),
+    (Until.NO_PROFILE, raw(1), True, False),
+]
+
+
+@pytest.mark.parametrize(("until", "shown", "over", "failed"), CASES)
+def test_when_a_wait_is_over(until: Until, shown: Any, over: bool, failed: bool) -> None:
+    asked = wait(1, until=until, profile_arn=ARN, stale_profiles=("AIPA1",))
+    instance = as_instance(shown) if shown else None
+    assert is_over(asked, instance) is over
+    assert (instance is not None and has_failed(asked, instance)) is failed
+
+
+def test_it_looks_until_all_are_there() -> None:
+    reader = FakeReader([raw(1, "pending")], [raw(1), raw(2, "pending")], [raw(1), raw(2)])
+    seen: list[tuple[int, int]] = []
+    Watcher(reader, Impatient()).wait(wait(1, 2), lambda done, total: seen.append((done, total)))
+    assert seen == [(0, 2), (1, 2), (2, 2)]
+
+
+def test_many_who_wait_share_one_call_a_round() -> None:
+    all_wait = threading.Event()
+
+    class Held(Impatient):
+        def wait(self, timeout: float | None = None) -> bool:
+            assert all_wait.wait(10)
+            return False
+
+    reader = FakeReader([raw(number) for number in range(7)])
+    watcher = Watcher(reader, Held())
+    with ThreadPoolExecutor(7) as pool:
+        waits = [pool.submit(watcher.wait, wait(number)) for number in range(7)]
+        while len(watcher.waiting) < 7:
+            pass
+        all_wait.set()
+        assert [each.result(10) for each in waits] == [None] * 7
+    assert reader.calls == 1
+
+
+def test_an_instance_that_ends_before_it_runs_is_a_failed_launch_with_its_reason() -> None:
+    reason = {"StateReason": {"Code": "Client.InternalError", "Message": "Client error on launch"}}
+    reader = FakeReader([raw(1), raw(2, "terminated", **reason)])
+    with pytest.raises(WaitError, match="i-2 did not start: Client error on launch"):
+        Watcher(reader, Impatient()).wait(wait(1, 2))
+
+
+def test_a_wait_does_not_last_for_ever() -> None:
+    times = iter([0.0, *[1000.0] * 10])
+    watcher = Watcher(FakeReader([raw(1, "pending")]), Impatient(), clock=lambda: next(times))
+    with pytest.raises(WaitError, match="i-1 not running after 10 minutes"):
+        watcher.wait(wait(1))
+
+
+def test_an_error_of_aws_reaches_whoever_waits() -> None:
+    error = AwsError("ec2", "DescribeInstances", "UnauthorizedOperation", "no")
+    with pytest.raises(AwsError, match="UnauthorizedOperation"):
+        Watcher(FakeReader(error), Impatient()).wait(wait(1))
+
+
+def test_a_wait_ends_when_the_user_stops() -> None:
+    stop = Impatient()
+    stop.set()
+    with pytest.raises(Interrupted):
+        Watcher(FakeReader([raw(1, "pending")]), stop).wait(wait(1))
