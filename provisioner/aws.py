@@ -67,6 +67,7 @@ class Aws:
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._made: set[str] = set()
+        self._answers: list[tuple[str, dict[str, Any]]] = []
         self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
         self.target = target
         self._config = Config(
@@ -115,6 +116,10 @@ class Aws:
         )(attempt)
         self._remember(operation, params, answer)
         return answer
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        """All answers so far to one operation that writes, oldest first."""
+        return [answer for name, answer in list(self._answers) if name == operation]
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         """All items that the pages of an operation hold under `key`, 1000 a page. Raises AwsError."""
@@ -184,6 +189,8 @@ class Aws:
         return patience is not None and (state.seconds_since_start or 0.0) < patience.seconds
 
     def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
+        if not operation.startswith(READING):
+            self._answers.append((operation, answer))
         if operation == "CreateRole":
             self._made.add(params["RoleName"])
         elif operation == "CreateInstanceProfile":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import json
 import os
 import signal
@@ -204,6 +205,10 @@ cli.add_command(local)
 
 def main() -> None:
     """The console script. Ends the process with one of the exit codes of the README."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # A terminal that cannot show an arrow is no reason to stop in the middle of an apply.
+            stream.reconfigure(errors="replace")
     try:
         code = cli.main(prog_name="provisioner", standalone_mode=False)
     except SpecError as error:
@@ -291,7 +296,8 @@ def _refusal_code(plan: Plan) -> int:
 
 
 def _change(spec: str, yes: bool, output_format: str, options: Options, destroying: bool) -> None:
-    from provisioner.apply import converge, execute
+    from provisioner.apply import Executor
+    from provisioner.converge import converge
 
     command = "destroy" if destroying else "apply"
     environment = _load(spec)
@@ -313,7 +319,7 @@ def _change(spec: str, yes: bool, output_format: str, options: Options, destroyi
         carried = converge(
             plan,
             lambda: _make_plan(environment, aws, destroying),
-            lambda made: execute(made, aws.for_writing(), on_event, stop),
+            Executor(aws.for_writing(), on_event, stop).execute,
             stop,
         )
     _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)

@@ -96,3 +96,11 @@ class Interrupted(ProvisionerError):
     """The user asked to stop; what was in flight was finished."""
 
     exit_code = 130
+
+
+class Unsettled(ProvisionerError):
+    """AWS does not show yet what was launched; it has to be looked at again before going on."""
+
+
+class ChangedMeanwhile(ProvisionerError):
+    """Somebody else has changed what the plan was made from."""

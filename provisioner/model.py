@@ -103,11 +103,14 @@ class Hands(Protocol):
     def together(self, steps: Iterable[Step]) -> None:
         """Carry out steps side by side; all are tried, then the first error is raised."""
 
-    def wait(self, wait: Wait) -> None:
-        """Return when the wait is over. Raises WaitError when it cannot end well."""
+    def wait(self, wait: Wait) -> Mapping[str, Any]:
+        """All instances of the wait's scopes, by id, once it is over. Raises WaitError."""
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
-        """All answers this run had to one operation, oldest first."""
+        """All answers this run had to one operation that writes, oldest first."""
+
+    def seconds_since(self, what: str) -> float:
+        """How long ago this run first asked for the same `what`; 0 for the first time."""
 
 
 class Step(Protocol):
@@ -187,7 +190,8 @@ class Change:
     """One thing to do at one address.
 
     `size` is how many things it makes, changes or removes (instances for a fleet, else 1). `deferred`
-    says why apply leaves it undone; None: it is carried out. `symbol` and order follow from the action.
+    says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes have to be
+    done before. `whole`: everything at the address goes, also what shows only later.
     """
 
     address: Address
@@ -199,6 +203,7 @@ class Change:
     steps: tuple[Step, ...] = ()
     deferred: str | None = None
     needs: frozenset[Address] = frozenset()
+    whole: bool = False
 
     @property
     def calls(self) -> tuple[CallCount, ...]:
@@ -260,6 +265,14 @@ class Result(StrEnum):
     LEFT = "left"
 
 
+class Again(StrEnum):
+    """Whether observing and planning again may put a failure right."""
+
+    NO = "no"
+    SOON = "soon"
+    PATIENTLY = "patiently"
+
+
 @dataclass(frozen=True)
 class Failure:
     """Why a change failed, in AWS's words where AWS spoke."""
@@ -269,6 +282,7 @@ class Failure:
     code: str | None = None
     request_id: str | None = None
     hint: str | None = None
+    again: Again = Again.NO
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError
+from provisioner.model import Again
 
 NETWORK_ERROR = "NetworkError"
 
@@ -60,12 +61,11 @@ TAKES_A_PROFILE = frozenset(
     {"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
 )
 
-# What AWS answers when the world is no longer the one that was planned for: observe and plan again.
+# What AWS answers when the world is no longer the one that was planned for.
 STALE_CODES = frozenset(
     {
         "EntityAlreadyExists",
         "NoSuchEntity",
-        "IdempotentParameterMismatch",
         "IncorrectState",
         "IncorrectInstanceState",
         "InvalidAssociationID.NotFound",
@@ -91,6 +91,16 @@ def _names_one_of(error: AwsError, made: Collection[str]) -> bool:
     return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error.text) for name in made)
 
 
+def _profile_is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
+    """EC2 does not know the profile, or its role: it is new, or it was deleted."""
+    if error.operation not in TAKES_A_PROFILE:
+        return False
+    invalid = "Invalid IAM Instance Profile" in error.text or "has no associated IAM Roles" in error.text
+    return (error.code == "InvalidParameterValue" and invalid) or (
+        "InstanceIdentityProfileNotFound" in error.text
+    )
+
+
 PATIENCES = (
     Patience("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
     Patience(
@@ -102,26 +112,11 @@ PATIENCES = (
     ),
     Patience("network", 20, lambda error, _: error.code == NETWORK_ERROR),
     Patience("busy", 120, lambda error, _: error.code in BUSY_CODES),
-    Patience(
-        "instance profile not known to EC2 yet",
-        120,
-        lambda error, _: (
-            error.operation in TAKES_A_PROFILE
-            and (
-                (
-                    error.code == "InvalidParameterValue"
-                    and (
-                        "Invalid IAM Instance Profile" in error.text
-                        or "has no associated IAM Roles" in error.text
-                    )
-                )
-                or "InstanceIdentityProfileNotFound" in error.text
-            )
-        ),
-    ),
+    # Not for as long as it may take: looking again in between tells a new profile from a deleted one.
+    Patience("instance profile not known to EC2 yet", 20, _profile_is_unknown),
     Patience(
         "made just now, not visible yet",
-        120,
+        30,
         lambda error, made: (
             error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and _names_one_of(error, made)
         ),
@@ -135,7 +130,7 @@ PATIENCES = (
     ),
     Patience(
         "still in use",
-        60,
+        15,
         lambda error, _: (
             error.code == "DeleteConflict" and error.operation in {"DeleteRole", "DeleteInstanceProfile"}
         ),
@@ -148,6 +143,8 @@ def patience_for(error: AwsError, made: Collection[str] = ()) -> Patience | None
     return next((patience for patience in PATIENCES if patience.applies(error, made)), None)
 
 
-def is_stale(code: str | None) -> bool:
-    """Whether observing and planning again may put right what was answered with this error code."""
-    return code in STALE_CODES
+def again(error: AwsError) -> Again:
+    """Whether observing and planning again may put right what was answered."""
+    if error.code == "IdempotentParameterMismatch" or _profile_is_unknown(error):
+        return Again.PATIENTLY
+    return Again.SOON if error.code in STALE_CODES else Again.NO

@@ -26,6 +26,7 @@ class _Waiting:
     deadline: float
     over: threading.Event = field(default_factory=threading.Event)
     error: ProvisionerError | None = None
+    seen: Mapping[str, Instance] = field(default_factory=dict)
 
 
 class Watcher:
@@ -46,8 +47,10 @@ class Watcher:
         with self._lock:
             return tuple(each.wait for each in self._waiting)
 
-    def wait(self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None) -> None:
-        """Return when the wait is over. Raises WaitError, AwsError, Interrupted."""
+    def wait(
+        self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None
+    ) -> Mapping[str, Instance]:
+        """All instances that were seen, once the wait is over. Raises WaitError, AwsError, Interrupted."""
         waiting = _Waiting(wait, on_progress, self._clock() + wait.timeout_s)
         with self._lock:
             self._waiting.append(waiting)
@@ -57,6 +60,7 @@ class Watcher:
         waiting.over.wait()
         if waiting.error:
             raise waiting.error
+        return waiting.seen
 
     def _rounds(self) -> None:
         number = 0
@@ -96,6 +100,7 @@ class Watcher:
             each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", "apply again to try again")
             each.over.set()
         elif not pending:
+            each.seen = instances
             each.over.set()
         elif self._clock() > each.deadline:
             minutes = round(wait.timeout_s / 60)

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.apply import Event, Started, beyond, converge, execute
+from provisioner.apply import Event, Executor, Started
+from provisioner.converge import beyond, converge
 from provisioner.errors import AwsError
 from provisioner.model import Action, Address, Call, Change, Outcome, Plan, Refusal, Together
 
@@ -33,6 +34,13 @@ class FakeAws:
 
     def together(self, *reads: Any) -> list[Any]:
         return [read() for read in reads]
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        return []
+
+
+def execute(plan: Plan, aws: FakeAws) -> list[Outcome]:
+    return Executor(aws).execute(plan)
 
 
 def change(address: Address, *operations: str, action: Action = Action.CREATE, **more: Any) -> Change:
@@ -106,9 +114,8 @@ def test_once_stopped_nothing_new_is_begun() -> None:
         if isinstance(event, Started):
             stop.set()
 
-    outcomes = execute(
-        plan(change(A, "One"), change(B, "Two", needs=frozenset({A}))), aws, stop_at_the_first, stop
-    )
+    both = plan(change(A, "One"), change(B, "Two", needs=frozenset({A})))
+    outcomes = Executor(aws, stop_at_the_first, stop).execute(both)
     assert results(outcomes) == ["role/a skipped", "instance_profile/b skipped"]
     assert aws.called == []
 
@@ -118,7 +125,7 @@ def rounds(*plans: Plan, aws: FakeAws) -> tuple[list[str], str | None]:
     more = iter(plans[1:])
     stop = threading.Event()
     stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    carried = converge(plans[0], lambda: next(more), lambda each: execute(each, aws), stop)
+    carried = converge(plans[0], lambda: next(more), Executor(aws).execute, stop)
     return results(carried.outcomes), carried.obstacle.message if carried.obstacle else None
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.retry import is_stale, patience_for
+from provisioner.model import Again
+from provisioner.retry import again, patience_for
 
 INVALID = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
 
@@ -83,13 +84,16 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
 
 
 @pytest.mark.parametrize(
-    ("code", "stale"),
+    ("answer", "wanted"),
     [
-        ("EntityAlreadyExists", True),
-        ("IdempotentParameterMismatch", True),
-        ("AccessDenied", False),
-        (None, False),
+        (error("CreateRole", "EntityAlreadyExists"), Again.SOON),
+        (error("ReplaceIamInstanceProfileAssociation", "IncorrectState"), Again.SOON),
+        (error("RunInstances", "IdempotentParameterMismatch"), Again.PATIENTLY),
+        (error("RunInstances", "InvalidParameterValue", INVALID), Again.PATIENTLY),
+        (error("CreateRole", "AccessDenied"), Again.NO),
+        (error("RunInstances", "InsufficientInstanceCapacity"), Again.NO),
     ],
+    ids=lambda each: str(each)[:60],
 )
-def test_what_planning_again_may_put_right(code: str | None, stale: bool) -> None:
-    assert is_stale(code) is stale
+def test_what_planning_again_may_put_right(answer: AwsError, wanted: Again) -> None:
+    assert again(answer) is wanted

@@ -38,6 +38,9 @@ class Reader(Protocol):
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         """All items that the pages of an operation hold under `key`. Raises AwsError."""
 
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        """All answers that this run had to one operation that writes, oldest first."""
+
     def together(self, *reads: Any) -> list[Any]:
         """The results of functions without arguments, run side by side, in their order."""
 

@@ -96,7 +96,12 @@ def find_instances(reader: Reader, scope: Scope) -> list[Instance]:
         for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters)
         for raw in reservation["Instances"]
     ]
-    return sorted(found, key=lambda instance: (instance.launched, instance.id))
+    return in_order(found)
+
+
+def in_order(instances: Iterable[Instance]) -> list[Instance]:
+    """Instances by launch time, then id."""
+    return sorted(instances, key=lambda instance: (instance.launched, instance.id))
 
 
 def as_instance(raw: InstanceTypeDef) -> Instance:

@@ -10,18 +10,22 @@ from pathlib import Path
 from types import FrameType
 
 from provisioner.errors import LocalAwsError
+from provisioner.local.client import LOOPBACK
 from provisioner.local.settings import Faults
 
 
 def main() -> int:
     """Parses the command line and serves until SIGTERM."""
     parser = argparse.ArgumentParser(prog="python -m provisioner.local", description=__doc__)
-    parser.add_argument("--host", default="127.0.0.1", help="refused unless 127.0.0.1")
+    parser.add_argument("--host", default=LOOPBACK, help=f"refused unless {LOOPBACK}")
     parser.add_argument("--port", type=int, default=0, help="0 for any that is free")
     parser.add_argument("--pid-file", type=Path, help="where to write port and pid")
     parser.add_argument("--faults", default="{}", help="faults as JSON")
     parser.add_argument("--plain", action="store_true", help="moto without corrections, to compare")
     options = parser.parse_args()
+    if options.host != LOOPBACK:
+        print(f"refusing to listen on {options.host}; it is {LOOPBACK} only", file=sys.stderr)  # noqa: T201
+        return 1
     signal.signal(signal.SIGTERM, _stop)
     signal.signal(signal.SIGINT, _stop)
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "" if options.plain else "true"
@@ -29,7 +33,7 @@ def main() -> int:
         # Imported here because moto reads its environment when it is imported.
         from provisioner.local.server import serve
 
-        serve(options.host, options.port, options.pid_file, Faults.from_json(options.faults), options.plain)
+        serve(options.port, options.pid_file, Faults.from_json(options.faults), options.plain)
     except ImportError as missing:
         hint = "install the extra: pip install 'provisioner[local]'"
         print(f"{missing.name} is not installed; {hint}", file=sys.stderr)  # noqa: T201  read by `up`

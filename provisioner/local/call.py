@@ -141,7 +141,8 @@ def write_answer(call: Call, result: Any) -> Answer:
     else:
         status, headers, body = call.response._transform_response({}, result)
     kind = headers.get("Content-Type", "application/x-amz-json-1.1" if call.service == "ssm" else "text/xml")
-    return Answer(int(status), kind, body if isinstance(body, bytes) else body.encode())
+    data = body if isinstance(body, bytes) else body.encode()
+    return Answer(int(status), kind, data.replace(b">request-id<", f">{uuid.uuid4()}<".encode()))
 
 
 def write_error(call: Call | None, problem: Exception) -> Answer:

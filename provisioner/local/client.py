@@ -14,6 +14,7 @@ from provisioner.errors import LocalAwsError
 from provisioner.local.record import CallRecord
 from provisioner.local.settings import Faults
 
+LOOPBACK = "127.0.0.1"
 CONTROL_PATH = "/_local"
 _NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
@@ -28,7 +29,7 @@ class LocalAws:
     @property
     def endpoint_url(self) -> str:
         """What to give to an AWS client as its endpoint."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"http://{LOOPBACK}:{self.port}"
 
 
 def set_faults(local: LocalAws, faults: Faults) -> None:

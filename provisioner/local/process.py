@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LocalAwsError
-from provisioner.local.client import LocalAws, control, set_faults
+from provisioner.local.client import LOOPBACK, LocalAws, control, set_faults
 from provisioner.local.settings import Switches
 
 DEFAULT_PORT = 5577
@@ -126,7 +126,7 @@ def start(port: int, switches: Switches, plain: bool = False) -> LocalAws:
             stderr=output,
             start_new_session=True,
             cwd=state_dir(),
-            env={**os.environ, "PYTHONPATH": path},
+            env={**_neutral_environment(), "PYTHONPATH": path},
         )
     _CHILDREN[process.pid] = process
     deadline = time.monotonic() + START_TIMEOUT_S
@@ -138,6 +138,11 @@ def start(port: int, switches: Switches, plain: bool = False) -> LocalAws:
         time.sleep(0.05)
     _stop(process.pid)
     raise LocalAwsError(f"the local AWS did not answer within {START_TIMEOUT_S:.0f} s", f"its log is {log}")
+
+
+def _neutral_environment() -> dict[str, str]:
+    """Without what would change moto's behaviour, or make its look at AWS's regions need a profile."""
+    return {key: value for key, value in os.environ.items() if not key.startswith(("MOTO_", "AWS_"))}
 
 
 def _stop(pid: int) -> None:
@@ -169,7 +174,7 @@ def _alive(pid: int) -> bool:
 def _answers_as(found: LocalAws) -> bool:
     """Asks for the pid: the number in a stale file may meanwhile belong to another program."""
     try:
-        socket.create_connection(("127.0.0.1", found.port), timeout=5.0).close()
+        socket.create_connection((LOOPBACK, found.port), timeout=5.0).close()
     except TimeoutError:
         return True  # too busy to answer is not gone
     except OSError:
@@ -185,7 +190,7 @@ def _free(port: int) -> bool:
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind(("127.0.0.1", port))
+            probe.bind((LOOPBACK, port))
         except (OSError, OverflowError):
             return False
     return True

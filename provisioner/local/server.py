@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 import traceback
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
@@ -22,7 +23,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from provisioner.errors import LocalAwsError
 from provisioner.local import moto_speed
 from provisioner.local.call import Answer, AwsError, Call, read_call, write_answer, write_error
-from provisioner.local.client import CONTROL_PATH
+from provisioner.local.client import CONTROL_PATH, LOOPBACK
 from provisioner.local.corrections import answer_call, settle
 from provisioner.local.corrections.launch import start_with_id
 from provisioner.local.gate import Gate, Verdict
@@ -30,7 +31,6 @@ from provisioner.local.record import Record, digest
 from provisioner.local.settings import Faults
 from provisioner.local.world import World
 
-LOOPBACK = "127.0.0.1"
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
@@ -79,8 +79,8 @@ class Application:
             dry_run=bool(call.params.get("DryRun")),
         )
         if answer is None or dropped:
-            _cut(environ)
-            return []
+            _reset_on_close(environ["werkzeug.socket"])
+            raise ConnectionAbortedError(dropped)  # the server closes the connection without a word
         return _send(answer, start_response)
 
     def _pass_through(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
@@ -144,18 +144,18 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
 
 
 def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
-    headers = [("Content-Type", answer.content_type), ("Content-Length", str(len(answer.body)))]
+    headers = [
+        ("Content-Type", answer.content_type),
+        ("Content-Length", str(len(answer.body))),
+        ("x-amzn-RequestId", str(uuid.uuid4())),
+    ]
     start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", headers)
     return [answer.body]
 
 
-def _cut(environ: dict[str, Any]) -> None:
-    """Resets the connection, as when a machine or a network on the way fails."""
-    connection: socket.socket = environ["werkzeug.socket"]
-    # Lingering for zero seconds makes the close a reset instead of an orderly end.
+def _reset_on_close(connection: socket.socket) -> None:
+    """Makes closing the connection a reset instead of an orderly end, as when a machine on the way fails."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    connection.shutdown(socket.SHUT_RD)
-    connection.close()
 
 
 class _Handler(WSGIRequestHandler):
@@ -164,17 +164,18 @@ class _Handler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
 
+    def connection_dropped(self, error: BaseException, environ: Any = None) -> None:
+        self.close_connection = True
+
     def log_request(self, code: Any = "-", size: Any = "-") -> None:
         return
 
 
-def serve(host: str, port: int, pid_file: Path | None, faults: Faults, plain: bool = False) -> None:
+def serve(port: int, pid_file: Path | None, faults: Faults, plain: bool = False) -> None:
     """Runs until the process is told to stop.
 
-    Raises LocalAwsError for any address but loopback, or if the port is taken.
+    Raises LocalAwsError if the port is taken.
     """
-    if host != LOOPBACK:
-        raise LocalAwsError(f"refusing to listen on {host}", f"the local AWS listens on {LOOPBACK} only")
     if not plain:
         moto_speed.install()
     app = Application(plain)

@@ -85,6 +85,7 @@ class Region:
         self.name = name
         self.members: dict[str, Member] = {}
         self.associations: dict[str, Association] = {}
+        self._active: dict[str, Association] = {}
         self.tokens: dict[tuple[str, str], Launch] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
@@ -137,10 +138,18 @@ class Region:
 
     def association_of(self, instance_id: str) -> Association | None:
         """The active association of an instance."""
-        for item in reversed(self.associations.values()):
-            if item.instance_id == instance_id and item.until is None:
-                return item
-        return None
+        return self._active.get(instance_id)
+
+    def associate(self, association: Association) -> None:
+        """Makes an association the active one of its instance."""
+        self.associations[association.id] = association
+        self._active[association.instance_id] = association
+
+    def dissociate(self, association: Association, now: float) -> None:
+        """Ends an association, if it has not ended."""
+        if association.until is None:
+            association.until = now
+            del self._active[association.instance_id]
 
 
 class World:

@@ -28,6 +28,8 @@ class FakeHands:
         self.sent: list[Call] = []
         self.waits: list[Wait] = []
         self.answered: list[tuple[str, dict[str, Any]]] = []
+        self.shown: dict[str, Any] = {}
+        self.age_s = 0.0
 
     def send(self, call: Call) -> dict[str, Any]:
         self.sent.append(call)
@@ -36,9 +38,13 @@ class FakeHands:
         answer = self.script.pop(0)
         if isinstance(answer, str):
             raise AwsError("ec2", "RunInstances", answer, "no")
-        tags = call.params.get("TagSpecifications", [{"Tags": []}])[0]["Tags"]
         instances = [
-            {"InstanceId": f"i-{len(self.sent)}{number}", "State": {"Name": "pending"}, "Tags": tags}
+            {
+                "InstanceId": f"i-{len(self.sent)}{number}",
+                "State": {"Name": "pending"},
+                "Tags": call.params["TagSpecifications"][0]["Tags"],
+                "ClientToken": call.params["ClientToken"],
+            }
             for number in range(answer)
         ]
         self.answered.append((call.operation, {"Instances": instances}))
@@ -48,8 +54,12 @@ class FakeHands:
         for step in steps:
             step.run(self)
 
-    def wait(self, wait: Wait) -> None:
+    def wait(self, wait: Wait) -> dict[str, Any]:
         self.waits.append(wait)
+        return self.shown
+
+    def seconds_since(self, what: str) -> float:
+        return self.age_s
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return [answer for name, answer in self.answered if name == operation]
@@ -60,7 +70,8 @@ class FakeHands:
 
 
 def launch(*types: str, count: int = 3, epoch: str | None = "") -> Launch:
-    return Launch(SLOT, count, types or ("t3.micro",), "env-web", epoch, {})
+    params = {"TagSpecifications": [{"ResourceType": "instance", "Tags": []}]}
+    return Launch(SLOT, count, types or ("t3.micro",), "env-web", epoch, params)
 
 
 def tokens(hands: FakeHands) -> list[str]:
@@ -141,8 +152,10 @@ def test_a_launch_names_the_members_of_its_own_zone_only() -> None:
 
 
 def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
+    hands = FakeHands(3)
     (one,) = launches(FLEET, "env", None, "", AROUND, {SUBNETS[0]: 3}, ())
-    tags = {tag["Key"]: tag["Value"] for tag in one.params["TagSpecifications"][0]["Tags"]}
+    one.run(hands)
+    tags = {tag["Key"]: tag["Value"] for tag in hands.sent[0].params["TagSpecifications"][0]["Tags"]}
     assert tags[FLEET_TAG] == "web"
     assert tags[ASKED_TAG] == "3"
     assert "protection=off" in tags[LAUNCH_TAG]

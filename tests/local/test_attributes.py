@@ -11,7 +11,9 @@ from .helpers import launch, launch_one, one, refused
 
 @pytest.mark.correction("modify-stopped-only")
 @pytest.mark.parametrize(
-    "change", [{"InstanceType": {"Value": "t3.small"}}, {"EbsOptimized": {"Value": True}}], ids=["type", "ebs"]
+    "change",
+    [{"InstanceType": {"Value": "t3.small"}}, {"EbsOptimized": {"Value": True}}],
+    ids=["type", "ebs"],
 )
 def test_some_attributes_change_on_stopped_instances_only(ec2: Any, image: str, change: Any) -> None:
     instance = launch_one(ec2, image)

@@ -22,7 +22,10 @@ def trust(**statement: Any) -> str:
 
 
 def long_policy(characters: int) -> str:
-    document = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}]}
+    document = {
+        "Version": "2012-10-17",
+        "Statement": [{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}],
+    }
     bare = len(json.dumps({**document, "Id": ""}, separators=(",", ":")))
     return json.dumps({**document, "Id": "x" * (characters - bare)}, indent=4)
 
@@ -110,9 +113,7 @@ def test_a_managed_policy_has_6144_characters_at_most(iam: Any) -> None:
 @pytest.mark.correction("iam-attachments")
 def test_a_role_has_ten_managed_policies_at_most(iam: Any) -> None:
     make_role(iam)
-    arns = [
-        iam.create_policy(PolicyName=f"p{n}", PolicyDocument=POLICY)["Policy"]["Arn"] for n in range(11)
-    ]
+    arns = [iam.create_policy(PolicyName=f"p{n}", PolicyDocument=POLICY)["Policy"]["Arn"] for n in range(11)]
     for arn in (*arns[:10], arns[0]):
         iam.attach_role_policy(RoleName="worker", PolicyArn=arn)
     with refused("LimitExceeded") as no:
@@ -162,12 +163,17 @@ def test_a_trust_policy_names_principals_that_exist(iam: Any, principal: Any) ->
 
 def test_principals_that_exist_are_accepted(iam: Any) -> None:
     role = make_role(iam, "first")["Arn"]
-    accounts = ["123456789012", "arn:aws:iam::123456789012:root", "arn:aws:iam::999999999999:role/theirs", role]
+    accounts = [
+        "123456789012",
+        "arn:aws:iam::123456789012:root",
+        "arn:aws:iam::999999999999:role/theirs",
+        role,
+    ]
     document = trust(Principal={"AWS": accounts, "Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]})
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document)
 
 
-@pytest.mark.correction("iam-policy-principal")
+@pytest.mark.same_on_moto
 def test_a_policy_of_a_role_names_no_principal(iam: Any) -> None:
     with refused("MalformedPolicyDocument"):
         iam.create_policy(PolicyName="p", PolicyDocument=TRUST)
@@ -334,10 +340,12 @@ def test_tags_of_profiles_follow_the_rules_of_tags(iam: Any) -> None:
     for key in ("k" * 129, "semi;colon", "aws:mine"):
         with pytest.raises(iam.exceptions.ClientError):
             iam.tag_instance_profile(InstanceProfileName="worker", Tags=[{"Key": key, "Value": ""}])
-    assert iam.list_instance_profile_tags(InstanceProfileName="worker")["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert iam.list_instance_profile_tags(InstanceProfileName="worker")["Tags"] == [
+        {"Key": "a", "Value": "b"}
+    ]
 
 
-@pytest.mark.correction("iam-tag-case")
+@pytest.mark.same_on_moto
 def test_tag_keys_of_a_role_differ_in_more_than_case(iam: Any) -> None:
     with refused("InvalidInput"):
         make_role(iam, Tags=[{"Key": "Team", "Value": "a"}, {"Key": "team", "Value": "b"}])

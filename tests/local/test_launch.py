@@ -110,7 +110,9 @@ def test_as_many_as_max_count_are_launched(ec2: Any, image: str) -> None:
 
 
 def test_where_capacity_is_short_as_many_as_there_is_room_for(local: LocalAws, ec2: Any, image: str) -> None:
-    set_faults(local, Faults(capacity=(Capacity(3, "t3.micro", "us-east-1a"), Capacity(0, zone="us-east-1b"))))
+    set_faults(
+        local, Faults(capacity=(Capacity(3, "t3.micro", "us-east-1a"), Capacity(0, zone="us-east-1b")))
+    )
     zone_a = {"AvailabilityZone": "us-east-1a"}
     assert len(launch(ec2, image, (1, 5), Placement=zone_a, ClientToken="a")) == 3
     assert len(launch(ec2, image, (1, 5), Placement=zone_a, ClientToken="a")) == 3, "replayed, not topped up"
@@ -148,6 +150,7 @@ def test_tenancy_given_at_launch_is_shown(ec2: Any, image: str) -> None:
     assert one(ec2, instance)["Placement"]["Tenancy"] == "dedicated"
 
 
+@pytest.mark.same_on_moto
 def test_what_is_given_at_launch_is_shown(ec2: Any, image: str) -> None:
     ec2.create_key_pair(KeyName="me", KeyType="ed25519")
     instance = launch_one(
@@ -259,6 +262,7 @@ def test_a_type_that_the_zone_does_not_offer_is_unsupported(ec2: Any, image: str
     assert "us-east-1a" in no.message
 
 
+@pytest.mark.same_on_moto
 def test_unknown_subnets_groups_and_zones_are_refused(ec2: Any, image: str) -> None:
     with refused("InvalidSubnetID.NotFound"):
         launch(ec2, image, SubnetId="subnet-0123456789abcdef0")

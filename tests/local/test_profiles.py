@@ -22,6 +22,17 @@ def test_every_instance_of_a_batch_has_the_profile(ec2: Any, iam: Any, image: st
     assert sorted(row["InstanceId"] for row in rows) == sorted(ids(seen(ec2)))
 
 
+@pytest.mark.correction("profile-in-template")
+def test_a_launch_template_carries_a_profile(ec2: Any, iam: Any, image: str) -> None:
+    profile = make_profile(iam)
+    data = {"ImageId": image, "InstanceType": "t3.small", "IamInstanceProfile": BY_NAME}
+    ec2.create_launch_template(LaunchTemplateName="worker", LaunchTemplateData=data)
+    template = {"LaunchTemplateName": "worker"}
+    (made,) = ec2.run_instances(LaunchTemplate=template, MinCount=1, MaxCount=1)["Instances"]
+    assert made["InstanceType"] == "t3.small"
+    assert made["IamInstanceProfile"]["Arn"] == profile["Arn"]
+
+
 @pytest.mark.correction("profile-own-id")
 def test_an_instance_shows_the_profiles_own_id(ec2: Any, iam: Any, image: str) -> None:
     profile = make_profile(iam)
@@ -177,7 +188,9 @@ def test_associations_are_settling_for_a_while(local: LocalAws, ec2: Any, iam: A
     rows = ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
     assert sorted(row["State"] for row in rows) == ["associating", "disassociating"]
     settling = ec2.describe_iam_instance_profile_associations(Filters=where("state", "disassociating"))
-    assert [row["AssociationId"] for row in settling["IamInstanceProfileAssociations"]] == [old["AssociationId"]]
+    assert [row["AssociationId"] for row in settling["IamInstanceProfileAssociations"]] == [
+        old["AssociationId"]
+    ]
 
 
 def test_an_instance_of_nobodys_can_be_added_under_a_chosen_id(local: LocalAws, ec2: Any) -> None:

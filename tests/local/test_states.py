@@ -138,16 +138,14 @@ def test_launch_time_and_reason_are_told(ec2: Any, image: str) -> None:
     ("operation", "more"),
     [
         ("modify_instance_metadata_options", {"HttpTokens": "required"}),
-        ("monitor_instances", {}),
         ("describe_instance_attribute", {"Attribute": "userData"}),
     ],
 )
 def test_a_dry_run_never_does_anything(ec2: Any, image: str, operation: str, more: dict[str, Any]) -> None:
     instance = launch_one(ec2, image)
     before = one(ec2, instance)
-    target = {"InstanceIds": [instance]} if operation == "monitor_instances" else {"InstanceId": instance}
     with refused("DryRunOperation") as would:
-        getattr(ec2, operation)(**target, **more, DryRun=True)
+        getattr(ec2, operation)(InstanceId=instance, **more, DryRun=True)
     assert would.status == 412
     assert one(ec2, instance) == before
 

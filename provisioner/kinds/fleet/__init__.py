@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
@@ -31,7 +32,7 @@ class FleetKind:
     def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
         return {
             Address(self.name, key): replace(seen, uses=_bound_to(seen.members, environment))
-            for key, seen in find_fleets(reader, environment.name).items()
+            for key, seen in find_fleets(reader, environment.name, datetime.now(UTC)).items()
         }
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
@@ -81,11 +82,11 @@ def _closer(
     associations: Mapping[str, str],
     world: World,
 ) -> SeenFleet:
-    fleet: Fleet | None = world.desired(address)
+    fleet: Any = world.environment.resources.get(address)
     seen: SeenFleet = world.seen(address) or SeenFleet()
-    if fleet is None:
+    if fleet is None or (world.destroying and not seen.partly_seen):
         return seen
-    launching = len(seen.members) < fleet.count
+    launching = len(seen.members) < fleet.count or bool(seen.partly_seen)
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     regrouping = any(differs(groups, fleet, member) for member in seen.members)
     surroundings, trouble = look_around(reader, fleet, seen, launching, regrouping)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.launch import ScaleOut, launches, name_call
+from provisioner.kinds.fleet.launch import ScaleOut, launches, name_call, settle
 from provisioner.kinds.fleet.live import live_steps
 from provisioner.kinds.fleet.members import indexes, spread, victims
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, scope_of
@@ -45,6 +46,8 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
     if seen.trouble:
         return Findings(refusals=tuple(_refuse_trouble(address, text) for text in seen.trouble))
     surplus = len(seen.members) - fleet.count
+    if surplus < 0 and seen.partly_seen:
+        return Findings(changes=(_settle(address, seen, world),))
     going = victims(seen.members, surplus, fleet) if surplus > 0 else ()
     if surplus > len(going):
         return Findings(refusals=(_refuse_protected(address, seen.members, surplus),))
@@ -96,6 +99,21 @@ def shown_types(fleet: Fleet) -> str:
     return ", else ".join(fleet.instance_types)
 
 
+def _settle(address: Address, seen: SeenFleet, world: World) -> Change:
+    """The change that comes before any other while a launch is seen in part."""
+    fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
+    profile: Any = world.environment.resources[fleet.profile] if fleet and fleet.profile else None
+    step = settle(fleet, profile.name if profile else None, seen.surroundings, seen.partly_seen)
+    count = fleet.count if fleet and not world.destroying else 0
+    fields = (FieldChange("count", len(seen.members), count),)
+    reason = f"{step.unseen} members of a recent launch are not shown by EC2 yet; asking again first"
+    action = Action.CREATE if count > len(seen.members) else Action.DELETE
+    size = abs(count - len(seen.members))
+    ids = () if action is Action.CREATE else tuple(each.id for each in seen.members)
+    whole = action is Action.DELETE
+    return Change(address, action, reason, fields, ids, size, (step,), whole=whole)
+
+
 def _scale_in(
     address: Address, fleet: Fleet, going: Sequence[Instance], seen: SeenFleet, world: World
 ) -> Change:
@@ -118,10 +136,13 @@ def _terminate(
 def _leaving(address: Address, seen: SeenFleet, world: World) -> Findings:
     if not seen.members:
         return Findings()
+    if seen.partly_seen:
+        return Findings(changes=(_settle(address, seen, world),))
     if any(is_protected(member) for member in seen.members):
         return Findings(refusals=(_refuse_protected(address, seen.members, len(seen.members)),))
     reason = "destroying" if world.destroying else "no longer in the spec"
-    return Findings(changes=(_terminate(address, seen.members, reason, (), world),))
+    change = _terminate(address, seen.members, reason, (), world)
+    return Findings(changes=(replace(change, whole=True),))
 
 
 def _refuse_protected(address: Address, members: Sequence[Instance], surplus: int) -> Refusal:

@@ -9,14 +9,14 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.errors import AwsError
+from provisioner.errors import AwsError, ChangedMeanwhile, Unsettled
 from provisioner.kinds.fleet.desired import Fleet, Volume
 from provisioner.kinds.fleet.members import indexes
-from provisioner.kinds.fleet.seen import Subnet, Surroundings, scope_of
+from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, answered_launches, is_of, scope_of
 from provisioner.kinds.fleet.settings import launch_record, write_record
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
@@ -27,6 +27,10 @@ from provisioner.retry import CAPACITY_CODES
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many salts as that happens within a day.
 MOST_SALTS = 100
+
+# How long a launch with the same token and other parameters may take to show before it is one of long ago.
+# https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html speaks of up to five minutes.
+LONGEST_MISMATCH_S = 300.0
 
 
 @dataclass(frozen=True)
@@ -85,22 +89,97 @@ class Launch:
         )
 
     def _launch(self, hands: Hands, epoch: str, instance_type: str, count: int) -> int:
+        """How many members the first token got that does not belong to a launch of long ago."""
         for salt in range(MOST_SALTS):
-            params = {
-                **self.params,
-                "InstanceType": instance_type,
-                "MinCount": 1,
-                "MaxCount": count,
-                "ClientToken": token(self.slot, epoch, instance_type, salt),
-            }
+            name = token(self.slot, epoch, instance_type, salt)
             try:
-                return len(hands.send(Call("ec2", "RunInstances", params))["Instances"])
+                call = run_instances(self.params, instance_type, count, name)
+                return len(hands.send(call)["Instances"])
             except AwsError as error:
-                if error.code != "IdempotentInstanceTerminated":
+                if error.code == "IdempotentInstanceTerminated":
+                    continue
+                if error.code != "IdempotentParameterMismatch":
+                    raise
+                if not _is_of_long_ago(name, hands):
                     raise
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
         )
+
+
+def run_instances(params: Mapping[str, Any], instance_type: str, count: int, name: str) -> Call:
+    """The call that launches up to `count` members, once for the token `name`.
+
+    The number asked for is written on each of them, so that whoever sees fewer knows that there are more.
+    """
+    tags = [
+        {**spec, "Tags": [*spec["Tags"], {"Key": ASKED_TAG, "Value": str(count)}]}
+        if spec["ResourceType"] == "instance"
+        else spec
+        for spec in params["TagSpecifications"]
+    ]
+    counted = {"InstanceType": instance_type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
+    return Call("ec2", "RunInstances", {**params, "TagSpecifications": tags, **counted})
+
+
+def _is_of_long_ago(name: str, hands: Hands) -> bool:
+    """Whether a launch with other parameters that had this token is past, and not about to show.
+
+    It shows within minutes or not at all; while it may, the caller has to look again.
+    """
+    if hands.seconds_since(f"token {name}") < LONGEST_MISMATCH_S:
+        return False
+    asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
+    found = hands.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
+    return not any(as_instance(raw).is_live for reservation in found for raw in reservation["Instances"])
+
+
+@dataclass(frozen=True)
+class Settle:
+    """Ask again what a launch has got of which EC2 shows only a part, then have everything looked at again.
+
+    Replaying a token launches nothing: EC2 answers with the instances that it got. `replays` are the calls
+    with the parameters that the launch had if the spec has not changed since; if it has, time must tell.
+    """
+
+    replays: tuple[Call, ...]
+    unseen: int
+
+    def calls(self) -> Iterable[CallCount]:
+        return count_calls(self.replays)
+
+    def run(self, hands: Hands) -> None:
+        for replay in self.replays:
+            try:
+                hands.send(replay)
+            except AwsError as error:
+                if error.code not in ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"):
+                    raise
+        raise Unsettled(f"{self.unseen} launched members are not shown by EC2 yet")
+
+
+def settle(
+    fleet: Fleet | None, profile: str | None, surroundings: Surroundings, partly: Iterable[PartlySeen]
+) -> Settle:
+    """The step that finds out about launches seen in part. `fleet`: as the spec has it, or None."""
+    replays = []
+    unseen = 0
+    for launch in partly:
+        first = launch.shown[0]
+        unseen += launch.asked - len(launch.shown)
+        lives = next((each for each in launch.shown if each.subnet and each.vpc), None)
+        if fleet and lives and lives.subnet and lives.vpc:
+            around = replace(
+                surroundings,
+                image=lives.image,
+                groups={name: group for group, name in (lives.groups or {}).items()}
+                | {group: group for group in lives.groups or {}},
+            )
+            if all(group in around.groups for group in fleet.security_groups):
+                subnet = Subnet(lives.subnet, first.zone, lives.vpc)
+                params = launch_params(fleet, profile, around, subnet)
+                replays.append(run_instances(params, first.type, launch.asked, launch.token))
+    return Settle(tuple(replays), unseen)
 
 
 @dataclass(frozen=True)
@@ -124,15 +203,25 @@ class ScaleOut:
             if new and self.fleet.is_indexed:
                 numbers = indexes([*self.members, *new])
                 hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
-        hands.wait(Wait(tuple(each.id for each in new), Until.RUNNING, (scope_of(self.environment),)))
+        seen = hands.wait(Wait(tuple(each.id for each in new), Until.RUNNING, (scope_of(self.environment),)))
+        self._look_for_others(seen, {each.id for each in (*self.members, *new)})
+
+    def _look_for_others(self, seen: Mapping[str, Instance], expected: Collection[str]) -> None:
+        live = {each.id for each in seen.values() if each.is_live and each.tag(FLEET_TAG) == self.fleet.key}
+        others = sorted(live - set(expected))
+        if others and len(live) > self.fleet.count:
+            raise ChangedMeanwhile(f"somebody else has launched {', '.join(others)} into this fleet")
 
     def _launched(self, hands: Hands) -> list[Instance]:
         known = {member.id for member in self.members}
-        answered = [
-            as_instance(raw) for answer in hands.answers("RunInstances") for raw in answer["Instances"]
+        launched = answered_launches(hands.answers("RunInstances"))
+        return [
+            each
+            for instances in launched.values()
+            for each in instances
+            if is_of(each, self.environment) and each.tag(FLEET_TAG) == self.fleet.key
+            if each.id not in known
         ]
-        ours = {each.id: each for each in answered if each.tag(FLEET_TAG) == self.fleet.key}
-        return [each for each in ours.values() if each.id not in known]
 
 
 def name_call(fleet: Fleet, instance: str, index: int) -> Call:
@@ -161,17 +250,17 @@ def launches(
             fleet.instance_types,
             profile,
             epoch,
-            launch_params(fleet, profile, surroundings, subnet, count),
+            launch_params(fleet, profile, surroundings, subnet),
         )
         for subnet, count in shares.items()
     )
 
 
 def launch_params(
-    fleet: Fleet, profile: str | None, surroundings: Surroundings, subnet: Subnet, asked: int
+    fleet: Fleet, profile: str | None, surroundings: Surroundings, subnet: Subnet
 ) -> dict[str, Any]:
     """The parameters of RunInstances but for count, type and token."""
-    tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet)), ASKED_TAG: str(asked)}
+    tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet))}
     named = tags if fleet.is_indexed else {**tags, "Name": fleet.name}
     # The zone is said beside the subnet, because a token is zonal only where one of them is given openly.
     placement = {"AvailabilityZone": subnet.zone, "Tenancy": fleet.tenancy}

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.seen import Subnet
 from provisioner.kinds.fleet.settings import SETTINGS, How, differs, is_protected
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 
 
@@ -36,9 +36,8 @@ def _rank(member: Instance, fleet: Fleet) -> int:
 
 
 def _from_fullest_zone(candidates: Sequence[Instance], count: int, per_zone: Counter[str]) -> list[Instance]:
-    in_order = sorted(candidates, key=lambda each: (each.launched, each.id))
     by_zone: dict[str, list[tuple[int, Instance]]] = defaultdict(list)
-    for age, candidate in enumerate(in_order):
+    for age, candidate in enumerate(in_order(candidates)):
         by_zone[candidate.zone].append((age, candidate))
     fullest = [(-per_zone[zone], -newest[-1][0], zone) for zone, newest in by_zone.items()]
     heapq.heapify(fullest)
@@ -67,12 +66,11 @@ def spread(count: int, subnets: Sequence[Subnet], members: Sequence[Instance]) -
 
 def indexes(members: Sequence[Instance]) -> dict[str, int]:
     """The number of each member: the one it has, else the lowest free one, from 1, oldest first."""
-    in_order = sorted(members, key=lambda each: (each.launched, each.id))
     taken: dict[int, str] = {}
-    for member in in_order:
+    for member in in_order(members):
         index = member.tag(INDEX_TAG) or ""
         if index.isdecimal() and int(index) > 0:
             taken.setdefault(int(index), member.id)
     numbers = {member: index for index, member in taken.items()}
     free = (number for number in itertools.count(1) if number not in taken)
-    return {member.id: numbers.get(member.id) or next(free) for member in in_order}
+    return {member.id: numbers.get(member.id) or next(free) for member in in_order(members)}

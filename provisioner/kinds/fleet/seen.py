@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
-from provisioner.kinds.instances import Instance, find_instances
+from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.model import Address, Scope
-from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
 
 # Where members are kept that lack the tag of a fleet; no key in a spec can look like it.
 STRAYS = "(no fleet)"
+# After this time everything launched is shown; the documentation speaks of minutes.
+# https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+LONGEST_LAG_S = 600.0
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
 
@@ -40,6 +44,15 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
+class PartlySeen:
+    """A recent launch of which EC2 shows fewer members than it asked for: there may be more to come."""
+
+    token: str
+    asked: int
+    shown: tuple[Instance, ...]
+
+
+@dataclass(frozen=True)
 class SeenFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
@@ -48,6 +61,7 @@ class SeenFleet:
 
     members: tuple[Instance, ...] = ()
     gone: tuple[Instance, ...] = ()
+    partly_seen: tuple[PartlySeen, ...] = ()
     uses: frozenset[Address] = frozenset()
     surroundings: Surroundings = Surroundings()
     associations: Mapping[str, str] = field(default_factory=dict)
@@ -59,18 +73,59 @@ def scope_of(environment: str) -> Scope:
     return ((f"tag:{ENVIRONMENT_TAG}", (environment,)),)
 
 
-def find_fleets(reader: Reader, environment: str) -> dict[str, SeenFleet]:
-    """The members of every fleet of the environment by the fleet's key."""
+def find_fleets(reader: Reader, environment: str, now: datetime) -> dict[str, SeenFleet]:
+    """The members of every fleet of the environment by the fleet's key.
+
+    What this run has launched counts as a member also while the tag filter does not show it yet.
+    """
+    launched = answered_launches(reader.answers("RunInstances"))
+    ours = {each.id: each for launch in launched.values() for each in launch if is_of(each, environment)}
+    shown = {each.id: each for each in find_instances(reader, scope_of(environment))}
     fleets: dict[str, list[Instance]] = defaultdict(list)
-    for instance in find_instances(reader, scope_of(environment)):
+    for instance in in_order((ours | shown).values()):
         fleets[instance.tag(FLEET_TAG) or STRAYS].append(instance)
     return {
         key: SeenFleet(
             members=tuple(each for each in instances if each.is_live),
             gone=tuple(each for each in instances if not each.is_live),
+            partly_seen=tuple(partly_seen(instances, frozenset(launched), now)),
         )
         for key, instances in fleets.items()
     }
+
+
+def is_of(instance: Instance, environment: str) -> bool:
+    """Whether an instance carries the environment's tag."""
+    return instance.tag(ENVIRONMENT_TAG) == environment
+
+
+def answered_launches(answers: Iterable[Mapping[str, Any]]) -> dict[str, tuple[Instance, ...]]:
+    """All that each launch of this run got, by its token."""
+    launches: dict[str, tuple[Instance, ...]] = {}
+    for answer in answers:
+        instances = tuple(as_instance(raw) for raw in answer["Instances"])
+        launches |= {each.token: instances for each in instances if each.token}
+    return launches
+
+
+def partly_seen(
+    instances: Sequence[Instance], answered: Collection[str], now: datetime
+) -> Iterator[PartlySeen]:
+    """The recent launches that are not wholly shown, but for those whose answer this run has."""
+    by_token: dict[str, list[Instance]] = defaultdict(list)
+    for instance in instances:
+        if instance.token and instance.token not in answered:
+            by_token[instance.token].append(instance)
+    for token, shown in by_token.items():
+        asked = shown[0].tag(ASKED_TAG) or ""
+        is_recent = any(age_s(each, now) < LONGEST_LAG_S for each in shown)
+        if asked.isdecimal() and int(asked) > len(shown) and is_recent:
+            yield PartlySeen(token, int(asked), tuple(shown))
+
+
+def age_s(instance: Instance, now: datetime) -> float:
+    """How long ago an instance was launched, in seconds."""
+    return (now - datetime.fromisoformat(instance.launched)).total_seconds() if instance.launched else 0.0
 
 
 def look_around(

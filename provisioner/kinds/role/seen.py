@@ -21,7 +21,7 @@ from provisioner.naming import iam_path
 
 @dataclass(frozen=True)
 class FoundRole:
-    """A role that exists: policy documents as IAM keeps them, `profiles` the instance profiles that hold it."""
+    """A role that exists: policy documents as IAM keeps them; `profiles` are those that hold it."""
 
     name: str
     arn: str

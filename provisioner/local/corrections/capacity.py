@@ -54,8 +54,9 @@ def grant(
     raise AwsError(
         "InsufficientInstanceCapacity",
         f"We currently do not have sufficient {instance_type} capacity in the Availability Zone you "
-        f"requested ({zone}). Our system will be working on provisioning additional capacity. You can "
-        f"currently get {instance_type} capacity by not specifying an Availability Zone in your request{advice}.",
+        f"requested ({zone}). Our system will be working on provisioning additional capacity. "
+        f"You can currently get {instance_type} capacity by not specifying an Availability Zone in your "
+        f"request{advice}.",
         500,
     )
 

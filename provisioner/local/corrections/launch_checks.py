@@ -23,6 +23,14 @@ ROOT_SIZE_GB = 8
 
 
 @check("ec2:RunInstances")
+def template(world: World, call: Call) -> None:
+    """What a launch template says counts as said by the call, unless the call says otherwise."""
+    if named := call.params.get("LaunchTemplate"):
+        data = world.region(call.region).backend._get_template_from_args(named).data
+        call.params = {**data, **call.params}
+
+
+@check("ec2:RunInstances")
 def counts(world: World, call: Call) -> None:
     """At least one, and no more at least than at most."""
     for name in ("MinCount", "MaxCount"):

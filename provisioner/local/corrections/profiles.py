@@ -60,7 +60,7 @@ def bind(world: World, region: Region, member: Member, profile: Any) -> Associat
         since=world.clock.now(),
         at=world.clock.today(),
     )
-    region.associations[association.id] = association
+    region.associate(association)
     member.instance.iam_instance_profile = {"Arn": profile.arn, "Id": profile.id}
     return association
 
@@ -116,7 +116,7 @@ def replace(world: World, call: Call) -> dict[str, Any]:
     region = world.region(call.region)
     old = _find(region, call.params["AssociationId"])
     profile = resolve(world, call.params["IamInstanceProfile"])
-    old.until = world.clock.now()
+    region.dissociate(old, world.clock.now())
     new = bind(world, region, region.members[old.instance_id], profile)
     return {"IamInstanceProfileAssociation": _view(new, "associating")}
 
@@ -127,7 +127,7 @@ def disassociate(world: World, call: Call) -> dict[str, Any]:
     region = world.region(call.region)
     association = _find(region, call.params["AssociationId"])
     if association.until is None:
-        association.until = world.clock.now()
+        region.dissociate(association, world.clock.now())
         region.members[association.instance_id].instance.iam_instance_profile = None
     return {"IamInstanceProfileAssociation": _view(association, "disassociating")}
 

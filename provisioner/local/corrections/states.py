@@ -182,7 +182,7 @@ def _die(world: World, region: Region, member: Member) -> None:
     set_state(member, "terminated")
     now = world.clock.now()
     if (association := region.association_of(member.id)) is not None:
-        association.until = now
+        region.dissociate(association, now)
     member.instance.iam_instance_profile = None
     region.schedule(now + world.faults.terminated_visible_s, member.id, "forget")
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.models import validate_resource_ids
+
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import states
 from provisioner.local.corrections.registry import check, handler
@@ -40,6 +42,17 @@ def new_tags(world: World, call: Call) -> None:
     for resource in call.params.get("Resources") or []:
         merged = {*has.get(resource, ()), *(tag["Key"] for tag in tags)}
         _check_number(merged)
+
+
+@handler("ec2:CreateTags")
+def create(world: World, call: Call) -> dict[str, Any]:
+    """Sets the tags; resources that are no instances are looked up by moto."""
+    backend = world.region(call.region).backend
+    ids = call.params["Resources"]
+    validate_resource_ids(ids)
+    backend.do_resources_exist([item for item in ids if not item.startswith("i-")])
+    backend.create_tags(ids, {tag["Key"]: tag.get("Value") or "" for tag in call.params.get("Tags") or []})
+    return {}
 
 
 @check("ec2:DeleteTags")

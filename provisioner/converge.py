@@ -1,0 +1,104 @@
+"""Going on until AWS is as the approved plan wants it, also when another hand changes the world meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+from provisioner.errors import ProvisionerError
+from provisioner.model import Action, Address, Again, Outcome, Plan, Result
+
+# Seconds before observing again; the last one again and again.
+PAUSES = (1.0, 2.0, 5.0)
+# How often at most what another hand has done is answered with a new plan.
+MOST_ROUNDS = 6
+# How long at most AWS may take to show what it has done: the upper end of what the documentation expects of
+# eventual consistency, and the same again. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+LONGEST_S = 600.0
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What became of every change, and what keeps another round from going on, if anything does."""
+
+    outcomes: tuple[Outcome, ...]
+    obstacle: ProvisionerError | None = None
+
+
+def converge(
+    approved: Plan,
+    plan_again: Callable[[], Plan],
+    execute: Callable[[Plan], list[Outcome]],
+    stop: threading.Event,
+    clock: Callable[[], float] = time.monotonic,
+) -> Carried:
+    """Carry out the approved plan; where that calls for it, observe, plan again and go on.
+
+    Changes that a later round took up again count once, as that round left them. Nothing is deleted that
+    is not in the approved plan. Raises what observing raises.
+    """
+    outcomes = execute(approved)
+    started, rounds = clock(), 0
+    while not stop.is_set():
+        wanted = _again(outcomes)
+        is_late = clock() - started > LONGEST_S if wanted is Again.PATIENTLY else rounds >= MOST_ROUNDS
+        if wanted is Again.NO or is_late or stop.wait(PAUSES[min(rounds, len(PAUSES) - 1)]):
+            break
+        rounds += 1
+        plan = plan_again()
+        obstacle = _obstacle(approved, plan)
+        if obstacle:
+            return Carried(tuple(outcomes), obstacle)
+        outcomes = [*_settled(outcomes, plan), *execute(plan)]
+    return Carried(tuple(outcomes))
+
+
+def _again(outcomes: list[Outcome]) -> Again:
+    wanted = {outcome.failure.again for outcome in outcomes if outcome.failure}
+    return next((each for each in (Again.PATIENTLY, Again.SOON) if each in wanted), Again.NO)
+
+
+def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
+    """The outcomes that stand beside a new plan: what is done, and what need not be done any more."""
+    open_now = {(change.address, change.action) for change in plan.changes}
+    standing = []
+    for outcome in outcomes:
+        change = outcome.change
+        if outcome.result is Result.DONE:
+            standing.append(outcome)
+        elif (change.address, change.action) not in open_now:
+            standing.append(replace(outcome, result=Result.DONE, failure=None, because=None))
+    return standing
+
+
+def _obstacle(approved: Plan, plan: Plan) -> ProvisionerError | None:
+    if plan.refusals:
+        refusal = plan.refusals[0]
+        return ProvisionerError(f"{refusal.address}: {refusal.message}", refusal.hint)
+    unapproved = beyond(approved, plan)
+    if unapproved:
+        return ProvisionerError(
+            f"the environment was changed meanwhile: now {unapproved}, which was not in the plan",
+            "look at a new plan, then apply again",
+        )
+    return None
+
+
+def beyond(approved: Plan, plan: Plan) -> str | None:
+    """What a plan deletes that the approved one does not, in words; None: nothing."""
+    allowed: dict[Address, set[str]] = {}
+    wholly = {change.address for change in approved.changes if change.whole}
+    for change in approved.changes:
+        if change.action is Action.DELETE:
+            allowed.setdefault(change.address, set()).update(change.instances)
+    for change in plan.changes:
+        if change.action is not Action.DELETE or change.address in wholly or approved.destroy:
+            continue
+        if change.address not in allowed:
+            return f"{change.address} would be deleted"
+        more = set(change.instances) - allowed[change.address]
+        if more:
+            return f"{', '.join(sorted(more))} of {change.address} would go"
+    return None

@@ -1,0 +1,133 @@
+"""One local AWS for each process that runs tests, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import provisioner.aws
+import provisioner.converge
+import provisioner.local as local_aws
+import provisioner.watch
+from provisioner.local import LocalAws
+
+from .cloud import Cloud
+from .program import ROOT, Program, Ran, clean_environment, command, run_process
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def local_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the local AWS of these tests keeps its files."""
+    return tmp_path_factory.mktemp("local-aws")
+
+
+@pytest.fixture(scope="session")
+def server(local_folder: Path) -> Iterator[LocalAws]:
+    """The process of the local AWS. The variable is set only while it is needed: other tests have another."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
+        running = local_aws.up(port=0)
+    yield running
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
+        assert local_aws.down()
+
+
+@pytest.fixture(scope="session")
+def one_cloud(server: LocalAws) -> Cloud:
+    return Cloud(server)
+
+
+@pytest.fixture
+def cloud(one_cloud: Cloud) -> Cloud:
+    """The local AWS: empty, with nothing wrong and nothing called yet."""
+    local_aws.control(one_cloud.server, "reset", {})
+    return one_cloud
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One session for all connections of one process: reading the service models takes a third of a second."""
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
+
+
+@pytest.fixture
+def program(
+    cloud: Cloud,
+    local_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    session: boto3.Session,
+) -> Program:
+    """The program in this process, with pauses shortened as suits a cloud that answers at once."""
+    monkeypatch.setenv("PROVISIONER_LOCAL", "1")
+    monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(provisioner.aws.boto3, "Session", lambda **credentials: session)
+    monkeypatch.setattr(provisioner.watch, "ROUNDS", (0.01, 0.05))
+    monkeypatch.setattr(provisioner.converge, "PAUSES", (0.01, 0.05, 0.1))
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home without any AWS configuration."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def local_environment(cloud: Cloud, local_folder: Path, home: Path) -> dict[str, str]:
+    """The variables with which the program uses the local AWS of these tests."""
+    return clean_environment(home, PROVISIONER_LOCAL="1", PROVISIONER_LOCAL_DIR=str(local_folder))
+
+
+@pytest.fixture
+def run(local_environment: dict[str, str]) -> Run:
+    """Runs the program against the local AWS: `run("plan", path)`; `env` adds variables, None removes."""
+
+    def running(
+        *args: str | Path,
+        env: dict[str, str | None] | None = None,
+        cwd: Path = ROOT,
+        stdin: str | None = None,
+    ) -> Ran:
+        return run_process(
+            command([str(each) for each in args]), _with(local_environment, env), cwd=cwd, stdin=stdin
+        )
+
+    return running
+
+
+@pytest.fixture
+def run_on_aws(cloud: Cloud, home: Path) -> Run:
+    """Runs the program as on AWS: with access keys, and the local AWS standing in at an endpoint."""
+    environment = clean_environment(
+        home,
+        AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_ENDPOINT_URL=cloud.server.endpoint_url,
+    )
+
+    def running(*args: str | Path, env: dict[str, str | None] | None = None) -> Ran:
+        return run_process(command([str(each) for each in args]), _with(environment, env))
+
+    return running
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes a spec, given as a mapping, to a file."""
+    return Program(tmp_path).write
+
+
+def _with(environment: dict[str, str], more: dict[str, str | None] | None) -> dict[str, str]:
+    merged = {**environment, **(more or {})}
+    return {name: value for name, value in merged.items() if value is not None}

@@ -1,0 +1,145 @@
+"""The program, run in two ways: as a process of its own, and in this one, for the many small cases."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from provisioner import cli
+
+ROOT = Path(__file__).resolve().parents[2]
+SPECS = ROOT / "specs"
+TIMEOUT_S = 60.0
+
+Spec = Mapping[str, Any] | Path
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run left behind."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def said(self) -> str:
+        return self.out + self.err
+
+    @cached_property
+    def data(self) -> dict[str, Any]:
+        """What was printed for programs."""
+        read: dict[str, Any] = json.loads(self.out)
+        return read
+
+    @property
+    def changes(self) -> list[dict[str, Any]]:
+        """The changes of a plan."""
+        found: list[dict[str, Any]] = self.data["changes"]
+        return found
+
+    @property
+    def told(self) -> set[tuple[str, str, str]]:
+        """A plan in short: address, action and field; a change without fields once, with an empty one."""
+        return {
+            (change["address"], change["action"], field)
+            for change in self.changes
+            for field in ([each["path"] for each in change["fields"]] or [""])
+        }
+
+    def became(self, result: str) -> list[str]:
+        """The addresses of the changes that an apply left `done`, `failed`, `skipped` or `left`."""
+        return [change["address"] for change in self.data[result]]
+
+
+class Program:
+    """The command line, called in this process. Everything is printed as JSON."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._written = 0
+
+    def write(self, spec: Spec) -> Path:
+        """A spec as a file."""
+        if isinstance(spec, Path):
+            return spec
+        self._written += 1
+        path = self._folder / f"spec-{self._written}.yaml"
+        path.write_text(yaml.safe_dump(dict(spec), sort_keys=False))
+        return path
+
+    def plan(self, spec: Spec, *options: str) -> Ran:
+        ran = self.run("plan", self.write(spec), "--format", "json", *options)
+        assert ran.out, ran.err
+        return ran
+
+    def apply(self, spec: Spec) -> Ran:
+        return self.run("apply", "--yes", "--format", "json", self.write(spec))
+
+    def destroy(self, spec: Spec) -> Ran:
+        return self.run("destroy", "--yes", "--format", "json", self.write(spec))
+
+    def status(self, spec: Spec) -> dict[str, Any]:
+        """What `status` says of each address."""
+        found: dict[str, Any] = self.run("status", "--format", "json", self.write(spec)).data["resources"]
+        return found
+
+    def run(self, *args: str | Path) -> Ran:
+        """Any command."""
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.setattr(sys, "argv", ["provisioner", *map(str, args)])
+            with pytest.raises(SystemExit) as ended:
+                cli.main()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, out.getvalue(), err.getvalue())
+
+
+def clean_environment(home: Path, **more: str) -> dict[str, str]:
+    """The variables of a machine on which nobody ever had anything to do with AWS."""
+    kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "TMPDIR") if name in os.environ}
+    return {
+        **kept,
+        "HOME": str(home),
+        "AWS_EC2_METADATA_DISABLED": "true",
+        "NO_COLOR": "1",
+        "COLUMNS": "100",
+        "PYTHONWARNINGS": "default",
+        **more,
+    }
+
+
+def command(args: Sequence[str]) -> list[str]:
+    """The program as a process."""
+    return [sys.executable, "-m", "provisioner", *args]
+
+
+def run_process(
+    arguments: Sequence[str], environment: Mapping[str, str], cwd: Path = ROOT, stdin: str | None = None
+) -> Ran:
+    """Runs a process to its end. Whatever goes wrong, nobody may get to see a traceback."""
+    done = subprocess.run(
+        list(arguments),
+        env=dict(environment),
+        cwd=cwd,
+        input=stdin or "",
+        capture_output=True,
+        text=True,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    assert "Warning" not in done.stderr, done.stderr
+    return Ran(done.returncode, done.stdout, done.stderr)
