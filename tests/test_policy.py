@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from provisioner import policy
+from provisioner.policy_grammar import problems
 
 
 def document(*statements: dict[str, Any], version: str | None = "2012-10-17") -> dict[str, Any]:
@@ -303,8 +304,8 @@ def test_another_effect_action_or_resource_is_another_meaning(
 @quick
 @given(DOCUMENTS)
 def test_canonical_forms_obey_the_grammar_when_the_document_does(original: dict[str, Any]) -> None:
-    if not policy.problems(original):
-        assert not policy.problems(policy.canonical(original))
+    if not problems(original):
+        assert not problems(policy.canonical(original))
 
 
 # --- grammar
@@ -550,16 +551,16 @@ GOOD: dict[str, tuple[dict[str, Any], bool]] = {
 
 @pytest.mark.parametrize(("given_document", "trust", "path", "message"), BAD.values(), ids=BAD)
 def test_problem(given_document: Any, trust: bool, path: policy.Path, message: str) -> None:
-    assert policy.problems(given_document, trust) == [(path, message)]
+    assert problems(given_document, trust) == [(path, message)]
 
 
 @pytest.mark.parametrize(("given_document", "trust"), GOOD.values(), ids=GOOD)
 def test_no_problem(given_document: Any, trust: bool) -> None:
-    assert policy.problems(given_document, trust) == []
+    assert problems(given_document, trust) == []
 
 
 def test_all_problems_at_once() -> None:
-    found = policy.problems({"Version": "2013", "Statement": [{"Efect": "Allow"}, 7]})
+    found = problems({"Version": "2013", "Statement": [{"Efect": "Allow"}, 7]})
     assert [path for path, _ in found] == [
         ("Version",),
         ("Statement", 0, "Efect"),
@@ -586,7 +587,7 @@ ANYTHING = st.recursive(
 @given(ANYTHING)
 def test_anything_may_be_asked_about(anything: Any) -> None:
     for trust in (True, False):
-        for path, message in policy.problems(anything, trust):
+        for path, message in problems(anything, trust):
             assert isinstance(path, tuple)
             assert message
 

@@ -14,6 +14,7 @@ class Entry(Protocol):
     """One entry of a section of the spec while it is being read. Paths are relative to the entry."""
 
     environment: str
+    region: str
     tags: Mapping[str, str]
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:

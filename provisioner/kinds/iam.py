@@ -6,9 +6,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from provisioner.kinds.base import Path
+from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address, Call, Environment, FieldChange, Refusal
-from provisioner.naming import ENVIRONMENT_TAG, iam_path, key_of, without_ignored
+from provisioner.naming import ENVIRONMENT_TAG, iam_path, key_of, ownership_tags, without_ignored
 
 
 class Standing(Enum):
@@ -49,6 +49,23 @@ def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
         f"{what} {name} is under this environment's path but lacks the tag {ENVIRONMENT_TAG}",
         "delete it by hand, or put it into the spec and apply, which puts the tag back",
     )
+
+
+def parse_tags(raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
+    """The tags of an entry, with the environment's and those of ownership.
+
+    IAM takes no two keys that differ only in case:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    """
+    own = raw.get("tags", {})
+    known = {key.lower(): key for key in entry.tags}
+    for key in own:
+        other = known.setdefault(key.lower(), key)
+        if other != key:
+            entry.problem(
+                ("tags", key), f"differs from the tag {other} only in case, which IAM does not take"
+            )
+    return {**entry.tags, **own, **ownership_tags(entry.environment)}
 
 
 def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
@@ -110,7 +127,7 @@ def same_names(kind: str, resources: Mapping[Address, Any]) -> Iterator[tuple[Ad
             continue
         other = first.setdefault(thing.name.lower(), address)
         if other != address:
-            yield address, (), f"has the same name in AWS as {other}: {thing.name}"
+            yield address, ("name",), f"has the same name in AWS as {other}: {thing.name}"
 
 
 def address_of(kind: str, name: str, environment: Environment) -> Address:

@@ -13,6 +13,7 @@ from provisioner.kinds.iam import (
     address_of,
     as_tags,
     by_address,
+    parse_tags,
     refuse_foreign,
     refuse_untagged,
     same_names,
@@ -35,7 +36,7 @@ from provisioner.model import (
     Seen,
     Step,
 )
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, default_name, iam_path, ownership_tags
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, default_name, iam_path
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 LONGEST_NAME = 128
@@ -97,7 +98,7 @@ class InstanceProfileKind:
             name=name,
             path=iam_path(entry.environment),
             role=Address("role", raw["role"]),
-            tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)},
+            tags=parse_tags(raw, entry),
         )
 
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:

@@ -17,7 +17,7 @@ from typing import Any
 
 from provisioner.errors import LocalAwsError
 from provisioner.local.client import LOOPBACK, LocalAws, control, set_faults
-from provisioner.local.settings import Switches
+from provisioner.local.settings import Faults, Switches
 
 DEFAULT_PORT = 5577
 START_TIMEOUT_S = 60.0
@@ -47,22 +47,20 @@ def up(port: int | None = None, **switches: Any) -> LocalAws:
     local AWS is already running, they replace its faults. Raises LocalAwsError if another port than that of
     the running one is asked for, the port is taken, a switch is unknown, or it does not start.
     """
-    try:
-        chosen = Switches(**switches)
-    except TypeError:
-        names = ", ".join(sorted(set(switches) - set(Switches.__dataclass_fields__)))
-        raise LocalAwsError(f"no such switch: {names}") from None
+    if unknown := sorted(set(switches) - set(Switches.__dataclass_fields__)):
+        raise LocalAwsError(f"no such switch: {', '.join(unknown)}")
+    faults = Switches(**switches).faults()
     with _locked():
         running = status()
         if running is None:
-            return start(DEFAULT_PORT if port is None else port, chosen)
+            return start(DEFAULT_PORT if port is None else port, faults)
         if port not in (None, 0, running.port):
             raise LocalAwsError(
                 f"the local AWS already runs on port {running.port}, not {port}",
                 "stop it first with `provisioner local down`",
             )
         if switches:
-            set_faults(running, chosen.faults())
+            set_faults(running, faults)
         return running
 
 
@@ -104,7 +102,7 @@ def reset() -> None:
     control(running, "reset", {})
 
 
-def start(port: int, switches: Switches, plain: bool = False) -> LocalAws:
+def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
     """Starts the process, whether or not one is running, and waits until it answers.
 
     `plain`: moto without corrections or faults, to compare with. Raises LocalAwsError as `up` does.
@@ -114,7 +112,7 @@ def start(port: int, switches: Switches, plain: bool = False) -> LocalAws:
         raise LocalAwsError(f"port {port} is already in use by another program", hint)
     log = log_file()
     command = [sys.executable, "-m", "provisioner.local", "--port", str(port), "--pid-file", str(_pid_file())]
-    command += ["--faults", switches.faults().to_json(), *(["--plain"] if plain else [])]
+    command += ["--faults", faults.to_json(), *(["--plain"] if plain else [])]
     # The child must find this package even if it is not installed and the caller is elsewhere.
     here = str(Path(__file__).resolve().parents[2])
     path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))

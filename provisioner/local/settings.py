@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
@@ -55,11 +56,8 @@ def _option(default: Any, help_text: str) -> Any:
 
 
 @dataclass(frozen=True)
-class Switches:
-    """The options of `up`, one to one: each field is an option, its `metadata["help"]` the help text.
-
-    Times are seconds unless the name ends in `_ms`; shares are between 0 and 1.
-    """
+class Conditions:
+    """What Switches and Faults have in common. Seconds unless the name ends in `_ms`; shares from 0 to 1."""
 
     latency_ms: float = _option(0.0, "Milliseconds that every call takes at least.")
     throttle: bool = _option(False, "Enforce the request rates that AWS publishes for EC2, and some for IAM.")
@@ -78,14 +76,32 @@ class Switches:
     drop_reply_share: float = _option(0.0, "Share of calls that are executed and whose reply is lost.")
     seed: int = _option(0, "Decides which calls a share hits.")
 
+
+@dataclass(frozen=True)
+class Switches(Conditions):
+    """The options of `up`, one to one: each field is an option, its `metadata["help"]` the help text."""
+
+    capacity: str = _option("", "Room per type and zone, such as t3.micro:us-east-1a=3,t3.small=0,*=100.")
+    deny: str = _option("", "Operations refused for lack of permission, such as RunInstances,iam:Create*.")
+    fault: str = _option(
+        "",
+        "Faults of single calls: KIND:OPERATION[#N][@SHARE], separated by commas; KIND is 500, 503, "
+        "drop-request or drop-reply. RunInstances' second call and a tenth of IAM's: "
+        "drop-reply:RunInstances#2,500:iam:*@0.1.",
+    )
+
     def faults(self) -> Faults:
-        """The same as faults that a test can extend with rules and capacities."""
-        return Faults(**{item.name: getattr(self, item.name) for item in fields(self)})
+        """The same as faults, which a test can extend. Raises LocalAwsError for texts that say nothing."""
+        return Faults(
+            **{item.name: getattr(self, item.name) for item in fields(Conditions)},
+            capacity=tuple(_read_capacity(text) for text in _parts(self.capacity)),
+            rules=(*map(denied, _parts(self.deny)), *map(_read_fault, _parts(self.fault))),
+        )
 
 
 @dataclass(frozen=True)
-class Faults(Switches):
-    """All that can be unkind: the switches of `up`, limits of capacity, and rules for single calls."""
+class Faults(Conditions):
+    """All that can be unkind: conditions, limits of capacity, and rules for single calls."""
 
     capacity: tuple[Capacity, ...] = ()
     rules: tuple[Rule, ...] = ()
@@ -165,3 +181,31 @@ def delay(
 
 def _numbers(nth: int | tuple[int, ...]) -> tuple[int, ...]:
     return (nth,) if isinstance(nth, int) else tuple(nth)
+
+
+def _parts(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _read_capacity(text: str) -> Capacity:
+    match = re.fullmatch(r"([^:=]+)(?::([^=]+))?=(\d+)", text)
+    if match is None:
+        raise LocalAwsError(f"cannot read the capacity '{text}'", "write it as t3.micro:us-east-1a=3")
+    return Capacity(int(match[3]), match[1], match[2] or "*")
+
+
+def _read_fault(text: str) -> Rule:
+    match = re.fullmatch(
+        r"(500|503|drop-request|drop-reply):([A-Za-z0-9:*]+)(?:#(\d+))?(?:@([0-9.]+))?", text
+    )
+    if match is None:
+        raise LocalAwsError(f"cannot read the fault '{text}'", "write it as drop-reply:RunInstances#2")
+    kind, operation = match[1], match[2]
+    nth = (int(match[3]),) if match[3] else ()
+    share = float(match[4]) if match[4] else 1.0
+    if kind == "500":
+        return error(operation, nth=nth, share=share)
+    if kind == "503":
+        return unavailable(operation, nth=nth, share=share)
+    drop = drop_request if kind == "drop-request" else drop_reply
+    return drop(operation, nth=nth, share=share)

@@ -72,6 +72,7 @@ class SpecEntry:
         self._path = path
         self._problems = problems
         self.environment = environment
+        self.region: str = spec["region"] if isinstance(spec.get("region"), str) else ""
         self.tags: Mapping[str, str] = _texts(spec.get("tags"))
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:

@@ -36,7 +36,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--plain-moto"):
+    if not config.getoption("--plain-moto", default=False):
         return
     here = Path(__file__).parent
     for item in items:
@@ -52,10 +52,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def server(request: pytest.FixtureRequest) -> Iterator[LocalAws]:
     """The server process, in a state directory of its own."""
     directory = tempfile.mkdtemp(prefix="local-aws-")
-    plain = bool(request.config.getoption("--plain-moto"))
+    plain = bool(request.config.getoption("--plain-moto", default=False))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROVISIONER_LOCAL_DIR", directory)
-        running = start(0, local_aws.Switches(), plain) if plain else local_aws.up(port=0)
+        running = start(0, local_aws.Faults(), plain) if plain else local_aws.up(port=0)
         yield running
         patch.setenv("PROVISIONER_LOCAL_DIR", directory)
         assert local_aws.down()

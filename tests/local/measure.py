@@ -14,7 +14,7 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from provisioner.local import Switches, down
+from provisioner.local import Faults, down
 from provisioner.local.process import start
 
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
@@ -25,7 +25,7 @@ def measure(plain: bool, count: int) -> dict[str, float]:
     """Seconds per operation, as a client sees them, on a process of its own."""
     with tempfile.TemporaryDirectory() as directory:
         os.environ["PROVISIONER_LOCAL_DIR"] = directory
-        local = start(0, Switches(), plain)
+        local = start(0, Faults(), plain)
         try:
             return _times(local.endpoint_url, count)
         finally:

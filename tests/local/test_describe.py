@@ -111,6 +111,7 @@ def test_filters_must_all_match_and_values_are_alternatives(ec2: Any, image: str
     assert ids(seen(ec2, Filters=where("instance-state-name", "terminated"))) == [first]
 
 
+@pytest.mark.same_on_moto
 def test_status_shows_running_instances_unless_all_are_asked_for(ec2: Any, image: str) -> None:
     running, stopped = ids(launch(ec2, image, 2))
     ec2.stop_instances(InstanceIds=[stopped])
@@ -120,6 +121,7 @@ def test_status_shows_running_instances_unless_all_are_asked_for(ec2: Any, image
     assert len(ec2.describe_instance_status(IncludeAllInstances=True)["InstanceStatuses"]) == 2
 
 
+@pytest.mark.same_on_moto
 def test_what_surrounds_instances_can_be_looked_up(ec2: Any, image: str) -> None:
     subnets = ec2.describe_subnets(Filters=where("default-for-az", "true"))["Subnets"]
     assert len({item["AvailabilityZone"] for item in subnets}) == len(subnets) >= 3

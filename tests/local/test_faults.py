@@ -53,6 +53,29 @@ def test_everything_is_off_by_default(local: LocalAws) -> None:
     assert Faults() == Switches().faults()
 
 
+def test_single_faults_by_hand_are_written_as_text() -> None:
+    written = Switches(
+        capacity="t3.micro:us-east-1a=3, *=100",
+        deny="RunInstances,iam:Create*",
+        fault="drop-reply:RunInstances#2,500:iam:*@0.1,503:ec2:StopInstances,drop-request:*@0.5",
+    )
+    assert written.faults() == Faults(
+        capacity=(Capacity(3, "t3.micro", "us-east-1a"), Capacity(100)),
+        rules=(
+            denied("RunInstances"),
+            denied("iam:Create*"),
+            drop_reply("RunInstances", nth=2),
+            error("iam:*", share=0.1),
+            unavailable("ec2:StopInstances"),
+            drop_request("*", share=0.5),
+        ),
+    )
+    for wrong in (Switches(capacity="t3.micro"), Switches(fault="explode:RunInstances")):
+        with pytest.raises(LocalAwsError) as unreadable:
+            wrong.faults()
+        assert unreadable.value.hint
+
+
 def test_faults_travel_whole(local: LocalAws) -> None:
     faults = Faults(
         latency_ms=1, capacity=(Capacity(3, "t3.micro"),), rules=(error("RunInstances", nth=(1, 3)),)

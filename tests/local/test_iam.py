@@ -243,6 +243,7 @@ def test_a_boundary_is_a_policy_that_exists(iam: Any) -> None:
         make_role(iam, PermissionsBoundary="arn:aws:iam::aws:policy/NoSuchPolicy")
 
 
+@pytest.mark.same_on_moto
 def test_update_role_without_a_duration_resets_it(iam: Any) -> None:
     make_role(iam, MaxSessionDuration=7200)
     iam.update_role(RoleName="worker", Description="changed")

@@ -90,6 +90,7 @@ def test_instances_are_found_by_their_token(ec2: Any, image: str) -> None:
     assert ids(seen(ec2, Filters=where("client-token", "a"))) == [wanted]
 
 
+@pytest.mark.correction("token-length")
 def test_a_token_longer_than_64_characters_is_refused(ec2: Any, image: str) -> None:
     with refused("InvalidParameterValue"):
         launch(ec2, image, ClientToken="a" * 65)
@@ -109,6 +110,7 @@ def test_as_many_as_max_count_are_launched(ec2: Any, image: str) -> None:
     assert len(launch(ec2, image, (1, 4))) == 4
 
 
+@pytest.mark.correction("capacity")
 def test_where_capacity_is_short_as_many_as_there_is_room_for(local: LocalAws, ec2: Any, image: str) -> None:
     set_faults(
         local, Faults(capacity=(Capacity(3, "t3.micro", "us-east-1a"), Capacity(0, zone="us-east-1b")))

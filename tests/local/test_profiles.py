@@ -118,6 +118,7 @@ def test_an_instance_has_one_profile_at_most(ec2: Any, iam: Any, image: str) -> 
     assert no.message == f"There is an existing association for instance {instance}"
 
 
+@pytest.mark.correction("profile-associate-pending")
 def test_a_pending_instance_takes_no_profile_and_a_stopped_one_does(
     local: LocalAws, ec2: Any, iam: Any, image: str
 ) -> None:

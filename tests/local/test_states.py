@@ -11,6 +11,7 @@ from provisioner.local import Faults, LocalAws, advance, set_faults
 from .helpers import ids, launch, launch_one, one, refused, seen, state
 
 
+@pytest.mark.correction("states-over-time")
 def test_states_pass_one_after_the_other(local: LocalAws, ec2: Any, image: str) -> None:
     set_faults(local, Faults(boot_s=10, stop_s=20, terminate_s=30))
     instance = launch_one(ec2, image)
@@ -39,6 +40,7 @@ def test_by_default_states_are_final_at_once_but_answers_show_the_way(ec2: Any, 
     assert state(ec2, instance) == "terminated"
 
 
+@pytest.mark.correction("terminated-vanish")
 def test_terminated_instances_are_shown_for_a_while(local: LocalAws, ec2: Any, image: str) -> None:
     set_faults(local, Faults(terminated_visible_s=100))
     instance = launch_one(ec2, image)
@@ -120,6 +122,7 @@ def test_a_malformed_id_is_told_from_an_unknown_one(ec2: Any) -> None:
         ec2.describe_instances(InstanceIds=["i-nonsense"])
 
 
+@pytest.mark.correction("ids-most")
 def test_a_thousand_ids_at_most(ec2: Any) -> None:
     with refused("RequestResourceCountExceeded"):
         ec2.terminate_instances(InstanceIds=[f"i-{number:017x}" for number in range(1001)])

@@ -43,16 +43,16 @@ def all_members(**fields: Any) -> Check:
     ) and members(cloud)
 
 
-def fleet(name: str, *fields: str, check: Check, **settings: Any) -> Edit:
+def fleet(title: str, /, *fields: str, check: Check, **settings: Any) -> Edit:
     """An edit of the probe's fleet; of settings that nothing but the fleet shows."""
     after = having(PROBE, **{f"fleets__worker__{key}": value for key, value in settings.items()})
-    return Edit(name, PROBE, after, {(FLEET, "update", field) for field in fields}, check)
+    return Edit(title, PROBE, after, {(FLEET, "update", field) for field in fields}, check)
 
 
-def role(name: str, *fields: str, check: Check, **settings: Any) -> Edit:
+def role(title: str, /, *fields: str, check: Check, **settings: Any) -> Edit:
     before = having(ROLES_ONLY, roles__worker=PROBE["roles"]["worker"])
     after = having(before, **{f"roles__worker__{key}": value for key, value in settings.items()})
-    return Edit(name, before, after, {(ROLE, "update", field) for field in fields}, check)
+    return Edit(title, before, after, {(ROLE, "update", field) for field in fields}, check)
 
 
 def picture(cloud: Cloud) -> dict[str, Any]:

@@ -6,12 +6,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
-from provisioner.kinds.base import Entry
+from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address
 from provisioner.naming import FLEET_TAG, default_name, ownership_tags
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 LARGEST_USER_DATA = 16 * 1024
+
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
+TYPES_WITH_IOPS = ("gp3", "io1", "io2")
+TYPES_THAT_NEED_IOPS = ("io1", "io2")
 
 
 @dataclass(frozen=True)
@@ -103,11 +107,11 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         profile=Address("instance_profile", profile) if profile else None,
         image=Image(id=raw["image"]) if isinstance(raw["image"], str) else Image(**raw["image"]),
         instance_types=(types,) if isinstance(types, str) else tuple(types),
-        where=_where(raw),
+        where=_where(raw, entry),
         security_groups=tuple(raw.get("security_groups", ())),
         key_name=raw.get("key_name"),
         user_data=_user_data(raw.get("user_data", ""), entry),
-        root_volume=Volume(**raw["root_volume"]) if raw.get("root_volume") else None,
+        root_volume=_volume(raw["root_volume"], ("root_volume",), entry) if raw.get("root_volume") else None,
         volumes=_volumes(raw.get("volumes", ()), entry),
         http_tokens=metadata.get("http_tokens", "required"),
         http_endpoint=metadata.get("http_endpoint", "enabled"),
@@ -137,8 +141,11 @@ def _name(key: str, raw: Mapping[str, Any], entry: Entry) -> str:
     return name
 
 
-def _where(raw: Mapping[str, Any]) -> Where:
+def _where(raw: Mapping[str, Any], entry: Entry) -> Where:
     subnets = raw.get("subnets", ())
+    for index, zone in enumerate(raw.get("availability_zones", ())):
+        if not zone.startswith(entry.region):
+            entry.problem(("availability_zones", index), f"{zone} is not in {entry.region}")
     if isinstance(subnets, Mapping):
         return Where(tags=subnets["tags"])
     return Where(subnets=tuple(subnets), zones=tuple(raw.get("availability_zones", ())))
@@ -166,7 +173,25 @@ def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:
         if volume["device"] in devices:
             entry.problem(("volumes", index, "device"), f"{volume['device']} is given twice")
         devices.add(volume["device"])
-    return tuple(sorted((Volume(**volume) for volume in written), key=lambda volume: volume.device or ""))
+    volumes = (
+        _volume({"type": "gp3", **volume}, ("volumes", index), entry) for index, volume in enumerate(written)
+    )
+    return tuple(sorted(volumes, key=lambda volume: volume.device or ""))
+
+
+def _volume(written: Mapping[str, Any], path: Path, entry: Entry) -> Volume:
+    """One volume. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html"""
+    volume = Volume(**written)
+    type_ = volume.type or "the image's type"
+    if volume.iops and volume.type not in TYPES_WITH_IOPS:
+        entry.problem((*path, "iops"), f"{type_} takes no iops", f"use it with {', '.join(TYPES_WITH_IOPS)}")
+    if volume.type in TYPES_THAT_NEED_IOPS and not volume.iops:
+        entry.problem((*path, "type"), f"{type_} needs `iops`", "add `iops:`, or use gp3")
+    if volume.throughput and volume.type != "gp3":
+        entry.problem((*path, "throughput"), f"{type_} takes no throughput", "use it with gp3")
+    if volume.kms_key_id and not volume.encrypted:
+        entry.problem((*path, "kms_key_id"), "a key is for encrypted volumes only", "add `encrypted: true`")
+    return volume
 
 
 def as_fields(volume: Volume) -> dict[str, Any]:

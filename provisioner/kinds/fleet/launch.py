@@ -267,7 +267,7 @@ def launch_params(
     optional: dict[str, Any] = {
         "IamInstanceProfile": {"Name": profile} if profile else None,
         "KeyName": fleet.key_name,
-        "UserData": fleet.user_data.decode("utf-8", "surrogateescape") if fleet.user_data else None,
+        "UserData": fleet.user_data or None,
         "EbsOptimized": fleet.ebs_optimized,
         "BlockDeviceMappings": _block_devices(fleet, surroundings.root_device),
         "DisableApiTermination": fleet.termination_protection or None,

@@ -84,9 +84,11 @@ def _digest(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()[:12]
 
 
-def _recorded(name: str) -> tuple[Callable[[Fleet], Any], Callable[[Instance], Any]]:
+def _recorded(
+    name: str, is_compared: Callable[[Fleet], object] = lambda fleet: True
+) -> tuple[Callable[[Fleet], Any], Callable[[Instance], Any]]:
     return (
-        lambda fleet: launch_record(fleet)[name],
+        lambda fleet: launch_record(fleet)[name] if is_compared(fleet) else NOT_COMPARED,
         lambda instance: read_record(instance).get(name, NOT_COMPARED),
     )
 
@@ -236,14 +238,14 @@ SETTINGS: tuple[Setting, ...] = (
         How.REPLACE,
         "the root volume is made at launch",
         f"{EC2_API}/API_RunInstances.html",
-        *_recorded("root_volume"),
+        *_recorded("root_volume", lambda fleet: fleet.root_volume),
     ),
     Setting(
         "volumes",
         How.REPLACE,
         "volumes are made at launch",
         f"{EC2_API}/API_RunInstances.html",
-        *_recorded("volumes"),
+        *_recorded("volumes", lambda fleet: fleet.volumes),
     ),
     Setting(
         "associate_public_ip",

@@ -9,8 +9,10 @@ from typing import Any
 
 from provisioner import policy
 from provisioner.kinds.base import Entry, Path
+from provisioner.kinds.iam import parse_tags
 from provisioner.model import Address
-from provisioner.naming import default_name, iam_path, ownership_tags
+from provisioner.naming import default_name, iam_path
+from provisioner.policy_grammar import problems
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
 # and the number of attached policies an account may have been granted the larger value given there.
@@ -75,7 +77,7 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         inline_policies=_inline(raw.get("inline_policies", {}), entry),
         permissions_boundary=raw.get("permissions_boundary"),
         max_session_duration=raw.get("max_session_duration", 3600),
-        tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)},
+        tags=parse_tags(raw, entry),
     )
 
 
@@ -89,11 +91,13 @@ def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[st
     documents: dict[str, Mapping[str, Any]] = {}
     for name, document in written.items():
         path: Path = ("inline_policies", name)
-        if document.keys() == {"file"}:
-            path = (*path, "file")
-            document = _from_file(document["file"], path, entry)
-        if document is not None:
+        if document.keys() != {"file"}:
             documents[name] = _checked(document, path, entry, LARGEST_INLINE)
+            continue
+        file = document["file"]
+        content = _from_file(file, (*path, "file"), entry)
+        if content is not None:
+            documents[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE, file=file)
     total = sum(policy.size(document) for document in documents.values())
     if len(documents) > 1 and total > LARGEST_INLINE:
         entry.problem(
@@ -114,14 +118,28 @@ def _from_file(name: str, path: Path, entry: Entry) -> Any:
         return None
 
 
-def _checked(document: Any, path: Path, entry: Entry, most: int, trust: bool = False) -> Mapping[str, Any]:
-    problems = policy.problems(document, trust=trust)
-    for where, message in problems:
-        entry.problem(path if path[-1] == "file" else (*path, *where), message)
-    if problems:
+def _checked(
+    document: Any, path: Path, entry: Entry, most: int, trust: bool = False, file: str | None = None
+) -> Mapping[str, Any]:
+    """The document if IAM takes it, else an empty one and its problems reported.
+
+    Where it stands in a file, `path` is where the spec names the file, and the message says the place in it.
+    """
+    found = problems(document, trust=trust)
+    for where, message in found:
+        if file is None:
+            entry.problem((*path, *where), message)
+        else:
+            entry.problem(path, f"in {file}: {_dotted(where)}{message}")
+    if found:
         return {}
     size = policy.size(document)
     if size > most:
         entry.problem(path, f"the policy has {size} characters without white space; IAM takes {most}")
     checked: Mapping[str, Any] = document
     return checked
+
+
+def _dotted(path: Path) -> str:
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".") + (": " if path else "")
