@@ -60,6 +60,9 @@ local-down: $(READY) ## Stop the local AWS
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n 2
 
+test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
+	$(BIN)/python -m pytest -n 2 -m long
+
 check: $(READY) ## Lint, format check and types
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .

@@ -72,7 +72,7 @@ class Gate:
             return False
         if rule.times is not None and self._hits[index] >= rule.times:
             return False
-        if rule.share < 1 and _chance(self._faults.seed, index, name, number) >= rule.share:
+        if rule.share < 1 and chance(self._faults.seed, index, name, number) >= rule.share:
             return False
         self._hits[index] += 1
         return True
@@ -92,6 +92,7 @@ def _general_rules(faults: Faults) -> list[Rule]:
     return rules
 
 
-def _chance(seed: int, index: int, name: str, number: int) -> float:
-    text = f"{seed}|{index}|{name}|{number}"
+def chance(seed: int, *what: object) -> float:
+    """A number from 0 up to 1 that is always the same for the same seed and things."""
+    text = "|".join(map(str, (seed, *what)))
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "big") / 2**64

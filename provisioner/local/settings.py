@@ -65,6 +65,7 @@ class Conditions:
     lag_s: float = _option(0.0, "Seconds until EC2's describe calls show what was written.")
     iam_lag_s: float = _option(0.0, "Seconds until IAM's get and list calls show what was written.")
     boot_s: float = _option(0.0, "Seconds that an instance stays pending.")
+    boot_failure_share: float = _option(0.0, "Share of new instances that terminate instead of running.")
     stop_s: float = _option(0.0, "Seconds that an instance stays stopping.")
     terminate_s: float = _option(0.0, "Seconds that an instance stays shutting-down.")
     associate_s: float = _option(0.0, "Seconds that an association stays associating or disassociating.")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -16,7 +16,6 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.base_backend import BackendDict
 from moto.ec2.models import ec2_backends
 from moto.iam.models import iam_backends
-from moto.utilities.utils import get_partition
 
 from provisioner.local.clock import Clock
 from provisioner.local.settings import Faults
@@ -189,14 +188,6 @@ class World:
         region = self.regions[name]
         region.adopt(self.clock.now())
         return region
-
-    def partition(self, region: str) -> str:
-        """`aws`, or the partition of China or the government."""
-        return str(get_partition(region))
-
-    def live(self, region: Region) -> Iterable[Member]:
-        """Members that take up capacity."""
-        return (member for member in region.members.values() if member.is_live)
 
     def reset(self) -> None:
         """Empties all accounts."""

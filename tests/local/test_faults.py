@@ -301,6 +301,17 @@ def test_ec2_learns_of_a_new_profile_and_of_its_role_after_a_while(
     launch(ec2, image, IamInstanceProfile={"Name": "worker"})
 
 
+def test_a_share_of_new_instances_never_runs(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(boot_s=5, boot_failure_share=0.5))
+    launch(ec2, image, 40)
+    assert {item["State"]["Name"] for item in seen(ec2)} == {"pending"}
+    advance(local, 6)
+    dead = [item for item in seen(ec2) if item["State"]["Name"] == "terminated"]
+    assert 8 < len(dead) < 32
+    assert {item["StateReason"]["Code"] for item in dead} == {"Server.InternalError"}
+    assert len(seen(ec2, Filters=where("instance-state-name", "running"))) == 40 - len(dead)
+
+
 def test_calls_are_recorded(local: LocalAws, ec2: Any, iam: Any, image: str) -> None:
     set_faults(local, Faults(rules=(drop_reply("CreateTags"), error("StopInstances"))))
     clear_calls(local)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import pytest
@@ -127,6 +128,40 @@ def test_where_capacity_is_short_as_many_as_there_is_room_for(local: LocalAws, e
         launch(ec2, image, Placement={"AvailabilityZone": "us-east-1b"})
     launch(ec2, image, Placement=zone_a, InstanceType="t3.small")
     assert launch(ec2, image)[0]["Placement"]["AvailabilityZone"] == "us-east-1c"
+
+
+@pytest.mark.correction("capacity-stopped")
+def test_a_stopped_instance_may_find_no_room_to_start_again(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(capacity=(Capacity(1),)))
+    zone = {"AvailabilityZone": "us-east-1a"}
+    first = launch_one(ec2, image, Placement=zone)
+    ec2.stop_instances(InstanceIds=[first])
+    launch_one(ec2, image, Placement=zone)
+    with refused("InsufficientInstanceCapacity"):
+        ec2.start_instances(InstanceIds=[first])
+
+
+@pytest.mark.correction("addresses")
+def test_a_subnet_has_only_so_many_addresses(ec2: Any, image: str) -> None:
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
+    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/28")["Subnet"]["SubnetId"]
+    with refused("InsufficientFreeAddressesInSubnet"):
+        launch(ec2, image, 12, SubnetId=subnet)
+    assert seen(ec2) == []
+    assert len(launch(ec2, image, (1, 12), SubnetId=subnet)) == 11
+    (found,) = ec2.describe_subnets(SubnetIds=[subnet])["Subnets"]
+    assert found["AvailableIpAddressCount"] == 0
+    ec2.terminate_instances(InstanceIds=ids(seen(ec2)))
+    assert len(launch(ec2, image, 11, SubnetId=subnet)) == 11
+
+
+@pytest.mark.correction("default-subnet")
+def test_without_a_subnet_the_default_one_of_the_zone_is_used(ec2: Any, image: str) -> None:
+    found = one(ec2, launch_one(ec2, image, Placement={"AvailabilityZone": "us-east-1b"}))
+    (subnet,) = ec2.describe_subnets(SubnetIds=[found["SubnetId"]])["Subnets"]
+    assert (subnet["AvailabilityZone"], subnet["DefaultForAz"]) == ("us-east-1b", True)
+    assert ip_address(found["PrivateIpAddress"]) in ip_network(subnet["CidrBlock"])
+    assert found["PublicIpAddress"]
 
 
 def test_terminated_instances_make_room(local: LocalAws, ec2: Any, image: str) -> None:

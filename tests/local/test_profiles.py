@@ -127,6 +127,11 @@ def test_a_pending_instance_takes_no_profile_and_a_stopped_one_does(
     instance = launch_one(ec2, image)
     with refused("IncorrectState"):
         ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile=BY_NAME)
+    pending = launch_one(ec2, image, IamInstanceProfile=BY_NAME)
+    with refused("IncorrectState"):
+        ec2.replace_iam_instance_profile_association(
+            AssociationId=association_of(ec2, pending)["AssociationId"], IamInstanceProfile=BY_NAME
+        )
     advance(local, 31)
     ec2.stop_instances(InstanceIds=[instance])
     ec2.associate_iam_instance_profile(InstanceId=instance, IamInstanceProfile=BY_NAME)

@@ -11,6 +11,7 @@ import pytest
 
 import provisioner.aws
 import provisioner.converge
+import provisioner.kinds.fleet.launch
 import provisioner.local as local_aws
 import provisioner.watch
 from provisioner.local import LocalAws
@@ -72,6 +73,7 @@ def program(
     monkeypatch.setattr(provisioner.aws.boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.watch, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.converge, "PAUSES", (0.01, 0.05, 0.1))
+    monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)
     return Program(tmp_path)
 
 

@@ -82,16 +82,26 @@ def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, worl
         FieldChange("instance_type", None, types),
         FieldChange("image", None, seen.surroundings.image),
         *([FieldChange("instance_profile", None, profile.name)] if profile else ()),
-        FieldChange("spread", None, _by_zone(shares)),
+        FieldChange("spread", None, _spread_text(shares)),
     )
     reason = f"launch {count}" + (f", {len(seen.members)} are there" if seen.members else "")
     return Change(address, Action.CREATE, reason, fields=fields, size=count, steps=(step,))
 
 
-def _by_zone(shares: Mapping[Subnet, int]) -> dict[str, int]:
-    """How many members go where: by zone, or by subnet where a zone has several."""
-    zones = {subnet.zone: share for subnet, share in shares.items()}
-    return zones if len(zones) == len(shares) else {subnet.id: share for subnet, share in shares.items()}
+def _spread_text(shares: Mapping[Subnet, int]) -> str:
+    """How many members go where: `10 each in us-east-1a, b; 9 in c`; by subnet where a zone has several."""
+    by_zone = len({subnet.zone for subnet in shares}) == len(shares)
+    places: dict[int, list[str]] = {}
+    for subnet, share in shares.items():
+        places.setdefault(share, []).append(subnet.zone if by_zone else subnet.id)
+    text = "; ".join(
+        f"{share}{' each' if len(where) > 1 else ''} in {', '.join(where)}"
+        for share, where in sorted(places.items(), reverse=True)
+    )
+    # The region is said once, with the first zone.
+    first = text.index(" in ") + len(" in ")
+    region = next(iter(shares)).zone.rstrip("abcdefghijklmnopqrstuvwxyz")
+    return text[:first] + region + text[first:].replace(region, "") if by_zone else text
 
 
 def shown_types(fleet: Fleet) -> str:

@@ -15,7 +15,7 @@ from typing import Any
 from moto.core.types import Base64EncodedString
 
 from provisioner.local.call import AwsError, Call, not_implemented
-from provisioner.local.corrections import states
+from provisioner.local.corrections import lag, states
 from provisioner.local.corrections.registry import check, handler
 from provisioner.local.corrections.views import groups_of, instance_view
 from provisioner.local.world import Member, World
@@ -103,6 +103,8 @@ def modify(world: World, call: Call) -> dict[str, Any]:
 def describe(world: World, call: Call) -> dict[str, Any]:
     """One attribute of one instance."""
     (member,) = states.find(world.region(call.region), [call.params.get("InstanceId") or ""])
+    if lag.visible(world, member) is None:
+        raise AwsError("InvalidInstanceID.NotFound", f"The instance ID '{member.id}' does not exist")
     instance = member.instance
     name = call.params.get("Attribute") or ""
     field = name[:1].upper() + name[1:]

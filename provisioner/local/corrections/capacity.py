@@ -1,10 +1,14 @@
 """How many instances fit, and in which zone one goes that names none.
 
+Stopped instances take no room, and may find none when they are started again.
+
 EC2 API Reference, RunInstances: as many as possible up to MaxCount, none if fewer than MinCount are
 possible. "Error codes": InsufficientInstanceCapacity, a server error (HTTP 500). moto launches MinCount.
 """
 
 from __future__ import annotations
+
+from typing import Any
 
 from provisioner.local.call import AwsError
 from provisioner.local.settings import Capacity
@@ -17,7 +21,9 @@ def room(world: World, region: Region, instance_type: str, zone: str) -> int | N
     if not limits:
         return None
     used: dict[tuple[str, str], int] = {}
-    for member in world.live(region):
+    for member in region.members.values():
+        if member.state not in ("pending", "running", "stopping"):
+            continue  # stopped instances leave their place to others
         key = (str(member.instance.instance_type), member.zone)
         used[key] = used.get(key, 0) + 1
     free = []
@@ -59,6 +65,18 @@ def grant(
         f"request{advice}.",
         500,
     )
+
+
+def grant_addresses(subnet: Any, least: int, wanted: int) -> int:
+    """How many of those wanted get an address in the subnet.
+
+    Raises InsufficientFreeAddressesInSubnet if fewer than `least` do.
+    """
+    free = subnet.available_ip_address_count
+    if free < least:
+        text = f"There are not enough free addresses in subnet '{subnet.id}' to satisfy the requested number"
+        raise AwsError("InsufficientFreeAddressesInSubnet", f"{text} of instances.")
+    return min(wanted, int(free))
 
 
 def _covers(limit: Capacity, instance_type: str, zone: str) -> bool:

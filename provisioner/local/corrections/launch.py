@@ -36,8 +36,10 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     counts = (int(call.params["MinCount"]), int(call.params["MaxCount"]))
     zone = named or capacity.choose_zone(world, region, kind, zones, counts[1])
     count = capacity.grant(world, region, kind, zone, counts, zones)
+    subnet = region.backend.get_subnet(subnet_of(call.params) or _default_subnet(region, zone))
+    count = capacity.grant_addresses(subnet, counts[0], count)
     limits.charge_instances(world, call, count)
-    reservation = _launch(call, region, zone, count)
+    reservation = _launch(call, region, subnet.id, count)
     profile = profiles.resolve(world, call.params.get("IamInstanceProfile"))
     region.adopt(world.clock.now())
     members = [region.members[instance.id] for instance in reservation.instances]
@@ -69,6 +71,14 @@ def subnet_of(params: dict[str, Any]) -> str:
 def default_zones(region: Region) -> list[str]:
     """The zones in which the default VPC has a default subnet."""
     return sorted(region.backend.get_default_subnets())
+
+
+def _default_subnet(region: Region, zone: str) -> str:
+    subnet = region.backend.get_default_subnets().get(zone)
+    if subnet is None:
+        text = f"No default subnet for availability zone: '{zone}'."
+        raise AwsError("MissingInput", text)
+    return str(subnet.id)
 
 
 def start_with_id(world: World, region_name: str, instance_id: str, kind: str, tags: dict[str, str]) -> str:
@@ -111,17 +121,26 @@ def _next_id(instance_id: str) -> Iterator[None]:
         moto_instances.random_instance_id = by_chance
 
 
-def _launch(call: Call, region: Region, zone: str, count: int) -> Any:
-    """Lets moto make the instances; returns moto's reservation."""
+def _launch(call: Call, region: Region, subnet_id: str, count: int) -> Any:
+    """Lets moto make the instances, all or none; returns moto's reservation."""
     params = call.params
     changes: dict[str, Any] = {"MinCount": count, "IamInstanceProfile": None}
     changes["BlockDeviceMappings"] = _devices(region, params)
-    if not subnet_of(params):
-        changes["Placement"] = {**(params.get("Placement") or {}), "AvailabilityZone": zone}
+    if interfaces := params.get("NetworkInterfaces"):
+        changes["NetworkInterfaces"] = [{"SubnetId": subnet_id, **item} for item in interfaces]
+    else:
+        changes["SubnetId"] = subnet_id
     if specs := params.get("TagSpecifications"):
         kept = [spec for spec in specs if spec.get("Tags")]
         changes["TagSpecifications"] = kept or None
-    return call.moto(**changes).result
+    before = set(region.backend.reservations)
+    try:
+        return call.moto(**changes).result
+    except Exception:
+        for reservation_id in set(region.backend.reservations) - before:
+            for instance in region.backend.reservations.pop(reservation_id).instances:
+                instance.terminate()
+        raise
 
 
 def _devices(region: Region, params: dict[str, Any]) -> list[dict[str, Any]]:

@@ -10,7 +10,9 @@ from collections import defaultdict
 from typing import Any
 
 from provisioner.local.call import AwsError, Call
+from provisioner.local.corrections import capacity
 from provisioner.local.corrections.registry import check, handler
+from provisioner.local.gate import chance
 from provisioner.local.world import Member, Region, World
 
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
@@ -145,6 +147,7 @@ def start(world: World, call: Call) -> dict[str, Any]:
     for member in find(region, call.params["InstanceIds"]):
         before = member.state
         if before == "stopped":
+            capacity.grant(world, region, member.instance.instance_type, member.zone, (1, 1), [])
             member.instance.start()
             begin(world, region, member, "pending", "running", world.faults.boot_s)
         changes.append(_change(member, before, "running" if before == "running" else "pending"))
@@ -165,6 +168,11 @@ def _may_become(state: str, to: str) -> bool:
 
 
 def _become(world: World, region: Region, member: Member, to: str) -> None:
+    if to == "running" and _fails_to_boot(world, member):
+        member.instance.state_reason.code = "Server.InternalError"
+        member.instance.state_reason.message = "Server.InternalError: Internal error on launch"
+        member.instance._reason = "Server.InternalError"
+        to = "terminated"
     if to == "terminated":
         _die(world, region, member)
     else:
@@ -176,15 +184,19 @@ def _die(world: World, region: Region, member: Member) -> None:
     for interface in member.instance.nics.values():
         if interface.delete_on_termination is None:
             interface.delete_on_termination = True
-    reason = member.instance._reason
+    reason = (member.instance._reason, member.instance.state_reason)
     member.instance.terminate()
-    member.instance._reason = reason
+    member.instance._reason, member.instance.state_reason = reason
     set_state(member, "terminated")
     now = world.clock.now()
     if (association := region.association_of(member.id)) is not None:
         region.dissociate(association, now)
     member.instance.iam_instance_profile = None
     region.schedule(now + world.faults.terminated_visible_s, member.id, "forget")
+
+
+def _fails_to_boot(world: World, member: Member) -> bool:
+    return chance(world.faults.seed, "boot", member.id) < world.faults.boot_failure_share
 
 
 def _say_why(world: World, member: Member, who: str) -> None:

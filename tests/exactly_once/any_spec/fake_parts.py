@@ -1,0 +1,145 @@
+"""What the fake AWS is made of: errors, tags, filters, what an account has, and an instance."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from fnmatch import fnmatchcase
+from typing import Any
+
+ACCOUNT = "123456789012"
+REGION = "us-east-1"
+ARN = f"arn:aws:iam::{ACCOUNT}:"
+VPC = "vpc-00000000000000001"
+SUBNETS = {f"subnet-0000000000000000{letter}": f"{REGION}{letter}" for letter in "abcdef"}
+GROUPS = {f"sg-0000000000000000{digit}": name for digit, name in enumerate(("default", "web", "db"))}
+IMAGES = {"ami-00000001": "older", "ami-00000002": "newest"}
+PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+TYPES = ("t3.micro", "t3.small", "m5.large")
+WITHOUT_TYPES = f"{REGION}e"
+KEYS = ("me",)
+LIVE = ("pending", "running", "stopping", "stopped")
+FILTERS = {
+    "availability-zone": "AvailabilityZone",
+    "client-token": "ClientToken",
+    "default-for-az": "DefaultForAz",
+    "iam-instance-profile.arn": "IamInstanceProfile.Arn",
+    "instance-id": "InstanceId",
+    "instance-state-name": "State.Name",
+    "instance-type": "InstanceType",
+    "name": "Name",
+    "state": "State",
+    "vpc-id": "VpcId",
+}
+METADATA = {
+    "HttpTokens": "optional",
+    "HttpEndpoint": "enabled",
+    "HttpPutResponseHopLimit": 1,
+    "InstanceMetadataTags": "disabled",
+}
+
+
+class Fault(Exception):
+    """An error as AWS answers it."""
+
+    def __init__(self, code: str, text: str, status: int = 400) -> None:
+        super().__init__(f"{code}: {text}")
+        self.code = code
+        self.text = text
+        self.status = status
+
+
+def tags_in(listed: Any) -> dict[str, str]:
+    """AWS's list of Key and Value as a mapping."""
+    return {tag["Key"]: tag["Value"] for tag in listed or ()}
+
+
+def tags_out(tags: Mapping[str, str]) -> list[dict[str, str]]:
+    """A mapping as AWS's list of Key and Value."""
+    return [{"Key": key, "Value": value} for key, value in tags.items()]
+
+
+def check_tags(tags: Mapping[str, str]) -> None:
+    """No more than fifty, and none of AWS's own. Raises Fault."""
+    if len(tags) > 50:
+        raise Fault("TagLimitExceeded", "more than 50 tags")
+    if any(key.startswith("aws:") or len(key) > 128 or len(value) > 256 for key, value in tags.items()):
+        raise Fault("InvalidParameterValue", "a tag that AWS does not take")
+
+
+@dataclass
+class Machine:
+    """An instance. `next` is the state it will have at the time `due`, `profile` what it is bound to."""
+
+    id: str
+    zone: str
+    subnet: str
+    launched: datetime
+    type: str
+    image: str
+    tags: dict[str, str]
+    token: str = ""
+    key: str | None = None
+    groups: tuple[str, ...] = (next(iter(GROUPS)),)
+    metadata: dict[str, Any] = field(default_factory=lambda: dict(METADATA))
+    monitoring: bool = False
+    ebs_optimized: bool = False
+    tenancy: str = "default"
+    protected: bool = False
+    shutdown: str = "stop"
+    user_data: str = ""
+    devices: list[dict[str, Any]] = field(default_factory=list)
+    volume_tags: dict[str, str] = field(default_factory=dict)
+    public_ip: bool | None = None
+    state: str = "running"
+    next: str = ""
+    due: float = 0.0
+    profile: tuple[str, str] | None = None
+    association: str | None = None
+    bindings: int = 0
+
+    @property
+    def is_live(self) -> bool:
+        return self.state in LIVE
+
+
+def view_of(machine: Machine) -> dict[str, Any]:
+    view = {
+        "InstanceId": machine.id,
+        "ImageId": machine.image,
+        "InstanceType": machine.type,
+        "LaunchTime": machine.launched,
+        "ClientToken": machine.token,
+        "State": {"Name": machine.state},
+        "Monitoring": {"State": "enabled" if machine.monitoring else "disabled"},
+        "Placement": {"AvailabilityZone": machine.zone, "Tenancy": machine.tenancy},
+        "EbsOptimized": machine.ebs_optimized,
+        "MetadataOptions": machine.metadata,
+        "SecurityGroups": [{"GroupId": each, "GroupName": GROUPS[each]} for each in machine.groups],
+        "Tags": tags_out(machine.tags),
+    }
+    optional = {
+        "KeyName": machine.key,
+        "SubnetId": machine.subnet,
+        "VpcId": machine.subnet and VPC,
+        "IamInstanceProfile": machine.profile and dict(zip(("Arn", "Id"), machine.profile, strict=True)),
+    }
+    return view | {name: value for name, value in optional.items() if value}
+
+
+def passes(row: Mapping[str, Any], filters: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a row of an answer passes all filters. Values may have wildcards, as in AWS."""
+    return all(
+        any(fnmatchcase(text, value) for text in _texts(row, each["Name"]) for value in each["Values"])
+        for each in filters
+    )
+
+
+def _texts(row: Mapping[str, Any], name: str) -> list[str]:
+    if name.startswith("tag:"):
+        return [value for key, value in tags_in(row.get("Tags")).items() if key == name.removeprefix("tag:")]
+    value: Any = row
+    for step in FILTERS[name].split("."):
+        value = (value or {}).get(step)
+    return [] if value is None else [str(value).lower() if isinstance(value, bool) else value]

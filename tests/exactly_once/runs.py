@@ -1,0 +1,96 @@
+"""Runs of the program that can be watched, signalled and killed."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Mapping
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ..whole.program import ROOT, Ran
+
+TIMEOUT_S = 90.0
+
+
+@dataclass(frozen=True)
+class Running:
+    """One run of the program."""
+
+    pid: int
+    folder: Path
+    code: Future[int] = field(default_factory=Future)
+
+    def signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def end(self) -> Ran:
+        """What it left behind, once it has ended. Nobody may ever get to see a traceback."""
+        code = self.code.result(TIMEOUT_S)
+        out, err = ((self.folder / name).read_text() for name in ("out", "err"))
+        assert "Traceback" not in err, err
+        assert "Warning" not in err, err
+        return Ran(code, out, err)
+
+
+class Nursery:
+    """Starts runs by forking the zygote. A context manager; threads may share it."""
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], speed: float = 1.0) -> None:
+        self._folder = folder
+        self._speed = speed
+        self._numbers = itertools.count(1)
+        self._lock = threading.Lock()
+        self._started: Future[int] = Future()
+        self._ended: dict[int, Future[int]] = {}
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", f"{__package__}.zygote"],
+            cwd=ROOT,
+            env=dict(environment),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+        threading.Thread(target=self._listen, daemon=True).start()
+
+    def __enter__(self) -> Nursery:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        assert self._process.stdin
+        self._process.stdin.close()
+        assert self._process.wait(TIMEOUT_S) == 0
+        assert self._process.stdout
+        self._process.stdout.close()
+
+    def start(self, *args: str | Path, speed: float | None = None) -> Running:
+        """Starts the program with these arguments."""
+        assert self._process.stdin
+        with self._lock:
+            folder = self._folder / f"run-{next(self._numbers)}"
+            folder.mkdir()
+            order = {"args": [str(each) for each in args], "folder": str(folder)}
+            self._started = Future()
+            self._process.stdin.write(json.dumps({**order, "speed": speed or self._speed}).encode() + b"\n")
+            self._process.stdin.flush()
+            pid = self._started.result(TIMEOUT_S)
+            return Running(pid, folder, self._ended[pid])
+
+    def run(self, *args: str | Path, speed: float | None = None) -> Ran:
+        """The same, and waits for its end."""
+        return self.start(*args, speed=speed).end()
+
+    def _listen(self) -> None:
+        assert self._process.stdout
+        for line in self._process.stdout:
+            event: dict[str, Any] = json.loads(line)
+            if "started" in event:
+                self._ended[event["started"]] = Future()
+                self._started.set_result(event["started"])
+            else:
+                self._ended[event["ended"]].set_result(event["code"])

@@ -1,0 +1,112 @@
+"""A process that has imported the whole program and forks: each fork becomes one real run of it.
+
+Starting Python and reading the service models takes a second of CPU; a fork takes none of that. What comes
+after is the program's own: `cli.main` with its arguments, output to files, real signals, a real end.
+
+Orders come as lines of JSON on stdin (`args`, `folder`, `speed`); events go out on stdout, also as lines:
+`{"started": pid}` and `{"ended": pid, "code": exit code, negative for a signal}`.
+"""
+
+from __future__ import annotations
+
+import functools
+import gc
+import json
+import os
+import select
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import boto3
+
+import provisioner.aws
+import provisioner.connect
+import provisioner.converge
+import provisioner.kinds
+import provisioner.observe
+import provisioner.render.as_json
+import provisioner.render.as_text
+import provisioner.render.progress
+import provisioner.spec
+import provisioner.watch
+from provisioner import cli
+
+
+def main() -> None:
+    """Forks on order until stdin ends."""
+    _warm_up()
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    signal.signal(signal.SIGCHLD, lambda *_: None)
+    signal.set_wakeup_fd(writing)
+    orders = b""
+    while True:
+        ready, _, _ = select.select([0, reading], [], [])
+        if reading in ready:
+            os.read(reading, 512)
+            _bury()
+        if 0 in ready:
+            received = os.read(0, 65536)
+            if not received:
+                return
+            *lines, orders = (orders + received).split(b"\n")
+            for line in lines:
+                pid = os.fork()
+                if pid == 0:
+                    _become(json.loads(line))
+                _tell(started=pid)
+
+
+def _warm_up() -> None:
+    """Reads the service models once, for all forks."""
+    session = boto3.Session()
+    for service in ("ec2", "iam", "sts", "ssm"):
+        session.client(service, region_name="us-east-1")  # type: ignore[call-overload]
+    vars(provisioner.aws.boto3)["Session"] = lambda **_: session
+    gc.collect()
+    gc.freeze()
+
+
+def _bury() -> None:
+    while True:
+        try:
+            pid, status = os.waitpid(-1, os.WNOHANG)
+        except ChildProcessError:
+            return
+        if pid == 0:
+            return
+        _tell(ended=pid, code=os.waitstatus_to_exitcode(status))
+
+
+def _tell(**event: int) -> None:
+    os.write(1, json.dumps(event).encode() + b"\n")
+
+
+def _become(order: dict[str, Any]) -> None:
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    folder = Path(order["folder"])
+    for number, name in ((1, "out"), (2, "err")):
+        os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    _hurry(order["speed"])
+    sys.argv = ["provisioner", *order["args"]]
+    cli.main()
+
+
+def _hurry(speed: float) -> None:
+    """Lets the program's time pass faster: all that it waits between two calls is that much shorter."""
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds / speed)
+
+    for module, name in ((provisioner.watch, "ROUNDS"), (provisioner.converge, "PAUSES")):
+        setattr(module, name, tuple(each / speed for each in getattr(module, name)))
+    setattr(provisioner.connect, "Aws", functools.partial(provisioner.aws.Aws, sleep=sleep))  # noqa: B010
+
+
+if __name__ == "__main__":
+    main()
