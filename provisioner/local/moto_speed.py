@@ -15,6 +15,12 @@ from moto.ec2.models.core import TaggedEC2Resource
 from moto.iam.models import IAMBackend
 
 
+def load_once() -> None:
+    """Keeps moto's constants over resets; once per process."""
+    _load_images_once()
+    _load_managed_policies_once()
+
+
 def install() -> None:
     """Replaces the slow lookups; once per process."""
     slow_images = EC2Backend.describe_images
@@ -44,8 +50,6 @@ def install() -> None:
     EC2Backend.describe_images = describe_images
     EC2Backend.get_instance = get_instance
     TaggedEC2Resource.get_tags = get_tags
-    _load_images_once()
-    _load_managed_policies_once()
 
 
 def _load_images_once() -> None:

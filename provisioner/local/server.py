@@ -176,6 +176,7 @@ def serve(port: int, pid_file: Path | None, faults: Faults, plain: bool = False)
 
     Raises LocalAwsError if the port is taken.
     """
+    moto_speed.load_once()
     if not plain:
         moto_speed.install()
     app = Application(plain)

@@ -274,10 +274,10 @@ def test_iam_lags_by_itself(local: LocalAws, iam: Any) -> None:
         make_role(iam, "new")
     with refused("NoSuchEntity"):
         iam.get_role(RoleName="new")
-    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["old"]
+    assert {role["RoleName"] for role in iam.list_roles()["Roles"]} == {"old"}
     assert iam.list_role_policies(RoleName="old")["PolicyNames"] == []
     advance(local, 11)
-    assert [role["RoleName"] for role in iam.list_roles()["Roles"]] == ["new", "old"]
+    assert {role["RoleName"] for role in iam.list_roles()["Roles"]} == {"new", "old"}
     assert iam.get_instance_profile(InstanceProfileName="new")["InstanceProfile"]["Roles"]
     assert iam.list_role_policies(RoleName="old")["PolicyNames"] == ["p"]
 

@@ -44,9 +44,9 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     region.adopt(world.clock.now())
     members = [region.members[instance.id] for instance in reservation.instances]
     for member in members:
-        _complete(world, region, member, call.params)
         if profile is not None:
             profiles.bind(world, region, member, profile)
+        _complete(world, region, member, call.params)
     tokens.remember(region, call, named, reservation.id, members)
     answer = _reservation(reservation.id, members)
     for instance in answer["Instances"]:
