@@ -166,9 +166,17 @@ def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]
     return failed
 
 
+_NOT_AS_PLANNED = (
+    "AWS is not as it was when the plan was made: let whoever else works on this environment finish, "
+    "then apply again"
+)
+
+
 def _failure(error: ProvisionerError) -> Failure:
     if isinstance(error, AwsError):
         operation = f"{error.service} {error.operation}"
-        return Failure(error.text, operation, error.code, error.request_id, error.hint, again(error))
+        wanted = again(error)
+        hint = error.hint or (None if wanted is Again.NO else _NOT_AS_PLANNED)
+        return Failure(error.text, operation, error.code, error.request_id, hint, wanted)
     wanted = {Unsettled: Again.PATIENTLY, ChangedMeanwhile: Again.SOON}.get(type(error), Again.NO)
     return Failure(error.message, hint=error.hint, again=wanted)

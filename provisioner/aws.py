@@ -16,6 +16,7 @@ import boto3
 import botocore.exceptions as botocore_errors
 from botocore import xform_name
 from botocore.config import Config
+from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from provisioner.errors import AwsError, ProvisionerError
@@ -55,14 +56,9 @@ class Aws:
     boto's own retries are off, because they ask again where capacity is short.
     """
 
-    def __init__(
-        self,
-        target: Target,
-        on_call: Callable[[Sent], None] = lambda _: None,
-        sleep: Callable[[float], None] = time.sleep,
-    ) -> None:
+    def __init__(self, target: Target, on_call: Callable[[Sent], None] = lambda _: None) -> None:
         self._on_call = on_call
-        self._sleep = sleep
+        self._stop = threading.Event()
         self._may_write = False
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
@@ -94,6 +90,10 @@ class Aws:
         writer._may_write = True
         return writer
 
+    def heed(self, stop: threading.Event) -> None:
+        """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
+        self._stop = stop
+
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Send one call, again where that is right, and return its answer.
 
@@ -110,8 +110,8 @@ class Aws:
         answer: dict[str, Any] = Retrying(
             retry=lambda state: self._should_retry(state),
             wait=wait_random_exponential(multiplier=0.5, max=8, min=0.1),
-            stop=lambda _: False,
-            sleep=self._sleep,
+            stop=lambda _: self._stop.is_set(),
+            sleep=self._wait,
             reraise=True,
         )(attempt)
         self._remember(operation, params, answer)
@@ -140,12 +140,20 @@ class Aws:
             return [read() for read in reads]
         with ThreadPoolExecutor(max_workers=min(len(reads), MOST_AT_ONCE)) as pool:
             futures = [pool.submit(read) for read in reads]
-            return [future.result() for future in futures]
+            try:
+                return [future.result() for future in futures]
+            except KeyboardInterrupt:
+                # The pool waits for all of them; nobody wants to wait for what they would try again.
+                self._stop.set()
+                raise
 
     def identity(self) -> Identity:
         """Who we are to AWS. Raises AwsError."""
         answer = self.call("sts", "GetCallerIdentity")
         return Identity(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
+
+    def _wait(self, seconds: float) -> None:
+        self._stop.wait(seconds)
 
     def _client(self, service: str) -> Any:
         # Making clients from one session in several threads races (boto3 guide, "Multithreading").
@@ -174,7 +182,7 @@ class Aws:
             translated = _answered(service, operation, error)
             code = translated.code
             raise translated from error
-        except botocore_errors.BotoCoreError as error:
+        except (botocore_errors.BotoCoreError, ResponseParserError) as error:
             translated = _unreachable(service, operation, error)
             code = translated.code
             raise translated from error
@@ -238,7 +246,12 @@ def _answered(service: str, operation: str, error: botocore_errors.ClientError) 
     )
 
 
-_NETWORK_ERRORS = (botocore_errors.HTTPClientError, botocore_errors.ConnectionError)
+# A reply that cannot be read was cut off, or comes from something in between that is not AWS.
+_NETWORK_ERRORS = (
+    botocore_errors.HTTPClientError,
+    botocore_errors.ConnectionError,
+    ResponseParserError,
+)
 
 _CREDENTIAL_ERRORS = (
     botocore_errors.NoCredentialsError,

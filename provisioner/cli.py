@@ -316,6 +316,7 @@ def _change(spec: str, yes: bool, output_format: str, options: Options, destroyi
         _ask(environment, destroying)
     started = time.monotonic()
     with _progress() as on_event, _stoppable() as stop:
+        aws.heed(stop)
         carried = converge(
             plan,
             lambda: _make_plan(environment, aws, destroying),

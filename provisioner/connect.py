@@ -34,6 +34,11 @@ def connect(region: str, options: Options, on_call: Callable[[Sent], None]) -> A
 
     Raises UsageError, LocalAwsError, and ProvisionerError for a profile that does not exist.
     """
+    if options.endpoint_url and not options.endpoint_url.startswith(("http://", "https://")):
+        raise UsageError(
+            f"{options.endpoint_url} is no address to send calls to",
+            "write --endpoint-url http://HOST:PORT, or https://",
+        )
     if not options.is_local:
         return Aws(Target(region, options.profile, options.endpoint_url), on_call)
     if options.profile or options.endpoint_url:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -37,17 +38,23 @@ def converge(
     """Carry out the approved plan; where that calls for it, observe, plan again and go on.
 
     Changes that a later round took up again count once, as that round left them. Nothing is deleted that
-    is not in the approved plan. Raises what observing raises.
+    is not in the approved plan.
     """
     outcomes = execute(approved)
-    started, rounds = clock(), 0
+    started = clock()
+    rounds = Counter[Again]()
     while not stop.is_set():
         wanted = _again(outcomes)
-        is_late = clock() - started > LONGEST_S if wanted is Again.PATIENTLY else rounds >= MOST_ROUNDS
-        if wanted is Again.NO or is_late or stop.wait(PAUSES[min(rounds, len(PAUSES) - 1)]):
+        is_patient = wanted is Again.PATIENTLY
+        is_late = clock() - started > LONGEST_S if is_patient else rounds[wanted] >= MOST_ROUNDS
+        if wanted is Again.NO or is_late or stop.wait(PAUSES[min(rounds.total(), len(PAUSES) - 1)]):
             break
-        rounds += 1
-        plan = plan_again()
+        rounds[wanted] += 1
+        try:
+            plan = plan_again()
+        except ProvisionerError as error:
+            # What was done so far must be told all the same.
+            return Carried(tuple(outcomes), None if stop.is_set() else error)
         obstacle = _obstacle(approved, plan)
         if obstacle:
             return Carried(tuple(outcomes), obstacle)

@@ -147,4 +147,12 @@ def again(error: AwsError) -> Again:
     """Whether observing and planning again may put right what was answered."""
     if error.code == "IdempotentParameterMismatch" or _profile_is_unknown(error):
         return Again.PATIENTLY
-    return Again.SOON if error.code in STALE_CODES else Again.NO
+    return Again.SOON if error.code in STALE_CODES or _holds_a_role(error) else Again.NO
+
+
+def _holds_a_role(error: AwsError) -> bool:
+    """The profile has a role by now: put there by a call of ours whose reply was lost, or by another hand.
+
+    IAM says that a quota is used up: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html
+    """
+    return error.code == "LimitExceeded" and error.operation == "AddRoleToInstanceProfile"

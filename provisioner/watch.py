@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from provisioner.errors import Interrupted, ProvisionerError, WaitError
+from provisioner.errors import Interrupted, WaitError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_instances
 from provisioner.model import Until, Wait
@@ -25,7 +25,7 @@ class _Waiting:
     on_progress: Callable[[int, int], None]
     deadline: float
     over: threading.Event = field(default_factory=threading.Event)
-    error: ProvisionerError | None = None
+    error: Exception | None = None
     seen: Mapping[str, Instance] = field(default_factory=dict)
 
 
@@ -71,7 +71,7 @@ class Watcher:
                 asked = list(self._waiting)
             try:
                 self._round(asked)
-            except ProvisionerError as error:
+            except Exception as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
                 _end(asked, error)
             with self._lock:
                 self._waiting = [each for each in self._waiting if not each.over.is_set()]
@@ -111,7 +111,7 @@ class Watcher:
             each.over.set()
 
 
-def _end(asked: list[_Waiting], error: ProvisionerError) -> None:
+def _end(asked: list[_Waiting], error: Exception) -> None:
     for each in asked:
         each.error = error
         each.over.set()

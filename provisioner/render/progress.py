@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import dataclass, field
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -12,7 +13,7 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from provisioner.apply import Event, Finished, Started, Waiting
-from provisioner.model import Action, Change, Result
+from provisioner.model import Action, Again, Change, Outcome, Result
 from provisioner.render.words import breakdown, duration
 
 VERBS = {
@@ -36,13 +37,42 @@ def doing(change: Change) -> str:
     return f"{VERBS[change.action]} {breakdown([change])}"
 
 
+def _ended(outcome: Outcome) -> Text:
+    took = f" after {duration(outcome.seconds)}"
+    failure = outcome.failure
+    if failure and failure.again is not Again.NO:
+        reason = f": {failure.code or failure.message}; looking again"
+        return Text.assemble(("not yet", "yellow"), (took, "dim"), reason)
+    return Text(outcome.result, RESULT_STYLES[outcome.result]).append(took, "dim")
+
+
+@dataclass
+class _InFlight:
+    """One change that is being carried out, and the line that shows it."""
+
+    change: Change
+    since: float
+    waiting: str = ""
+    spinner: Spinner = field(default_factory=lambda: Spinner("dots"))
+
+    def shown(self) -> RenderableType:
+        text = Text.assemble(
+            (str(self.change.address), "bold"),
+            f"  {doing(self.change)}",
+            f"  {self.waiting}" if self.waiting else "",
+            (f"  {duration(time.monotonic() - self.since)}", "dim"),
+        )
+        self.spinner.update(text=text)
+        return self.spinner
+
+
 class Progress:
     """Shows events on a console: as a live display on a terminal, else as lines. A context manager."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._lock = threading.Lock()
-        self._started: dict[int, tuple[Change, float, str]] = {}
+        self._started: dict[int, _InFlight] = {}
         self._said: dict[int, tuple[float, int]] = {}
         self._live = Live(
             console=console, get_renderable=self._in_flight, refresh_per_second=8, transient=True
@@ -64,7 +94,7 @@ class Progress:
         with self._lock:
             match event:
                 case Started(change):
-                    self._started[id(change)] = (change, time.monotonic(), "")
+                    self._started[id(change)] = _InFlight(change, time.monotonic())
                     if not self._console.is_terminal:
                         self._print(change, doing(change))
                 case Waiting(change, until, done, total):
@@ -72,15 +102,13 @@ class Progress:
                 case Finished(outcome):
                     self._started.pop(id(outcome.change), None)
                     if outcome.result in (Result.DONE, Result.FAILED):
-                        text = Text(outcome.result, RESULT_STYLES[outcome.result])
-                        self._print(outcome.change, text.append(f" after {duration(outcome.seconds)}", "dim"))
+                        self._print(outcome.change, _ended(outcome))
 
     def _waiting(self, change: Change, until: str, done: int, total: int) -> None:
         text = f"{done} of {total} {until}"
         now = time.monotonic()
         if id(change) in self._started:
-            _, since, _ = self._started[id(change)]
-            self._started[id(change)] = (change, since, text)
+            self._started[id(change)].waiting = text
         said_at, said = self._said.get(id(change), (0.0, -1))
         if not self._console.is_terminal and done != said and now - said_at > SECONDS_BETWEEN_LINES:
             self._said[id(change)] = (now, done)
@@ -91,18 +119,4 @@ class Progress:
         self._console.print(line, soft_wrap=True)
 
     def _in_flight(self) -> RenderableType:
-        now = time.monotonic()
-        return Group(
-            *(
-                Spinner(
-                    "dots",
-                    Text.assemble(
-                        (str(change.address), "bold"),
-                        f"  {doing(change)}",
-                        f"  {waiting}" if waiting else "",
-                        (f"  {duration(now - since)}", "dim"),
-                    ),
-                )
-                for change, since, waiting in list(self._started.values())
-            )
-        )
+        return Group(*(each.shown() for each in list(self._started.values())))

@@ -1,4 +1,4 @@
-"""The environment that everything here is done to, what else is in the account, and what is right in the end."""
+"""The environment that all is done to here, what else is in the account, and what is right in the end."""
 
 from __future__ import annotations
 
@@ -125,7 +125,9 @@ class Account:
         members = self.cloud.live(NAME, fleet)
         assert len(members) == count
         assert {each["State"]["Name"] for each in members} <= {"running"}
-        assert {self.cloud.picture_of_instance(each)["BoundToProfileThatExists"] for each in members} <= {True}
+        assert {self.cloud.picture_of_instance(each)["BoundToProfileThatExists"] for each in members} <= {
+            True
+        }
         bound = {each["IamInstanceProfile"]["Arn"].rsplit("/", 1)[-1] for each in members}
         assert bound <= {f"{NAME}-{profile}"}
         per_zone = Counter(each["Placement"]["AvailabilityZone"] for each in members)

@@ -6,9 +6,11 @@ import http.client
 import socket
 import threading
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from email.message import Message
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
@@ -33,22 +35,26 @@ class Request:
         return f"{self.number}: {self.operation} {self.nth}"
 
 
+@dataclass(frozen=True)
+class Reply:
+    """What the local AWS answers. `torn`: the connection ends in the middle of it."""
+
+    head: str
+    body: bytes
+    torn: bool = False
+
+
 class Cut(Exception):
     """The connection ends here, without a word."""
 
 
-class Watching:
-    """What looks at the requests that pass, and may hold them up, change their replies or raise Cut."""
-
-    def on_request(self, request: Request) -> None:
-        """Before the local AWS gets it."""
-
-    def on_reply(self, request: Request, body: bytes) -> None:
-        """After the local AWS has answered, before the program gets the answer."""
+Send = Callable[[], Reply]
+# What is between the program and the local AWS: may hold a request up, count it, kill its sender, raise Cut.
+Between = Callable[[Request, Send], Reply]
 
 
 class Wire:
-    """A proxy on loopback. A context manager; `watching` may be changed between runs."""
+    """A proxy on loopback. A context manager; what is `between` may be changed from run to run."""
 
     def __init__(self, port: int) -> None:
         self._upstream = port
@@ -56,7 +62,7 @@ class Wire:
         self._under_way = 0
         self._counted: Counter[str] = Counter()
         self.requests: list[Request] = []
-        self.watching: tuple[Watching, ...] = ()
+        self.between: tuple[Between, ...] = ()
         self._server = _Server((LOOPBACK, 0), _Handler)
         self._server.wire = self
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
@@ -73,11 +79,11 @@ class Wire:
     def url(self) -> str:
         return f"http://{LOOPBACK}:{self._server.server_port}"
 
-    def watch(self, *watching: Watching) -> None:
-        """From now on these look on, and requests are counted from 1 again."""
+    def put(self, *between: Between) -> None:
+        """From now on these are between, and requests are counted from 1 again."""
         self.settle()
         with self._lock:
-            self.watching = watching
+            self.between = between
             self.requests = []
             self._counted.clear()
 
@@ -92,9 +98,11 @@ class Wire:
         return [request for request in self.requests if not request.is_reading]
 
     def connect(self) -> http.client.HTTPConnection:
+        """A connection to the local AWS."""
         return http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=60)
 
-    def begin(self, body: bytes, headers: Mapping[str, str]) -> Request:
+    def begin(self, body: bytes, headers: Message) -> Request:
+        """Counts a request that has arrived."""
         params = dict(parse_qsl(body.decode()))
         operation = params.get("Action") or headers.get("X-Amz-Target", "?").rpartition(".")[2]
         with self._lock:
@@ -105,6 +113,7 @@ class Wire:
         return request
 
     def end(self) -> None:
+        """A request is under way no more."""
         with self._lock:
             self._under_way -= 1
             self._lock.notify_all()
@@ -137,32 +146,32 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
         wire = self.server.wire
         request = wire.begin(body, self.headers)
-        watching = wire.watching
+        send: Send = partial(self._forward, body)
+        for between in wire.between:
+            send = partial(between, request, send)
         try:
-            for each in watching:
-                each.on_request(request)
-            reply, content = self._forward(body)
-            for each in watching:
-                each.on_reply(request, content)
+            reply = send()
         except (Cut, http.client.HTTPException, ConnectionError):
             self._hang_up()
-            return
+        else:
+            self._answer(reply)
         finally:
             wire.end()
-        self._answer(reply, content)
 
-    def _forward(self, body: bytes) -> tuple[http.client.HTTPResponse, bytes]:
+    def _forward(self, body: bytes) -> Reply:
         self.upstream.request("POST", self.path, body, dict(self.headers))
-        if self.upstream.sock:
-            self.upstream.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         reply = self.upstream.getresponse()
-        return reply, reply.read()
-
-    def _answer(self, reply: http.client.HTTPResponse, content: bytes) -> None:
+        body = reply.read()
         head = [f"HTTP/1.1 {reply.status} {reply.reason}"]
         head += [f"{name}: {value}" for name, value in reply.getheaders() if name != "Content-Length"]
-        head += [f"Content-Length: {len(content)}", "", ""]
-        self.wfile.write("\r\n".join(head).encode() + content)
+        return Reply("\r\n".join([*head, f"Content-Length: {len(body)}", "", ""]), body)
+
+    def _answer(self, reply: Reply) -> None:
+        body = reply.body[: len(reply.body) // 2] if reply.torn else reply.body
+        with suppress(OSError):
+            self.wfile.write(reply.head.encode() + body)
+        if reply.torn:
+            self._hang_up()
 
     def _hang_up(self) -> None:
         self.close_connection = True

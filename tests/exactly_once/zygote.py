@@ -9,21 +9,19 @@ Orders come as lines of JSON on stdin (`args`, `folder`, `speed`); events go out
 
 from __future__ import annotations
 
-import functools
 import gc
 import json
 import os
 import select
 import signal
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import boto3
+from tenacity import wait_random_exponential
 
 import provisioner.aws
-import provisioner.connect
 import provisioner.converge
 import provisioner.kinds
 import provisioner.observe
@@ -100,12 +98,12 @@ def _become(order: dict[str, Any]) -> None:
 def _hurry(speed: float) -> None:
     """Lets the program's time pass faster: all that it waits between two calls is that much shorter."""
 
-    def sleep(seconds: float) -> None:
-        time.sleep(seconds / speed)
+    def wait(**seconds: float) -> Any:
+        return wait_random_exponential(**{name: value / speed for name, value in seconds.items()})
 
     for module, name in ((provisioner.watch, "ROUNDS"), (provisioner.converge, "PAUSES")):
         setattr(module, name, tuple(each / speed for each in getattr(module, name)))
-    setattr(provisioner.connect, "Aws", functools.partial(provisioner.aws.Aws, sleep=sleep))  # noqa: B010
+    vars(provisioner.aws)["wait_random_exponential"] = wait
 
 
 if __name__ == "__main__":

@@ -144,7 +144,9 @@ def test_a_stopped_instance_may_find_no_room_to_start_again(local: LocalAws, ec2
 @pytest.mark.correction("addresses")
 def test_a_subnet_has_only_so_many_addresses(ec2: Any, image: str) -> None:
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
-    subnet = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/28")["Subnet"]["SubnetId"]
+    zone = "us-east-1a"
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/28", AvailabilityZone=zone)
+    subnet = made["Subnet"]["SubnetId"]
     with refused("InsufficientFreeAddressesInSubnet"):
         launch(ec2, image, 12, SubnetId=subnet)
     assert seen(ec2) == []
@@ -297,6 +299,17 @@ def test_a_type_that_the_zone_does_not_offer_is_unsupported(ec2: Any, image: str
     with refused("Unsupported") as no:
         launch(ec2, image, InstanceType="t3.micro", Placement={"AvailabilityZone": "us-east-1e"})
     assert "us-east-1a" in no.message
+
+
+def test_a_launch_that_names_no_zone_goes_where_the_type_is_offered(ec2: Any, image: str) -> None:
+    kind = "p3dn.24xlarge"
+    offers = ec2.describe_instance_type_offerings(
+        LocationType="availability-zone", Filters=where("instance-type", kind)
+    )["InstanceTypeOfferings"]
+    zones = {item["Location"] for item in offers}
+    assert zones
+    assert "us-east-1a" not in zones
+    assert launch(ec2, image, InstanceType=kind)[0]["Placement"]["AvailabilityZone"] in zones
 
 
 @pytest.mark.same_on_moto

@@ -38,6 +38,11 @@ class Ran:
     def said(self) -> str:
         return self.out + self.err
 
+    @property
+    def words(self) -> str:
+        """All that was said on one line, wherever the lines were broken."""
+        return " ".join(self.said.split())
+
     @cached_property
     def data(self) -> dict[str, Any]:
         """What was printed for programs."""
@@ -116,7 +121,8 @@ def clean_environment(home: Path, **more: str) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_COLOR": "1",
         "COLUMNS": "100",
-        "PYTHONWARNINGS": "default",
+        # The local AWS is meant to outlive whoever started it.
+        "PYTHONWARNINGS": "default,ignore::ResourceWarning",
         **more,
     }
 
@@ -127,7 +133,11 @@ def command(args: Sequence[str]) -> list[str]:
 
 
 def run_process(
-    arguments: Sequence[str], environment: Mapping[str, str], cwd: Path = ROOT, stdin: str | None = None
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    cwd: Path = ROOT,
+    stdin: str | None = None,
+    timeout: float = TIMEOUT_S,
 ) -> Ran:
     """Runs a process to its end. Whatever goes wrong, nobody may get to see a traceback."""
     done = subprocess.run(
@@ -137,7 +147,7 @@ def run_process(
         input=stdin or "",
         capture_output=True,
         text=True,
-        timeout=TIMEOUT_S,
+        timeout=timeout,
         check=False,
     )
     assert "Traceback" not in done.stderr, done.stderr

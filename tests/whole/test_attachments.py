@@ -180,7 +180,7 @@ def test_destroying_detaches_what_left_the_spec_only_now(program: Program, cloud
 def test_an_instance_that_is_not_there_fails_and_changes_nothing(program: Program, cloud: Cloud) -> None:
     applied = program.apply(ATTACHING)
     assert applied.code == 1
-    assert BOX in applied.err
+    assert BOX in applied.words
     assert cloud.writes() == []
 
 
@@ -198,7 +198,7 @@ def test_members_of_our_own_fleets_cannot_be_attached_to(program: Program, cloud
     cloud.forget_calls()
     again = program.apply(having(BY_TAGS, fleets__mine=fleet))
     assert again.code == 4
-    assert "fleet of this environment" in again.err
+    assert "fleet of this environment" in again.words
     assert cloud.writes() == []
 
 
@@ -211,5 +211,5 @@ def test_one_instance_cannot_be_given_two_profiles(program: Program, cloud: Clou
     )
     refused = program.apply(spec)
     assert refused.code == 4
-    assert BOX in refused.err
+    assert BOX in refused.words
     assert cloud.writes() == []

@@ -39,8 +39,8 @@ def test_a_name_that_somebody_else_has_is_refused_and_nothing_is_changed(
     assert program.plan(PROBE).code == 1
     refused = program.apply(PROBE)
     assert refused.code == 1
-    assert NAME in refused.err.lower()
-    assert path in refused.err
+    assert NAME in refused.words.lower()
+    assert path in refused.words
     assert program.destroy(PROBE).code == 0
     assert cloud.writes() == []
     assert cloud.everything() == before
@@ -59,7 +59,7 @@ def test_a_name_that_is_taken_between_plan_and_apply_is_refused_then(
     monkeypatch.setattr("provisioner.cli._show_plan", taken)
     applied = program.apply(ROLES_ONLY)
     assert applied.code == 1
-    assert "exists already" in applied.err
+    assert "exists already" in applied.words
     assert cloud.picture_of_role(NAME)["Path"] == ("/" if what == "role" else OURS)
     if what == "profile":
         assert cloud.picture_of_profile(NAME) == {"Path": "/", "Roles": [], "Tags": {}}
@@ -71,7 +71,7 @@ def test_our_role_in_a_foreign_profile_is_not_deleted(run: Run, program: Program
     cloud.forget_calls()
     refused = run("destroy", "--yes", program.write(ROLES_ONLY))
     assert refused.code == 4
-    assert "theirs" in refused.out
+    assert "theirs" in refused.words
     assert cloud.writes() == []
 
     cloud.drop_profile("theirs")
@@ -88,7 +88,7 @@ def test_our_profile_on_an_instance_that_somebody_bound_by_hand_is_not_deleted(
     cloud.forget_calls()
     refused = run("destroy", "--yes", program.write(ROLES_ONLY))
     assert refused.code == 4
-    assert box in refused.out
+    assert box in refused.words
     assert cloud.writes() == []
 
     cloud.ec2.disassociate_iam_instance_profile(AssociationId=cloud.association(box))
@@ -119,7 +119,7 @@ def test_protected_members_are_not_terminated_until_the_spec_says_so(
     cloud.forget_calls()
     refused = run("destroy", "--yes", program.write(spec))
     assert refused.code == 4
-    assert "protection" in refused.out
+    assert "protection" in refused.words
     assert program.apply(having(spec, fleets__worker__count=1)).code == 4
     assert program.apply(lacking(spec, "fleets")).code == 4
     assert cloud.writes() == []
@@ -162,7 +162,7 @@ def test_a_member_without_the_tag_of_the_environment_keeps_its_role(program: Pro
     cloud.ec2.delete_tags(Resources=[lost], Tags=[{"Key": "provisioner:environment"}])
     refused = program.destroy(PROBE)
     assert refused.code == 4
-    assert lost in refused.err
+    assert lost in refused.words
     assert cloud.profiles() == [NAME]
 
 

@@ -1,8 +1,9 @@
 """Launching exactly once. The token of a launch is derived from what was observed.
 
-RunInstances is the only call here that can make two of something. Its ClientToken names the members that
-were seen when the launch was planned, so that the same plan launches once however often it is sent, and a
-plan made from an older view of the fleet is answered with a mismatch:
+RunInstances is the only call here that can make two of something. The launches of a fleet in one subnet are
+numbered, and the ClientToken of each ends in its number. Whoever plans a launch takes the number after the
+highest that EC2 shows. So the same plan launches once however often it is sent, and a plan made from an older
+view of the fleet gets the launch that it did not know of, or a mismatch:
 https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 """
 
@@ -13,7 +14,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.errors import AwsError, ChangedMeanwhile, Unsettled
+from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, Unsettled
 from provisioner.kinds.fleet.desired import Fleet, Volume
 from provisioner.kinds.fleet.members import indexes
 from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, answered_launches, is_of, scope_of
@@ -25,8 +26,12 @@ from provisioner.naming import ASKED_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
 from provisioner.retry import CAPACITY_CODES
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
-# destroyed over and over needs as many salts as that happens within a day.
-MOST_SALTS = 100
+# destroyed over and over needs as many numbers as that happens within a day.
+MOST_USED_UP = 100
+
+# One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
+# break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+MOST_AT_ONCE = 500
 
 # How long a launch with the same token and other parameters may take to show before it is one of long ago.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html speaks of up to five minutes.
@@ -35,30 +40,47 @@ LONGEST_MISMATCH_S = 300.0
 
 @dataclass(frozen=True)
 class Slot:
-    """What a token stands for: one zone of a fleet, as it was observed."""
+    """Where launches are numbered: one subnet of a fleet."""
 
     environment: str
     fleet: str
     zone: str
     subnet: str
-    visible: tuple[str, ...]
 
 
-def token(slot: Slot, epoch: str, instance_type: str, salt: int) -> str:
-    """The ClientToken, 64 characters. `epoch` is the profile's id, new after destroy and apply, or empty."""
-    parts = (slot.environment, slot.fleet, epoch, slot.zone, slot.subnet, instance_type)
-    text = "\n".join((*parts, *sorted(slot.visible), str(salt)))
-    return hashlib.sha256(text.encode()).hexdigest()
+def token(slot: Slot, epoch: str, instance_type: str, number: int) -> str:
+    """The ClientToken. `epoch` is the profile's id, new after destroy and apply, or empty.
+
+    How many are asked for is not part of it: two who ask for different numbers must not both get them.
+    """
+    return f"{_place(slot, epoch)}-{_digest(instance_type)[:8]}-{number}"
+
+
+def next_number(slot: Slot, epoch: str, visible: Iterable[Instance]) -> int:
+    """The number after the highest of the launches that EC2 shows; terminated members count as well."""
+    place = _place(slot, epoch)
+    tokens = (instance.token or "" for instance in visible)
+    return 1 + max((int(each.rsplit("-", 1)[1]) for each in tokens if each.startswith(place)), default=-1)
+
+
+def _place(slot: Slot, epoch: str) -> str:
+    return _digest(slot.environment, slot.fleet, epoch, slot.zone, slot.subnet)[:40]
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Launch:
     """Launch `count` members in one subnet, of the first of `types` that there is capacity for.
 
-    `epoch` is None while the profile does not exist yet; this run then creates it.
+    `number` is the first that may be free; `epoch` is None while the profile does not exist yet, and then
+    this run creates it.
     """
 
     slot: Slot
+    number: int
     count: int
     types: tuple[str, ...]
     profile: str | None
@@ -66,45 +88,86 @@ class Launch:
     params: Mapping[str, Any]
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "RunInstances", 1),)
+        return (CallCount("ec2", "RunInstances", -(-self.count // MOST_AT_ONCE)),)
 
     def run(self, hands: Hands) -> None:
         epoch = self.epoch if self.epoch is not None else _new_profile(self.profile, hands)
-        wanted = self.count
-        for instance_type in self.types:
+        number, missing, types = self.number, self.count, list(self.types)
+        while types:
+            asked = min(missing, MOST_AT_ONCE)
             try:
-                wanted -= self._launch(hands, epoch, instance_type, wanted)
+                number, got = self._launch(hands, epoch, types[0], asked, number)
             except AwsError as error:
-                if error.code not in CAPACITY_CODES or instance_type == self.types[-1]:
+                if error.code not in CAPACITY_CODES or (len(types) == 1 and missing == self.count):
                     raise
-            if wanted <= 0:
+                got = []
+            missing -= len(got)
+            if not missing:
                 return
+            if len(got) < asked:
+                types.pop(0)
+            if got and types:
+                # Were a later launch shown before this one, this one's members would be launched again.
+                self._wait_for(got, hands)
         raise AwsError(
             "ec2",
             "RunInstances",
             "InsufficientInstanceCapacity",
-            f"{self.slot.zone} had room for {self.count - wanted} of {self.count} "
+            f"{self.slot.zone} had room for {self.count - missing} of {self.count} "
             f"of {', '.join(self.types)}; those were kept",
             hint="apply again later, or give `instance_type` a list, or more subnets",
         )
 
-    def _launch(self, hands: Hands, epoch: str, instance_type: str, count: int) -> int:
-        """How many members the first token got that does not belong to a launch of long ago."""
-        for salt in range(MOST_SALTS):
-            name = token(self.slot, epoch, instance_type, salt)
+    def _launch(
+        self, hands: Hands, epoch: str, instance_type: str, count: int, number: int
+    ) -> tuple[int, list[Instance]]:
+        """The first launch from `number` on whose token is not used up: the number after it, and all it got.
+
+        A token is used up when it belongs to a launch of long ago, or all its members are gone. The numbers
+        are tried in order, so that it is the same one also for whoever comes after a crash.
+        """
+        for used_up in range(MOST_USED_UP):
+            name = token(self.slot, epoch, instance_type, number + used_up)
             try:
-                call = run_instances(self.params, instance_type, count, name)
-                return len(hands.send(call)["Instances"])
+                answer = hands.send(run_instances(self.params, instance_type, count, name))
             except AwsError as error:
                 if error.code == "IdempotentInstanceTerminated":
                     continue
-                if error.code != "IdempotentParameterMismatch":
+                if error.code != "IdempotentParameterMismatch" or not self._is_of_long_ago(name, hands):
                     raise
-                if not _is_of_long_ago(name, hands):
-                    raise
+                continue
+            members = [each for each in map(as_instance, answer["Instances"]) if self._is_member(each)]
+            if members and len(members) < len(answer["Instances"]):
+                raise ChangedMeanwhile("some members of an earlier launch are gone already")
+            if members:
+                return number + used_up + 1, members
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
         )
+
+    def _is_member(self, instance: Instance) -> bool:
+        """Whether what a token stands for lives, and nobody has taken our tags off it.
+
+        They are set with the launch; so whatever shows other tags but not these had them once.
+        """
+        tags_are_ours = is_of(instance, self.slot.environment) and instance.tag(FLEET_TAG) == self.slot.fleet
+        return instance.is_live and (tags_are_ours or not instance.tags)
+
+    def _is_of_long_ago(self, name: str, hands: Hands) -> bool:
+        """Whether a launch with other parameters that had this token is past, and not about to show.
+
+        It shows within minutes or not at all; while it may, the caller has to look again. EC2 remembers a
+        token also for a launch that failed for want of capacity.
+        """
+        if hands.seconds_since(f"token {name}") < LONGEST_MISMATCH_S:
+            return False
+        asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
+        found = hands.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
+        return not any(self._is_member(as_instance(raw)) for each in found for raw in each["Instances"])
+
+    def _wait_for(self, got: Iterable[Instance], hands: Hands) -> None:
+        ids = tuple(each.id for each in got)
+        hands.wait(Wait(ids, Until.RUNNING, (scope_of(self.slot.environment),)))
 
 
 def run_instances(params: Mapping[str, Any], instance_type: str, count: int, name: str) -> Call:
@@ -120,18 +183,6 @@ def run_instances(params: Mapping[str, Any], instance_type: str, count: int, nam
     ]
     counted = {"InstanceType": instance_type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
     return Call("ec2", "RunInstances", {**params, "TagSpecifications": tags, **counted})
-
-
-def _is_of_long_ago(name: str, hands: Hands) -> bool:
-    """Whether a launch with other parameters that had this token is past, and not about to show.
-
-    It shows within minutes or not at all; while it may, the caller has to look again.
-    """
-    if hands.seconds_since(f"token {name}") < LONGEST_MISMATCH_S:
-        return False
-    asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
-    found = hands.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
-    return not any(as_instance(raw).is_live for reservation in found for raw in reservation["Instances"])
 
 
 @dataclass(frozen=True)
@@ -196,14 +247,22 @@ class ScaleOut:
         return (*count_calls(self.launches), *([named] if self.fleet.is_indexed else ()))
 
     def run(self, hands: Hands) -> None:
+        failure: ProvisionerError | None = None
         try:
             hands.together(self.launches)
-        finally:
-            new = self._launched(hands)
-            if new and self.fleet.is_indexed:
-                numbers = indexes([*self.members, *new])
-                hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
+        except ProvisionerError as error:
+            failure = error
+        new = self._launched(hands)
+        if failure and not new:
+            raise failure
+        if self.fleet.is_indexed:
+            # Members that are there may be getting their own numbers at this very moment.
+            numbers = indexes(new, beside=self.members)
+            hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
+        # Also after a failure: the next round may launch more, and must not be shown before these are.
         seen = hands.wait(Wait(tuple(each.id for each in new), Until.RUNNING, (scope_of(self.environment),)))
+        if failure:
+            raise failure
         self._look_for_others(seen, {each.id for each in (*self.members, *new)})
 
     def _look_for_others(self, seen: Mapping[str, Instance], expected: Collection[str]) -> None:
@@ -220,7 +279,7 @@ class ScaleOut:
             for instances in launched.values()
             for each in instances
             if is_of(each, self.environment) and each.tag(FLEET_TAG) == self.fleet.key
-            if each.id not in known
+            if each.is_live and each.id not in known
         ]
 
 
@@ -240,20 +299,15 @@ def launches(
     visible: Iterable[Instance],
 ) -> tuple[Launch, ...]:
     """One launch a subnet. `visible` are all members that EC2 shows, the terminated ones too."""
-    by_zone: dict[str, list[str]] = {}
-    for instance in visible:
-        by_zone.setdefault(instance.zone, []).append(instance.id)
-    return tuple(
-        Launch(
-            Slot(environment, fleet.key, subnet.zone, subnet.id, tuple(sorted(by_zone.get(subnet.zone, ())))),
-            count,
-            fleet.instance_types,
-            profile,
-            epoch,
-            launch_params(fleet, profile, surroundings, subnet),
-        )
-        for subnet, count in shares.items()
-    )
+    visible = tuple(visible)
+
+    def launch(subnet: Subnet, count: int) -> Launch:
+        slot = Slot(environment, fleet.key, subnet.zone, subnet.id)
+        number = next_number(slot, epoch, visible) if epoch is not None else 0
+        params = launch_params(fleet, profile, surroundings, subnet)
+        return Launch(slot, number, count, fleet.instance_types, profile, epoch, params)
+
+    return tuple(launch(subnet, count) for subnet, count in shares.items())
 
 
 def launch_params(

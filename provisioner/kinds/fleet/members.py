@@ -64,9 +64,12 @@ def spread(count: int, subnets: Sequence[Subnet], members: Sequence[Instance]) -
     return {subnet: shares[subnet] for subnet in subnets if shares[subnet]}
 
 
-def indexes(members: Sequence[Instance]) -> dict[str, int]:
-    """The number of each member: the one it has, else the lowest free one, from 1, oldest first."""
-    taken: dict[int, str] = {}
+def indexes(members: Sequence[Instance], beside: Sequence[Instance] = ()) -> dict[str, int]:
+    """The number of each member: the one it has, else the lowest free one, from 1, oldest first.
+
+    `beside` are members that number themselves by this rule too; what they take is not free.
+    """
+    taken = {index: member for member, index in indexes(beside).items()} if beside else {}
     for member in in_order(members):
         index = member.tag(INDEX_TAG) or ""
         if index.isdecimal() and int(index) > 0:

@@ -31,6 +31,7 @@ from provisioner.local.world import World
 
 __all__ = ["answer_call", "settle"]
 
+# Imported for what they register when they are imported.
 _THEMES = (
     attributes,
     describe,

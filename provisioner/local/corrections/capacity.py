@@ -34,7 +34,12 @@ def room(world: World, region: Region, instance_type: str, zone: str) -> int | N
 
 
 def choose_zone(world: World, region: Region, instance_type: str, zones: list[str], wanted: int) -> str:
-    """The first zone where all fit, else the one with most room."""
+    """The first zone where all fit, else the one with most room. Raises Unsupported if there is no zone."""
+    if not zones:
+        text = (
+            f"Your requested instance type ({instance_type}) is not supported in your default subnets' zones."
+        )
+        raise AwsError("Unsupported", text)
     rooms = {zone: room(world, region, instance_type, zone) for zone in zones}
     for zone, free in rooms.items():
         if free is None or free >= wanted:

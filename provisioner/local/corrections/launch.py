@@ -14,6 +14,7 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import instances as moto_instances
+from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import capacity, limits, profiles, states, tokens
@@ -32,7 +33,8 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
         members = [region.members[item] for item in earlier.instance_ids if item in region.members]
         return _reservation(earlier.reservation_id, members)
     kind = call.params.get("InstanceType") or "m1.small"
-    zones = default_zones(region)
+    offered = offered_zones(region, kind)
+    zones = [zone for zone in default_zones(region) if zone in offered]
     counts = (int(call.params["MinCount"]), int(call.params["MaxCount"]))
     zone = named or capacity.choose_zone(world, region, kind, zones, counts[1])
     count = capacity.grant(world, region, kind, zone, counts, zones)
@@ -71,6 +73,13 @@ def subnet_of(params: dict[str, Any]) -> str:
 def default_zones(region: Region) -> list[str]:
     """The zones in which the default VPC has a default subnet."""
     return sorted(region.backend.get_default_subnets())
+
+
+def offered_zones(region: Region, kind: str) -> list[str]:
+    """The zones that offer an instance type, by moto's list; all if the list does not know the type."""
+    offers = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region.name, [])
+    zones = sorted(item["Location"] for item in offers if item["InstanceType"] == kind)
+    return zones or [zone.name for zone in region.backend.describe_availability_zones()]
 
 
 def _default_subnet(region: Region, zone: str) -> str:

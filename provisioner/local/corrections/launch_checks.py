@@ -11,7 +11,7 @@ import binascii
 import re
 from typing import Any
 
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS, INSTANCE_TYPES
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import launch, profiles, tokens
@@ -67,9 +67,8 @@ def instance_type(world: World, call: Call) -> None:
     zones = [item.name for item in region.backend.describe_availability_zones()]
     if zone and zone not in zones:
         raise AwsError("InvalidParameterValue", f"Invalid availability zone: [{zone}]")
-    offers = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region.name, [])
-    offered = sorted(item["Location"] for item in offers if item["InstanceType"] == kind)
-    if zone and offered and zone not in offered:
+    offered = launch.offered_zones(region, kind)
+    if zone and zone not in offered:
         raise AwsError(
             "Unsupported",
             f"Your requested instance type ({kind}) is not supported in your requested Availability Zone "

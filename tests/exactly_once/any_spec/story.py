@@ -1,0 +1,197 @@
+"""One example from beginning to end: apply a spec, disturb what it made, apply another, destroy that."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from provisioner.apply import Executor
+from provisioner.converge import Carried, converge
+from provisioner.kinds import KINDS
+from provisioner.model import Change, Environment, Plan, Result
+from provisioner.observe import observe
+from provisioner.plan import plan as compare
+from provisioner.spec import load
+
+from .connection import Connection, Execute, Time
+from .deeds import OUTSIDE, Hand, do
+from .environments import STRANGERS, TAKEN, TRUSTS, Spec
+from .fake_aws import FakeAws
+from .fake_parts import GROUPS, IMAGES, SUBNETS, tags_out
+from .oracle import MARK, NOTES, OWNER, Deferred, bound_to, check, is_ours, nothing, picture, refusals
+
+Deed = tuple[str, int, int]
+
+FAKE_GROUND = {
+    **{f"@group {name}@": group for group, name in GROUPS.items()},
+    **{f"@subnet {zone[-1]}@": subnet for subnet, zone in SUBNETS.items()},
+    **{f"@image {name}@": image for image, name in IMAGES.items()},
+}
+
+
+def grounded(spec: Spec, ground: Mapping[str, str]) -> Spec:
+    """The spec with what is called otherwise in every account by its name in this one."""
+    text = json.dumps(spec)
+    for placeholder, name in ground.items():
+        text = text.replace(placeholder, name)
+    found: Spec = json.loads(text)
+    return found
+
+
+def loaded(spec: Spec) -> Environment:
+    """The spec as the program reads it. JSON is YAML."""
+    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+        json.dump(spec, file)
+        file.flush()
+        return load(file.name, KINDS)
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the program: its plan, what came of it (None: it was refused), and all that it sent."""
+
+    plan: Plan
+    carried: Carried | None
+    connection: Connection
+
+
+def run(spec: Spec, execute: Execute, time: Time, destroying: bool = False) -> Run:
+    """What `apply` and `destroy` do, without the printing."""
+    environment = loaded(spec)
+    connection = Connection(execute)
+
+    def planned() -> Plan:
+        return compare(observe(environment, connection, KINDS, destroying), KINDS)
+
+    plan = planned()
+    if plan.refusals:
+        return Run(plan, None, connection)
+    executor = Executor(connection, stop=time, clock=time)
+    return Run(plan, converge(plan, planned, executor.execute, time, time), connection)
+
+
+def prepare(execute: Execute) -> None:
+    """What other people and another environment have in the account, under names that a spec may want too."""
+    hand = Hand(execute, ())
+    other = {OWNER: "any-2"}
+    for name, path in ((OUTSIDE, "/"), (TAKEN, "/"), ("any-2-r0", "/provisioner/any-2/")):
+        params = {"RoleName": name, "Path": path, "AssumeRolePolicyDocument": json.dumps(TRUSTS[2])}
+        hand.call("iam", "CreateRole", **params)
+    hand.make_profile(OUTSIDE, OUTSIDE, "/", {})
+    hand.make_profile(TAKEN, "any-2-r0", "/provisioner/any-2/", other)
+    hand.bind(list(STRANGERS)[3], OUTSIDE)
+
+
+class Story:
+    """A fake account, and everything that is done to it one after the other, each checked."""
+
+    def __init__(self, slow: float = 0.0) -> None:
+        self.aws = FakeAws()
+        for identifier, tags in STRANGERS.items():
+            self.aws.ec2.add_stranger(identifier, dict(tags))
+        for subnet in list(SUBNETS)[:2]:
+            self.aws.ec2.subnet_tags[subnet] = {"tier": "one"}
+        prepare(self.aws.execute)
+        self.aws.ec2.slow = slow
+
+    def apply(self, spec: Spec) -> bool:
+        """Applies the spec; False when that is refused, and has to be."""
+        return self._run(grounded(spec, FAKE_GROUND), destroying=False)
+
+    def destroy(self, spec: Spec) -> None:
+        """Destroys the environment; where that is refused, once more with what stood in the way removed."""
+        spec = grounded(spec, FAKE_GROUND)
+        if not self._run(spec, destroying=True):
+            self._clear_the_way()
+            assert self._run(spec, destroying=True)
+        assert run(spec, self.aws.execute, self.aws.time, destroying=True).plan.changes == ()
+
+    def disturb(self, deeds: Sequence[Deed]) -> None:
+        for deed, first, second in deeds:
+            do(deed, Hand(self.aws.execute, tuple(GROUPS), first, second))
+
+    def let_pass(self) -> None:
+        """Time passes, so that what was terminated is forgotten and what was launched is no news."""
+        self._settle()
+        self.aws.ec2.let_pass(hours=1)
+
+    def _settle(self) -> None:
+        self.aws.time.wait(3600.0)
+        self.aws.ec2.settle()
+
+    def _run(self, spec: Spec, destroying: bool) -> bool:
+        wanted = nothing(spec) if destroying else spec
+        before = picture(self.aws)
+        ran = run(spec, self.aws.execute, self.aws.time, destroying)
+        refused = refusals(wanted, before)
+        told = {(refusal.address.kind, refusal.address.key) for refusal in ran.plan.refusals}
+        assert Counter(kind for kind, _ in told) == Counter(each.split()[0] for each in refused), (
+            f"refused: {ran.plan.refusals}, and should have been: {refused}"
+        )
+        if ran.carried is None:
+            assert ran.connection.writes == []
+            assert picture(self.aws) == before
+            return False
+        self._settle()
+        deferred = check(wanted, before, picture(self.aws))
+        assert ran.carried.obstacle is None, ran.carried.obstacle
+        left = [each.change for each in ran.carried.outcomes if each.result is Result.LEFT]
+        failed = [each for each in ran.carried.outcomes if each.result not in (Result.DONE, Result.LEFT)]
+        assert failed == []
+        again = run(spec, self.aws.execute, self.aws.time, destroying)
+        assert again.connection.writes == []
+        assert _told(again.plan.changes) == deferred
+        assert _told(left) == deferred
+        return True
+
+    def _clear_the_way(self) -> None:
+        """What the hints of the refusals say, done by hand."""
+        now = picture(self.aws)
+        hand = Hand(self.aws.execute, ())
+        for role in now.roles.values():
+            users = [
+                each.name for each in now.profiles.values() if each.role == role.name and not is_ours(each)
+            ]
+            if is_ours(role):
+                hand.call("iam", "TagRole", RoleName=role.name, Tags=tags_out({OWNER: "any"}))
+                for user in users:
+                    inside = {"InstanceProfileName": user, "RoleName": role.name}
+                    hand.call("iam", "RemoveRoleFromInstanceProfile", **inside)
+        for profile in now.profiles.values():
+            if is_ours(profile):
+                owner = tags_out({OWNER: "any"})
+                hand.call("iam", "TagInstanceProfile", InstanceProfileName=profile.name, Tags=owner)
+                for stranger in () if MARK in profile.tags else bound_to(profile, now.strangers()):
+                    hand.bind(stranger, None)
+        for machine in self.aws.ec2.machines.values():
+            machine.protected = False
+            if NOTES[0] in machine.tags:
+                machine.tags[NOTES[0]] = machine.tags[NOTES[0]].replace("protection=on", "protection=off")
+
+
+def _told(changes: Sequence[Change]) -> Deferred:
+    """Changes that are put off, by address and field, with the instances that they are about."""
+    told: dict[tuple[str, str], frozenset[str]] = {}
+    for change in changes:
+        assert change.deferred, f"{change.address}: {change.reason} is still to be done"
+        for field in change.fields:
+            key = str(change.address), field.path
+            told[key] = told.get(key, frozenset()) | frozenset(change.instances)
+    return told
+
+
+def tell(first: Spec, deeds: Sequence[Deed], later: bool, second: Spec, slow: float = 0.0) -> None:
+    """The whole story of one example."""
+    story = Story(slow)
+    story.apply(first)
+    story.disturb(deeds)
+    if later:
+        story.let_pass()
+    story.apply(second)
+    story.destroy(second)
+    if later:
+        story.let_pass()
+    story.apply(first)

@@ -1,0 +1,164 @@
+"""EC2 as far as launches go, as values: tokens, members, and what describing shows of them.
+
+https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
+https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from functools import cache
+from typing import Any, NamedTuple
+
+HIDDEN, LIVE, DEAD, VANISHED = "hidden", "live", "dead", "vanished"
+NOW = datetime(2026, 1, 2, tzinfo=UTC)
+LONG_AGO = NOW - timedelta(hours=1)
+
+
+class Machine(NamedTuple):
+    """One instance: what it is, and what describing shows, which may be behind."""
+
+    is_alive: bool
+    shown: str
+
+    @property
+    def is_settled(self) -> bool:
+        return self.shown in ((LIVE,) if self.is_alive else (DEAD, VANISHED))
+
+
+class Launched(NamedTuple):
+    """What EC2 remembers of a token in a zone. No machines: the launch failed for want of capacity."""
+
+    token: str
+    zone: str
+    subnet: str
+    asked: int
+    machines: tuple[Machine, ...]
+    is_old: bool = False
+
+    def id(self, index: int) -> str:
+        """A name that does not depend on the order in which things happened."""
+        return f"i-{_short(self.token, str(self.asked))}{index}"
+
+
+class Answer(NamedTuple):
+    """What a call gave: ids with their state and whether they are old, or an error's code."""
+
+    ids: tuple[tuple[str, str, bool], ...] = ()
+    error: str = ""
+    is_launch: bool = False
+
+
+# All launches that were ever made, in the order of their tokens.
+Cloud = tuple[Launched, ...]
+
+# What is the same of an instance in every state: the launch that made it, by id.
+FACTS: dict[str, tuple[Launched, dict[str, Any]]] = {}
+
+
+@cache
+def _short(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
+
+
+def every(cloud: Cloud) -> Iterator[tuple[int, int, Machine]]:
+    """All machines with the indexes of their launch and their place in it."""
+    for at, launched in enumerate(cloud):
+        for index, machine in enumerate(launched.machines):
+            yield at, index, machine
+
+
+def alive(cloud: Cloud) -> int:
+    """How many members live, shown or not."""
+    return sum(machine.is_alive for _, _, machine in every(cloud))
+
+
+def changed(cloud: Cloud, at: int, index: int, machine: Machine) -> Cloud:
+    """The cloud with one machine changed."""
+    launched = cloud[at]
+    machines = (*launched.machines[:index], machine, *launched.machines[index + 1 :])
+    return (*cloud[:at], launched._replace(machines=machines), *cloud[at + 1 :])
+
+
+def terminated(cloud: Cloud, ids: frozenset[str]) -> Cloud:
+    """The cloud in which these have died; describing does not show it yet."""
+    for at, index, machine in every(cloud):
+        if machine.is_alive and cloud[at].id(index) in ids:
+            cloud = changed(cloud, at, index, machine._replace(is_alive=False))
+    return cloud
+
+
+def settled(cloud: Cloud) -> Cloud:
+    """The cloud in which describing shows everything."""
+    for at, index, machine in every(cloud):
+        if not machine.is_settled:
+            cloud = changed(cloud, at, index, machine._replace(shown=LIVE if machine.is_alive else DEAD))
+    return cloud
+
+
+def aged(cloud: Cloud) -> Cloud:
+    """The cloud when ten minutes have passed."""
+    return tuple(launched._replace(is_old=True) for launched in cloud)
+
+
+def described(cloud: Cloud, token: str | None = None) -> tuple[tuple[str, str, bool], ...]:
+    """What DescribeInstances shows: ids with state and age; all, or those of one token."""
+    return tuple(
+        (cloud[at].id(index), machine.shown, cloud[at].is_old)
+        for at, index, machine in every(cloud)
+        if machine.shown in (LIVE, DEAD) and token in (None, cloud[at].token)
+    )
+
+
+def run_instances(cloud: Cloud, params: dict[str, Any], room: int) -> tuple[Cloud, Answer, bool]:
+    """RunInstances where there is room for `room`: the cloud after it, the answer, whether it was a launch.
+
+    A token stands for one launch in its zone for good. With other parameters it is refused, also when that
+    launch failed for want of capacity, which the documentation does not say and users have seen.
+    """
+    token, asked = params["ClientToken"], params["MaxCount"]
+    zone, subnet = params["Placement"]["AvailabilityZone"], params["SubnetId"]
+    before = next((each for each in cloud if (each.token, each.zone) == (token, zone)), None)
+    if before and (before.asked, before.subnet) != (asked, subnet):
+        return cloud, Answer(error="IdempotentParameterMismatch"), False
+    if before and before.machines:
+        return cloud, _replayed(before), False
+    got = min(asked, room)
+    launched = Launched(token, zone, subnet, asked, (Machine(True, HIDDEN),) * got)
+    for index in range(got):
+        FACTS.setdefault(launched.id(index), (launched, params))
+    after = tuple(sorted([*(each for each in cloud if each != before), launched]))
+    return after, _replayed(launched) if got else Answer(error="InsufficientInstanceCapacity"), True
+
+
+def _replayed(launched: Launched) -> Answer:
+    if not any(machine.is_alive for machine in launched.machines):
+        return Answer(error="IdempotentInstanceTerminated")
+    return Answer(
+        tuple(
+            (launched.id(index), LIVE if machine.is_alive else DEAD, launched.is_old)
+            for index, machine in enumerate(launched.machines)
+        ),
+        is_launch=True,
+    )
+
+
+@cache
+def raw_instance(name: str, state: str, is_old: bool) -> dict[str, Any]:
+    """An instance as boto3 would hand it over."""
+    launched, params = FACTS[name]
+    lives = state == LIVE
+    return {
+        "InstanceId": name,
+        "State": {"Name": "running" if lives else "terminated"},
+        "Placement": {"AvailabilityZone": launched.zone, "Tenancy": "default"},
+        "InstanceType": params["InstanceType"],
+        "ImageId": params["ImageId"],
+        "LaunchTime": LONG_AGO if is_old else NOW,
+        "ClientToken": launched.token,
+        "MetadataOptions": params["MetadataOptions"],
+        "Tags": params["TagSpecifications"][0]["Tags"],
+        **({"SubnetId": launched.subnet, "VpcId": "vpc-1", "SecurityGroups": []} if lives else {}),
+    }

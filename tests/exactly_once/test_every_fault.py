@@ -1,0 +1,152 @@
+"""Every call goes wrong once, in every way: the run gets over it by itself, or says clearly what happened.
+
+Whatever came of it, one more run without the fault makes everything right.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from provisioner.local import Rule, denied, drop_reply, drop_request, error
+
+from ..whole.cloud import Cloud
+from .runs import Nursery
+from .trial import Trial
+from .wire import Reply, Request, Send, Wire
+
+# Calls that a run can do without: it reads role by role, or leaves it to IAM to say what is wrong.
+CAN_DO_WITHOUT = {"GetAccountAuthorizationDetails", "GetPolicy"}
+
+SERVICES = {
+    "iam": ("Role", "InstanceProfile", "Policy", "GetAccountAuthorizationDetails"),
+    "sts": ("GetCallerIdentity",),
+    "ssm": ("GetParameter",),
+}
+
+Faulty = Callable[[str, int], Rule]
+
+
+def service_of(operation: str) -> str:
+    """The service that has an operation."""
+    if operation.endswith("IamInstanceProfile") or "IamInstanceProfileAssociation" in operation:
+        return "ec2"
+    return next((name for name, words in SERVICES.items() if any(each in operation for each in words)), "ec2")
+
+
+def throttled(operation: str, *nth: int) -> Rule:
+    """The service says that there were too many calls, in its own words."""
+    code, status = {
+        "ec2": ("RequestLimitExceeded", 503),
+        "ssm": ("ThrottlingException", 400),
+    }.get(service_of(operation), ("Throttling", 400))
+    return error(operation, code, "Rate exceeded", status=status, nth=nth)
+
+
+FAULTS: dict[str, Faulty] = {
+    "throttled-once": throttled,
+    "throttled-for-a-while": lambda operation, nth: throttled(operation, *range(nth, nth + 4)),
+    "http-500": lambda operation, nth: error(operation, nth=nth),
+    "request-lost": lambda operation, nth: drop_request(operation, nth=nth),
+    "reply-lost": lambda operation, nth: drop_reply(operation, nth=nth),
+}
+
+
+class Tearing:
+    """Ends one reply in the middle."""
+
+    def __init__(self, operation: str, nth: int) -> None:
+        self._torn = (operation, nth)
+
+    def __call__(self, request: Request, send: Send) -> Reply:
+        reply = send()
+        return Reply(reply.head, reply.body, (request.operation, request.nth) == self._torn)
+
+
+@pytest.fixture
+def start(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Callable[[str], Trial]:
+    return lambda command: Trial.of(command, aws, wire, nursery, tmp_path)
+
+
+def gets_over_it(trial: Trial, operation: str, nth: int, fault: Faulty) -> None:
+    """Asserts that a run ends right by itself."""
+    trial.account.cloud.break_with(fault(operation, nth))
+    trial.runs_right()
+    trial.is_right()
+
+
+def gets_over_a_torn_reply(trial: Trial, operation: str, nth: int) -> None:
+    """Asserts the same where the program gets half of a reply."""
+    trial.wire.put(Tearing(operation, nth))
+    trial.runs_right()
+    trial.is_right()
+
+
+def says_that_it_may_not(trial: Trial, operation: str, nth: int) -> None:
+    """Asserts that a run ends with words that help, and that the next one is right."""
+    trial.account.cloud.break_with(denied(operation, nth=nth))
+    ran = trial.run()
+    if operation not in CAN_DO_WITHOUT:
+        permission = f"{service_of(operation)}:{operation}"
+        assert ran.code == 1, ran.said
+        assert f"these credentials need the permission {permission}" in " ".join(ran.said.split()), ran.said
+    trial.account.cloud.mend()
+    trial.runs_right()
+    trial.is_right()
+
+
+Check = Callable[[Trial, str, int], None]
+CHECKS: dict[str, Check] = {
+    **{
+        name: lambda trial, operation, nth, fault=fault: gets_over_it(trial, operation, nth, fault)
+        for name, fault in FAULTS.items()
+    },
+    "reply-torn": gets_over_a_torn_reply,
+    "not-allowed": says_that_it_may_not,
+}
+EVERY_FAULT = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
+
+
+@EVERY_FAULT
+def test_a_launch(start: Callable[[str], Trial], check: Check) -> None:
+    check(start("apply"), "RunInstances", 1)
+
+
+@pytest.mark.parametrize(
+    ("command", "operation"),
+    [
+        ("apply", "CreateRole"),
+        ("apply", "CreateInstanceProfile"),
+        ("apply", "AddRoleToInstanceProfile"),
+        ("apply", "AssociateIamInstanceProfile"),
+        ("destroy", "DeleteRole"),
+    ],
+)
+def test_a_lost_reply(start: Callable[[str], Trial], command: str, operation: str) -> None:
+    gets_over_it(start(command), operation, 1, FAULTS["reply-lost"])
+
+
+@pytest.mark.long
+@EVERY_FAULT
+@pytest.mark.parametrize("command", ["apply", "destroy"])
+def test_every_single_call(start: Callable[[str], Trial], command: str, check: Check) -> None:
+    wrong = []
+    calls = calls_of(start(command))
+    for operation, number in calls.items():
+        for nth in range(1, number + 1):
+            try:
+                check(start(command), operation, nth)
+            except AssertionError as problem:
+                wrong.append(f"{operation} {nth}: {problem}")
+    assert not wrong, "\n\n".join([f"{len(wrong)} cases", *wrong])
+    assert calls.total() >= {"apply": 30, "destroy": 20}[command]
+
+
+def calls_of(trial: Trial) -> Counter[str]:
+    """How often a run without faults calls what."""
+    trial.wire.put()
+    trial.runs_right()
+    return Counter(request.operation for request in trial.wire.requests)
