@@ -5,6 +5,7 @@ The only module that imports boto3, botocore and tenacity.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from typing import Any
 
 import boto3
 import botocore.exceptions as botocore_errors
+import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
@@ -74,9 +76,7 @@ class Aws:
         )
         try:
             self._session = (
-                boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
-                if target.is_local
-                else boto3.Session(profile_name=target.profile)
+                _local_session() if target.is_local else boto3.Session(profile_name=target.profile)
             )
         except botocore_errors.ProfileNotFound as error:
             raise ProvisionerError(
@@ -207,6 +207,13 @@ class Aws:
             self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
         elif operation == "RunInstances":
             self._made.update(instance["InstanceId"] for instance in answer["Instances"])
+
+
+def _local_session() -> boto3.Session:
+    """A session that nothing of the user's own configuration reaches, neither a profile nor a key."""
+    unread = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
+    core = botocore.session.Session(session_vars=unread)
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core)
 
 
 _LOGIN_HINT = (

@@ -11,7 +11,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -315,15 +316,16 @@ def _change(spec: str, yes: bool, output_format: str, options: Options, destroyi
     if to_do and not yes:
         _ask(environment, destroying)
     started = time.monotonic()
-    with _progress() as on_event, _stoppable() as stop:
+    with _stoppable() as stop:
         aws.heed(stop)
-        carried = converge(
-            plan,
-            lambda: _make_plan(environment, aws, destroying),
-            Executor(aws.for_writing(), on_event, stop).execute,
-            stop,
-        )
-    _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)
+        with _progress() as on_event:
+            carried = converge(
+                plan,
+                lambda: _make_plan(environment, aws, destroying),
+                Executor(aws.for_writing(), on_event, stop).execute,
+                stop,
+            )
+        _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)
     if carried.obstacle:
         raise carried.obstacle
     if stop.is_set():
@@ -365,18 +367,32 @@ def _progress() -> Iterator[Callable[[Any], None]]:
 
 @contextmanager
 def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT ends the process at once."""
+    """An event that SIGINT and SIGTERM set; a second SIGINT ends the process at once.
+
+    A handler interrupts whatever the main thread is at, which may hold the locks of the event and of
+    stderr; so it uses neither. https://docs.python.org/3/library/queue.html#simplequeue-objects
+    """
     stop = threading.Event()
+    signals: SimpleQueue[int] = SimpleQueue()
+    heard: list[int] = []
+
+    def listen() -> None:
+        if signals.get():
+            stop.set()
 
     def on_signal(number: int, _: Any) -> None:
-        if stop.is_set() and number == signal.SIGINT:
+        if heard and number == signal.SIGINT:
             os._exit(INTERRUPTED)
-        stop.set()
-        click.echo("stopping: what is in flight is finished first; again to stop at once", err=True)
+        heard.append(number)
+        signals.put(number)
+        with suppress(OSError):
+            os.write(2, b"stopping: what is in flight is finished first; again to stop at once\n")
 
+    threading.Thread(target=listen, daemon=True).start()
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+        signals.put(0)

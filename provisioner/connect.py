@@ -6,9 +6,12 @@ import importlib.util
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from provisioner.aws import Aws, Sent, Target
 from provisioner.errors import LocalAwsError, UsageError
+
+if TYPE_CHECKING:
+    from provisioner.aws import Aws, Sent
 
 LOCAL_VARIABLE = "PROVISIONER_LOCAL"
 
@@ -34,6 +37,8 @@ def connect(region: str, options: Options, on_call: Callable[[Sent], None]) -> A
 
     Raises UsageError, LocalAwsError, and ProvisionerError for a profile that does not exist.
     """
+    from provisioner.aws import Aws, Target
+
     if options.endpoint_url and not options.endpoint_url.startswith(("http://", "https://")):
         raise UsageError(
             f"{options.endpoint_url} is no address to send calls to",

@@ -189,9 +189,9 @@ class Wait:
 class Change:
     """One thing to do at one address.
 
-    `size` is how many things it makes, changes or removes (instances for a fleet, else 1). `deferred`
-    says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes have to be
-    done before. `whole`: everything at the address goes, also what shows only later.
+    `size` is how many things it makes, changes or removes, counted in `unit` (empty: the kind's own name).
+    `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
+    have to be done before. `whole`: everything at the address goes, also what shows only later.
     """
 
     address: Address
@@ -204,6 +204,7 @@ class Change:
     deferred: str | None = None
     needs: frozenset[Address] = frozenset()
     whole: bool = False
+    unit: str = ""
 
     @property
     def calls(self) -> tuple[CallCount, ...]:

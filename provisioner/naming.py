@@ -5,7 +5,7 @@ IAM path and tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_id
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 
 PREFIX = "provisioner:"
@@ -27,14 +27,18 @@ def default_name(environment: str, key: str) -> str:
     return f"{environment}-{key}"
 
 
-def key_of(name: str, environment: str, taken: Iterable[str]) -> str:
+def key_of(name: str, environment: str, taken: Collection[str]) -> str:
     """The key to show for something of ours that the spec no longer has.
 
-    The key it had when its name was the default one, else (or when the spec gives that key to something
-    else) its whole name.
+    The key it had when its name was the default one; where that is taken, its whole name, marked until it is
+    free as well.
     """
     key = name.removeprefix(f"{environment}-")
-    return name if key in set(taken) else key
+    if key in taken:
+        key = name
+    while key in taken:
+        key += "'"
+    return key
 
 
 def ownership_tags(environment: str, fleet: str | None = None) -> dict[str, str]:
@@ -47,7 +51,9 @@ def is_ignored(tag: str, patterns: Iterable[str]) -> bool:
     return tag.startswith("aws:") or any(fnmatchcase(tag, pattern) for pattern in patterns)
 
 
-def without_ignored(tags: Mapping[str, str], patterns: Iterable[str]) -> dict[str, str]:
-    """The tags that are compared."""
+def compared_tags(
+    seen: Mapping[str, str], desired: Collection[str], patterns: Iterable[str]
+) -> dict[str, str]:
+    """The tags of a thing that are compared: those that the spec gives it, and all that are not ignored."""
     patterns = tuple(patterns)
-    return {key: value for key, value in tags.items() if not is_ignored(key, patterns)}
+    return {key: value for key, value in seen.items() if key in desired or not is_ignored(key, patterns)}

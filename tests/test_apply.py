@@ -39,6 +39,24 @@ class FakeAws:
         return []
 
 
+class Unhinted(FakeAws):
+    """Errors of which nothing more is known than what AWS says."""
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        try:
+            return super().call(service, operation, **params)
+        except AwsError as error:
+            error.hint = None
+            raise
+
+
+class Hurried(threading.Event):
+    """A stop that never comes, and does not let anybody wait either."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        return self.is_set()
+
+
 def execute(plan: Plan, aws: FakeAws) -> list[Outcome]:
     return Executor(aws).execute(plan)
 
@@ -123,9 +141,7 @@ def test_once_stopped_nothing_new_is_begun() -> None:
 def rounds(*plans: Plan, aws: FakeAws) -> tuple[list[str], str | None]:
     """Converge on the first plan; the others are what planning again gives."""
     more = iter(plans[1:])
-    stop = threading.Event()
-    stop.wait = lambda timeout=None: False  # type: ignore[method-assign]
-    carried = converge(plans[0], lambda: next(more), Executor(aws).execute, stop)
+    carried = converge(plans[0], lambda: next(more), Executor(aws).execute, Hurried())
     return results(carried.outcomes), carried.obstacle.message if carried.obstacle else None
 
 
@@ -154,6 +170,36 @@ def test_a_refusal_of_the_new_plan_ends_it() -> None:
     done, obstacle = rounds(plan(change(A, "One")), refused, aws=aws)
     assert done == ["role/a failed"]
     assert obstacle == "role/a: somebody has it"
+
+
+def test_what_was_done_is_told_also_when_looking_again_fails() -> None:
+    def fail() -> Plan:
+        raise AwsError("ec2", "DescribeInstances", "UnauthorizedOperation", "no")
+
+    executor = Executor(FakeAws(One="EntityAlreadyExists"))
+    stop = Hurried()
+    carried = converge(plan(change(A, "One"), change(B, "Two")), fail, executor.execute, stop)
+    assert results(carried.outcomes) == ["role/a failed", "instance_profile/b done"]
+    assert carried.obstacle is not None
+    assert "UnauthorizedOperation" in carried.obstacle.message
+
+
+def test_patience_with_what_is_not_shown_yet_does_not_use_up_the_other_rounds() -> None:
+    class Slow(FakeAws):
+        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+            self.failing = {
+                "One": "IdempotentParameterMismatch" if len(self.called) < 20 else "IncorrectState"
+            }
+            return super().call(service, operation, **params) if len(self.called) < 22 else {}
+
+    done, _ = rounds(*[plan(change(A, "One"))] * 40, aws=Slow())
+    assert done == ["role/a done"]
+
+
+def test_a_failure_that_another_hand_may_have_caused_says_so() -> None:
+    (outcome,) = execute(plan(change(A, "One")), Unhinted(One="IncorrectState"))
+    assert outcome.failure is not None
+    assert "whoever else works on this environment" in (outcome.failure.hint or "")
 
 
 def test_nothing_is_deleted_that_nobody_approved() -> None:

@@ -90,6 +90,8 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
         (error("ReplaceIamInstanceProfileAssociation", "IncorrectState"), Again.SOON),
         (error("RunInstances", "IdempotentParameterMismatch"), Again.PATIENTLY),
         (error("RunInstances", "InvalidParameterValue", INVALID), Again.PATIENTLY),
+        (error("AddRoleToInstanceProfile", "LimitExceeded", "Cannot exceed quota"), Again.SOON),
+        (error("CreateRole", "LimitExceeded", "Cannot exceed quota"), Again.NO),
         (error("CreateRole", "AccessDenied"), Again.NO),
         (error("RunInstances", "InsufficientInstanceCapacity"), Again.NO),
     ],

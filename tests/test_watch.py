@@ -136,6 +136,11 @@ def test_an_error_of_aws_reaches_whoever_waits() -> None:
         Watcher(FakeReader(error), Impatient()).wait(wait(1))
 
 
+def test_nobody_waits_for_ever_because_of_an_error_that_nobody_thought_of() -> None:
+    with pytest.raises(ZeroDivisionError):
+        Watcher(FakeReader(ZeroDivisionError()), Impatient()).wait(wait(1))
+
+
 def test_a_wait_ends_when_the_user_stops() -> None:
     stop = Impatient()
     stop.set()

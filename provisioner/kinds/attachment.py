@@ -202,13 +202,14 @@ def _refusals(
             "correct `instances:`; the list is exact, so that a typo is not taken for a wish",
             exit_code=1,
         )
-    own = [each.id for each in seen.chosen if each.tag(ENVIRONMENT_TAG) == world.environment.name]
-    if own:
-        yield Refusal(
-            address,
-            f"{', '.join(own)} belongs to a fleet of this environment",
-            "give the fleet the `instance_profile:`, and choose others here",
-        )
+    for each in seen.chosen:
+        owner = each.tag(ENVIRONMENT_TAG)
+        if owner == world.environment.name:
+            hint = "give the fleet the `instance_profile:`, and choose others here"
+            yield Refusal(address, f"{each.id} belongs to a fleet of this environment", hint)
+        elif owner:
+            hint = "its own spec says which profile it has; choose others here"
+            yield Refusal(address, f"{each.id} belongs to the environment {owner}", hint)
     for other, thing in world.environment.resources.items():
         if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
             both = found & {each.id for each in (world.seen(other) or SeenAttachment()).chosen}

@@ -8,7 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address, Call, Environment, FieldChange, Refusal
-from provisioner.naming import ENVIRONMENT_TAG, iam_path, key_of, ownership_tags, without_ignored
+from provisioner.naming import ENVIRONMENT_TAG, compared_tags, iam_path, key_of, ownership_tags
 
 
 class Standing(Enum):
@@ -82,7 +82,7 @@ def tag_changes(
     desired: Mapping[str, str], seen: Mapping[str, str], ignored: Sequence[str]
 ) -> tuple[FieldChange, ...]:
     """One field change a tag that differs, ignored ones left out."""
-    seen = without_ignored(seen, ignored)
+    seen = compared_tags(seen, desired, ignored)
     return tuple(
         FieldChange(f"tags.{key}", seen.get(key), desired.get(key))
         for key in sorted(desired.keys() | seen.keys())
@@ -130,13 +130,15 @@ def same_names(kind: str, resources: Mapping[Address, Any]) -> Iterator[tuple[Ad
             yield address, ("name",), f"has the same name in AWS as {other}: {thing.name}"
 
 
-def address_of(kind: str, name: str, environment: Environment) -> Address:
-    """The address where the spec has the thing of that name in IAM, or would have had it."""
-    wanted = names_of(kind, environment.resources)
-    keys = [address.key for address in wanted.values()]
-    return wanted.get(name.lower(), Address(kind, key_of(name, environment.name, keys)))
-
-
 def by_address(kind: str, found: Iterable[Found], environment: Environment) -> dict[Address, Found]:
-    """What was found, each at its address."""
-    return {address_of(kind, thing.name, environment): thing for thing in found}
+    """What was found, each at the address where the spec has it, or would have had it."""
+    wanted = names_of(kind, environment.resources)
+    taken = {address.key for address in wanted.values()}
+    placed: dict[Address, Found] = {}
+    for thing in sorted(found, key=lambda thing: thing.name):
+        address = wanted.get(thing.name.lower())
+        if address is None:
+            address = Address(kind, key_of(thing.name, environment.name, taken))
+            taken.add(address.key)
+        placed[address] = thing
+    return placed

@@ -10,7 +10,6 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
-    address_of,
     as_tags,
     by_address,
     parse_tags,
@@ -68,8 +67,8 @@ class FoundProfile:
     id: str
     path: str
     roles: tuple[str, ...]
-    role_addresses: frozenset[Address]
     tags: Mapping[str, str]
+    role_addresses: frozenset[Address] = frozenset()
     strangers: tuple[str, ...] = ()
 
     @property
@@ -117,16 +116,19 @@ class InstanceProfileKind:
         others = [name for name in (profile["InstanceProfileName"] for profile in listed) if name not in read]
         rest = reader.together(*(lambda name=name: _read(reader, name) for name in others))
         profiles = [*read.values(), *(profile for profile in rest if profile)]
-        return by_address(self.name, (_found(profile, environment) for profile in profiles), environment)
+        return by_address(self.name, map(_found, profiles), environment)
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         seen = world.seen_of(self.name)
         leaving = {at: thing for at, thing in seen.items() if _is_unmarked_leaving(at, thing, world)}
         strangers = _strangers(reader, [thing.arn for thing in leaving.values()], world.environment.name)
-        return seen | {
-            at: replace(thing, strangers=tuple(strangers[thing.arn]))
-            for at, thing in leaving.items()
-            if thing.arn in strangers
+        return {
+            at: replace(
+                thing,
+                role_addresses=_roles_of(thing, world),
+                strangers=tuple(strangers.get(thing.arn, ())) if at in leaving else (),
+            )
+            for at, thing in seen.items()
         }
 
     def compare(self, address: Address, world: World) -> Findings:
@@ -193,15 +195,18 @@ def _read(reader: Reader, name: str) -> dict[str, Any] | None:
     return profile
 
 
-def _found(profile: Mapping[str, Any], environment: Environment) -> FoundProfile:
-    roles = tuple(role["RoleName"] for role in profile["Roles"])
+def _roles_of(profile: FoundProfile, world: World) -> frozenset[Address]:
+    roles = world.seen_of("role")
+    return frozenset(at for at, seen in roles.items() if seen.role and seen.role.name in profile.roles)
+
+
+def _found(profile: Mapping[str, Any]) -> FoundProfile:
     return FoundProfile(
         name=profile["InstanceProfileName"],
         arn=profile["Arn"],
         id=profile["InstanceProfileId"],
         path=profile["Path"],
-        roles=roles,
-        role_addresses=frozenset(address_of("role", role, environment) for role in roles),
+        roles=tuple(role["RoleName"] for role in profile["Roles"]),
         tags=as_tags(profile.get("Tags")),
     )
 

@@ -10,8 +10,6 @@ from typing import Any
 from provisioner.model import Change
 from provisioner.render.as_json import jsonable
 
-# A fleet is counted by its instances; other kinds are counted by their own name.
-_COUNTED_AS = {"fleet": "instance"}
 _AWS_MANAGED = ":iam::aws:policy/"
 
 
@@ -24,13 +22,13 @@ def breakdown(changes: Iterable[Change]) -> str:
     """What changes concern, the most numerous first: `50 instances, 1 role, 1 instance profile`."""
     counted: Counter[str] = Counter()
     for change in changes:
-        counted[noun(change.address.kind)] += change.size
+        counted[noun(change)] += change.size
     return ", ".join(count(number, each) for each, number in counted.most_common() if number)
 
 
-def noun(kind: str) -> str:
-    """What one thing of a kind is called."""
-    return _COUNTED_AS.get(kind, kind.replace("_", " "))
+def noun(change: Change) -> str:
+    """What one thing that a change concerns is called."""
+    return change.unit or change.address.kind.replace("_", " ")
 
 
 def duration(seconds: float) -> str:

@@ -60,7 +60,7 @@ class Ledger:
 
 
 def _fleet_of(request: Request) -> str:
-    (key,) = (name for name, value in request.params.items() if value == "provisioner:fleet")
+    key = next(name for name, value in request.params.items() if value == "provisioner:fleet")
     return request.params[key.removesuffix("Key") + "Value"]
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -66,12 +67,26 @@ class Tearing:
         return Reply(reply.head, reply.body, (request.operation, request.nth) == self._torn)
 
 
+class Garbling:
+    """Something on the way puts a page of its own in the place of one reply."""
+
+    def __init__(self, operation: str, nth: int) -> None:
+        self._garbled = (operation, nth)
+
+    def __call__(self, request: Request, send: Send) -> Reply:
+        reply = send()
+        if (request.operation, request.nth) != self._garbled:
+            return reply
+        page = b"<html>Please log in to this network"
+        return Reply(f"HTTP/1.1 200 OK\r\nContent-Length: {len(page)}\r\n\r\n", page)
+
+
 @pytest.fixture
 def start(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Callable[[str], Trial]:
     return lambda command: Trial.of(command, aws, wire, nursery, tmp_path)
 
 
-def gets_over_it(trial: Trial, operation: str, nth: int, fault: Faulty) -> None:
+def gets_over_it(fault: Faulty, trial: Trial, operation: str, nth: int) -> None:
     """Asserts that a run ends right by itself."""
     trial.account.cloud.break_with(fault(operation, nth))
     trial.runs_right()
@@ -100,10 +115,7 @@ def says_that_it_may_not(trial: Trial, operation: str, nth: int) -> None:
 
 Check = Callable[[Trial, str, int], None]
 CHECKS: dict[str, Check] = {
-    **{
-        name: lambda trial, operation, nth, fault=fault: gets_over_it(trial, operation, nth, fault)
-        for name, fault in FAULTS.items()
-    },
+    **{name: partial(gets_over_it, fault) for name, fault in FAULTS.items()},
     "reply-torn": gets_over_a_torn_reply,
     "not-allowed": says_that_it_may_not,
 }
@@ -126,7 +138,14 @@ def test_a_launch(start: Callable[[str], Trial], check: Check) -> None:
     ],
 )
 def test_a_lost_reply(start: Callable[[str], Trial], command: str, operation: str) -> None:
-    gets_over_it(start(command), operation, 1, FAULTS["reply-lost"])
+    gets_over_it(FAULTS["reply-lost"], start(command), operation, 1)
+
+
+def test_a_reply_of_something_that_is_not_aws(start: Callable[[str], Trial]) -> None:
+    trial = start("apply")
+    trial.wire.put(Garbling("RunInstances", 1))
+    trial.runs_right()
+    trial.is_right()
 
 
 @pytest.mark.long

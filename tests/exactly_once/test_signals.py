@@ -1,4 +1,4 @@
-"""Interrupted: what is in flight is finished, nothing new is begun, and it is told what is done and what is not."""
+"""Interrupted: what is in flight is finished, nothing new is begun, and what is done and what not is told."""
 
 from __future__ import annotations
 

@@ -55,7 +55,7 @@ class Race:
         first, second = (each.end() for each in running)
         for ran in (first, second):
             assert ran.code in (0, 1), ran.said
-            assert ran.code == 0 or ran.err or "failed" in ran.out, ran.said
+            assert ran.code == 0 or "error:" in ran.err or "failed" in ran.out, ran.said
         for wire in self.wires:
             wire.put()
         return first, second
@@ -64,6 +64,7 @@ class Race:
         """Asserts that once all is shown one more run of a command is enough."""
         self.account.cloud.wait(LAG_S)
         self.account.cloud.mend()
+        assert set(self.account.cloud.ids(NAME)) == self.ledger.live
         words = ["--endpoint-url", self.wires[0].url, str(spec or self.account.spec)]
         ran = self.nursery.run(command, "--yes", *words)
         assert ran.code == 0, ran.said
@@ -96,6 +97,7 @@ def start(aws: Cloud, wire: Wire, other_wire: Wire, nursery: Nursery, tmp_path: 
             for fleet in ("numbered", "plain"):
                 race.ledger.count(fleet, set(aws.ids(NAME, fleet)))
         aws.break_with(lag_s=LAG_S if is_late else 0.0)
+        aws.wait(LAG_S)
         return race
 
     return start
@@ -104,7 +106,8 @@ def start(aws: Cloud, wire: Wire, other_wire: Wire, nursery: Nursery, tmp_path: 
 def same_spec(start: Start, number: int) -> None:
     """The same spec twice at once."""
     race = start(is_late=number % 2 == 1)
-    race.run(f"same {number}", "apply", "apply")
+    ran = race.run(f"same {number}", "apply", "apply")
+    assert [each.code for each in ran] == [0, 0], "\n".join(each.said for each in ran)
     race.one_more("apply")
     race.never_had_more_than(NUMBERED, PLAIN)
     race.account.is_as_the_spec_says()

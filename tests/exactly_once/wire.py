@@ -62,6 +62,7 @@ class Wire:
         self._under_way = 0
         self._counted: Counter[str] = Counter()
         self.requests: list[Request] = []
+        self.problems: list[Exception] = []
         self.between: tuple[Between, ...] = ()
         self._server = _Server((LOOPBACK, 0), _Handler)
         self._server.wire = self
@@ -91,6 +92,7 @@ class Wire:
         """Waits until nothing is under way any more."""
         with self._lock:
             assert self._lock.wait_for(lambda: self._under_way == 0, timeout=30)
+        assert not self.problems
 
     @property
     def writes(self) -> list[Request]:
@@ -152,6 +154,9 @@ class _Handler(BaseHTTPRequestHandler):
         try:
             reply = send()
         except (Cut, http.client.HTTPException, ConnectionError):
+            self._hang_up()
+        except Exception as problem:  # noqa: BLE001  what is between must not fail; `settle` tells
+            wire.problems.append(problem)
             self._hang_up()
         else:
             self._answer(reply)

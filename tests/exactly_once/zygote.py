@@ -62,8 +62,8 @@ def _warm_up() -> None:
     """Reads the service models once, for all forks."""
     session = boto3.Session()
     for service in ("ec2", "iam", "sts", "ssm"):
-        session.client(service, region_name="us-east-1")  # type: ignore[call-overload]
-    vars(provisioner.aws.boto3)["Session"] = lambda **_: session
+        session.client(service, region_name="us-east-1")
+    vars(boto3)["Session"] = lambda **_: session
     gc.collect()
     gc.freeze()
 

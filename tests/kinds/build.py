@@ -74,7 +74,7 @@ def found_role(**differing: Any) -> FoundRole:
         "permissions_boundary": None,
         "max_session_duration": 3600,
         "tags": OURS,
-        "profiles": (),
+        "profiles": {},
     }
     return FoundRole(**as_made | differing)
 

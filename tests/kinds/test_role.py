@@ -23,6 +23,7 @@ from tests.kinds.build import (
     told,
 )
 
+PATH = "/provisioner/env/"
 READ = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "s3:Get*", "Resource": "*"}]}
 READ_OTHERWISE = {
     "Version": "2012-10-17",
@@ -194,17 +195,32 @@ def test_a_role_without_our_tag_is_not_deleted() -> None:
 
 
 def test_a_role_in_somebody_elses_profile_is_not_deleted() -> None:
-    plan = planned(environment(), {ROLE: seen_role(profiles=("theirs",))})
+    plan = planned(environment(), {ROLE: seen_role(profiles={"theirs": "/"})})
     assert not plan.changes
     assert "theirs" in plan.refusals[0].message
 
 
 def test_a_role_in_our_own_profile_is_deleted_after_the_profile() -> None:
     plan = planned(
-        environment(), {ROLE: seen_role(profiles=("env-web",)), PROFILE: found_profile()}, destroying=True
+        environment(),
+        {ROLE: seen_role(profiles={"env-web": PATH}), PROFILE: found_profile()},
+        destroying=True,
     )
     assert [told(change) for change in plan.changes] == ["delete instance_profile/web", "delete role/web"]
     assert plan.changes[1].needs == {PROFILE}
+
+
+def test_a_role_in_a_profile_of_ours_that_is_gone_already_is_deleted() -> None:
+    plan = planned(environment(), {ROLE: seen_role(profiles={"env-web": PATH})}, destroying=True)
+    assert [told(change) for change in plan.changes] == ["delete role/web"]
+
+
+def test_a_role_in_a_profile_under_our_path_that_is_tagged_as_somebody_elses_is_not_deleted() -> None:
+    theirs = found_profile(tags={ENVIRONMENT_TAG: "theirs"})
+    plan = planned(
+        environment(), {ROLE: seen_role(profiles={"env-web": PATH}), PROFILE: theirs}, destroying=True
+    )
+    assert "env-web" in plan.refusals[0].message
 
 
 def test_a_policy_that_does_not_exist_is_refused_before_anything_is_made() -> None:

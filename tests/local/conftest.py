@@ -53,7 +53,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[LocalAws]:
     """The server process, in a state directory of its own."""
     directory = tempfile.mkdtemp(prefix="local-aws-")
     plain = bool(request.config.getoption("--plain-moto", default=False))
-    # Set only while it is needed: other tests of the same session have directories of their own.
+    # Set only while it is needed: other tests of the same run have directories of their own.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PROVISIONER_LOCAL_DIR", directory)
         running = start(0, local_aws.Faults(), plain) if plain else local_aws.up(port=0)

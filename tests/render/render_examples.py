@@ -1,5 +1,8 @@
 """Plans and outcomes to render, made as the kinds make them."""
 
+from dataclasses import replace
+from typing import Any
+
 from provisioner import policy
 from provisioner.model import (
     Action,
@@ -35,6 +38,11 @@ STORE = {
 }
 FIND = {"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::outages"}
 WRITE_OUTAGES = {"Version": "2012-10-17", "Statement": [STORE, FIND]}
+
+
+def _fleet_change(*arguments: Any, **more: Any) -> Change:
+    made = Change(*arguments, **more)
+    return replace(made, unit="instance")
 
 
 def ids(number: int, start: int = 0) -> tuple[str, ...]:
@@ -78,7 +86,7 @@ def new_profile() -> Change:
 
 def new_fleet(count: int = 50) -> Change:
     third = count // 3
-    return Change(
+    return _fleet_change(
         FLEET,
         Action.CREATE,
         f"launch {count} (0 of {count} running)",
@@ -133,7 +141,7 @@ def drifted() -> Plan:
             ),
             steps=(Call("iam", "UpdateRole"), Call("iam", "UpdateAssumeRolePolicy")),
         ),
-        Change(
+        _fleet_change(
             FLEET,
             Action.UPDATE,
             "tags differ on 50 members",
@@ -142,8 +150,10 @@ def drifted() -> Plan:
             size=50,
             steps=(Call("ec2", "CreateTags"),),
         ),
-        Change(FLEET, Action.CREATE, "launch 2 (48 of 50 running)", (FieldChange("count", 48, 50),), size=2),
-        Change(
+        _fleet_change(
+            FLEET, Action.CREATE, "launch 2 (48 of 50 running)", (FieldChange("count", 48, 50),), size=2
+        ),
+        _fleet_change(
             WEB,
             Action.REPLACE,
             "the image differs on 3 members",
@@ -152,7 +162,7 @@ def drifted() -> Plan:
             size=3,
             deferred="replacing members is not done yet; terminate them to have them launched anew",
         ),
-        Change(
+        _fleet_change(
             Address("fleet", "old"),
             Action.DELETE,
             "left the spec",
@@ -179,7 +189,7 @@ def refused() -> Plan:
 
 def destroyed() -> Plan:
     return plan(
-        Change(
+        _fleet_change(
             FLEET,
             Action.DELETE,
             "terminate 50",

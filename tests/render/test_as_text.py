@@ -212,7 +212,7 @@ def test_nobody_hides_one_instance_behind_and_1_more() -> None:
 
 @pytest.mark.parametrize("action", [Action.DELETE, Action.REPLACE])
 def test_every_instance_that_will_be_gone_is_named(action: Action) -> None:
-    change = Change(examples.FLEET, action, "why", instances=examples.ids(300), size=300)
+    change = Change(examples.FLEET, action, "why", instances=examples.ids(300), size=300, unit="instance")
     text = plan_text(examples.plan(change), 80)
     assert all(each in text.plain for each in change.instances)
     assert "! DESTROYS 300 instances." in text.plain.splitlines()
@@ -220,7 +220,13 @@ def test_every_instance_that_will_be_gone_is_named(action: Action) -> None:
 
 def test_nothing_is_destroyed_by_what_is_not_carried_out() -> None:
     change = Change(
-        examples.FLEET, Action.REPLACE, "why", instances=examples.ids(300), size=300, deferred="not now"
+        examples.FLEET,
+        Action.REPLACE,
+        "why",
+        instances=examples.ids(300),
+        size=300,
+        unit="instance",
+        deferred="not now",
     )
     text = plan_text(examples.plan(change), 80).plain
     assert "DESTROYS" not in text

@@ -167,11 +167,10 @@ class Cloud:
         pages = self.iam.get_paginator("list_instance_profiles").paginate(PathPrefix=prefix)
         return sorted(each["InstanceProfileName"] for page in pages for each in page["InstanceProfiles"])
 
-    def make_role(self, name: str, path: str = "/", **more: Any) -> None:
-        """Makes a role by hand."""
-        self.iam.create_role(
-            RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(EC2_TRUST), **more
-        )
+    def make_role(self, name: str, path: str = "/", **more: Any) -> str:
+        """Makes a role by hand and returns its name."""
+        self.iam.create_role(RoleName=name, Path=path, AssumeRolePolicyDocument=json.dumps(EC2_TRUST), **more)
+        return name
 
     def make_profile(self, name: str, role: str | None = None, path: str = "/", **more: Any) -> None:
         """Makes an instance profile by hand."""
@@ -188,20 +187,7 @@ class Cloud:
     # --- pictures: everything that can be seen of something, to compare before and after
 
     def picture_of_role(self, name: str) -> dict[str, Any]:
-        role = self.iam.get_role(RoleName=name)["Role"]
-        inline = self.iam.list_role_policies(RoleName=name)["PolicyNames"]
-        attached = self.iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]
-        return {
-            **{key: role.get(key) for key in ("Path", "AssumeRolePolicyDocument", "MaxSessionDuration")},
-            "Description": role.get("Description") or "",
-            "Boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
-            "Tags": tags_of(role),
-            "Attached": sorted(each["PolicyArn"] for each in attached),
-            "Inline": {
-                each: self.iam.get_role_policy(RoleName=name, PolicyName=each)["PolicyDocument"]
-                for each in sorted(inline)
-            },
-        }
+        return self._pictures_of_roles("/")[name]
 
     def picture_of_profile(self, name: str) -> dict[str, Any]:
         profile = self.iam.get_instance_profile(InstanceProfileName=name)["InstanceProfile"]
@@ -210,58 +196,77 @@ class Cloud:
 
     def picture_of_instance(self, instance: Mapping[str, Any]) -> dict[str, Any]:
         """All of an instance but what makes it this one: id, addresses, times and place."""
-        bound = instance.get("IamInstanceProfile")
-        options = instance.get("MetadataOptions", {})
-        return {
-            "State": instance["State"]["Name"],
-            "Type": instance["InstanceType"],
-            "Image": instance["ImageId"],
-            "Key": instance.get("KeyName"),
-            "Profile": bound["Arn"] if bound else None,
-            "BoundToProfileThatExists": bound is None or bound["Id"] == self._profile_id(bound["Arn"]),
-            "Groups": sorted(group["GroupName"] for group in instance.get("SecurityGroups", ())),
-            "Metadata": {key: value for key, value in sorted(options.items()) if key != "State"},
-            "Monitoring": instance["Monitoring"]["State"],
-            "Protected": self.attribute(instance, "disableApiTermination"),
-            "Shutdown": self.attribute(instance, "instanceInitiatedShutdownBehavior"),
-            "UserData": self.attribute(instance, "userData"),
-            "Tags": tags_of(instance),
+        (picture,) = self._pictures_of_instances([instance]).values()
+        hidden = {
+            "Protected": "disableApiTermination",
+            "Shutdown": "instanceInitiatedShutdownBehavior",
+            "UserData": "userData",
         }
-
-    def attribute(self, instance: Mapping[str, Any], name: str) -> Any:
-        """One attribute that DescribeInstances does not show."""
-        identifier = instance["InstanceId"]
-        answer = self.ec2.describe_instance_attribute(InstanceId=identifier, Attribute=name)
-        return answer[name[0].upper() + name[1:]].get("Value")
+        return picture | {key: self._attribute(instance, name) for key, name in hidden.items()}
 
     def picture(self, environment: str) -> dict[str, Any]:
         """Everything of one environment, without what changes when a thing is made again."""
         path = f"{PATH}{environment}/"
-        members = [self.picture_of_instance(each) for each in self.live(environment)]
+        members = self._pictures_of_instances(self.live(environment)).values()
         return {
-            "roles": {name: self.picture_of_role(name) for name in self.roles(path)},
+            "roles": self._pictures_of_roles(path),
             "profiles": {name: self.picture_of_profile(name) for name in self.profiles(path)},
-            "instances": _sorted(members),
+            "instances": sorted(members, key=lambda each: json.dumps(each, sort_keys=True)),
         }
 
     def everything(self) -> dict[str, Any]:
         """Everything in the account, with the ids of the instances."""
         return {
-            "roles": {name: self.picture_of_role(name) for name in self.roles("/")},
+            "roles": self._pictures_of_roles("/"),
             "profiles": {name: self.picture_of_profile(name) for name in self.profiles("/")},
-            "instances": {each["InstanceId"]: self.picture_of_instance(each) for each in self.live()},
+            "instances": self._pictures_of_instances(self.live()),
         }
 
-    def _profile_id(self, arn: str) -> str | None:
-        try:
-            found = self.iam.get_instance_profile(InstanceProfileName=arn.rsplit("/", 1)[-1])
-        except self.iam.exceptions.NoSuchEntityException:
-            return None
-        return str(found["InstanceProfile"]["InstanceProfileId"])
+    def _pictures_of_roles(self, prefix: str) -> dict[str, dict[str, Any]]:
+        details = self.iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)["RoleDetailList"]
+        listed = {each["RoleName"]: each for each in self.iam.list_roles(MaxItems=1000)["Roles"]}
+        return {
+            role["RoleName"]: {
+                "Path": role["Path"],
+                "Trust": role["AssumeRolePolicyDocument"],
+                "Description": listed[role["RoleName"]].get("Description", ""),
+                "Seconds": listed[role["RoleName"]]["MaxSessionDuration"],
+                "Boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+                "Tags": tags_of(role),
+                "Attached": sorted(each["PolicyArn"] for each in role["AttachedManagedPolicies"]),
+                "Inline": {each["PolicyName"]: each["PolicyDocument"] for each in role["RolePolicyList"]},
+            }
+            for role in details
+            if role["Path"].startswith(prefix)
+        }
+
+    def _pictures_of_instances(self, instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
+        profiles = self.iam.list_instance_profiles(MaxItems=1000)["InstanceProfiles"]
+        ids = {profile["Arn"]: profile["InstanceProfileId"] for profile in profiles}
+        return {each["InstanceId"]: _picture(each, ids) for each in instances}
+
+    def _attribute(self, instance: Mapping[str, Any], name: str) -> Any:
+        """One attribute that DescribeInstances does not show."""
+        identifier = instance["InstanceId"]
+        answer = self.ec2.describe_instance_attribute(InstanceId=identifier, Attribute=name)
+        return answer[name[0].upper() + name[1:]].get("Value")
 
 
-def _sorted(pictures: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    return sorted(pictures, key=lambda each: json.dumps(each, sort_keys=True))
+def _picture(instance: Mapping[str, Any], profile_ids: Mapping[str, str]) -> dict[str, Any]:
+    bound = instance.get("IamInstanceProfile")
+    options = instance.get("MetadataOptions", {})
+    return {
+        "State": instance["State"]["Name"],
+        "Type": instance["InstanceType"],
+        "Image": instance["ImageId"],
+        "Key": instance.get("KeyName"),
+        "Profile": bound["Arn"] if bound else None,
+        "BoundToProfileThatExists": bound is None or bound["Id"] == profile_ids.get(bound["Arn"]),
+        "Groups": sorted(group["GroupName"] for group in instance.get("SecurityGroups", ())),
+        "Metadata": {key: value for key, value in sorted(options.items()) if key != "State"},
+        "Monitoring": instance["Monitoring"]["State"],
+        "Tags": tags_of(instance),
+    }
 
 
 Deed = Callable[[Cloud], object]

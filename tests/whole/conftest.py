@@ -9,7 +9,6 @@ from typing import Any
 import boto3
 import pytest
 
-import provisioner.aws
 import provisioner.converge
 import provisioner.kinds.fleet.launch
 import provisioner.local as local_aws
@@ -54,7 +53,7 @@ def cloud(one_cloud: Cloud) -> Cloud:
 
 @pytest.fixture(scope="session")
 def session() -> boto3.Session:
-    """One session for all connections of one process: reading the service models takes a third of a second."""
+    """One session for all connections: reading the service models takes a third of a second."""
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
 
 
@@ -70,7 +69,7 @@ def program(
     monkeypatch.setenv("PROVISIONER_LOCAL", "1")
     monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(provisioner.aws.boto3, "Session", lambda **credentials: session)
+    monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.watch, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.converge, "PAUSES", (0.01, 0.05, 0.1))
     monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)

@@ -1,4 +1,4 @@
-"""What people are told when something is wrong: the operation, what it was about and the way out, never a traceback.
+"""What people are told when something is wrong: what failed, what of, and the way out; never a traceback.
 
 `run` itself checks the last of these, of every process.
 """
@@ -171,7 +171,8 @@ class TestPermissions:
         assert "ec2 RunInstances" in ran.words
         assert "need the permission ec2:RunInstances" in ran.words
         summary = ran.out.splitlines()
-        for word, address in (("done", "role/worker"), ("done", "profile/worker"), ("failed", "fleet/worker")):
+        became = {"role/worker": "done", "instance_profile/worker": "done", "fleet/worker": "failed"}
+        for address, word in became.items():
             assert any(line.startswith(word) and address in line for line in summary), ran.out
         assert cloud.roles() == cloud.profiles() == ["probe-worker"]
         assert cloud.ids() == []
@@ -294,8 +295,12 @@ class TestTheCommandLine:
         self, run: Run, program: Program, cloud: Cloud
     ) -> None:
         spec = program.write(having(PROBE, account_id="210987654321"))
-        for words in (["plan"], ["apply", "--yes"], ["destroy", "--yes"]):
-            ran = run(*words, spec)
+        for ran in (
+            run("plan", spec),
+            program.run("apply", "--yes", spec),
+            program.run("destroy", "--yes", spec),
+            program.run("status", spec),
+        ):
             assert ran.code == 3
             assert "210987654321" in ran.err
             assert "123456789012" in ran.err
@@ -334,11 +339,11 @@ class TestTheCommandLine:
         assert ran.out == ""
         assert cloud.operations() == []
 
-    def test_with_a_broken_spec_sends_nothing(self, tmp_path: Path, run: Run, cloud: Cloud) -> None:
+    def test_with_a_broken_spec_sends_nothing(self, tmp_path: Path, program: Program, cloud: Cloud) -> None:
         broken = tmp_path / "broken.yaml"
         broken.write_text("environment: probe\nregion: us-east-1\nfleets:\n  worker:\n    instance_typ: x\n")
         for words in (["plan"], ["apply", "--yes"], ["destroy", "--yes"], ["status"], ["validate"]):
-            ran = run(*words, broken)
+            ran = program.run(*words, broken)
             assert ran.code == 3
             assert f"{broken}:5:5" in ran.err
             assert "did you mean instance_type?" in ran.err
@@ -351,7 +356,7 @@ class TestTheCommandLine:
     def test_works_from_any_folder(self, run: Run, tmp_path: Path) -> None:
         assert run("validate", *sorted(SPECS.glob("*.yaml")), cwd=tmp_path).code == 0
         assert run("validate", "fifty-servers.yaml", cwd=SPECS).code == 0
-        assert ROOT != tmp_path
+        assert tmp_path != ROOT
 
 
 @pytest.mark.parametrize(

@@ -28,18 +28,16 @@ class TestFiftyServers:
             "arn:aws:iam::123456789012:instance-profile/provisioner/crunch/crunch-worker"
         }
 
-    def test_are_launched_with_one_call_a_subnet_and_named_each(self, program: Program, cloud: Cloud) -> None:
+    def test_are_launched_with_one_call_a_subnet_and_spread_evenly(
+        self, program: Program, cloud: Cloud
+    ) -> None:
         assert program.apply(FIFTY).code == 0
         servers = cloud.live()
         assert cloud.operations().count("RunInstances") == len({each["SubnetId"] for each in servers}) > 1
         zones = Counter(each["Placement"]["AvailabilityZone"] for each in servers)
         assert max(zones.values()) - min(zones.values()) <= 1
-        names = {tag["Value"] for each in servers for tag in each["Tags"] if tag["Key"] == "Name"}
-        assert names == {f"crunch-worker-{number:02d}" for number in range(1, 51)}
 
-    def test_need_no_call_that_writes_the_second_time(
-        self, program: Program, run: Run, cloud: Cloud
-    ) -> None:
+    def test_need_no_call_that_writes_the_second_time(self, program: Program, run: Run, cloud: Cloud) -> None:
         program.apply(FIFTY)
         cloud.forget_calls()
         again = run("apply", "--yes", FIFTY)

@@ -75,9 +75,9 @@ class TestPlansForPrograms:
 
 
 def test_an_apply_prints_one_object_for_programs_and_the_rest_for_people(
-    run: Run, program: Program
+    program: Program, cloud: Cloud
 ) -> None:
-    ran = run("apply", "--yes", "--format", "json", program.write(PROBE))
+    ran = program.apply(PROBE)
     assert ran.code == 0
     assert set(ran.data) == {"format_version", "environment", "done", "failed", "skipped", "left"}
     assert ran.became("done") == ["role/worker", "instance_profile/worker", "fleet/worker"]
@@ -107,13 +107,11 @@ def test_a_status_shows_members_with_all_that_is_asked_for(program: Program, clo
     assert cloud.writes().count("RunInstances") == 2
 
 
-def test_a_status_for_people_names_every_member_and_where_it_is(
-    run: Run, program: Program, cloud: Cloud
-) -> None:
+def test_a_status_for_people_names_every_member_and_where_it_is(program: Program, cloud: Cloud) -> None:
     spec = program.write(PROBE)
-    assert "0 of 2" in run("status", spec).out
+    assert "0 of 2" in program.run("status", spec).out
     program.apply(spec)
-    text = run("status", spec).out
+    text = program.run("status", spec).out
     assert "2 of 2" in text
     assert "LOCAL" in text
     for member in cloud.live():
@@ -205,7 +203,9 @@ class TestTheLocalAws:
         assert run("local", "status", env=env).code == 1
         assert run("local", "up", "--port", "0", env=env).code == 0
         try:
-            assert run("plan", "--local", program.write(PROBE), env=env | {"PROVISIONER_LOCAL": None}).code == 0
+            assert (
+                run("plan", "--local", program.write(PROBE), env=env | {"PROVISIONER_LOCAL": None}).code == 0
+            )
         finally:
             assert run("local", "down", env=env).code == 0
         assert run("local", "status", env=env).code == 1

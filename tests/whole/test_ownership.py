@@ -7,7 +7,6 @@ from typing import Any
 import pytest
 
 from .cloud import Cloud, as_list, where
-from .conftest import Run
 from .program import Program
 from .specs import IMAGE, PROBE, ROLES_ONLY, called, having, lacking
 
@@ -65,11 +64,11 @@ def test_a_name_that_is_taken_between_plan_and_apply_is_refused_then(
         assert cloud.picture_of_profile(NAME) == {"Path": "/", "Roles": [], "Tags": {}}
 
 
-def test_our_role_in_a_foreign_profile_is_not_deleted(run: Run, program: Program, cloud: Cloud) -> None:
+def test_our_role_in_a_foreign_profile_is_not_deleted(program: Program, cloud: Cloud) -> None:
     program.apply(ROLES_ONLY)
     cloud.make_profile("theirs", NAME)
     cloud.forget_calls()
-    refused = run("destroy", "--yes", program.write(ROLES_ONLY))
+    refused = program.destroy(ROLES_ONLY)
     assert refused.code == 4
     assert "theirs" in refused.words
     assert cloud.writes() == []
@@ -80,13 +79,13 @@ def test_our_role_in_a_foreign_profile_is_not_deleted(run: Run, program: Program
 
 
 def test_our_profile_on_an_instance_that_somebody_bound_by_hand_is_not_deleted(
-    run: Run, program: Program, cloud: Cloud
+    program: Program, cloud: Cloud
 ) -> None:
     program.apply(ROLES_ONLY)
     box = cloud.stranger()
     cloud.ec2.associate_iam_instance_profile(InstanceId=box, IamInstanceProfile={"Name": NAME})
     cloud.forget_calls()
-    refused = run("destroy", "--yes", program.write(ROLES_ONLY))
+    refused = program.destroy(ROLES_ONLY)
     assert refused.code == 4
     assert box in refused.words
     assert cloud.writes() == []
@@ -110,14 +109,12 @@ def test_what_lies_at_our_path_without_our_tag_is_not_deleted(
     assert cloud.everything() == before
 
 
-def test_protected_members_are_not_terminated_until_the_spec_says_so(
-    run: Run, program: Program, cloud: Cloud
-) -> None:
+def test_protected_members_are_not_terminated_until_the_spec_says_so(program: Program, cloud: Cloud) -> None:
     spec = having(PROBE, fleets__worker__termination_protection=True)
     program.apply(spec)
     before = cloud.everything()
     cloud.forget_calls()
-    refused = run("destroy", "--yes", program.write(spec))
+    refused = program.destroy(spec)
     assert refused.code == 4
     assert "protection" in refused.words
     assert program.apply(having(spec, fleets__worker__count=1)).code == 4

@@ -16,7 +16,8 @@ ROLE, PROFILE, FLEET = "role/worker", "instance_profile/worker", "fleet/worker"
 SPARE_ROLE = having(ROLES_ONLY, roles__spare={"managed_policies": ["ReadOnlyAccess"]})
 SPARE = having(SPARE_ROLE, instance_profiles__spare={"role": "spare"})
 TWO_FLEETS = having(
-    PROBE, fleets__batch={"count": 1, "instance_profile": "worker", "image": IMAGE, "instance_type": "t3.micro"}
+    PROBE,
+    fleets__batch={"count": 1, "instance_profile": "worker", "image": IMAGE, "instance_type": "t3.micro"},
 )
 
 Check = Callable[[Cloud], object]
@@ -24,7 +25,7 @@ Check = Callable[[Cloud], object]
 
 @dataclass(frozen=True)
 class Edit:
-    """From one spec to another; `named` is all that the plan has to show, `check` what has to be true then."""
+    """From one spec to another; `named` is all that the plan shows, `check` what has to be true then."""
 
     name: str
     before: dict[str, Any]
@@ -38,9 +39,9 @@ def members(cloud: Cloud) -> list[dict[str, Any]]:
 
 
 def all_members(**fields: Any) -> Check:
-    return lambda cloud: all(
-        {key: member[key] for key in fields} == fields for member in members(cloud)
-    ) and members(cloud)
+    return lambda cloud: (
+        all({key: member[key] for key in fields} == fields for member in members(cloud)) and members(cloud)
+    )
 
 
 def fleet(title: str, /, *fields: str, check: Check, **settings: Any) -> Edit:
@@ -105,8 +106,9 @@ EDITS = (
             (PROFILE, "update", "role"),
             ("role/probe-worker", "delete", ""),
         },
-        lambda cloud: cloud.roles() == ["other"]
-        and cloud.picture_of_profile("probe-worker")["Roles"] == ["other"],
+        lambda cloud: (
+            cloud.roles() == ["other"] and cloud.picture_of_profile("probe-worker")["Roles"] == ["other"]
+        ),
     ),
     Edit(
         "a profile holds another role",
@@ -124,8 +126,10 @@ EDITS = (
             (FLEET, "update", "instance_profile"),
             ("instance_profile/probe-worker", "delete", ""),
         },
-        lambda cloud: cloud.profiles() == ["other"]
-        and {cloud.profile_on(each) for each in cloud.ids("probe")} == {"other"},
+        lambda cloud: (
+            cloud.profiles() == ["other"]
+            and {cloud.profile_on(each) for each in cloud.ids("probe")} == {"other"}
+        ),
     ),
     Edit(
         "a fleet has no profile any more",
@@ -170,10 +174,7 @@ EDITS = (
         "others may act as a role",
         "trust",
         trust=["ec2.amazonaws.com", "ssm.amazonaws.com"],
-        check=lambda cloud: len(
-            picture(cloud)["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"]
-        )
-        == 2,
+        check=lambda cloud: len(picture(cloud)["Trust"]["Statement"][0]["Principal"]["Service"]) == 2,
     ),
     role(
         "a role has more tags",
@@ -263,8 +264,9 @@ EDITS = (
         "members have numbers in their names",
         "name",
         name="server-{index:03d}",
-        check=lambda cloud: {member["Tags"]["Name"] for member in members(cloud)}
-        == {"server-001", "server-002"},
+        check=lambda cloud: (
+            {member["Tags"]["Name"] for member in members(cloud)} == {"server-001", "server-002"}
+        ),
     ),
     fleet(
         "members have a tag more",

@@ -13,10 +13,9 @@ from provisioner.kinds.fleet.compare import compare_fleet
 from provisioner.kinds.fleet.desired import Fleet, parse_fleet
 from provisioner.kinds.fleet.seen import STRAYS, SeenFleet, find_fleets, look_around
 from provisioner.kinds.fleet.settings import SETTINGS, differs
-from provisioner.kinds.iam import address_of
 from provisioner.kinds.instances import Instance, find_associations
-from provisioner.model import Address, Desired, Environment, Findings, Note, Seen
-from provisioner.naming import FLEET_TAG, iam_path
+from provisioner.model import Address, Desired, Environment, Findings, Note, Refusal, Seen
+from provisioner.naming import FLEET_TAG
 
 
 class FleetKind:
@@ -30,10 +29,8 @@ class FleetKind:
         return ()
 
     def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
-        return {
-            Address(self.name, key): replace(seen, uses=_bound_to(seen.members, environment))
-            for key, seen in find_fleets(reader, environment.name, datetime.now(UTC)).items()
-        }
+        fleets = find_fleets(reader, environment.name, datetime.now(UTC))
+        return {Address(self.name, key): seen for key, seen in fleets.items()}
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         addresses = {
@@ -47,7 +44,7 @@ class FleetKind:
     def compare(self, address: Address, world: World) -> Findings:
         seen: SeenFleet = world.seen(address) or SeenFleet()
         if address.key == STRAYS:
-            return _strays(address, seen)
+            return _strays(address, seen, world.destroying)
         return compare_fleet(address, world.desired(address), seen, world)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
@@ -60,11 +57,15 @@ class FleetKind:
         }
 
 
-def _bound_to(members: Iterable[Instance], environment: Environment) -> frozenset[Address]:
+def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     """The environment's own profiles that members are bound to."""
-    path = f":instance-profile{iam_path(environment.name)}"
-    names = {each.profile.name for each in members if each.profile and path in each.profile.arn}
-    return frozenset(address_of("instance_profile", name, environment) for name in names)
+    arns = {each.profile.arn for each in members if each.profile}
+    profiles = world.seen_of("instance_profile")
+    return frozenset(
+        at
+        for at, profile in profiles.items()
+        if profile.arn in arns and profile.is_owned_by(world.environment.name)
+    )
 
 
 def _bound_wrong(address: Address, world: World) -> list[Instance]:
@@ -84,6 +85,7 @@ def _closer(
 ) -> SeenFleet:
     fleet: Any = world.environment.resources.get(address)
     seen: SeenFleet = world.seen(address) or SeenFleet()
+    seen = replace(seen, uses=_bound_to(seen.members, world))
     if fleet is None or (world.destroying and not seen.partly_seen):
         return seen
     launching = len(seen.members) < fleet.count or bool(seen.partly_seen)
@@ -94,10 +96,12 @@ def _closer(
     return replace(seen, surroundings=surroundings, trouble=trouble, associations=ours)
 
 
-def _strays(address: Address, seen: SeenFleet) -> Findings:
-    ids = ", ".join(member.id for member in seen.members)
-    if not ids:
+def _strays(address: Address, seen: SeenFleet, destroying: bool) -> Findings:
+    if not seen.members:
         return Findings()
-    return Findings(
-        notes=(Note(address, f"{ids}: of this environment, but without the tag {FLEET_TAG}; left alone"),)
-    )
+    ids = ", ".join(member.id for member in seen.members)
+    message = f"{ids} of this environment without the tag {FLEET_TAG}"
+    if destroying:
+        hint = "put the tag back, or terminate by hand what nobody needs"
+        return Findings(refusals=(Refusal(address, message, hint),))
+    return Findings(notes=(Note(address, f"{message}; left alone"),))

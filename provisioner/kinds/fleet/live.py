@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.settings import read_record, write_record
+from provisioner.kinds.fleet.settings import launch_record, read_record, write_record
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, Step, Together
@@ -20,6 +20,9 @@ METADATA = {
     "metadata.instance_tags": "InstanceMetadataTags",
 }
 
+# Live settings that only the launch record shows, and how it calls them.
+RECORDED = {"termination_protection": "protection", "shutdown_behavior": "shutdown"}
+
 
 def live_steps(
     path: str, fleet: Fleet, members: Sequence[Instance], groups: Mapping[str, str], wanted: Any
@@ -31,33 +34,34 @@ def live_steps(
     if path == "monitoring":
         operation = "MonitorInstances" if fleet.monitoring else "UnmonitorInstances"
         return tuple(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS))
-    if path == "security_groups":
-        groups_wanted = [groups[group] for group in fleet.security_groups]
-        return _each(ids, "ModifyInstanceAttribute", {"Groups": groups_wanted})
-    if path == "termination_protection":
-        protection = {"DisableApiTermination": {"Value": fleet.termination_protection}}
-        return _recorded(members, protection, "protection", wanted)
-    shutdown = {"InstanceInitiatedShutdownBehavior": {"Value": fleet.shutdown_behavior}}
-    return _recorded(members, shutdown, "shutdown", wanted)
+    return _each(
+        ids, "ModifyInstanceAttribute", {"Groups": [groups[group] for group in fleet.security_groups]}
+    )
+
+
+def recorded_steps(fleet: Fleet, members: Sequence[Instance], paths: Sequence[str]) -> tuple[Step, ...]:
+    """The steps that change attributes which DescribeInstances does not show, then write them down.
+
+    In this order a crash in between leads to the same change once more, never to a record that is wrong. All
+    of a member's record is written at once, so that two changes of it cannot undo each other.
+    """
+    attributes: dict[str, Mapping[str, Any]] = {
+        "termination_protection": {"DisableApiTermination": {"Value": fleet.termination_protection}},
+        "shutdown_behavior": {"InstanceInitiatedShutdownBehavior": {"Value": fleet.shutdown_behavior}},
+    }
+    ids = [member.id for member in members]
+    changed = {RECORDED[path]: launch_record(fleet)[RECORDED[path]] for path in paths}
+    records: dict[str, list[str]] = {}
+    for member in members:
+        records.setdefault(write_record(read_record(member) | changed), []).append(member.id)
+    written = tuple(
+        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
+        for record, those in records.items()
+        for part in chunks(those, MOST_IDS)
+    )
+    modified = (step for path in paths for step in _each(ids, "ModifyInstanceAttribute", attributes[path]))
+    return (*modified, *written)
 
 
 def _each(ids: Sequence[str], operation: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
     return (Together(tuple(Call("ec2", operation, {"InstanceId": each, **params}) for each in ids)),)
-
-
-def _recorded(
-    members: Sequence[Instance], attribute: Mapping[str, Any], name: str, value: str
-) -> tuple[Step, ...]:
-    """Change an attribute that DescribeInstances does not show, then write it down.
-
-    In this order a crash in between leads to the same change once more, never to a record that is wrong.
-    """
-    records: dict[str, list[str]] = {}
-    for member in members:
-        records.setdefault(write_record(read_record(member) | {name: value}), []).append(member.id)
-    written = tuple(
-        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
-        for record, ids in records.items()
-        for part in chunks(ids, MOST_IDS)
-    )
-    return (*_each([member.id for member in members], "ModifyInstanceAttribute", attribute), *written)

@@ -20,6 +20,7 @@ from provisioner.kinds.role.compare import create_role, delete_role, update_role
 from provisioner.kinds.role.desired import Role, parse_role
 from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles, unknown_policies
 from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
+from provisioner.naming import iam_path
 
 
 class RoleKind:
@@ -99,12 +100,7 @@ def _refuse_policy(address: Address, arn: str, hint: str) -> Refusal:
 def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
     if standing(found.path, found.tags, world.environment.name) is Standing.UNTAGGED:
         return Findings(refusals=(refuse_untagged(address, "role", found.name),))
-    ours = {
-        profile.name
-        for profile in world.seen_of("instance_profile").values()
-        if profile.is_owned_by(world.environment.name)
-    }
-    foreign = [profile for profile in found.profiles if profile not in ours]
+    foreign = _foreign_profiles(found, world)
     if foreign:
         return Findings(
             refusals=(
@@ -117,3 +113,20 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
         )
     reason = "destroying" if world.destroying else "no longer in the spec"
     return Findings(changes=(delete_role(address, found, reason),))
+
+
+def _foreign_profiles(found: FoundRole, world: World) -> list[str]:
+    """The profiles that hold the role and are not ours, by name.
+
+    One under our path that was not seen itself was deleted a moment ago: IAM's answers need not agree.
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
+    """
+    environment = world.environment.name
+    seen = {profile.name: profile for profile in world.seen_of("instance_profile").values()}
+    return sorted(
+        name
+        for name, path in found.profiles.items()
+        if not (
+            seen[name].is_owned_by(environment) if name in seen else path.startswith(iam_path(environment))
+        )
+    )

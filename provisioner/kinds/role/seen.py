@@ -21,7 +21,10 @@ from provisioner.naming import iam_path
 
 @dataclass(frozen=True)
 class FoundRole:
-    """A role that exists: policy documents as IAM keeps them; `profiles` are those that hold it."""
+    """A role that exists: policy documents as IAM keeps them.
+
+    `profiles` are the names of those that hold it, each with its path.
+    """
 
     name: str
     arn: str
@@ -33,7 +36,7 @@ class FoundRole:
     permissions_boundary: str | None
     max_session_duration: int
     tags: Mapping[str, str]
-    profiles: tuple[str, ...]
+    profiles: Mapping[str, str]
 
 
 @dataclass(frozen=True)
@@ -129,9 +132,10 @@ def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
         permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
         max_session_duration=listed.get("MaxSessionDuration", 3600),
         tags=as_tags(detail.get("Tags")),
-        profiles=tuple(
-            sorted(profile["InstanceProfileName"] for profile in detail.get("InstanceProfileList", ()))
-        ),
+        profiles={
+            profile["InstanceProfileName"]: profile["Path"]
+            for profile in detail.get("InstanceProfileList", ())
+        },
     )
 
 

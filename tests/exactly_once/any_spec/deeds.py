@@ -306,6 +306,9 @@ DEEDS: dict[str, Callable[[Hand], object]] = {
     ),
 }
 
+# After these, a member is no longer counted among those that it was launched with.
+LEAVING = ("a member leaves its fleet", "a member is disowned", "a member joins another fleet")
+
 
 def do(deed: str, hand: Hand) -> bool:
     """Does it; False when there was nothing to do it to, or AWS did not let it happen."""

@@ -60,7 +60,7 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     allow("s3:GetObject", f"arn:aws:s3:::{LONG}1"),
     allow("s3:GetObject", f"arn:aws:s3:::{LONG}2"),
 )
-NAMES = ("shared", "any-shared", "Any-R1", "any-p1", TAKEN)
+NAMES = ("shared", "any-shared", "any-r1", "Any-R1", "any-p1", TAKEN)
 
 
 def seldom(wanted: st.SearchStrategy[Any], one_in: int = 3) -> st.SearchStrategy[Any]:
@@ -106,7 +106,7 @@ profile = entry(role=st.sampled_from(ROLES), name=seldom(st.sampled_from(NAMES),
 groups = some(("default", "web", "db"), least=1).flatmap(
     lambda names: st.tuples(*(st.sampled_from([name, f"@group {name}@"]) for name in names)).map(list)
 )
-place = st.one_of(
+place: st.SearchStrategy[Spec] = st.one_of(
     st.just({}),
     some("abc", least=1).map(lambda zones: {"availability_zones": [f"us-east-1{zone}" for zone in zones]}),
     some("abcdf", least=1, most=3).map(lambda zones: {"subnets": [f"@subnet {zone}@" for zone in zones]}),
@@ -139,7 +139,7 @@ fleet = st.builds(
         ebs_optimized=seldom(st.booleans(), 8),
         termination_protection=seldom(st.booleans(), 5),
         shutdown_behavior=seldom(st.sampled_from(["stop", "terminate"])),
-        associate_public_ip=seldom(st.booleans(), 8),
+        associate_public_ip=seldom(st.booleans(), 10),
         tags=seldom(tags),
     ),
     place,
@@ -159,7 +159,7 @@ head = entry(
     region=st.just("us-east-1"),
     account_id=seldom(st.just("123456789012")),
     tags=seldom(tags, 2),
-    ignore_tags=seldom(st.sampled_from([["CostCenter"], ["aws:*", "Cost*"]]), 2),
+    ignore_tags=seldom(st.sampled_from([["CostCenter"]] * 4 + [["aws:*", "Cost*"]] * 3 + [["stage"]]), 2),
 )
 
 
@@ -183,6 +183,13 @@ def environments(draw: st.DrawFn, before: Spec | None = None) -> Spec:
         if entries:
             spec[section] = entries
     return made_sound(spec)
+
+
+@st.composite
+def pairs(draw: st.DrawFn) -> tuple[Spec, Spec]:
+    """What is there, and what is to be."""
+    first = draw(environments())
+    return first, draw(environments(first))
 
 
 def made_sound(spec: Spec) -> Spec:
@@ -224,8 +231,8 @@ def _named_once(entries: Spec) -> Spec:
     once: Spec = {key: each for key, each in entries.items() if "name" not in each}
     for key, each in entries.items():
         if "name" in each:
-            names = {name_of(other, raw).lower() for other, raw in once.items() if other != key}
-            once[key] = _without(each, "name") if name_of(key, each).lower() in names else each
+            taken = {name_of(other, raw).lower() for other, raw in once.items() if other != key}
+            once[key] = _without(each, "name") if name_of(key, each).lower() in taken else each
     # A name taken away can be one that another entry has been given.
     names = [name_of(key, each).lower() for key, each in once.items()]
     return (
@@ -235,11 +242,9 @@ def _named_once(entries: Spec) -> Spec:
 
 def _fitting(role: Spec) -> Spec:
     """At most one long policy: the others become short."""
-    long = [name for name, text in role.get("inline_policies", {}).items() if LONG in str(text)]
-    if len(long) < 2:
-        return role
-    short = dict.fromkeys(long[1:], DOCUMENTS[0])
-    return role | {"inline_policies": role["inline_policies"] | short}
+    long = [name for name, document in role.get("inline_policies", {}).items() if LONG in str(document)]
+    short = {name: DOCUMENTS[0] for name in long[1:]}
+    return role | {"inline_policies": role["inline_policies"] | short} if short else role
 
 
 def _existing(key: str, entries: Spec) -> str:

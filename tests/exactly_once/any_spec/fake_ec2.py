@@ -53,7 +53,8 @@ class Machines:
                     machine.profile = machine.association = None
 
     def _become(self, machine: Machine, through: str, to: str) -> None:
-        machine.state, machine.next, machine.due = through, to, self.time.now + self.slow
+        machine.state, machine.next = through, to
+        machine.due, machine.lasts = self.time.now + self.slow, self.slow
 
     def let_pass(self, hours: int) -> None:
         """All that is terminated is forgotten; what lives was launched that much longer ago."""
@@ -93,7 +94,7 @@ class Machines:
         NetworkInterfaces: tuple[dict[str, Any], ...] = (),
         IamInstanceProfile: Mapping[str, str] | None = None,
         KeyName: str | None = None,
-        UserData: str = "",
+        UserData: str | bytes = "",
         EbsOptimized: bool = False,
         BlockDeviceMappings: tuple[dict[str, Any], ...] = (),
         DisableApiTermination: bool = False,
@@ -123,26 +124,26 @@ class Machines:
         for number in range(MaxCount):
             identifier = "i-" + hashlib.sha256(f"{zone} {ClientToken} {number}".encode()).hexdigest()[:17]
             machine = Machine(
-                identifier,
-                zone,
-                subnet,
-                self.today,
-                InstanceType,
-                ImageId,
-                dict(tags["instance"]),
-                ClientToken,
-                KeyName,
-                tuple(interface.get("Groups", ())) or (next(iter(GROUPS)),),
-                METADATA | dict(MetadataOptions),
-                Monitoring["Enabled"],
-                EbsOptimized,
-                Placement.get("Tenancy", "default"),
-                DisableApiTermination,
-                InstanceInitiatedShutdownBehavior,
-                UserData,
-                list(BlockDeviceMappings),
-                tags.get("volume", {}),
-                interface.get("AssociatePublicIpAddress"),
+                id=identifier,
+                zone=zone,
+                subnet=subnet,
+                launched=self.today,
+                type=InstanceType,
+                image=ImageId,
+                tags=dict(tags["instance"]),
+                token=ClientToken,
+                key=KeyName,
+                groups=tuple(interface.get("Groups", ())) or (next(iter(GROUPS)),),
+                metadata=METADATA | dict(MetadataOptions),
+                monitoring=Monitoring["Enabled"],
+                ebs_optimized=EbsOptimized,
+                tenancy=Placement["Tenancy"],
+                protected=DisableApiTermination,
+                shutdown=InstanceInitiatedShutdownBehavior,
+                user_data=UserData.decode() if isinstance(UserData, bytes) else UserData,
+                devices=list(BlockDeviceMappings),
+                volume_tags=tags.get("volume", {}),
+                public_ip=interface.get("AssociatePublicIpAddress"),
             )
             self._become(machine, "pending", "running")
             if profile:

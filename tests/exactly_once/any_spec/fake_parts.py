@@ -95,6 +95,7 @@ class Machine:
     state: str = "running"
     next: str = ""
     due: float = 0.0
+    lasts: float = 0.0
     profile: tuple[str, str] | None = None
     association: str | None = None
     bindings: int = 0

@@ -51,6 +51,17 @@ def picture(aws: FakeAws) -> Picture:
     return copy.deepcopy(Picture(aws.iam.roles, aws.iam.profiles, aws.ec2.machines))
 
 
+def settled(seen: Picture) -> Picture:
+    """The same when every change of state that has begun is over."""
+    machines = {}
+    for each, machine in seen.machines.items():
+        machines[each] = now = copy.copy(machine)
+        now.state, now.next, now.due, now.lasts = machine.next or machine.state, "", 0.0, 0.0
+        if now.state == "terminated":
+            now.profile = now.association = None
+    return Picture(seen.roles, seen.profiles, machines)
+
+
 def fleet_of(machine: Machine) -> str | None:
     """The fleet of the environment that an instance belongs to."""
     return machine.tags.get(FLEET) if machine.tags.get(OWNER) == ENVIRONMENT else None
@@ -84,6 +95,13 @@ def selected(raw: Spec, before: Picture) -> set[str]:
     return {each for each, one in before.live.items() if wanted <= one.tags.items()}
 
 
+def members_wanted(spec: Spec, before: Picture) -> Iterator[tuple[Spec, Machine]]:
+    """Each member of each fleet that the spec has, with what the spec says of that."""
+    for key, raw in spec.get("fleets", {}).items():
+        for member in before.members(key).values():
+            yield raw, member
+
+
 # --- what has to be refused
 
 
@@ -113,11 +131,11 @@ def _refused_profiles(spec: Spec, before: Picture) -> Iterator[str]:
     for name, profile in before.profiles.items():
         if name in wanted:
             if not is_ours(profile):
-                yield f"profile {profile.name}"
+                yield f"instance_profile {profile.name}"
         elif is_ours(profile):
             strangers = bound_to(profile, before.strangers())
             if OWNER not in profile.tags or (strangers and MARK not in profile.tags):
-                yield f"profile {profile.name}"
+                yield f"instance_profile {profile.name}"
 
 
 def _refused_fleets(spec: Spec, before: Picture) -> Iterator[str]:
@@ -354,7 +372,8 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture) -> None:
                 assert now.profile is None, f"{each} is still attached to {now.profile}"
             else:
                 assert now.profile == machine.profile, f"{each} was not ours to attach or free"
-        now.profile, now.state, now.next, now.due = machine.profile, machine.state, machine.next, machine.due
+        now.profile, now.state, now.next = machine.profile, machine.state, machine.next
+        now.due, now.lasts = machine.due, machine.lasts
         assert now == machine, f"{each} is not ours and was changed"
         assert after.machines[each].is_live == machine.is_live
 

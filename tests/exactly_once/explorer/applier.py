@@ -39,16 +39,6 @@ def real_plan(desired: Environment, seen: SeenFleet) -> Plan:
     return planned(desired, {FLEET: seen})
 
 
-@dataclass(frozen=True)
-class Protocol:
-    """The functions that are explored. The ones given here are the real ones."""
-
-    name: str = "as it is"
-    plan: Callable[[Environment, SeenFleet], Plan] = real_plan
-    sent: Callable[[Call, str], Call] = lambda call, who: call
-    answered: Callable[[Answer], Answer] = lambda answer: answer
-
-
 class Run(NamedTuple):
     """An apply under way.
 
@@ -65,12 +55,26 @@ class Run(NamedTuple):
     ripe: frozenset[str] = frozenset()
 
 
+@dataclass(frozen=True)
+class Protocol:
+    """The functions that are explored. The ones given here are the real ones.
+
+    `plan` is what plans; `sent` may change a launch before it is sent, given what is unique to it and
+    the run that sends it, `answered` may change the answer to anything.
+    """
+
+    name: str = "as it is"
+    plan: Callable[[Environment, SeenFleet], Plan] = real_plan
+    sent: Callable[[Call, str, Run], Call] = lambda call, who, run: call
+    answered: Callable[[Answer], Answer] = lambda answer: answer
+
+
 class Next(NamedTuple):
     """What a run does next: ask one of several things, look again, or end."""
 
     requests: tuple[tuple[Path, Request], ...] = ()
     again: Again = Again.NO
-    failure: str | None = None
+    failure: str = ""
 
 
 class _Asked(Exception):
@@ -187,19 +191,40 @@ class Applier:
 
     def start(self, shown: Shown) -> Run | None:
         """A run that has made its plan, and had it approved; None: there is nothing to do."""
-        return Run(shown, shown) if self.plan(shown).changes else None
+        return self._until_asking(Run(shown, shown))[0] if self.plan(shown).changes else None
 
     def look_again(self, run: Run, shown: Shown) -> Run | None:
         """The run with a new plan; None: it is at its end."""
-        by_launch = {answer.ids[0][0]: answer for answer in (*run.earlier, *_launches_in(run.log))}
-        earlier = tuple(sorted(by_launch.values()))
-        plan = self.plan(shown, earlier)
+        plan = self.plan(shown, run.earlier)
         if not plan.changes or plan.refusals or beyond(self.plan(run.approved), plan):
             return None
-        return run._replace(shown=shown, earlier=earlier, log=())
+        return self._until_asking(run._replace(shown=shown))[0]
+
+    def answered(self, run: Run, path: Path, answer: Answer) -> tuple[Run | None, str]:
+        """The run with one more answer, and what it then fails with, if anything."""
+        return self._until_asking(_with_answer(run, path, answer))
+
+    def _until_asking(self, run: Run) -> tuple[Run | None, str]:
+        """The run after what concerns nobody else.
+
+        That is looking at the clock, ending, and forgetting, before it looks again, all but the launches
+        that it knows the answers to.
+        """
+        wants = self.next(run)
+        for path, request in wants.requests:
+            if isinstance(request, Since):
+                age = Answer((("", "", True),) if request.what in run.ripe else ())
+                run = run._replace(asked=run.asked | {request.what})
+                return self._until_asking(_with_answer(run, path, age))
+        if wants.requests:
+            return run, ""
+        if wants.again is Again.NO:
+            return None, wants.failure
+        by_launch = {each.ids[0][0]: each for each in (*run.earlier, *_launches_in(run.log))}
+        return run._replace(shown=None, earlier=tuple(sorted(by_launch.values())), log=()), wants.failure
 
     def next(self, run: Run) -> Next:
-        """What the run asks for next."""
+        """What the run asks for next; nothing when it is about to look again."""
         if run.shown is None:
             return Next(again=Again.SOON)
         key = (run.shown, run.earlier, run.log)
@@ -221,8 +246,7 @@ class Applier:
         return Next()
 
 
-def answered(run: Run, path: Path, answer: Answer) -> Run:
-    """The run with one more answer."""
+def _with_answer(run: Run, path: Path, answer: Answer) -> Run:
     log = dict(run.log)
     log[path] = (*log.get(path, ()), answer)
     return run._replace(log=tuple(sorted(log.items())))

@@ -7,7 +7,6 @@ https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
@@ -40,7 +39,7 @@ class Launched(NamedTuple):
 
     def id(self, index: int) -> str:
         """A name that does not depend on the order in which things happened."""
-        return f"i-{_short(self.token, str(self.asked))}{index}"
+        return _name(self.token, self.asked, index)
 
 
 class Answer(NamedTuple):
@@ -59,17 +58,27 @@ FACTS: dict[str, tuple[Launched, dict[str, Any]]] = {}
 
 
 @cache
-def _short(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:6]
+def _name(token: str, asked: int, index: int) -> str:
+    return f"i-{hashlib.sha256(f'{token} {asked}'.encode()).hexdigest()[:6]}{index}"
 
 
-def every(cloud: Cloud) -> Iterator[tuple[int, int, Machine]]:
+@cache
+def every(cloud: Cloud) -> tuple[tuple[int, int, Machine], ...]:
     """All machines with the indexes of their launch and their place in it."""
-    for at, launched in enumerate(cloud):
-        for index, machine in enumerate(launched.machines):
-            yield at, index, machine
+    return tuple(
+        (at, index, machine)
+        for at, launched in enumerate(cloud)
+        for index, machine in enumerate(launched.machines)
+    )
 
 
+@cache
+def unsettled(cloud: Cloud) -> tuple[tuple[int, int, Machine], ...]:
+    """Those of which describing does not show the truth yet."""
+    return tuple(each for each in every(cloud) if not each[2].is_settled)
+
+
+@cache
 def alive(cloud: Cloud) -> int:
     """How many members live, shown or not."""
     return sum(machine.is_alive for _, _, machine in every(cloud))
@@ -103,6 +112,7 @@ def aged(cloud: Cloud) -> Cloud:
     return tuple(launched._replace(is_old=True) for launched in cloud)
 
 
+@cache
 def described(cloud: Cloud, token: str | None = None) -> tuple[tuple[str, str, bool], ...]:
     """What DescribeInstances shows: ids with state and age; all, or those of one token."""
     return tuple(
@@ -112,30 +122,43 @@ def described(cloud: Cloud, token: str | None = None) -> tuple[tuple[str, str, b
     )
 
 
-def run_instances(cloud: Cloud, params: dict[str, Any], room: int) -> tuple[Cloud, Answer, bool]:
-    """RunInstances where there is room for `room`: the cloud after it, the answer, whether it was a launch.
+def run_instances(
+    cloud: Cloud, params: dict[str, Any], room: int, forgets_failures: bool
+) -> tuple[Cloud, tuple[Answer, ...], bool]:
+    """RunInstances where there is room for `room`: the cloud, the possible answers, whether it was a launch.
 
-    A token stands for one launch in its zone for good. With other parameters it is refused, also when that
-    launch failed for want of capacity, which the documentation does not say and users have seen.
+    A token stands for one launch in its zone for good, and with other parameters it is refused. Once all its
+    instances are gone, users have seen them answered as well as refused. The documentation does not say
+    whether a launch that failed for want of capacity uses its token up.
     """
     token, asked = params["ClientToken"], params["MaxCount"]
     zone, subnet = params["Placement"]["AvailabilityZone"], params["SubnetId"]
     before = next((each for each in cloud if (each.token, each.zone) == (token, zone)), None)
-    if before and (before.asked, before.subnet) != (asked, subnet):
-        return cloud, Answer(error="IdempotentParameterMismatch"), False
-    if before and before.machines:
-        return cloud, _replayed(before), False
-    got = min(asked, room)
-    launched = Launched(token, zone, subnet, asked, (Machine(True, HIDDEN),) * got)
-    for index in range(got):
+    if before:
+        terminated = before.machines and not any(machine.is_alive for machine in before.machines)
+        used_up = (Answer(error="IdempotentInstanceTerminated"),) if terminated else ()
+        if (before.asked, before.subnet) != (asked, subnet):
+            return cloud, (Answer(error="IdempotentParameterMismatch"), *used_up), False
+        if before.machines:
+            return cloud, (_replayed(before), *used_up), False
+    if not room:
+        refused = (Answer(error="InsufficientInstanceCapacity"),)
+        return (cloud if forgets_failures else _with(cloud, params, ())), refused, True
+    after = _with(cloud, params, (Machine(True, HIDDEN),) * min(asked, room))
+    launched = next(each for each in after if (each.token, each.zone) == (token, zone))
+    return after, (_replayed(launched),), True
+
+
+def _with(cloud: Cloud, params: dict[str, Any], machines: tuple[Machine, ...]) -> Cloud:
+    token, zone = params["ClientToken"], params["Placement"]["AvailabilityZone"]
+    launched = Launched(token, zone, params["SubnetId"], params["MaxCount"], machines)
+    for index in range(len(machines)):
         FACTS.setdefault(launched.id(index), (launched, params))
-    after = tuple(sorted([*(each for each in cloud if each != before), launched]))
-    return after, _replayed(launched) if got else Answer(error="InsufficientInstanceCapacity"), True
+    others = (each for each in cloud if (each.token, each.zone) != (token, zone))
+    return tuple(sorted([*others, launched]))
 
 
 def _replayed(launched: Launched) -> Answer:
-    if not any(machine.is_alive for machine in launched.machines):
-        return Answer(error="IdempotentInstanceTerminated")
     return Answer(
         tuple(
             (launched.id(index), LIVE if machine.is_alive else DEAD, launched.is_old)

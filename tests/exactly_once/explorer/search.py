@@ -64,7 +64,7 @@ class _Search:
         self.model = Model(setting, protocol)
         self.states: list[State] = []
         self.index: dict[State, int] = {}
-        self.came_from: list[tuple[int, str]] = []
+        self.came_from: list[int] = []
         self.helped_by: list[list[int]] = []
         self.recovered: set[Cloud] = set()
 
@@ -72,35 +72,39 @@ class _Search:
         most = max(*self.setting.counts, self.setting.there)
         explored = Explored(settings=1)
         ends: list[int] = []
-        queue = deque([self._at(self.model.first(), -1, "")])
+        queue = deque([self._at(self.model.first(), -1)])
         while queue:
             here = queue.popleft()
             state = self.states[here]
             if ec2.alive(state.cloud) > most:
                 raise self._found(f"{ec2.alive(state.cloud)} members where {most} are wanted at most", here)
-            if all(hand.run is None for hand in state.hands):
-                ends.append(here)
+            if state.may_be_over:
                 self._recover(here, state.cloud)
+            if state.is_over:
+                ends.append(here)
             for event in self.model.events(state):
                 explored.transitions += 1
-                new = event.state not in self.index
-                there = self._at(event.state, here, event.text)
+                known = len(self.states)
+                there = self._at(event.state, here)
                 if event.helps:
                     self.helped_by[there].append(here)
-                if new:
+                if there == known:
                     queue.append(there)
         self._all_end(ends)
         explored.states = len(self.states)
         explored.ends = len(self.recovered)
         return explored
 
-    def _at(self, state: State, before: int, text: str) -> int:
-        known = self.index.get(state)
+    def _at(self, state: State, before: int) -> int:
+        # Who is called the first does not matter while both want the same.
+        alike = len(set(self.setting.counts)) == 1
+        key = state._replace(hands=tuple(sorted(state.hands, key=hash))) if alike else state
+        known = self.index.get(key)
         if known is not None:
             return known
-        self.index[state] = len(self.states)
+        self.index[key] = len(self.states)
         self.states.append(state)
-        self.came_from.append((before, text))
+        self.came_from.append(before)
         self.helped_by.append([])
         return len(self.states) - 1
 
@@ -137,6 +141,8 @@ class _Search:
     def _found(self, wrong: str, here: int) -> Found:
         trace: list[str] = []
         while here > 0:
-            here, text = self.came_from[here]
-            trace.append(text)
+            before = self.came_from[here]
+            events = self.model.events(self.states[before])
+            trace.append(next(event.text() for event in events if event.state == self.states[here]))
+            here = before
         return Found(wrong, self.setting, trace[::-1])

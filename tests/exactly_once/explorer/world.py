@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
+from itertools import product
 from typing import NamedTuple
 
 from provisioner.kinds.fleet.seen import Subnet
-from provisioner.model import Again, Call, Until, Wait
+from provisioner.model import Call, Until, Wait
 from tests.exactly_once.explorer import cloud as ec2
-from tests.exactly_once.explorer.applier import Applier, Protocol, Request, Run, Since, answered
-from tests.exactly_once.explorer.cloud import DEAD, HIDDEN, LIVE, VANISHED, Answer, Cloud
+from tests.exactly_once.explorer.applier import Applier, Protocol, Request, Run, Shown, Since
+from tests.exactly_once.explorer.cloud import DEAD, HIDDEN, LIVE, VANISHED, Answer, Cloud, Machine
 
 A, B = (
     Subnet("subnet-0000000000000000a", "us-east-1a", "vpc-1"),
@@ -23,11 +25,12 @@ ONE_ZONE_TWICE = (A, Subnet("subnet-000000000000000a2", "us-east-1a", "vpc-1"))
 class Budget(NamedTuple):
     """How often what is not the appliers' doing may still happen; crashes and lost replies for each of them.
 
-    `runs` is how often each applier may be started; `vanishes` how many terminated members may disappear from
+    `runs` is how often each applier is started, not counting that it is started again after each crash;
+    `vanishes` how many terminated members may disappear from
     what is described, and `minutes` how often ten minutes may pass before all is over.
     """
 
-    runs: int = 2
+    runs: int = 1
     crashes: int = 1
     lost: int = 0
     terminations: int = 1
@@ -41,12 +44,16 @@ ONCE = Budget()
 
 @dataclass(frozen=True)
 class Setting:
-    """What is explored: where, who wants how many, with how many members there from the start."""
+    """What is explored: where, who wants how many, with how many members there from the start.
+
+    `forgets_failures`: a launch that failed for want of capacity leaves its token as if it was never used.
+    """
 
     subnets: tuple[Subnet, ...]
     counts: tuple[int, ...]
     there: int = 0
     budget: Budget = ONCE
+    forgets_failures: bool = False
 
     def __str__(self) -> str:
         counts = " and ".join(map(str, self.counts))
@@ -72,17 +79,32 @@ class State(NamedTuple):
     vanishes: int
     minutes: int
 
+    @property
+    def may_be_over(self) -> bool:
+        """Whether it may be that nothing more happens; a run that is killed and not started again is over."""
+        return all(hand.run is None or hand.crashes for hand in self.hands)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether every run has ended, or has nothing to do but to look again until more time has passed."""
+        runs = [hand.run for hand in self.hands if hand.run]
+        return all(not self.minutes and (run.asked - run.ripe or run.shown is None) for run in runs)
+
 
 class Event(NamedTuple):
     """Something that happens. `helps`: it goes on by itself, without people and without bad luck."""
 
-    text: str
+    text: Callable[[], str]
     state: State
     helps: bool = False
 
 
 class Model:
-    """What may happen, by the functions of one protocol."""
+    """What may happen, by the functions of one protocol.
+
+    What EC2 shows matters only to who looks. So it is decided when somebody does, how much more is shown by
+    then; and that a run was killed is told when the next one is started.
+    """
 
     def __init__(self, setting: Setting, protocol: Protocol) -> None:
         self.setting = setting
@@ -102,77 +124,110 @@ class Model:
 
     def events(self, state: State) -> Iterator[Event]:
         for index, hand in enumerate(state.hands):
-            yield from self._applier(state, index, hand)
-        yield from self._time(state)
+            yield from self._starting(state, index, hand)
+            if hand.run:
+                yield from self._running(state, index, hand, hand.run)
         yield from self._people(state)
+        if state.minutes:
+            yield from self._minutes(state)
 
-    def _applier(self, state: State, index: int, hand: Hand) -> Iterator[Event]:
-        applier, name = self.appliers[index], f"applier {index + 1}"
-
-        def now(text: str, run: Run | None, cloud: Cloud = state.cloud, **left: int) -> Event:
-            hands = list(state.hands)
-            lost = left.pop("lost", hand.lost)
-            hands[index] = hand._replace(run=run, lost=lost)
-            changed = state._replace(cloud=cloud, hands=tuple(hands), **left)
-            return Event(f"{name} {text}", changed, helps=lost == hand.lost and not left)
-
-        if hand.run is None:
-            if hand.runs:
-                run = applier.start(ec2.described(state.cloud))
-                begun = hand._replace(run=run, runs=hand.runs - 1)
-                hands = (*state.hands[:index], begun, *state.hands[index + 1 :])
-                text = f"(count {applier.count}) plans: {told(applier, run)}"
-                yield Event(f"{name} {text}", state._replace(hands=hands), helps=True)
+    def _starting(self, state: State, index: int, hand: Hand) -> Iterator[Event]:
+        if not (hand.crashes if hand.run else hand.runs):
             return
-        if hand.crashes:
-            dead = hand._replace(run=None, crashes=hand.crashes - 1)
-            hands = (*state.hands[:index], dead, *state.hands[index + 1 :])
-            yield Event(f"{name} is killed", state._replace(hands=hands))
-        wants = applier.next(hand.run)
-        if not wants.requests:
-            if wants.again is Again.NO:
-                yield now(f"ends{f' ({wants.failure})' if wants.failure else ''}", None)
-            else:
-                run = applier.look_again(hand.run, ec2.described(state.cloud))
-                yield now(f"looks again ({wants.failure}): {told(applier, run)}", run)
-        for path, request in wants.requests:
-            sent = self._rewritten(request, f"{index}{hand.runs}{hand.lost}{hand.run.earlier}{path}")
-            for text, cloud, answer, shortages in outcomes(state, hand.run, sent):
-                run = answered(hand.run, path, self.protocol.answered(answer))
-                if isinstance(request, Since):
-                    run = run._replace(asked=run.asked | {request.what})
-                left = {} if shortages == state.shortages else {"shortages": shortages}
-                yield now(text, run, cloud, **left)
+        applier = self.appliers[index]
+        killed = "is killed and started again" if hand.run else "starts"
+        for cloud in self._views(state):
+            run = applier.start(ec2.described(cloud))
+            if run:
+                spent = {"crashes": hand.crashes - 1} if hand.run else {"runs": hand.runs - 1}
+                begun = hand._replace(run=run, **spent)
+                text = partial(_told, index, killed, applier, run, cloud)
+                yield Event(text, self._with_hand(state, index, begun, cloud), helps=hand.run is None)
+
+    def _running(self, state: State, index: int, hand: Hand, run: Run) -> Iterator[Event]:
+        applier = self.appliers[index]
+        if run.shown is None:
+            for cloud in self._views(state):
+                after = applier.look_again(run, ec2.described(cloud))
+                text = partial(_told, index, "looks again", applier, after, cloud)
+                yield Event(text, self._with_hand(state, index, hand._replace(run=after), cloud), helps=True)
+            return
+        for path, request in applier.next(run).requests:
+            sent = request
+            if isinstance(request, Call) and request.operation == "RunInstances":
+                sent = self.protocol.sent(request, f"{index}{path}{state.cloud}", run)
+            for outcome in self._outcomes(state, sent):
+                answer = self.protocol.answered(outcome.answer)
+                after, failure = applier.answered(run, path, answer)
+                changed = state._replace(shortages=outcome.shortages)
+                helps = outcome.shortages == state.shortages
+                text = partial(_asked, index, sent, outcome, failure, after)
+                done = self._with_hand(changed, index, hand._replace(run=after), outcome.cloud)
+                yield Event(text, done, helps)
                 if hand.lost and isinstance(request, Call):
-                    yield now(f"{text}, and the reply is lost", hand.run, cloud, lost=hand.lost - 1, **left)
+                    lost = hand._replace(lost=hand.lost - 1)
+                    text = partial(_asked, index, sent, outcome, "the reply is lost", run)
+                    yield Event(text, self._with_hand(changed, index, lost, outcome.cloud))
 
-    def _rewritten(self, request: Request, who: str) -> Request:
-        is_launch = isinstance(request, Call) and request.operation == "RunInstances"
-        return self.protocol.sent(request, who) if is_launch else request  # type: ignore[arg-type]
+    def _with_hand(self, state: State, index: int, hand: Hand, cloud: Cloud) -> State:
+        hands = (*state.hands[:index], hand, *state.hands[index + 1 :])
+        return state._replace(hands=hands, cloud=cloud)
 
-    def _time(self, state: State) -> Iterator[Event]:
-        shown: set[object] = set()
-        for at, index, machine in ec2.every(state.cloud):
-            if machine.is_settled:
-                continue
-            alike = self._likeness(state, at, index)
-            if alike not in shown:
-                shown.add(alike)
-                after = machine._replace(shown=LIVE if machine.is_alive else DEAD)
-                text = f"EC2 shows {state.cloud[at].id(index)} {after.shown}"
-                yield Event(
-                    text, state._replace(cloud=ec2.changed(state.cloud, at, index, after)), helps=True
-                )
-        if state.minutes and not shown:
-            hands = tuple(
-                hand._replace(run=hand.run._replace(ripe=hand.run.asked)) if hand.run else hand
-                for hand in state.hands
-            )
-            later = state._replace(cloud=ec2.aged(state.cloud), hands=hands)
-            if later != state:
-                yield Event("ten minutes pass", later._replace(minutes=state.minutes - 1), helps=True)
+    def _views(self, state: State) -> Iterator[Cloud]:
+        """The cloud with anything between nothing and everything more shown than was before."""
+        unsettled = ec2.unsettled(state.cloud)
+        if not unsettled:
+            yield state.cloud
+            return
+        kinds: dict[object, list[tuple[int, int, Machine]]] = {}
+        for at, index, machine in unsettled:
+            kinds.setdefault(self._likeness(state, at, index), []).append((at, index, machine))
+        for numbers in product(*(range(len(alike) + 1) for alike in kinds.values())):
+            cloud = state.cloud
+            for number, alike in zip(numbers, kinds.values(), strict=True):
+                for at, index, machine in alike[:number]:
+                    shown = machine._replace(shown=LIVE if machine.is_alive else DEAD)
+                    cloud = ec2.changed(cloud, at, index, shown)
+            yield cloud
+
+    def _outcomes(self, state: State, request: Request) -> Iterator[Outcome]:
+        cloud, left = state.cloud, state.shortages
+        if isinstance(request, Wait):
+            for view in self._views(state):
+                answer = _waited(view, request)
+                if answer:
+                    yield Outcome(view, answer, left)
+        elif isinstance(request, Since):
+            raise AssertionError("a run looks at the clock by itself")
+        elif request.operation == "RunInstances":
+            params = dict(request.params)
+            forgets = self.setting.forgets_failures
+            after, answers, is_launch = ec2.run_instances(cloud, params, params["MaxCount"], forgets)
+            for answer in answers:
+                yield Outcome(after, answer, left)
+            for room in range(params["MaxCount"] if is_launch and left else 0):
+                after, (answer,), _ = ec2.run_instances(cloud, params, room, forgets)
+                yield Outcome(after, answer, left - 1)
+        elif request.operation == "TerminateInstances":
+            yield Outcome(ec2.terminated(cloud, frozenset(request.params["InstanceIds"])), Answer(), left)
+        else:
+            (token,) = request.params["Filters"][0]["Values"]
+            for view in self._views(state):
+                yield Outcome(view, Answer(ec2.described(view, token)), left)
+
+    def _minutes(self, state: State) -> Iterator[Event]:
+        hands = tuple(
+            hand._replace(run=hand.run._replace(ripe=hand.run.asked)) if hand.run else hand
+            for hand in state.hands
+        )
+        later = state._replace(cloud=ec2.aged(ec2.settled(state.cloud)), hands=hands)
+        if later != state:
+            left = state.minutes - 1
+            yield Event(lambda: "ten minutes pass; everything is shown", later._replace(minutes=left), True)
 
     def _people(self, state: State) -> Iterator[Event]:
+        if not state.terminations and not state.vanishes:
+            return
         seen: set[object] = set()
         for at, index, machine in ec2.every(state.cloud):
             alike = self._likeness(state, at, index)
@@ -183,52 +238,64 @@ class Model:
             if machine.is_alive and state.terminations:
                 dead = ec2.changed(state.cloud, at, index, machine._replace(is_alive=False))
                 after = state._replace(cloud=dead, terminations=state.terminations - 1)
-                yield Event(f"somebody terminates {name}", after)
-            if machine.shown == DEAD and state.vanishes:
+                yield Event(partial("{} is terminated by hand".format, name), after)
+            if not machine.is_alive and machine.shown != VANISHED and state.vanishes:
                 gone = ec2.changed(state.cloud, at, index, machine._replace(shown=VANISHED))
-                yield Event(
-                    f"EC2 shows {name} no more", state._replace(cloud=gone, vanishes=state.vanishes - 1)
-                )
+                after = state._replace(cloud=gone, vanishes=state.vanishes - 1)
+                yield Event(partial("EC2 shows {}, terminated, no more".format, name), after)
 
     def _likeness(self, state: State, at: int, index: int) -> object:
         """Equal for machines that nothing but their name tells apart."""
         name = state.cloud[at].id(index)
         known = tuple(
-            tuple(each for each in hand.run.shown or () if each[0] == name) if hand.run else None
+            (_in(hand.run.approved, name), _in(hand.run.shown or (), name)) if hand.run else None
             for hand in state.hands
         )
-        return at, state.cloud[at].machines[index], str(known).replace(name, "")
+        return at, state.cloud[at].machines[index], known
 
 
-def outcomes(state: State, run: Run, request: Request) -> Iterator[tuple[str, Cloud, Answer, int]]:
-    """What may come of a request: in words, the cloud after it, the answer, the shortages left."""
-    cloud, left = state.cloud, state.shortages
-    if isinstance(request, Since):
-        yield "looks at the clock", cloud, Answer((("", "", True),) if request.what in run.ripe else ()), left
-    elif isinstance(request, Wait):
-        answer = _waited(cloud, request)
-        if answer:
-            yield f"has waited until {request.until}", cloud, answer, left
-    elif request.operation == "RunInstances":
-        params = dict(request.params)
-        token, asked = params["ClientToken"], params["MaxCount"]
-        after, answer, is_launch = ec2.run_instances(cloud, params, asked)
-        text = f"launches {asked} in {params['SubnetId']}, token {token[:4]}…{token[41:]}"
-        yield (
-            f"{text}: {answer.error or 'done' if is_launch else answer.error or 'replayed'}",
-            after,
-            answer,
-            left,
+class Outcome(NamedTuple):
+    """What may come of a request: the cloud after it, the answer, the shortages left."""
+
+    cloud: Cloud
+    answer: Answer
+    shortages: int
+
+
+def _in(shown: Shown, name: str) -> str:
+    return next((state for each, state, _ in shown if each == name), "")
+
+
+def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud) -> str:
+    shown = ", ".join(f"{name} {state}" for name, state, _ in ec2.described(cloud)) or "nothing"
+    plan = applier.plan(run.shown, run.earlier) if run and run.shown is not None else None
+    reasons = (
+        "; ".join(change.reason for change in plan.changes) if plan else "nothing to do, or not approved"
+    )
+    return f"applier {index + 1} (count {applier.count}) {what}, sees {shown}; plans: {reasons}"
+
+
+def _asked(index: int, request: Request, outcome: Outcome, failure: str, run: Run | None) -> str:
+    answer = outcome.answer
+    got = answer.error or ", ".join(name for name, _, _ in answer.ids) or "done"
+    then = f"; {failure}" if failure and failure != answer.error else "; ends" if run is None else ""
+    if isinstance(request, Wait):
+        return (
+            f"applier {index + 1} waits until {', '.join(request.instances)} is {request.until}: {got}{then}"
         )
-        for room in range(asked if is_launch and left else 0):
-            after, answer, _ = ec2.run_instances(cloud, params, room)
-            yield f"{text}: {answer.error or f'gets only {room}'}", after, answer, left - 1
-    elif request.operation == "TerminateInstances":
-        ids = frozenset(request.params["InstanceIds"])
-        yield f"terminates {', '.join(sorted(ids))}", ec2.terminated(cloud, ids), Answer(), left
-    else:
-        (token,) = request.params["Filters"][0]["Values"]
-        yield f"asks for token {token[:4]}…{token[41:]}", cloud, Answer(ec2.described(cloud, token)), left
+    assert isinstance(request, Call)
+    asked = ""
+    if request.operation == "RunInstances":
+        params = request.params
+        asked = (
+            f" of {params['MaxCount']} in {params['SubnetId']} with the token {short(params['ClientToken'])}"
+        )
+    return f"applier {index + 1} sends {request.operation}{asked}: {got}{then}"
+
+
+def short(token: str) -> str:
+    """A token as a trace shows it."""
+    return f"{token[:4]}…{token[50:] or token[-4:]}"
 
 
 def _waited(cloud: Cloud, wait: Wait) -> Answer | None:
@@ -241,14 +308,6 @@ def _waited(cloud: Cloud, wait: Wait) -> Answer | None:
     return None if HIDDEN in states else Answer(ec2.described(cloud))
 
 
-def told(applier: Applier, run: Run | None) -> str:
-    """A run's plan in words."""
-    if run is None or run.shown is None:
-        return "nothing to do"
-    plan = applier.plan(run.shown, run.earlier)
-    return "; ".join([*(change.reason for change in plan.changes), *(each.message for each in plan.refusals)])
-
-
 def undisturbed(cloud: Cloud, applier: Applier, protocol: Protocol, most: int = 60) -> Cloud:
     """The cloud after one apply that nobody disturbs, everything being shown at once."""
     setting = Setting(applier.around.subnets, (applier.count,), budget=Budget(1, 0, 0, 0, 0, 0, most))
@@ -256,9 +315,10 @@ def undisturbed(cloud: Cloud, applier: Applier, protocol: Protocol, most: int = 
     model.appliers = [applier]
     state = State(ec2.aged(ec2.settled(cloud)), (Hand(None, 1, 0, 0),), 0, 0, 0, most)
     for _ in range(most):
-        events = [event for event in model.events(state) if event.helps]
-        if not any(hand.run or hand.runs for hand in state.hands) or not events:
+        events = [event for event in model.events(state._replace(minutes=0)) if event.helps]
+        if not events:
             break
-        # Time first, so that nothing waits in vain.
+        # What comes last shows everything.
         state = events[-1].state
+        state = next((later.state for later in model._minutes(state)), state)
     return ec2.settled(state.cloud)

@@ -1,0 +1,119 @@
+"""Situations in which the program is known to fall short. Examples end where they come to one.
+
+For each there is an example in the test that fails; when it no longer does, the situation goes from here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from fnmatch import fnmatchcase
+from typing import Any
+
+from .environments import SECTIONS, Spec
+from .fake_iam import LARGEST_INLINE
+from .oracle import MARK, OWNER, Picture, bound_to, is_ours, members_wanted, names, selected
+
+# How long converging goes on about an instance that is in the wrong state.
+LONGEST_STOP_S = 20.0
+
+
+def situation(spec: Spec, before: Picture) -> str | None:
+    """The name of the situation that applying the spec comes to, if it is one of these."""
+    return next((name for name, is_it in SITUATIONS.items() if is_it(spec, before)), None)
+
+
+def name_in_another_case(spec: Spec, before: Picture) -> bool:
+    """IAM does not tell names apart by case, and the program compares what it reads with what it asked for."""
+    return any(
+        things[name].name not in {raw.get("name", f"{spec['environment']}-{key}")}
+        for section, things in (("roles", before.roles), ("instance_profiles", before.profiles))
+        for name, key in names(spec, section).items()
+        if name in things
+        for raw in [spec[section][key]]
+    )
+
+
+def one_key_for_two_that_leave(spec: Spec, before: Picture) -> bool:
+    """What leaves is shown by the key that its name would come from, and that can be the name of another."""
+    for section, things in (("roles", before.roles), ("instance_profiles", before.profiles)):
+        leaving = {name for name, each in things.items() if is_ours(each)} - names(spec, section).keys()
+        if any(f"{spec['environment']}-{name}" in leaving for name in leaving):
+            return True
+    return False
+
+
+def tags_to_be_ignored(spec: Spec, before: Picture) -> bool:
+    """Tags that the spec itself gives, or that say whose a thing is, and that it says are to be ignored."""
+    own = {OWNER, *spec.get("tags", {})}
+    for section in SECTIONS:
+        for raw in spec.get(section, {}).values():
+            own |= raw.get("tags", {}).keys()
+    return any(fnmatchcase(key, pattern) for key in own for pattern in spec.get("ignore_tags", ()))
+
+
+def policies_that_change_places(spec: Spec, before: Picture) -> bool:
+    """Inline policies are put in the order of their names, though only another order fits under the quota."""
+    for name, key in names(spec, "roles").items():
+        wanted = spec["roles"][key].get("inline_policies", {})
+        sizes = {
+            each: len(text)
+            for each, text in (before.roles[name].inline if name in before.roles else {}).items()
+            if each in wanted
+        }
+        for each in sorted(wanted):
+            sizes[each] = len(str(wanted[each]))
+            if sum(sizes.values()) > LARGEST_INLINE:
+                return True
+    return False
+
+
+def choices_left_to_aws(spec: Spec, before: Picture) -> bool:
+    """Members that were given what the spec now leaves to AWS, which docs/spec.md says is not compared."""
+
+    def differs(raw: Spec, member: Any) -> bool:
+        root = {key for disk in member.devices if disk["DeviceName"] == "/dev/xvda" for key in disk["Ebs"]}
+        public = member.public_ip is not None and "associate_public_ip" not in raw
+        return public or ("root_volume" in raw and "VolumeType" in root and "type" not in raw["root_volume"])
+
+    return any(differs(raw, member) for raw, member in members_wanted(spec, before))
+
+
+def two_records_at_once(spec: Spec, before: Picture) -> bool:
+    """Termination protection and shutdown behaviour: each writes down what it changes, over what the other did."""
+    return any(
+        raw.get("termination_protection", False) != member.protected
+        and raw.get("shutdown_behavior", "stop") != member.shutdown
+        for raw, member in members_wanted(spec, before)
+    )
+
+
+def profiles_marked_late(spec: Spec, before: Picture) -> bool:
+    """Only once a profile is marked, what others have bound to it shows, and is to be detached."""
+    for name, key in names(spec, "instance_profiles").items():
+        profile = before.profiles.get(name)
+        raws = [raw for raw in spec.get("attachments", {}).values() if raw["instance_profile"] == key]
+        if profile and is_ours(profile) and MARK not in profile.tags and raws:
+            chosen = {each for raw in raws for each in selected(raw, before)}
+            if bound_to(profile, before.strangers()) - chosen:
+                return True
+    return False
+
+
+def stopping_for_long(spec: Spec, before: Picture) -> bool:
+    """A profile cannot be bound to an instance that is stopping, and that takes longer than is waited for."""
+    return any(each.state == "stopping" and each.lasts > LONGEST_STOP_S for each in before.live.values())
+
+
+SITUATIONS: dict[str, Callable[[Spec, Picture], bool]] = {
+    each.__name__: each
+    for each in (
+        name_in_another_case,
+        one_key_for_two_that_leave,
+        tags_to_be_ignored,
+        policies_that_change_places,
+        choices_left_to_aws,
+        two_records_at_once,
+        profiles_marked_late,
+        stopping_for_long,
+    )
+}

@@ -1,0 +1,130 @@
+"""The launch protocol, exhaustively within bounds: two appliers, crashes, lag, people, and EC2's token rules.
+
+`docs/exactly-once.md` says what is explored and what follows from it.
+"""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from tests.exactly_once.explorer.applier import Protocol
+from tests.exactly_once.explorer.broken import COUNT_INSIDE, NO_REPLAY, NO_SALT, RANDOM_TOKEN, VISIBLE_IDS
+from tests.exactly_once.explorer.search import Explored, Found, explore, explore_all
+from tests.exactly_once.explorer.settings import FULL, QUICK
+from tests.exactly_once.explorer.world import ONE_ZONE, ONE_ZONE_TWICE, Budget, Setting
+
+AT_ONCE = Budget(minutes=0)
+
+
+@pytest.mark.parametrize("about", QUICK)
+def test_never_too_many_and_in_the_end_exactly_the_spec(about: str) -> None:
+    explored = explore_all(QUICK[about])
+    print(f"{about}: {explored}")  # noqa: T201
+    assert explored.states > 100
+
+
+@pytest.mark.long
+def test_never_too_many_and_in_the_end_exactly_the_spec_in_full() -> None:
+    every = Explored()
+    for about, settings in FULL.items():
+        explored = explore_all(settings)
+        print(f"{about}: {explored}")  # noqa: T201
+        every.add(explored)
+    print(f"all: {every}")  # noqa: T201
+    assert every.states > 1_000_000
+
+
+@pytest.mark.parametrize(
+    ("protocol", "setting", "wrong", "trace"),
+    [
+        (
+            RANDOM_TOKEN,
+            Setting(ONE_ZONE, (2, 3), budget=AT_ONCE),
+            "4 members where 3 are wanted at most",
+            [
+                "1 .* plans: launch 2",
+                "1 sends RunInstances",
+                "1 .*killed.* sees nothing",
+                "1 sends RunInstances",
+            ],
+        ),
+        (
+            COUNT_INSIDE,
+            Setting(ONE_ZONE, (2, 3), budget=AT_ONCE),
+            "5 members where 3 are wanted at most",
+            [
+                "1 .* plans: launch 2",
+                "1 sends RunInstances",
+                "2 .* sees nothing",
+                "2 sends RunInstances of 3",
+            ],
+        ),
+        (
+            NO_SALT,
+            Setting(ONE_ZONE, (1, 1), budget=Budget(vanishes=1)),
+            "0 members after an undisturbed apply of 1",
+            ["1 .* plans: launch 1", "1 sends RunInstances", "terminated by hand", "no more"],
+        ),
+        (
+            NO_REPLAY,
+            Setting(ONE_ZONE, (2, 3), budget=AT_ONCE),
+            "4 members where 3 are wanted at most",
+            [
+                "1 .* plans: launch 2",
+                "1 sends RunInstances",
+                "2 .* sees i-\\w+ live;",
+                "2 sends RunInstances of 2",
+            ],
+        ),
+        (
+            VISIBLE_IDS,
+            Setting(ONE_ZONE_TWICE, (2, 2), budget=Budget(terminations=0, minutes=0)),
+            "3 members where 2 are wanted at most",
+            ["launch 2", "1 sends", "1 sends", "killed .* sees i-\\w+ live;", "1 sends RunInstances of 1"],
+        ),
+        (
+            VISIBLE_IDS,
+            Setting(ONE_ZONE, (2, 2), 1, Budget(vanishes=1, minutes=0)),
+            "3 members where 2 are wanted at most",
+            [
+                "launch 1",
+                "1 sends",
+                "by hand",
+                "no more",
+                "killed .* sees nothing",
+                "1 sends RunInstances of 2",
+            ],
+        ),
+    ],
+    ids=lambda value: getattr(value, "name", None) or "",
+)
+def test_what_is_broken_is_found(protocol: Protocol, setting: Setting, wrong: str, trace: list[str]) -> None:
+    with pytest.raises(Found) as found:
+        explore(setting, protocol)
+    print(f"{protocol.name}: {found.value}")  # noqa: T201
+    assert found.value.wrong == wrong
+    assert len(found.value.trace) == len(trace)
+    for happened, expected in zip(found.value.trace, trace, strict=True):
+        assert re.search(expected, happened)
+
+
+def test_the_same_settings_find_nothing_wrong_with_the_protocol_as_it_is() -> None:
+    explored = explore_all(
+        [
+            Setting(ONE_ZONE, (2, 3), budget=AT_ONCE),
+            Setting(ONE_ZONE, (1, 1), budget=Budget(vanishes=1)),
+            Setting(ONE_ZONE_TWICE, (2, 2), budget=Budget(terminations=0, minutes=0)),
+            Setting(ONE_ZONE, (2, 2), 1, Budget(vanishes=1, minutes=0)),
+        ]
+    )
+    assert explored.settings == 4
+
+
+def test_what_is_not_promised_for_different_counts_where_a_failed_launch_uses_its_token_up() -> None:
+    short = Budget(runs=2, crashes=0, terminations=0, shortages=1)
+    with pytest.raises(Found, match="3 members where 2 are wanted at most"):
+        explore(Setting(ONE_ZONE, (1, 2), budget=short))
+    explore(Setting(ONE_ZONE, (1, 2), budget=short, forgets_failures=True))
+    explore(Setting(ONE_ZONE, (2, 2), budget=short))
