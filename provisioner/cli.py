@@ -6,29 +6,32 @@ import functools
 import io
 import json
 import os
-import signal
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from queue import SimpleQueue
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from provisioner import __version__
+from provisioner.cli_change import carry_out
+from provisioner.cli_common import (
+    CHANGES,
+    DONE,
+    FAILED,
+    INTERRUPTED,
+    WRONG_USE,
+    connect_to,
+    console_for,
+    load_spec,
+    make_plan,
+    refusal_code,
+    show_plan,
+)
 from provisioner.cli_local import local
 from provisioner.errors import ProvisionerError, SpecError, UsageError
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from provisioner.aws import Aws, Sent
     from provisioner.connect import Options
-    from provisioner.model import Environment, Plan
-
-DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 SPEC = click.argument("spec", type=click.Path())
 YES = click.option(
@@ -102,7 +105,7 @@ def validate(specs: tuple[str, ...]) -> None:
     problems = 0
     for spec in specs:
         try:
-            environment = _load(spec)
+            environment = load_spec(spec)
         except SpecError as error:
             _print_problems(error)
             problems += len(error.problems)
@@ -120,16 +123,16 @@ def validate(specs: tuple[str, ...]) -> None:
 @connection_options
 def plan(spec: str, output_format: str, detailed_exitcode: bool, destroying: bool, options: Options) -> None:
     """Show what apply would do. Changes nothing."""
-    environment = _load(spec)
-    made = _make_plan(environment, _connect(environment, options), destroying)
+    environment = load_spec(spec)
+    made = make_plan(environment, connect_to(environment, options), destroying)
     if output_format == "json":
         from provisioner.render.as_json import plan_data
 
         click.echo(json.dumps(plan_data(made), indent=2, ensure_ascii=False))
     else:
-        _show_plan(made, options)
+        show_plan(made, options)
     if made.refusals:
-        raise click.exceptions.Exit(_refusal_code(made))
+        raise click.exceptions.Exit(refusal_code(made))
     if detailed_exitcode and made.changes:
         raise click.exceptions.Exit(CHANGES)
 
@@ -141,7 +144,7 @@ def plan(spec: str, output_format: str, detailed_exitcode: bool, destroying: boo
 @connection_options
 def apply(spec: str, yes: bool, output_format: str, options: Options) -> None:
     """Show the plan, ask, and make AWS as the spec says."""
-    _change(spec, yes, output_format, options, destroying=False)
+    carry_out(spec, yes, output_format, options, destroying=False)
 
 
 @cli.command()
@@ -151,7 +154,7 @@ def apply(spec: str, yes: bool, output_format: str, options: Options) -> None:
 @connection_options
 def destroy(spec: str, yes: bool, output_format: str, options: Options) -> None:
     """Show the plan, ask, and delete everything of the environment."""
-    _change(spec, yes, output_format, options, destroying=True)
+    carry_out(spec, yes, output_format, options, destroying=True)
 
 
 @cli.command()
@@ -164,8 +167,8 @@ def status(spec: str, output_format: str, options: Options) -> None:
     from provisioner.observe import observe
     from provisioner.render.as_status import status_data, status_text
 
-    environment = _load(spec)
-    world = observe(environment, _connect(environment, options), KINDS)
+    environment = load_spec(spec)
+    world = observe(environment, connect_to(environment, options), KINDS)
     every = world.environment.resources.keys() | world.observed.resources.keys()
     statuses = {
         str(address): kind.status(address, world)
@@ -177,7 +180,7 @@ def status(spec: str, output_format: str, options: Options) -> None:
     if output_format == "json":
         click.echo(json.dumps(status_data(*subject), indent=2, ensure_ascii=False))
     else:
-        _console().print(status_text(*subject, local=options.is_local), soft_wrap=True)
+        console_for().print(status_text(*subject, local=options.is_local), soft_wrap=True)
 
 
 @cli.command()
@@ -233,6 +236,14 @@ def main() -> None:
         # Whoever read the output has seen enough; Python must not complain about it on the way out.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = DONE
+    except Exception as error:
+        if "-v" in sys.argv or "--verbose" in sys.argv:
+            raise
+        _print_error(
+            f"unexpected {type(error).__name__}: {error}",
+            "this is a bug in provisioner; the same with -v shows where",
+        )
+        code = FAILED
     sys.exit(code or DONE)
 
 
@@ -252,147 +263,3 @@ def _print_problems(error: SpecError) -> None:
         click.echo(str(problem), err=True)
     number = len(error.problems)
     click.echo(f"{number} problem{'' if number == 1 else 's'}; nothing was sent", err=True)
-
-
-def _load(spec: str) -> Environment:
-    from provisioner.kinds import KINDS
-    from provisioner.spec import load
-
-    return load(spec, KINDS)
-
-
-def _connect(environment: Environment, options: Options) -> Aws:
-    from provisioner.connect import connect
-
-    def show(sent: Sent) -> None:
-        answer = f"  {sent.code}" if sent.code else ""
-        click.echo(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
-
-    return connect(environment.region, options, show if options.verbose else lambda sent: None)
-
-
-def _make_plan(environment: Environment, aws: Aws, destroying: bool) -> Plan:
-    from provisioner.kinds import KINDS
-    from provisioner.observe import observe
-    from provisioner.plan import plan as compare
-
-    return compare(observe(environment, aws, KINDS, destroying), KINDS)
-
-
-def _console(stderr: bool = False) -> Console:
-    from rich.console import Console
-
-    return Console(stderr=stderr, highlight=False)
-
-
-def _show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:
-    from provisioner.render.as_text import plan_text
-
-    console = _console(stderr)
-    console.print(plan_text(plan, console.width, options.is_local), soft_wrap=True)
-
-
-def _refusal_code(plan: Plan) -> int:
-    return max(refusal.exit_code for refusal in plan.refusals)
-
-
-def _change(spec: str, yes: bool, output_format: str, options: Options, destroying: bool) -> None:
-    from provisioner.apply import Executor
-    from provisioner.converge import converge
-
-    command = "destroy" if destroying else "apply"
-    environment = _load(spec)
-    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
-        raise UsageError(
-            f"{command} asks before it changes anything, and there is no terminal to ask on",
-            f"look at `plan`, then say `{command} --yes`",
-        )
-    aws = _connect(environment, options)
-    plan = _make_plan(environment, aws, destroying)
-    _show_plan(plan, options, stderr=output_format == "json")
-    if plan.refusals:
-        raise click.exceptions.Exit(_refusal_code(plan))
-    to_do = [change for change in plan.changes if not change.deferred]
-    if to_do and not yes:
-        _ask(environment, destroying)
-    started = time.monotonic()
-    with _stoppable() as stop:
-        aws.heed(stop)
-        with _progress() as on_event:
-            carried = converge(
-                plan,
-                lambda: _make_plan(environment, aws, destroying),
-                Executor(aws.for_writing(), on_event, stop).execute,
-                stop,
-            )
-        _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)
-    if carried.obstacle:
-        raise carried.obstacle
-    if stop.is_set():
-        raise click.exceptions.Exit(INTERRUPTED)
-    if not all(outcome.is_good for outcome in carried.outcomes):
-        raise click.exceptions.Exit(FAILED)
-
-
-def _ask(environment: Environment, destroying: bool) -> None:
-    if destroying:
-        answer = click.prompt(f"Type {environment.name} to destroy it", default="", show_default=False)
-        agreed = answer == environment.name
-    else:
-        agreed = click.confirm("Apply these changes?")
-    if not agreed:
-        click.echo("cancelled; nothing was changed", err=True)
-        raise click.exceptions.Exit(REFUSED)
-
-
-def _show_outcomes(environment: Environment, outcomes: Any, seconds: float, output_format: str) -> None:
-    if output_format == "json":
-        from provisioner.render.as_json import outcomes_data
-
-        click.echo(json.dumps(outcomes_data(environment.name, outcomes), indent=2, ensure_ascii=False))
-    elif outcomes:
-        from provisioner.render.as_text import outcomes_text
-
-        console = _console()
-        console.print(outcomes_text(environment.name, outcomes, seconds, console.width), soft_wrap=True)
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
-    from provisioner.render.progress import Progress
-
-    with Progress(_console(stderr=True)) as progress:
-        yield progress.show
-
-
-@contextmanager
-def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT ends the process at once.
-
-    A handler interrupts whatever the main thread is at, which may hold the locks of the event and of
-    stderr; so it uses neither. https://docs.python.org/3/library/queue.html#simplequeue-objects
-    """
-    stop = threading.Event()
-    signals: SimpleQueue[int] = SimpleQueue()
-    heard: list[int] = []
-
-    def listen() -> None:
-        if signals.get():
-            stop.set()
-
-    def on_signal(number: int, _: Any) -> None:
-        if heard and number == signal.SIGINT:
-            os._exit(INTERRUPTED)
-        heard.append(number)
-        signals.put(number)
-        with suppress(OSError):
-            os.write(2, b"stopping: what is in flight is finished first; again to stop at once\n")
-
-    threading.Thread(target=listen, daemon=True).start()
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signals.put(0)

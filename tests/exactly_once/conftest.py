@@ -13,9 +13,6 @@ from ..whole.program import clean_environment
 from .runs import Nursery
 from .wire import Wire
 
-# How much faster than in life time passes for the program: a tenth of every pause, and of every lag.
-SPEED = 10.0
-
 
 @pytest.fixture(scope="session")
 def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
@@ -48,7 +45,9 @@ def credentials(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def nursery(credentials: dict[str, str], tmp_path_factory: pytest.TempPathFactory) -> Iterator[Nursery]:
+def nursery(
+    aws: Cloud, credentials: dict[str, str], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Nursery]:
     """What runs the program."""
-    with Nursery(tmp_path_factory.mktemp("runs"), credentials, SPEED) as nursery:
+    with Nursery(tmp_path_factory.mktemp("runs"), credentials, aws.server.port) as nursery:
         yield nursery

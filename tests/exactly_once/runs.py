@@ -40,11 +40,14 @@ class Running:
 
 
 class Nursery:
-    """Starts runs by forking the zygote. A context manager; threads may share it."""
+    """Starts runs by forking the zygote. A context manager; threads may share it.
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], speed: float = 1.0) -> None:
+    `clock` is the port of the local AWS whose clock runs ahead while the program pauses.
+    """
+
+    def __init__(self, folder: Path, environment: Mapping[str, str], clock: int) -> None:
         self._folder = folder
-        self._speed = speed
+        self._clock = clock
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
         self._started: Future[int] = Future()
@@ -68,22 +71,23 @@ class Nursery:
         assert self._process.stdout
         self._process.stdout.close()
 
-    def start(self, *args: str | Path, speed: float | None = None) -> Running:
-        """Starts the program with these arguments."""
+    def start(self, *args: str | Path, in_real_time: bool = False) -> Running:
+        """Starts the program with these arguments; its pauses pass at once, or `in_real_time`."""
         assert self._process.stdin
         with self._lock:
             folder = self._folder / f"run-{next(self._numbers)}"
             folder.mkdir()
-            order = {"args": [str(each) for each in args], "folder": str(folder)}
+            clock = 0 if in_real_time else self._clock
+            order = {"args": [str(each) for each in args], "folder": str(folder), "clock": clock}
             self._started = Future()
-            self._process.stdin.write(json.dumps({**order, "speed": speed or self._speed}).encode() + b"\n")
+            self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()
             pid = self._started.result(TIMEOUT_S)
             return Running(pid, folder, self._ended[pid])
 
-    def run(self, *args: str | Path, speed: float | None = None) -> Ran:
+    def run(self, *args: str | Path) -> Ran:
         """The same, and waits for its end."""
-        return self.start(*args, speed=speed).end()
+        return self.start(*args).end()
 
     def _listen(self) -> None:
         assert self._process.stdout

@@ -16,22 +16,20 @@ import pytest
 
 from ..whole.cloud import Cloud
 from ..whole.program import ROOT
-from .conftest import SPEED
 from .killing import At, Killing, Side, at, at_number, run_and_kill
 from .runs import Nursery, Running
 from .sweep import NUMBERED, PLAIN, Account
 from .trial import Trial
 from .wire import Request, Wire
 
-# In the life of the program; for the local AWS it is as much shorter as the program's own pauses are.
-LAG_S = 5.0 / SPEED
+LAG_S = 5.0
 SLOW_DAY = {
     "lag_s": LAG_S,
     "iam_lag_s": LAG_S,
-    "propagation_s": LAG_S,
-    "boot_s": LAG_S,
-    "terminate_s": LAG_S,
-    "associate_s": LAG_S,
+    "propagation_s": 10.0,
+    "boot_s": 20.0,
+    "terminate_s": 20.0,
+    "associate_s": 5.0,
 }
 # No run makes as many requests, however often it has to look again.
 MORE_THAN_ANY = 500

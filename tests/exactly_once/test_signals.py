@@ -79,7 +79,7 @@ def trial(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Trial:
 def begin(trial: Trial) -> Running:
     """Starts an apply, at its own pace."""
     words = trial.words("apply", "--yes", "--format", "json")
-    return trial.nursery.start(*words, speed=1.0)
+    return trial.nursery.start(*words, in_real_time=True)
 
 
 ROLES_AND_PROFILES = {

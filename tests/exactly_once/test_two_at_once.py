@@ -14,15 +14,13 @@ import yaml
 
 from ..whole.cloud import Cloud
 from ..whole.program import Ran
-from .conftest import SPEED
 from .racing import Dawdling, Ledger
 from .runs import Nursery
 from .sweep import NAME, NUMBERED, PLAIN, Account, sweep_spec
 from .wire import Wire
 
 MORE, FEWER = NUMBERED + 2, PLAIN - 1
-# In the life of the program; for the local AWS it is as much shorter as the program's own pauses are.
-LAG_S = 5.0 / SPEED
+LAG_S = 5.0
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,8 @@
 Starting Python and reading the service models takes a second of CPU; a fork takes none of that. What comes
 after is the program's own: `cli.main` with its arguments, output to files, real signals, a real end.
 
-Orders come as lines of JSON on stdin (`args`, `folder`, `speed`); events go out on stdout, also as lines:
+Orders come as lines of JSON on stdin: `args`, `folder`, and `clock`, the port of the local AWS whose clock is
+moved by as much as the program would pause (0: it pauses). Events go out on stdout, also as lines:
 `{"started": pid}` and `{"ended": pid, "code": exit code, negative for a signal}`.
 """
 
@@ -15,14 +16,13 @@ import os
 import select
 import signal
 import sys
+import threading
 from pathlib import Path
 from typing import Any
 
 import boto3
-from tenacity import wait_random_exponential
 
 import provisioner.aws
-import provisioner.converge
 import provisioner.kinds
 import provisioner.observe
 import provisioner.render.as_json
@@ -31,6 +31,10 @@ import provisioner.render.progress
 import provisioner.spec
 import provisioner.watch
 from provisioner import cli
+from provisioner.local import LocalAws, advance
+
+# For other threads to get on, where the program believes that seconds have passed.
+MOMENT_S = 0.005
 
 
 def main() -> None:
@@ -90,20 +94,36 @@ def _become(order: dict[str, Any]) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    _hurry(order["speed"])
+    if order["clock"]:
+        _hurry(order["clock"])
     sys.argv = ["provisioner", *order["args"]]
     cli.main()
 
 
-def _hurry(speed: float) -> None:
-    """Lets the program's time pass faster: all that it waits between two calls is that much shorter."""
+class _Moving(threading.Event):
+    """Does not wait for seconds to pass, but lets them pass in the local AWS."""
 
-    def wait(**seconds: float) -> Any:
-        return wait_random_exponential(**{name: value / speed for name, value in seconds.items()})
+    aws: LocalAws
 
-    for module, name in ((provisioner.watch, "ROUNDS"), (provisioner.converge, "PAUSES")):
-        setattr(module, name, tuple(each / speed for each in getattr(module, name)))
-    vars(provisioner.aws)["wait_random_exponential"] = wait
+    def wait(self, timeout: float | None = None) -> bool:
+        if timeout is None or self.is_set():
+            return super().wait(timeout)
+        advance(self.aws, timeout)
+        return super().wait(MOMENT_S)
+
+
+class _Threading:
+    Event = _Moving
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(threading, name)
+
+
+def _hurry(port: int) -> None:
+    """What the program pauses between two calls passes at once, for the local AWS and so for the program."""
+    _Moving.aws = LocalAws(port, 0)
+    for module in (cli, provisioner.aws):
+        vars(module)["threading"] = _Threading()
 
 
 if __name__ == "__main__":

@@ -96,7 +96,7 @@ class Account:
         facts = {
             "state": machine["State"]["Name"],
             "profile": (bound["Arn"], bound["Id"] == ids.get(bound["Arn"])) if bound else None,
-            "tags": sorted(tags_in(machine.get("Tags")).items()),
+            "tags": sorted(self._tags(machine).items()),
             "groups": sorted(self._names.get(each["GroupId"], "") for each in machine["SecurityGroups"]),
         }
         if not is_stranger:
@@ -111,6 +111,14 @@ class Account:
                 "key": machine.get("KeyName"),
             }
         return str(facts)
+
+    def _tags(self, machine: Mapping[str, Any]) -> dict[str, str]:
+        """Its tags, but for its number: which member has which depends on their ids."""
+        tags = tags_in(machine.get("Tags"))
+        number = tags.pop("provisioner:index", None)
+        if number and tags.get("Name", "").endswith(number):
+            tags["Name"] = tags["Name"].removesuffix(number) + "{index}"
+        return tags
 
     def _plain(self, params: Any) -> Any:
         """Parameters with ids as placeholders, and those of members, associations and tokens all alike."""
@@ -142,7 +150,7 @@ def local_account(cloud: Cloud) -> Account:
     """The local AWS, emptied, with the same in it as the fake has."""
     local_aws.control(cloud.server, "reset", {})
     target = Target(REGION, endpoint_url=cloud.server.endpoint_url, is_local=True)
-    aws = Aws(target, sleep=lambda seconds: None).for_writing()
+    aws = Aws(target).for_writing()
 
     def execute(service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         return aws.call(service, operation, **params)

@@ -6,12 +6,11 @@ For each there is an example in the test that fails; when it no longer does, the
 from __future__ import annotations
 
 from collections.abc import Callable
-from fnmatch import fnmatchcase
 from typing import Any
 
-from .environments import SECTIONS, Spec
+from .environments import Spec
 from .fake_iam import LARGEST_INLINE
-from .oracle import MARK, OWNER, Picture, bound_to, is_ours, members_wanted, names, selected
+from .oracle import MARK, Picture, bound_to, is_ours, members_wanted, names, selected
 
 # How long converging goes on about an instance that is in the wrong state.
 LONGEST_STOP_S = 20.0
@@ -31,24 +30,6 @@ def name_in_another_case(spec: Spec, before: Picture) -> bool:
         if name in things
         for raw in [spec[section][key]]
     )
-
-
-def one_key_for_two_that_leave(spec: Spec, before: Picture) -> bool:
-    """What leaves is shown by the key that its name would come from, and that can be the name of another."""
-    for section, things in (("roles", before.roles), ("instance_profiles", before.profiles)):
-        leaving = {name for name, each in things.items() if is_ours(each)} - names(spec, section).keys()
-        if any(f"{spec['environment']}-{name}" in leaving for name in leaving):
-            return True
-    return False
-
-
-def tags_to_be_ignored(spec: Spec, before: Picture) -> bool:
-    """Tags that the spec itself gives, or that say whose a thing is, and that it says are to be ignored."""
-    own = {OWNER, *spec.get("tags", {})}
-    for section in SECTIONS:
-        for raw in spec.get(section, {}).values():
-            own |= raw.get("tags", {}).keys()
-    return any(fnmatchcase(key, pattern) for key in own for pattern in spec.get("ignore_tags", ()))
 
 
 def policies_that_change_places(spec: Spec, before: Picture) -> bool:
@@ -78,15 +59,6 @@ def choices_left_to_aws(spec: Spec, before: Picture) -> bool:
     return any(differs(raw, member) for raw, member in members_wanted(spec, before))
 
 
-def two_records_at_once(spec: Spec, before: Picture) -> bool:
-    """Termination protection and shutdown behaviour: each writes down what it changes, over what the other did."""
-    return any(
-        raw.get("termination_protection", False) != member.protected
-        and raw.get("shutdown_behavior", "stop") != member.shutdown
-        for raw, member in members_wanted(spec, before)
-    )
-
-
 def profiles_marked_late(spec: Spec, before: Picture) -> bool:
     """Only once a profile is marked, what others have bound to it shows, and is to be detached."""
     for name, key in names(spec, "instance_profiles").items():
@@ -108,11 +80,8 @@ SITUATIONS: dict[str, Callable[[Spec, Picture], bool]] = {
     each.__name__: each
     for each in (
         name_in_another_case,
-        one_key_for_two_that_leave,
-        tags_to_be_ignored,
         policies_that_change_places,
         choices_left_to_aws,
-        two_records_at_once,
         profiles_marked_late,
         stopping_for_long,
     )

@@ -1,4 +1,4 @@
-"""What a spec says should exist, compared with what does, in plain code that knows nothing of the program's own.
+"""What a spec says should exist, compared with what does, in plain code that shares nothing with the program's.
 
 Written from docs/spec.md and the design's rules of ownership; reads the spec's mapping and the fake's objects.
 """
@@ -151,13 +151,13 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
     attachments = spec.get("attachments", {})
     for key, raw in attachments.items():
         chosen = selected(raw, before)
-        own = [each for each in chosen if before.machines[each].tags.get(OWNER) == ENVIRONMENT]
+        own = [each for each in chosen if OWNER in before.machines[each].tags]
         if own or set(raw.get("instances", ())) - chosen:
             yield f"attachment {key}"
         for other, rival in attachments.items():
-            if other > key and rival["instance_profile"] != raw["instance_profile"]:
-                if chosen & selected(rival, before):
-                    yield f"attachment {key}"
+            differs = rival["instance_profile"] != raw["instance_profile"]
+            if other > key and differs and chosen & selected(rival, before):
+                yield f"attachment {key}"
 
 
 # --- what has to be there afterwards

@@ -1,0 +1,64 @@
+"""What commands share: exit codes, and the way from a spec to a plan and onto the screen."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from provisioner.aws import Aws, Sent
+    from provisioner.connect import Options
+    from provisioner.model import Environment, Plan
+
+DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+def load_spec(spec: str) -> Environment:
+    """The environment that a spec describes. Raises SpecError."""
+    from provisioner.kinds import KINDS
+    from provisioner.spec import load
+
+    return load(spec, KINDS)
+
+
+def connect_to(environment: Environment, options: Options) -> Aws:
+    """A reading connection. Raises UsageError, LocalAwsError and ProvisionerError."""
+    from provisioner.connect import connect
+
+    def show(sent: Sent) -> None:
+        answer = f"  {sent.code}" if sent.code else ""
+        click.echo(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
+
+    return connect(environment.region, options, show if options.verbose else lambda sent: None)
+
+
+def make_plan(environment: Environment, aws: Aws, destroying: bool) -> Plan:
+    """Observe and compare. Raises AwsError and UsageError."""
+    from provisioner.kinds import KINDS
+    from provisioner.observe import observe
+    from provisioner.plan import plan as compare
+
+    return compare(observe(environment, aws, KINDS, destroying), KINDS)
+
+
+def console_for(stderr: bool = False) -> Console:
+    """Where text for people goes."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:
+    """Print a plan for people."""
+    from provisioner.render.as_text import plan_text
+
+    console = console_for(stderr)
+    console.print(plan_text(plan, console.width, options.is_local), soft_wrap=True)
+
+
+def refusal_code(plan: Plan) -> int:
+    """The exit code of a plan that is refused."""
+    return max(refusal.exit_code for refusal in plan.refusals)
