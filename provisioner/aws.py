@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -160,11 +160,13 @@ class Aws:
         with self._lock:
             if service not in self._clients:
                 try:
-                    self._clients[service] = self._session.client(  # type: ignore[call-overload]
+                    client = self._session.client(  # type: ignore[call-overload]
                         service, endpoint_url=self.target.endpoint_url, config=self._config
                     )
                 except (botocore_errors.BotoCoreError, ValueError) as error:
                     raise _unreachable(service, "(connecting)", error) from error
+                client.meta.events.register("before-parse", _check_that_it_is_whole)
+                self._clients[service] = client
             return self._clients[service]
 
     def _attempt(
@@ -214,6 +216,16 @@ def _local_session() -> boto3.Session:
     unread = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
     core = botocore.session.Session(session_vars=unread)
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core)
+
+
+def _check_that_it_is_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
+    """Raises ResponseParserError for a reply that was cut off. boto reads half of one as if it were all, and
+    takes JSON that it cannot read for an answer without content."""
+    headers = response_dict["headers"]
+    announced = headers.get("content-length", "")
+    is_plain = announced.isdecimal() and "content-encoding" not in headers
+    if is_plain and len(response_dict["body"]) < int(announced):
+        raise ResponseParserError("the reply was cut off")
 
 
 _LOGIN_HINT = (

@@ -70,7 +70,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
     "tenacity": ("provisioner.aws",),
     "yaml": ("provisioner.spec.*",),
     "jsonschema": ("provisioner.spec.*",),
-    "rich": ("provisioner.cli", "provisioner.render.*"),
+    "rich": (*CLI, "provisioner.render.*"),
     "click": CLI,
     "moto": LOCAL,
     "flask": LOCAL,

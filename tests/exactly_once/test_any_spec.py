@@ -58,6 +58,10 @@ def fleet(**fields: Any) -> Spec:
     return {"fleets": {"f0": plain | fields}}
 
 
+def attached(profile: str) -> Spec:
+    return {"attachments": {"a0": {"instance_profile": profile, "instances": [STRANGER]}}}
+
+
 def policies(*documents: Any) -> Spec:
     return {"roles": {"r1": {"inline_policies": {f"i{n}": each for n, each in enumerate(documents)}}}}
 
@@ -89,7 +93,25 @@ EXAMPLES: list[tuple[str, Spec, list[Deed], Spec]] = [
         "profiles_marked_late",
         ONE_PROFILE,
         [("a stranger gets our profile", 2, 0)],
-        ONE_PROFILE | {"attachments": {"a0": {"instance_profile": "p1", "instances": [STRANGER]}}},
+        ONE_PROFILE | attached("p1"),
+    ),
+    (
+        "attachments_that_move",
+        TWO_PROFILES | attached("p0"),
+        [],
+        TWO_PROFILES | attached("p1"),
+    ),
+    (
+        "attachments_that_meet",
+        ONE_PROFILE,
+        [],
+        ONE_PROFILE
+        | {
+            "attachments": {
+                "a0": {"instance_profile": "p1", "instances": ["i-0000000000000a002"]},
+                "a1": {"instance_profile": "p1", "select": {"tags": {"box": "build"}}},
+            }
+        },
     ),
     (
         "stopping_for_long",
@@ -211,9 +233,9 @@ CHANGED: Spec = HEAD | {
             "shutdown_behavior": "terminate",
         },
     },
-    "attachments": {"a0": {"instance_profile": "p0", "instances": [STRANGER, "i-0000000000000a004"]}},
+    "attachments": {"a0": {"instance_profile": "p0", "instances": [STRANGER]}},
 }
-SMALLER: Spec = CHANGED | {"fleets": {"f0": CHANGED["fleets"]["f0"] | {"count": 1}}}
+SMALLER: Spec = CHANGED | {"fleets": {"f0": CHANGED["fleets"]["f0"] | {"count": 2}}}
 ROUNDS: dict[str, list[Spec | list[Deed]]] = {
     "from one to the other": [EVERYTHING, CHANGED, {}],
     "fewer, then none": [EVERYTHING, CHANGED, SMALLER, {}],

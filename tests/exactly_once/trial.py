@@ -50,6 +50,8 @@ class Trial:
     def is_right(self) -> None:
         """Asserts that a plan shows nothing, and that there is what there should be, and never was more."""
         self.wire.settle()
+        # By then everything has started, ended and is shown.
+        self.account.cloud.wait(60.0)
         self.account.cloud.mend()
         if self.command == "apply":
             self.succeeds("plan", "--detailed-exitcode")

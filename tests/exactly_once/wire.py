@@ -89,10 +89,12 @@ class Wire:
             self._counted.clear()
 
     def settle(self) -> None:
-        """Waits until nothing is under way any more."""
+        """Waits until nothing is under way any more. Raises what went wrong in between."""
         with self._lock:
-            assert self._lock.wait_for(lambda: self._under_way == 0, timeout=30)
-        assert not self.problems
+            assert self._lock.wait_for(lambda: self._under_way == 0, timeout=30), "requests are stuck"
+        problems, self.problems = self.problems, []
+        if problems:
+            raise ExceptionGroup("between the program and the local AWS", problems)
 
     @property
     def writes(self) -> list[Request]:

@@ -30,7 +30,7 @@ import provisioner.render.as_text
 import provisioner.render.progress
 import provisioner.spec
 import provisioner.watch
-from provisioner import cli
+from provisioner import cli, cli_change
 from provisioner.local import LocalAws, advance
 
 # For other threads to get on, where the program believes that seconds have passed.
@@ -122,7 +122,7 @@ class _Threading:
 def _hurry(port: int) -> None:
     """What the program pauses between two calls passes at once, for the local AWS and so for the program."""
     _Moving.aws = LocalAws(port, 0)
-    for module in (cli, provisioner.aws):
+    for module in (cli_change, provisioner.aws):
         vars(module)["threading"] = _Threading()
 
 

@@ -261,21 +261,10 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [(Until.RUNNING, 2)]
 
 
-def test_what_was_launched_is_waited_for_also_where_another_subnet_failed() -> None:
-    hands = FakeHands(1, "UnauthorizedOperation")
-    hands.together = lambda steps: _each(hands, steps)  # type: ignore[method-assign]
-    started = launches(FLEET, "env", None, "", AROUND, {SUBNETS[0]: 1, SUBNETS[1]: 1}, ())
-    with pytest.raises(AwsError, match="UnauthorizedOperation"):
-        ScaleOut(started, FLEET, "env", ()).run(hands)
-    assert [len(wait.instances) for wait in hands.waits] == [1]
-
-
-def _each(hands: FakeHands, steps: Iterable[Step]) -> None:
-    errors = []
-    for step in steps:
-        try:
-            step.run(hands)
-        except AwsError as error:
-            errors.append(error)
-    if errors:
-        raise errors[0]
+def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:
+    hands = FakeHands(2, 1)
+    launch(count=2).run(hands)
+    there = [member(7, FLEET), member(1, FLEET, id="i-10"), member(1, FLEET, id="i-11")]
+    started = launches(FLEET, "env", None, "", AROUND, {SUBNETS[0]: 1}, there)
+    ScaleOut(started, FLEET, "env", tuple(there)).run(hands)
+    assert [wait.instances for wait in hands.waits] == [("i-10", "i-11"), ("i-20",)]

@@ -113,3 +113,9 @@ def test_the_number_of_a_lost_member_is_given_again() -> None:
     three = [member(number, FLEET, tags={INDEX_TAG: str(number)}) for number in (1, 2, 3)]
     new = member(9, FLEET)
     assert indexes([three[0], three[2], new])["i-09"] == 2
+
+
+def test_newcomers_take_no_number_that_a_member_beside_them_gives_itself() -> None:
+    newcomer, there = member(1, FLEET), member(2, FLEET)
+    assert indexes([there]) == {there.id: 1}
+    assert indexes([newcomer], beside=[there]) == {newcomer.id: 2}

@@ -10,11 +10,11 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, Unsettled
+from provisioner.errors import AwsError, ChangedMeanwhile, Unsettled
 from provisioner.kinds.fleet.desired import Fleet, Volume
 from provisioner.kinds.fleet.members import indexes
 from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, answered_launches, is_of, scope_of
@@ -247,23 +247,22 @@ class ScaleOut:
         return (*count_calls(self.launches), *([named] if self.fleet.is_indexed else ()))
 
     def run(self, hands: Hands) -> None:
-        failure: ProvisionerError | None = None
+        known = {member.id for member in self.members}
+        # What this run has launched before is among the members, though maybe not shown yet. Were the next
+        # launch shown first, whoever looks then would launch these again.
+        self._wait_for([each for each in self._answered(hands) if each.id in known], hands)
         try:
             hands.together(self.launches)
-        except ProvisionerError as error:
-            failure = error
-        new = self._launched(hands)
-        if failure and not new:
-            raise failure
-        if self.fleet.is_indexed:
-            # Members that are there may be getting their own numbers at this very moment.
-            numbers = indexes(new, beside=self.members)
-            hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
-        # Also after a failure: the next round may launch more, and must not be shown before these are.
-        seen = hands.wait(Wait(tuple(each.id for each in new), Until.RUNNING, (scope_of(self.environment),)))
-        if failure:
-            raise failure
-        self._look_for_others(seen, {each.id for each in (*self.members, *new)})
+        finally:
+            new = [each for each in self._answered(hands) if each.id not in known]
+            if new and self.fleet.is_indexed:
+                numbers = indexes([*self.members, *new])
+                hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
+        self._look_for_others(self._wait_for(new, hands), known | {each.id for each in new})
+
+    def _wait_for(self, instances: Sequence[Instance], hands: Hands) -> Mapping[str, Instance]:
+        ids = tuple(each.id for each in instances)
+        return hands.wait(Wait(ids, Until.RUNNING, (scope_of(self.environment),))) if ids else {}
 
     def _look_for_others(self, seen: Mapping[str, Instance], expected: Collection[str]) -> None:
         live = {each.id for each in seen.values() if each.is_live and each.tag(FLEET_TAG) == self.fleet.key}
@@ -271,15 +270,14 @@ class ScaleOut:
         if others and len(live) > self.fleet.count:
             raise ChangedMeanwhile(f"somebody else has launched {', '.join(others)} into this fleet")
 
-    def _launched(self, hands: Hands) -> list[Instance]:
-        known = {member.id for member in self.members}
+    def _answered(self, hands: Hands) -> list[Instance]:
+        """The members that this run was told of by its launches."""
         launched = answered_launches(hands.answers("RunInstances"))
         return [
             each
             for instances in launched.values()
             for each in instances
-            if is_of(each, self.environment) and each.tag(FLEET_TAG) == self.fleet.key
-            if each.is_live and each.id not in known
+            if is_of(each, self.environment) and each.tag(FLEET_TAG) == self.fleet.key and each.is_live
         ]
 
 

@@ -10,7 +10,6 @@ from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
     by_address,
-    names_of,
     refuse_foreign,
     refuse_untagged,
     same_names,
@@ -34,7 +33,8 @@ class RoleKind:
         return same_names(self.name, resources)
 
     def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
-        found = find_roles(reader, environment.name, names_of(self.name, environment.resources))
+        wanted = [thing.name for thing in environment.resources.values() if isinstance(thing, Role)]
+        found = find_roles(reader, environment.name, wanted)
         return {at: SeenRole(role) for at, role in by_address(self.name, found, environment).items()}
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:

@@ -52,8 +52,8 @@ class SeenRole:
 
 
 def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[FoundRole]:
-    """All roles under the environment's path, and whoever has the names `wanted` (in lower case)."""
-    names = frozenset(wanted)
+    """All roles under the environment's path, and whoever has the names `wanted`, whatever their case."""
+    written = {name.lower(): name for name in wanted}
     path = iam_path(environment)
     details, listed = reader.together(
         lambda: _authorization_details(reader),
@@ -62,11 +62,11 @@ def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[
         },
     )
     if details is None:
-        return _one_by_one(reader, names | {name.lower() for name in listed})
+        return _one_by_one(reader, (written | {name.lower(): name for name in listed}).values())
     relevant = {
         detail["RoleName"]: detail
         for detail in details
-        if detail["Path"].startswith(path) or detail["RoleName"].lower() in names
+        if detail["Path"].startswith(path) or detail["RoleName"].lower() in written
     }
     found = [_role(detail, listed.get(name, {})) for name, detail in relevant.items()]
     unlisted = {

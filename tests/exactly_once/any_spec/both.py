@@ -121,8 +121,10 @@ class Account:
         return tags
 
     def _plain(self, params: Any) -> Any:
-        """Parameters with ids as placeholders, and those of members, associations and tokens all alike."""
+        """Parameters with ids as placeholders; members, their numbers, associations and tokens all alike."""
         if isinstance(params, Mapping):
+            if params.get("Key") in ("provisioner:index", "Name"):
+                return {"Key": params["Key"], "Value": params["Value"].rstrip("0123456789")}
             plain = {
                 name: self._plain(value) for name, value in sorted(params.items()) if name != "ClientToken"
             }

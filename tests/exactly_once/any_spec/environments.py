@@ -243,7 +243,7 @@ def _named_once(entries: Spec) -> Spec:
 def _fitting(role: Spec) -> Spec:
     """At most one long policy: the others become short."""
     long = [name for name, document in role.get("inline_policies", {}).items() if LONG in str(document)]
-    short = {name: DOCUMENTS[0] for name in long[1:]}
+    short = dict.fromkeys(long[1:], DOCUMENTS[0])
     return role | {"inline_policies": role["inline_policies"] | short} if short else role
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from .environments import Spec
+from .environments import Spec, name_of
 from .fake_iam import LARGEST_INLINE
 from .oracle import MARK, Picture, bound_to, is_ours, members_wanted, names, selected
 
@@ -71,6 +71,23 @@ def profiles_marked_late(spec: Spec, before: Picture) -> bool:
     return False
 
 
+def attachments_that_move(spec: Spec, before: Picture) -> bool:
+    """An instance that goes from one of our profiles to another is both bound anew and freed."""
+    for raw in spec.get("attachments", {}).values():
+        wanted = name_of(raw["instance_profile"], spec["instance_profiles"][raw["instance_profile"]])
+        for profile in before.profiles.values():
+            moves = is_ours(profile) and MARK in profile.tags and profile.name.lower() != wanted.lower()
+            if moves and bound_to(profile, before.strangers()) & selected(raw, before):
+                return True
+    return False
+
+
+def attachments_that_meet(spec: Spec, before: Picture) -> bool:
+    """An instance that two attachments choose, with the same profile, is bound by both."""
+    chosen = [each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)]
+    return len(chosen) > len(set(chosen))
+
+
 def stopping_for_long(spec: Spec, before: Picture) -> bool:
     """A profile cannot be bound to an instance that is stopping, and that takes longer than is waited for."""
     return any(each.state == "stopping" and each.lasts > LONGEST_STOP_S for each in before.live.values())
@@ -83,6 +100,8 @@ SITUATIONS: dict[str, Callable[[Spec, Picture], bool]] = {
         policies_that_change_places,
         choices_left_to_aws,
         profiles_marked_late,
+        attachments_that_move,
+        attachments_that_meet,
         stopping_for_long,
     )
 }

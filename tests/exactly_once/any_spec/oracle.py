@@ -147,6 +147,11 @@ def _refused_fleets(spec: Spec, before: Picture) -> Iterator[str]:
             yield f"fleet {key}"
 
 
+def strays(before: Picture) -> list[Machine]:
+    """Instances of the environment that belong to no fleet: destroying cannot tell what they are for."""
+    return [one for one in before.live.values() if one.tags.get(OWNER) == ENVIRONMENT and not fleet_of(one)]
+
+
 def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
     attachments = spec.get("attachments", {})
     for key, raw in attachments.items():

@@ -5,13 +5,15 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
 
 from provisioner.apply import Executor
 from provisioner.converge import Carried, converge
 from provisioner.kinds import KINDS
-from provisioner.model import Change, Environment, Plan, Result
+from provisioner.model import Call, Change, Environment, Plan, Result
 from provisioner.observe import observe
 from provisioner.plan import plan as compare
 from provisioner.spec import load
@@ -34,6 +36,7 @@ from .oracle import (
     picture,
     refusals,
     settled,
+    strays,
 )
 
 Deed = tuple[str, int, int]
@@ -152,8 +155,12 @@ class Story:
         known = situation(wanted, before) if self.heeding else None
         if known:
             raise Known(known)
+        self.aws.ec2.today += timedelta(minutes=1)
         ran = self._program(spec, destroying)
-        refused = refusals(wanted, before)
+        refused = refusals(wanted, before) | (
+            {"fleet (no fleet)"} if destroying and strays(before) else set()
+        )
+        assert max(Counter(_bindings(ran.plan.changes)).values(), default=0) < 2, "bound or freed twice"
         told = {(refusal.address.kind, refusal.address.key) for refusal in ran.plan.refusals}
         assert Counter(kind for kind, _ in told) == Counter(each.split()[0] for each in refused), (
             f"refused: {ran.plan.refusals}, and should have been: {refused}"
@@ -195,10 +202,24 @@ class Story:
                 hand.call("iam", "TagInstanceProfile", InstanceProfileName=profile.name, Tags=owner)
                 for stranger in () if MARK in profile.tags else bound_to(profile, now.strangers()):
                     hand.bind(stranger, None)
+        for stray in strays(now):
+            self.aws.ec2.machines[stray.id].protected = False
+            hand.call("ec2", "TerminateInstances", InstanceIds=[stray.id])
         for machine in self.aws.ec2.machines.values():
             machine.protected = False
             if NOTES[0] in machine.tags:
                 machine.tags[NOTES[0]] = machine.tags[NOTES[0]].replace("protection=on", "protection=off")
+
+
+def _bindings(steps: Iterable[Any]) -> Iterator[tuple[str, str]]:
+    """The associations that a plan ends or replaces, and the instances for which it makes new ones."""
+    for step in steps:
+        if not isinstance(step, Call):
+            yield from _bindings(getattr(step, "steps", ()))
+        elif "AssociationId" in step.params:
+            yield "end", step.params["AssociationId"]
+        elif step.operation == "AssociateIamInstanceProfile":
+            yield "begin", step.params["InstanceId"]
 
 
 def _told(changes: Sequence[Change]) -> Deferred:

@@ -25,7 +25,10 @@ QUICK = {
         Setting(ONE_ZONE, (1, 2), budget=SHORT, forgets_failures=True),
         Setting(ONE_ZONE, (2, 2), budget=SHORT),
     ],
-    "terminated members vanish": [Setting(ONE_ZONE, (1, 2), 1, Budget(vanishes=1, minutes=0))],
+    "terminated members vanish": [
+        Setting(ONE_ZONE, (1, 2), 1, Budget(vanishes=1, minutes=0)),
+        Setting(ONE_ZONE, (2, 2), budget=Budget(vanishes=1, minutes=0)),
+    ],
     "lost replies": [Setting(ONE_ZONE, (1, 1), budget=Budget(lost=1))],
 }
 
@@ -46,6 +49,10 @@ FULL = {
     ],
     "terminated members vanish": [
         *(Setting(ONE_ZONE, counts, 1, VANISHING) for counts in UP_TO_3),
+        *(
+            Setting(ONE_ZONE, counts, budget=Budget(vanishes=1, minutes=0))
+            for counts in [(1, 2), *EQUAL, (2, 3)]
+        ),
         *(Setting(TWO_ZONES, counts, 1, Budget(vanishes=1, minutes=0)) for counts in UP_TO_2),
     ],
     "lost replies": [Setting(ONE_ZONE, counts, budget=Budget(lost=1)) for counts in [(1, 1), (1, 2), (2, 2)]],
