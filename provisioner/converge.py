@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.errors import ProvisionerError
-from provisioner.model import Action, Address, Again, Outcome, Plan, Result
+from provisioner.model import Action, Address, Again, Change, Outcome, Plan, Result
 
 # Seconds before observing again; the last one again and again.
 PAUSES = (1.0, 2.0, 5.0)
@@ -68,16 +68,21 @@ def _again(outcomes: list[Outcome]) -> Again:
 
 
 def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
-    """The outcomes that stand beside a new plan: what is done, and what need not be done any more."""
-    open_now = {(change.address, change.action) for change in plan.changes}
-    standing = []
-    for outcome in outcomes:
-        change = outcome.change
-        if outcome.result is Result.DONE:
-            standing.append(outcome)
-        elif (change.address, change.action) not in open_now:
-            standing.append(replace(outcome, result=Result.DONE, failure=None, because=None))
-    return standing
+    """The outcomes that stand beside a new plan: what is done, and what need not be done any more.
+
+    What was done and has to be done once more is told once, by the round that does it again.
+    """
+    open_now = {_what(change) for change in plan.changes}
+    return [
+        replace(outcome, result=Result.DONE, failure=None, because=None)
+        for outcome in outcomes
+        if _what(outcome.change) not in open_now
+    ]
+
+
+def _what(change: Change) -> tuple[Address, Action, tuple[str, ...]]:
+    """What a change does, whoever plans it."""
+    return change.address, change.action, tuple(field.path for field in change.fields)
 
 
 def _obstacle(approved: Plan, plan: Plan) -> ProvisionerError | None:

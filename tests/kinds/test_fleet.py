@@ -296,6 +296,16 @@ def test_what_the_spec_names_and_the_account_lacks_is_refused() -> None:
     assert plan.refusals[0].hint == "check `image:`"
 
 
+def test_a_stopped_member_and_one_without_its_launch_record_are_told() -> None:
+    desired = spec()
+    plan = plan_of(desired, *members(desired, {"state": "stopped"}, {"tags": {LAUNCH_TAG: None}}))
+    assert not plan.changes
+    assert [note.message[:25] for note in plan.notes] == [
+        "i-01 stopped: counted as ",
+        "i-02 without the tag prov",
+    ]
+
+
 def test_an_instance_without_the_fleets_tag_is_left_alone_and_told() -> None:
     stray = member(9, fleet_of(spec()), tags={FLEET_TAG: None})
     plan = planned(environment(), {Address("fleet", "(no fleet)"): seen_fleet((stray,))})

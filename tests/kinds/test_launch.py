@@ -261,6 +261,15 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [(Until.RUNNING, 2)]
 
 
+def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
+    fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
+    hands = FakeHands(1)
+    started = launches(fleet, "env", None, "", AROUND, {SUBNETS[0]: 1}, [member(2, fleet)])
+    ScaleOut(started, fleet, "env", (member(2, fleet),)).run(hands)
+    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    assert named == ["web-2"]
+
+
 def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:
     hands = FakeHands(2, 1)
     launch(count=2).run(hands)

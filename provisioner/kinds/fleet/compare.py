@@ -53,6 +53,9 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
 
 
 def _notes(address: Address, staying: Sequence[Instance]) -> Iterator[Note]:
+    stopped = [member.id for member in staying if member.is_stopped]
+    if stopped:
+        yield Note(address, f"{', '.join(stopped)} stopped: counted as a member, and left stopped")
     unrecorded = [member.id for member in staying if not read_record(member)]
     if unrecorded:
         yield Note(

@@ -256,7 +256,8 @@ class ScaleOut:
         finally:
             new = [each for each in self._answered(hands) if each.id not in known]
             if new and self.fleet.is_indexed:
-                numbers = indexes([*self.members, *new])
+                # Members that are there may be getting their own numbers at this very moment.
+                numbers = indexes(new, beside=self.members)
                 hands.together(name_call(self.fleet, each.id, numbers[each.id]) for each in new)
         self._look_for_others(self._wait_for(new, hands), known | {each.id for each in new})
 

@@ -309,6 +309,20 @@ DEEDS: dict[str, Callable[[Hand], object]] = {
 # After these, a member is no longer counted among those that it was launched with.
 LEAVING = ("a member leaves its fleet", "a member is disowned", "a member joins another fleet")
 
+# After these, a plan may well have to be refused, and then nothing else of an example is seen.
+NASTY = (
+    "a role is disowned",
+    "a role is given away",
+    "a role is made",
+    "a role is used elsewhere",
+    "a profile's name is taken",
+    "a profile is disowned",
+    "a mark is removed",
+    "a member leaves its fleet",
+    "a stranger gets our profile",
+    "a stranger is terminated",
+)
+
 
 def do(deed: str, hand: Hand) -> bool:
     """Does it; False when there was nothing to do it to, or AWS did not let it happen."""

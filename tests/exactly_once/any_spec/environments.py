@@ -1,4 +1,4 @@
-"""Random environments: one that is there, and one that is to be, made of the same few names so that they meet.
+"""Random environments: one that is there and one that is to be, of the same few names so that they meet.
 
 A spec is a mapping as YAML would give it. What is called otherwise in every account stands in it as `@name@`.
 """
@@ -95,7 +95,9 @@ role = entry(
     name=seldom(st.sampled_from(NAMES), 5),
     description=seldom(st.sampled_from(["Works", "Plays"]), 2),
     trust=seldom(st.sampled_from(TRUSTS), 2),
-    managed_policies=seldom(some(policies, most=4) | st.sampled_from([policies[:10], policies[2:]]), 2),
+    managed_policies=seldom(
+        st.one_of(some(policies, most=4), st.sampled_from([policies[:10], policies[2:]])), 1
+    ),
     inline_policies=seldom(st.dictionaries(st.sampled_from(["i0", "i1", "i2"]), documents, max_size=3), 2),
     permissions_boundary=seldom(st.sampled_from(policies[5:8])),
     max_session_duration=seldom(st.sampled_from([3600, 7200, 43200]), 2),
@@ -137,7 +139,7 @@ fleet = st.builds(
         metadata=seldom(metadata),
         monitoring=seldom(st.booleans()),
         ebs_optimized=seldom(st.booleans(), 8),
-        termination_protection=seldom(st.booleans(), 5),
+        termination_protection=seldom(st.booleans(), 2),
         shutdown_behavior=seldom(st.sampled_from(["stop", "terminate"])),
         associate_public_ip=seldom(st.booleans(), 10),
         tags=seldom(tags),
@@ -154,6 +156,8 @@ attachment = st.one_of(
     ),
 )
 ENTRIES = {"roles": role, "instance_profiles": profile, "fleets": fleet, "attachments": attachment}
+EITHER = ({"subnets", "availability_zones"}, {"instances", "select"})
+NEEDED = {"role", "instance_profile", "count", "image", "instance_type", "instances", "select"}
 head = entry(
     environment=st.just(ENVIRONMENT),
     region=st.just("us-east-1"),
@@ -161,6 +165,18 @@ head = entry(
     tags=seldom(tags, 2),
     ignore_tags=seldom(st.sampled_from([["CostCenter"]] * 4 + [["aws:*", "Cost*"]] * 3 + [["stage"]]), 2),
 )
+
+
+@st.composite
+def edited(draw: st.DrawFn, old: Spec, entries: st.SearchStrategy[Spec]) -> Spec:
+    """An entry with some fields changed and some removed."""
+    new = draw(entries)
+    fields = draw(some(sorted(new), least=1, most=4))
+    kept = {name: value for name, value in old.items() if not any({name, each} in EITHER for each in fields)}
+    removed = draw(st.sampled_from([None, *sorted(old.keys() - NEEDED)]))
+    return {name: value for name, value in kept.items() if name != removed} | {
+        each: new[each] for each in fields
+    }
 
 
 @st.composite
@@ -174,12 +190,16 @@ def environments(draw: st.DrawFn, before: Spec | None = None) -> Spec:
     for section, keys in SECTIONS.items():
         entries = {}
         for key in keys:
-            old = before.get(section, {}).get(key) if before else None
-            fate = draw(st.sampled_from(["new", "none", "old", "old"] if old else ["new", "new", "none"]))
+            old: Spec = (before or {}).get(section, {}).get(key, {})
+            fate = draw(
+                st.sampled_from(("none", "new", "old", "edit", "edit") if old else ("none", "new", "new"))
+            )
             if fate == "new":
                 entries[key] = draw(ENTRIES[section])
             elif fate == "old":
                 entries[key] = old
+            elif fate == "edit":
+                entries[key] = draw(edited(old, ENTRIES[section]))
         if entries:
             spec[section] = entries
     return made_sound(spec)
@@ -193,7 +213,7 @@ def pairs(draw: st.DrawFn) -> tuple[Spec, Spec]:
 
 
 def made_sound(spec: Spec) -> Spec:
-    """The spec without what the loader would refuse: dangling references, the same name twice, too much text."""
+    """The spec without what the loader would refuse: references to nothing, a name twice, too much text."""
     roles = {key: _fitting(each) for key, each in spec.get("roles", {}).items()}
     profiles = {
         key: each | {"role": _existing(each["role"], roles)}

@@ -1,4 +1,4 @@
-"""EC2 and SSM in memory. Sources: the EC2 API Reference of each operation, "Ensuring idempotency in Amazon EC2
+"""Instances in memory. Sources: the EC2 API Reference of each operation, "Ensuring idempotency in Amazon EC2
 API requests", "Amazon EC2 instance state changes"."""
 
 # Parameters are called as AWS calls them.

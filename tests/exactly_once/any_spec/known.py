@@ -22,7 +22,7 @@ def situation(spec: Spec, before: Picture) -> str | None:
 
 
 def name_in_another_case(spec: Spec, before: Picture) -> bool:
-    """IAM does not tell names apart by case, and the program compares what it reads with what it asked for."""
+    """IAM ignores the case of names, and the program compares what it reads with what it asked for."""
     return any(
         things[name].name not in {raw.get("name", f"{spec['environment']}-{key}")}
         for section, things in (("roles", before.roles), ("instance_profiles", before.profiles))

@@ -1,6 +1,6 @@
-"""What a spec says should exist, compared with what does, in plain code that shares nothing with the program's.
+"""What a spec says should exist, compared with what does, in plain code that shares nothing with the program.
 
-Written from docs/spec.md and the design's rules of ownership; reads the spec's mapping and the fake's objects.
+Written from docs/spec.md and the rules of ownership; reads the spec's mapping and the fake's objects.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
 
 
 def check(spec: Spec, before: Picture, after: Picture) -> Deferred:
-    """Everything is as the spec says. Returns what differs still and has to be put off, and nothing else may be.
+    """Everything is as the spec says but for what is returned: what differs and has to be put off.
 
     By address and field: the instances concerned; none for a role.
     """
@@ -292,7 +292,7 @@ def _check_names(key: str, raw: Spec, members: Mapping[str, Machine]) -> None:
 
 
 def _check_who_went(raw: Spec, was: Mapping[str, Machine], kept: Iterable[str]) -> None:
-    """First those with settings that only a restart or others in their place would bring, then the stopped."""
+    """First those with settings that cannot be changed while they run, then those that are stopped."""
     kept = set(kept)
 
     def rank(each: str) -> int:
@@ -417,7 +417,7 @@ def _trust(written: Any) -> Any:
 
 
 def _meaning(document: Any) -> Any:
-    """A policy with lists for scalars, in order and in lower case: enough for those that are generated here."""
+    """A policy with lists for scalars, in order and in lower case: enough for those that are made here."""
     if isinstance(document, dict):
         return {key: _meaning(value) for key, value in document.items()}
     listed = document if isinstance(document, list) else [document]

@@ -253,10 +253,11 @@ def tell(
         if later or any(deed in LEAVING for deed, *_ in deeds):
             story.let_pass()
         story.apply(second)
-        story.destroy(second)
+        story.apply(first)
+        story.destroy(first)
         if later:
             story.let_pass()
-        story.apply(first)
+        story.apply(second)
     except Known as known:
         return str(known)
     return None

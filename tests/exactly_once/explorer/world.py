@@ -246,12 +246,12 @@ class Model:
 
     def _likeness(self, state: State, at: int, index: int) -> object:
         """Equal for machines that nothing but their name tells apart."""
-        name = state.cloud[at].id(index)
-        known = tuple(
-            (_in(hand.run.approved, name), _in(hand.run.shown or (), name)) if hand.run else None
-            for hand in state.hands
-        )
-        return at, state.cloud[at].machines[index], known
+        name, machine = state.cloud[at].id(index), state.cloud[at].machines[index]
+        runs = [hand.run for hand in state.hands]
+        known = tuple((_in(run.approved, name), _in(run.shown or (), name)) if run else None for run in runs)
+        # One that lives was never said to be dead.
+        told = () if machine.is_alive else tuple(_answers(run, name) if run else None for run in runs)
+        return at, machine, known, told
 
 
 class Outcome(NamedTuple):
@@ -264,6 +264,11 @@ class Outcome(NamedTuple):
 
 def _in(shown: Shown, name: str) -> str:
     return next((state for each, state, _ in shown if each == name), "")
+
+
+def _answers(run: Run, name: str) -> tuple[str, ...]:
+    logged = (answer for _, answers in run.log for answer in answers)
+    return tuple(_in(answer.ids, name) for answer in (*run.earlier, *logged))
 
 
 def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud) -> str:
