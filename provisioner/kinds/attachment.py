@@ -33,7 +33,7 @@ from provisioner.model import (
     Seen,
     Step,
 )
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, iam_path
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class AttachmentKind:
         seen: dict[Address, SeenAttachment] = {
             at: thing for at, thing in world.observed.resources.items() if isinstance(thing, SeenAttachment)
         }
-        for address, left in _left_over(reader, world):
+        for address, left in (*_left_over(reader, world), *_bound_to_what_is_gone(world)):
             there = seen.get(address, SeenAttachment())
             uses = there.uses | left.uses
             seen[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
@@ -155,13 +155,15 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
         return
     arns = tuple(profile.arn for profile in marked.values())
     bound = find_instances(reader, (("iam-instance-profile.arn", arns), ("instance-state-name", LIVE)))
+    desired = {
+        address: thing
+        for address, thing in world.environment.resources.items()
+        if isinstance(thing, Attachment) and not world.destroying
+    }
+    # What goes from one of our profiles to another is bound anew, and that is all.
+    wanted = {each.id for address in desired for each in (world.seen(address) or SeenAttachment()).chosen}
     for at, profile in marked.items():
-        asking = {
-            address: world.seen(address)
-            for address, thing in world.environment.resources.items()
-            if isinstance(thing, Attachment) and thing.profile == at and not world.destroying
-        }
-        wanted = {each.id for seen in asking.values() if seen for each in seen.chosen}
+        asking = [address for address, thing in desired.items() if thing.profile == at]
         left = tuple(
             each
             for each in bound
@@ -176,6 +178,26 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
             yield address, SeenAttachment(left=left, marked=unmark, uses=frozenset({at}))
 
 
+def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachment]]:
+    """What the spec attaches to and is still bound to a profile of ours that was deleted meanwhile.
+
+    Whoever destroys while another applies can delete a profile that is being attached at that moment. An
+    apply binds it anew; when all is to go, nothing else would find it.
+    """
+    if not world.destroying:
+        return
+    path = f":instance-profile{iam_path(world.environment.name)}"
+    there = {thing.arn for thing in world.seen_of("instance_profile").values()}
+    for address, seen in world.seen_of("attachment").items():
+        left = tuple(
+            each
+            for each in seen.chosen
+            if each.profile and path in each.profile.arn and each.profile.arn not in there
+        )
+        if left:
+            yield address, SeenAttachment(left=left)
+
+
 def _free_address(key: str, world: World) -> Address:
     """Where to show what left the spec: the profile's key, or the first attachment there was for it."""
     address = Address("attachment", key)
@@ -185,8 +207,18 @@ def _free_address(key: str, world: World) -> Address:
 
 
 def _bound_wrong(address: Address, seen: SeenAttachment, world: World) -> list[Instance]:
+    """The chosen instances with another binding, but for those that an earlier attachment chooses too."""
     attachment: Attachment | None = world.desired(address)
-    return bound_wrong(wanted_at(attachment.profile, world), seen.chosen) if attachment else []
+    if attachment is None:
+        return []
+    earlier = {
+        each.id
+        for other, thing in world.seen_of(address.kind).items()
+        if other < address and world.desired(other)
+        for each in thing.chosen
+    }
+    mine = [each for each in seen.chosen if each.id not in earlier]
+    return bound_wrong(wanted_at(attachment.profile, world), mine)
 
 
 def _refusals(

@@ -24,9 +24,12 @@ def wanted_at(address: Address, world: World) -> WantedProfile:
     """The profile that the spec has at an address."""
     profile: InstanceProfile = world.desired(address)
     found: FoundProfile | None = world.seen(address)
+    if found:
+        # IAM keeps the case of letters in which a name was first written, and ignores it otherwise.
+        return WantedProfile(found.name, found.arn, found.id)
     identity = world.identity
     arn = f"arn:{identity.partition}:iam::{identity.account_id}:instance-profile{profile.path}{profile.name}"
-    return WantedProfile(profile.name, arn, found.id if found else None)
+    return WantedProfile(profile.name, arn, None)
 
 
 def bound_wrong(wanted: WantedProfile | None, instances: Sequence[Instance]) -> list[Instance]:

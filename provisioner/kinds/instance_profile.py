@@ -254,7 +254,7 @@ def _update(
     fields: list[FieldChange] = []
     steps: list[Step] = []
     reasons: list[str] = []
-    if found.roles != (role,):
+    if [held.lower() for held in found.roles] != [role.lower()]:
         fields.append(FieldChange("role", ", ".join(found.roles) or None, role))
         steps += [_remove_role(found.name, other) for other in found.roles]
         steps.append(_add_role(found.name, role))

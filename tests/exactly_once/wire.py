@@ -147,7 +147,11 @@ class _Handler(BaseHTTPRequestHandler):
             super().finish()
 
     def do_POST(self) -> None:
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        length = int(self.headers.get("Content-Length", 0))
+        body = self.rfile.read(length)
+        if len(body) < length:  # who was sending it was killed
+            self._hang_up()
+            return
         wire = self.server.wire
         request = wire.begin(body, self.headers)
         send: Send = partial(self._forward, body)

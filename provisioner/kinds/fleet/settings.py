@@ -252,7 +252,7 @@ SETTINGS: tuple[Setting, ...] = (
         How.REPLACE,
         "the public address is given at launch",
         f"{EC2_API}/API_RunInstances.html",
-        *_recorded("public_ip"),
+        *_recorded("public_ip", lambda fleet: fleet.associate_public_ip is not None),
     ),
 )
 
