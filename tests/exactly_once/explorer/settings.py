@@ -7,7 +7,6 @@ from tests.exactly_once.explorer.world import ONE_ZONE, ONE_ZONE_TWICE, TWO_ZONE
 # Equal counts stand for two who apply the same spec, different ones also for a spec that changed in between.
 UP_TO_2 = [(0, 1), (0, 2), (1, 1), (1, 2), (2, 2)]
 UP_TO_3 = [*UP_TO_2, (0, 3), (1, 3), (2, 3), (3, 3)]
-EQUAL = [(1, 1), (2, 2), (3, 3)]
 
 # What happens within minutes: nothing becomes old, and no wait comes to its end.
 AT_ONCE = Budget(minutes=0)
