@@ -60,7 +60,7 @@ DOCUMENTS: tuple[dict[str, Any], ...] = (
     allow("s3:GetObject", f"arn:aws:s3:::{LONG}1"),
     allow("s3:GetObject", f"arn:aws:s3:::{LONG}2"),
 )
-NAMES = ("shared", "any-shared", "any-r1", "Any-R1", "any-p1", TAKEN)
+NAMES = (*("shared", "any-shared", "any-r1", "Any-R1", "any-p1") * 3, TAKEN)
 
 
 def seldom(wanted: st.SearchStrategy[Any], one_in: int = 3) -> st.SearchStrategy[Any]:
@@ -139,7 +139,7 @@ fleet = st.builds(
         metadata=seldom(metadata),
         monitoring=seldom(st.booleans()),
         ebs_optimized=seldom(st.booleans(), 8),
-        termination_protection=seldom(st.booleans(), 2),
+        termination_protection=seldom(st.booleans(), 4),
         shutdown_behavior=seldom(st.sampled_from(["stop", "terminate"])),
         associate_public_ip=seldom(st.booleans(), 10),
         tags=seldom(tags),
@@ -147,7 +147,10 @@ fleet = st.builds(
     place,
 )
 attachment = st.one_of(
-    entry(instance_profile=st.sampled_from(PROFILES), instances=some(STRANGERS, least=1, most=3)),
+    entry(
+        instance_profile=st.sampled_from(PROFILES),
+        instances=st.one_of(*[some(list(STRANGERS)[:4], least=1, most=3)] * 9, st.just(list(STRANGERS)[4:])),
+    ),
     entry(
         instance_profile=st.sampled_from(PROFILES),
         select=st.fixed_dictionaries(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
@@ -168,10 +168,21 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
 # --- what has to be there afterwards
 
 
-def check(spec: Spec, before: Picture, after: Picture) -> Deferred:
+def bound_to_what_is_gone(spec: Spec, before: Picture) -> set[str]:
+    """What the spec attaches to, and is bound to a profile of the environment that is no longer there."""
+    there = {profile.arn for profile in before.profiles.values()}
+    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
+    return {
+        each
+        for each, one in before.strangers().items()
+        if each in chosen and one.profile and PATH in one.profile[0] and one.profile[0] not in there
+    }
+
+
+def check(spec: Spec, before: Picture, after: Picture, freed: Collection[str] = ()) -> Deferred:
     """Everything is as the spec says but for what is returned: what differs and has to be put off.
 
-    By address and field: the instances concerned; none for a role.
+    By address and field: the instances concerned; none for a role. `freed`: what else loses its profile.
     """
     deferred = dict(_check_roles(spec, before, after))
     _check_profiles(spec, before, after)
@@ -180,7 +191,7 @@ def check(spec: Spec, before: Picture, after: Picture) -> Deferred:
         deferred |= _check_fleet(key, spec, before, after)
     for key, raw in spec.get("fleets", {}).items():
         assert len(after.members(key)) == raw["count"], f"fleet {key} has {sorted(after.members(key))}"
-    _check_strangers(spec, before, after)
+    _check_strangers(spec, before, after, freed)
     return deferred
 
 
@@ -356,13 +367,13 @@ def _has_disk(disk: Mapping[str, Any], raw: Spec) -> bool:
     return all(disk.get(called[name]) == raw[name] for name in called.keys() & raw.keys())
 
 
-def _check_strangers(spec: Spec, before: Picture, after: Picture) -> None:
+def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collection[str]) -> None:
     """What is not ours is as it was, but for the profiles that attachments put on it and take off."""
     wanted: dict[str, str] = {}
     for raw in spec.get("attachments", {}).values():
         wanted |= dict.fromkeys(selected(raw, before), raw["instance_profile"])
     ours = [each for each in before.profiles.values() if is_ours(each) and MARK in each.tags]
-    freed = {each for profile in ours for each in bound_to(profile, before.live)}
+    freed = {*freed, *(each for profile in ours for each in bound_to(profile, before.live))}
     for each, machine in before.live.items():
         if fleet_of(machine) is not None:
             continue

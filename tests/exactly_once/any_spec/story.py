@@ -30,6 +30,7 @@ from .oracle import (
     OWNER,
     Deferred,
     bound_to,
+    bound_to_what_is_gone,
     check,
     is_ours,
     nothing,
@@ -176,7 +177,8 @@ class Story:
         assert not failed, [
             (str(each.change.address), each.change.reason, each.failure or each.because) for each in failed
         ]
-        deferred = check(wanted, before, picture(self.aws))
+        freed = bound_to_what_is_gone(spec, before) if destroying else ()
+        deferred = check(wanted, before, picture(self.aws), freed)
         again = self._program(spec, destroying)
         for put_off in (_told(again.plan.changes), _told(left)):
             assert put_off == deferred, f"put off: {put_off}, and should have been: {deferred}"
