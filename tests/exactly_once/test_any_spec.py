@@ -153,8 +153,61 @@ CORRECTED: list[tuple[str, Spec, list[Deed], Spec]] = [
 ]
 
 
-@pytest.mark.parametrize(("name", "first", "done", "second"), CORRECTED, ids=[each for each, *_ in CORRECTED])
-def test_stays_corrected(name: str, first: Spec, done: list[Deed], second: Spec) -> None:
+def two_fleets(others: int, **fields: Any) -> Spec:
+    """The fleet f0 of some others, and two members of f1."""
+    (one,) = fleet(**fields)["fleets"].values()
+    return {"fleets": fleet(count=others)["fleets"] | {"f1": one}}
+
+
+# All of f0 go over to f1, which then has too many.
+JOINING: list[Deed] = [("a member joins another fleet", 0, 0)] * 2
+# Corners that few random examples come to.
+CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
+    (
+        "stopped members get another profile",
+        TWO_PROFILES | fleet(instance_profile="p0"),
+        [("a member is stopped", 0, 0)],
+        TWO_PROFILES | fleet(instance_profile="p1"),
+    ),
+    (
+        "members of another make go first",
+        two_fleets(2, instance_type="t3.small"),
+        JOINING,
+        two_fleets(0, instance_type="t3.small"),
+    ),
+    (
+        "a stranger has a profile that leaves",
+        ONE_PROFILE,
+        [("a stranger gets our profile", 2, 0)],
+        {},
+    ),
+    (
+        "a profile is made again under its members",
+        ONE_PROFILE | fleet(instance_profile="p1"),
+        [("a profile is made again", 0, 0)],
+        ONE_PROFILE | fleet(instance_profile="p1"),
+    ),
+    (
+        "two members have one number",
+        fleet(count=3, name="one-{index}"),
+        [("a member is numbered otherwise", number, 0) for number in range(3)],
+        fleet(count=3, name="one-{index}"),
+    ),
+    (
+        "the protected stay",
+        two_fleets(2, termination_protection=True),
+        JOINING,
+        two_fleets(0, termination_protection=True),
+    ),
+]
+
+
+@pytest.mark.parametrize(
+    ("name", "first", "done", "second"),
+    [*CORRECTED, *CORNERS],
+    ids=[each for each, *_ in [*CORRECTED, *CORNERS]],
+)
+def test_one_spec_to_another(name: str, first: Spec, done: list[Deed], second: Spec) -> None:
     assert tell(HEAD | first, done, False, HEAD | second) is None
 
 
