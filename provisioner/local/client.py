@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import urllib.error
-import urllib.request
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from provisioner.errors import LocalAwsError
@@ -16,7 +15,6 @@ from provisioner.local.settings import Faults
 
 LOOPBACK = "127.0.0.1"
 CONTROL_PATH = "/_local"
-_NO_PROXY = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 @dataclass(frozen=True)
@@ -79,18 +77,67 @@ def add_instance(
     return answer["instance_id"]
 
 
+def add_image(
+    local: LocalAws,
+    name: str,
+    owner: str = "amazon",
+    architecture: str = "x86_64",
+    created: datetime | None = None,
+    region: str = "us-east-1",
+) -> str:
+    """Adds a public image of `amazon`, `self` or an account, created now unless `created` says otherwise, and
+    returns its id."""
+    body = {"name": name, "owner": owner, "architecture": architecture, "region": region}
+    body["created"] = created.isoformat() if created else ""
+    answer: dict[str, str] = control(local, "images", body)
+    return answer["image_id"]
+
+
+def deprecate_image(local: LocalAws, image_id: str, at: datetime, region: str = "us-east-1") -> None:
+    """Sets when an image is deprecated, whosever it is, also in the past. Raises LocalAwsError if there is no
+    such image."""
+    control(local, "images/deprecate", {"image_id": image_id, "at": at.isoformat(), "region": region})
+
+
+def remove_image(local: LocalAws, image_id: str, region: str = "us-east-1") -> None:
+    """Deregisters an image, whosever it is. Raises LocalAwsError if there is no such image."""
+    control(local, "images/remove", {"image_id": image_id, "region": region})
+
+
+def set_parameter(local: LocalAws, name: str, value: str, region: str = "us-east-1") -> None:
+    """Moves a public parameter of SSM on to a value, as AWS does when there is a newer image."""
+    control(local, "parameters", {"name": name, "value": value, "region": region})
+
+
+def set_status(local: LocalAws, instance_id: str, status: str) -> None:
+    """Makes both status checks of a running instance fail (`impaired`) or pass (`ok`), from now until it is
+    stopped. Raises LocalAwsError if there is no such instance or status, or it is not running."""
+    control(local, "status", {"instance_id": instance_id, "status": status})
+
+
+def reclaim(local: LocalAws, instance_ids: Iterable[str]) -> None:
+    """Takes Spot Instances back as AWS does: they terminate. Raises LocalAwsError, and takes none, if one of
+    them is not there, not Spot or terminated."""
+    control(local, "reclaim", {"instance_ids": list(instance_ids)})
+
+
 def control(local: LocalAws, path: str, body: Any = None, timeout: float = 30.0) -> Any:
     """One request to the control interface, as JSON both ways: a GET, or a POST if there is a body.
 
     Raises LocalAwsError if the local AWS does not answer or refuses.
     """
+    # Imported here, because every command imports this module, and this takes longer than all of it.
+    import urllib.error
+    import urllib.request
+
     request = urllib.request.Request(
         f"{local.endpoint_url}{CONTROL_PATH}/{path}",
         data=None if body is None else json.dumps(body).encode(),
         headers={"Content-Type": "application/json"},
     )
     try:
-        with _NO_PROXY.open(request, timeout=timeout) as reply:
+        no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with no_proxy.open(request, timeout=timeout) as reply:
             return json.loads(reply.read())
     except urllib.error.HTTPError as refused:
         text = refused.read().decode(errors="replace")

@@ -66,6 +66,8 @@ def _load_images_once() -> None:
         self.amis, self.snapshots = dict(images), dict(snapshots)
         for thing in (*images.values(), *snapshots.values()):
             thing.ec2_backend = self
+        for snapshot in snapshots.values():
+            snapshot.volume.ec2_backend = self  # or the first backend, and all in it, would be kept
 
     EC2Backend._load_amis = load
 

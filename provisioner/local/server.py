@@ -13,6 +13,7 @@ import traceback
 import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import asdict
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,7 @@ from provisioner.errors import LocalAwsError
 from provisioner.local import moto_speed
 from provisioner.local.call import Answer, AwsError, Call, read_call, write_answer, write_error
 from provisioner.local.client import CONTROL_PATH, LOOPBACK
-from provisioner.local.corrections import answer_call, settle
+from provisioner.local.corrections import answer_call, images, parameters, settle, spot, status
 from provisioner.local.corrections.launch import start_with_id
 from provisioner.local.gate import Gate, Verdict
 from provisioner.local.record import Record, digest
@@ -138,9 +139,37 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
                     app.world, body["region"], body["instance_id"], body["type"], body["tags"]
                 )
             return {"instance_id": made}
+        case "POST", "images":
+            with app.world.lock:
+                created = _time(body["created"]) if body["created"] else app.world.clock.today()
+                names = (body["name"], body["owner"], body["architecture"])
+                return {"image_id": images.add(app.world, body["region"], *names, created)}
+        case "POST", "images/deprecate":
+            with app.world.lock:
+                images.deprecate(app.world, body["region"], body["image_id"], _time(body["at"]))
+        case "POST", "images/remove":
+            with app.world.lock:
+                images.remove(app.world, body["region"], body["image_id"])
+        case "POST", "parameters":
+            with app.world.lock:
+                parameters.move_on(app.world, body["region"], body["name"], body["value"])
+        case "POST", "reclaim":
+            with app.world.lock:
+                settle(app.world)
+                spot.reclaim(app.world, body["instance_ids"])
+        case "POST", "status":
+            with app.world.lock:
+                settle(app.world)
+                status.force(app.world, body["instance_id"], body["status"])
         case _:
             raise LocalAwsError(f"no such control: {method} {path}")
     return {}
+
+
+def _time(text: str) -> datetime:
+    """Times without a zone are UTC."""
+    at = datetime.fromisoformat(text)
+    return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
 def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:

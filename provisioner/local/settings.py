@@ -44,11 +44,19 @@ class Rule:
 
 @dataclass(frozen=True)
 class Capacity:
-    """At most `count` live instances of `instance_type` fit into `zone` (`*`: of any, in each of any)."""
+    """At most `count` live instances of `instance_type` fit into `zone` (`*`: of any, in each of any).
+
+    `market` is `spot` or `on-demand` for room that only those have; with `*` both share it.
+    """
 
     count: int
     instance_type: str = "*"
     zone: str = "*"
+    market: str = "*"
+
+    def __post_init__(self) -> None:
+        if self.market not in ("*", "spot", "on-demand"):
+            raise LocalAwsError(f"no such market: {self.market}", "say spot or on-demand")
 
 
 def _option(default: Any, help_text: str) -> Any:
@@ -66,6 +74,8 @@ class Conditions:
     iam_lag_s: float = _option(0.0, "Seconds until IAM's get and list calls show what was written.")
     boot_s: float = _option(0.0, "Seconds that an instance stays pending.")
     boot_failure_share: float = _option(0.0, "Share of new instances that terminate instead of running.")
+    status_s: float = _option(0.0, "Seconds that status checks stay initializing after a start.")
+    impaired_share: float = _option(0.0, "Share of new instances whose status checks fail.")
     stop_s: float = _option(0.0, "Seconds that an instance stays stopping.")
     terminate_s: float = _option(0.0, "Seconds that an instance stays shutting-down.")
     associate_s: float = _option(0.0, "Seconds that an association stays associating or disassociating.")
@@ -82,7 +92,9 @@ class Conditions:
 class Switches(Conditions):
     """The options of `up`, one to one: each field is an option, its `metadata["help"]` the help text."""
 
-    capacity: str = _option("", "Room per type and zone, such as t3.micro:us-east-1a=3,t3.small=0,*=100.")
+    capacity: str = _option(
+        "", "Room per type, zone and market, such as t3.micro:us-east-1a=3,t3.small:spot=0,*=100."
+    )
     deny: str = _option("", "Operations refused for lack of permission, such as RunInstances,iam:Create*.")
     fault: str = _option(
         "",
@@ -189,10 +201,12 @@ def _parts(text: str) -> list[str]:
 
 
 def _read_capacity(text: str) -> Capacity:
-    match = re.fullmatch(r"([^:=]+)(?::([^=]+))?=(\d+)", text)
+    match = re.fullmatch(r"([^:=]+)(?::(?!(?:spot|on-demand)=)([^:=]+))?(?::(spot|on-demand))?=(\d+)", text)
     if match is None:
-        raise LocalAwsError(f"cannot read the capacity '{text}'", "write it as t3.micro:us-east-1a=3")
-    return Capacity(int(match[3]), match[1], match[2] or "*")
+        raise LocalAwsError(
+            f"cannot read the capacity '{text}'", "write it as t3.micro:us-east-1a=3 or :spot=3"
+        )
+    return Capacity(int(match[4]), match[1], match[2] or "*", match[3] or "*")
 
 
 def _read_fault(text: str) -> Rule:

@@ -13,10 +13,13 @@ from datetime import datetime
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
-from moto.core.base_backend import BackendDict
+from moto.core.base_backend import AccountSpecificBackend, BackendDict
+from moto.core.model_instances import reset_model_data
 from moto.ec2.models import ec2_backends
+from moto.ec2.models.subnets import Subnet
 from moto.iam.models import iam_backends
 
+from provisioner.errors import LocalAwsError
 from provisioner.local.clock import Clock
 from provisioner.local.settings import Faults
 
@@ -31,6 +34,10 @@ class Member:
     born: float
     tenancy: str = "default"
     group_name: str = ""
+    spot_request: str | None = None
+    # Status checks: when they were or will be through, and since when they fail.
+    checked_at: float | None = None
+    impaired_since: float | None = None
     launch: dict[str, Any] = field(default_factory=dict)
     history: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 
@@ -50,9 +57,24 @@ class Member:
         return str(self.instance.placement.zone)
 
     @property
+    def market(self) -> str:
+        """`spot` or `on-demand`."""
+        return "spot" if self.instance.lifecycle == "spot" else "on-demand"
+
+    @property
     def is_live(self) -> bool:
         """Neither terminated nor on the way there."""
         return self.state not in ("shutting-down", "terminated")
+
+
+CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
+"""The states of an instance, and their codes."""
+
+
+def set_state(member: Member, name: str) -> None:
+    """Sets the state and nothing else."""
+    member.instance._state.name = name
+    member.instance._state.code = CODES[name]
 
 
 @dataclass
@@ -86,6 +108,8 @@ class Region:
         self.associations: dict[str, Association] = {}
         self._active: dict[str, Association] = {}
         self.tokens: dict[tuple[str, str], Launch] = {}
+        # Image id -> when it is or was deprecated.
+        self.deprecations: dict[str, datetime] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0
@@ -129,11 +153,11 @@ class Region:
         self._orders += 1
         heapq.heappush(self._due, (at, self._orders, instance_id, what))
 
-    def due(self, now: float) -> Iterator[tuple[str, str]]:
-        """What is due, in order of time: pairs of instance id and what happens to it."""
+    def due(self, now: float) -> Iterator[tuple[float, str, str]]:
+        """What is due, in order of time: when, instance id and what happens to it."""
         while self._due and self._due[0][0] <= now:
-            _, _, instance_id, what = heapq.heappop(self._due)
-            yield instance_id, what
+            at, _, instance_id, what = heapq.heappop(self._due)
+            yield at, instance_id, what
 
     def association_of(self, instance_id: str) -> Association | None:
         """The active association of an instance."""
@@ -189,9 +213,22 @@ class World:
         region.adopt(self.clock.now())
         return region
 
+    def member(self, instance_id: str) -> tuple[Region, Member]:
+        """An instance and its region, wherever it is. Raises LocalAwsError if there is none with this id."""
+        for region in self.regions.values():
+            if instance_id in region.members:
+                return region, region.members[instance_id]
+        raise LocalAwsError(f"there is no instance {instance_id}")
+
     def reset(self) -> None:
-        """Empties all accounts."""
+        """Empties all accounts, and makes moto let go of what was in them."""
         for backends in list(BackendDict._instances):
+            for account in backends.values():
+                account.clear()
             backends.clear()
         BackendDict._instances.clear()
+        # Every object that moto ever made, for its dashboard; and what its caches have as keys.
+        reset_model_data()
+        AccountSpecificBackend._generate_regions.cache_clear()
+        Subnet._base_avail_ip_iterator.cache_clear()
         self._clear()

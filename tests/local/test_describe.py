@@ -1,10 +1,13 @@
-"""DescribeInstances: pages and filters."""
+"""DescribeInstances and DescribeInstanceStatus: pages, filters, status checks."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import pytest
+
+from provisioner.errors import LocalAwsError
+from provisioner.local import Faults, LocalAws, advance, set_faults, set_status
 
 from .helpers import ids, launch, launch_one, make_profile, refused, seen, where
 
@@ -119,6 +122,97 @@ def test_status_shows_running_instances_unless_all_are_asked_for(ec2: Any, image
     assert ids(statuses) == [running]
     assert statuses[0]["InstanceStatus"]["Status"] == "ok"
     assert len(ec2.describe_instance_status(IncludeAllInstances=True)["InstanceStatuses"]) == 2
+
+
+def statuses(ec2: Any, **request: Any) -> list[tuple[str, str]]:
+    """Instance and system status of each instance, in order."""
+    rows = ec2.describe_instance_status(**request)["InstanceStatuses"]
+    return [(row["InstanceStatus"]["Status"], row["SystemStatus"]["Status"]) for row in rows]
+
+
+@pytest.mark.correction("status-initializing")
+def test_status_checks_take_their_time_after_every_start(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(boot_s=10, status_s=60))
+    instance = launch_one(ec2, image)
+    assert statuses(ec2) == []
+    assert statuses(ec2, IncludeAllInstances=True) == [("not-applicable", "not-applicable")]
+    for _ in range(2):
+        advance(local, 11)
+        assert statuses(ec2) == [("initializing", "initializing")]
+        advance(local, 58)
+        assert statuses(ec2) == [("initializing", "initializing")]
+        advance(local, 2)
+        assert statuses(ec2) == [("ok", "ok")]
+        ec2.stop_instances(InstanceIds=[instance])
+        ec2.start_instances(InstanceIds=[instance])
+    # Nobody looked while it booted: the time since then counts all the same.
+    advance(local, 71)
+    assert statuses(ec2) == [("ok", "ok")]
+
+
+def test_an_instance_is_impaired_until_it_is_started_on_other_hardware(
+    local: LocalAws, ec2: Any, image: str
+) -> None:
+    sick, healthy = ids(launch(ec2, image, 2))
+    set_status(local, sick, "impaired")
+    assert statuses(ec2) == [("impaired", "impaired"), ("ok", "ok")]
+    (row,) = ec2.describe_instance_status(InstanceIds=[sick])["InstanceStatuses"]
+    (detail,) = row["InstanceStatus"]["Details"]
+    assert (detail["Name"], detail["Status"]) == ("reachability", "failed")
+    assert "ImpairedSince" in detail
+    ec2.stop_instances(InstanceIds=[sick])
+    ec2.start_instances(InstanceIds=[sick])
+    assert statuses(ec2) == [("ok", "ok"), ("ok", "ok")]
+    set_status(local, healthy, "impaired")
+    set_status(local, healthy, "ok")
+    assert statuses(ec2) == [("ok", "ok"), ("ok", "ok")]
+    with pytest.raises(LocalAwsError, match="there is no instance"):
+        set_status(local, "i-00000000000000000", "impaired")
+    with pytest.raises(LocalAwsError, match="no such status"):
+        set_status(local, sick, "sick")
+    ec2.stop_instances(InstanceIds=[sick])
+    with pytest.raises(LocalAwsError, match="is stopped"):
+        set_status(local, sick, "impaired")
+
+
+def test_a_share_of_new_instances_becomes_impaired(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(status_s=60, impaired_share=0.5, seed=1))
+    launch(ec2, image, 40)
+    assert set(statuses(ec2)) == {("initializing", "initializing")}
+    advance(local, 61)
+    found = statuses(ec2)
+    assert set(found) == {("ok", "ok"), ("impaired", "impaired")}
+    assert 8 < found.count(("impaired", "impaired")) < 32
+    assert statuses(ec2) == found
+
+
+@pytest.mark.correction("status-filters")
+def test_statuses_are_filtered_by_what_they_say(local: LocalAws, ec2: Any, image: str) -> None:
+    first, second, third = ids(launch(ec2, image, 3))
+    ec2.stop_instances(InstanceIds=[third])
+
+    def found(name: str, *values: str, **more: Any) -> list[str]:
+        return ids(ec2.describe_instance_status(Filters=where(name, *values), **more)["InstanceStatuses"])
+
+    assert found("instance-status.status", "ok") == [first, second]
+    assert found("instance-status.status", "impaired", "initializing") == []
+    assert found("system-status.reachability", "failed") == []
+    assert found("system-status.status", "not-*", IncludeAllInstances=True) == [third]
+    assert found("instance-state-name", "stopped", IncludeAllInstances=True) == [third]
+    with refused("InvalidParameterValue"):
+        found("tag:env", "dev")
+
+
+@pytest.mark.correction("status-pages")
+def test_statuses_come_page_by_page_or_of_a_hundred_ids_at_most(ec2: Any, image: str) -> None:
+    made = ids(launch(ec2, image, 101))
+    pages = list(ec2.get_paginator("describe_instance_status").paginate(PaginationConfig={"PageSize": 50}))
+    assert [len(page["InstanceStatuses"]) for page in pages] == [50, 50, 1]
+    assert len(ec2.describe_instance_status(InstanceIds=made[:100])["InstanceStatuses"]) == 100
+    with refused("RequestResourceCountExceeded"):
+        ec2.describe_instance_status(InstanceIds=made)
+    with refused("InvalidParameterCombination"):
+        ec2.describe_instance_status(InstanceIds=made[:1], MaxResults=50)
 
 
 @pytest.mark.same_on_moto

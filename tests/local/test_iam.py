@@ -147,6 +147,20 @@ def test_a_trust_policy_follows_the_grammar(iam: Any, document: str) -> None:
         iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document)
 
 
+@pytest.mark.correction("iam-trust-version")
+def test_a_trust_policy_may_be_of_the_older_version(iam: Any) -> None:
+    older = json.dumps({**json.loads(TRUST), "Version": "2008-10-17"})
+    unsaid = json.dumps({"Statement": json.loads(TRUST)["Statement"]})
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=older)
+    for document in (unsaid, older):
+        iam.update_assume_role_policy(RoleName="worker", PolicyDocument=document)
+        kept = iam.get_role(RoleName="worker")["Role"]["AssumeRolePolicyDocument"]
+        assert kept == json.loads(document)
+    newer = json.dumps({**json.loads(TRUST), "Version": "2030-01-01"})
+    with refused("MalformedPolicyDocument"):
+        iam.update_assume_role_policy(RoleName="worker", PolicyDocument=newer)
+
+
 @pytest.mark.correction("iam-principal")
 @pytest.mark.parametrize(
     "principal",

@@ -141,6 +141,28 @@ def test_a_stopped_instance_may_find_no_room_to_start_again(local: LocalAws, ec2
         ec2.start_instances(InstanceIds=[first])
 
 
+@pytest.mark.correction("capacity-start")
+def test_instances_start_all_or_none_as_the_type_they_have_become(
+    local: LocalAws, ec2: Any, image: str
+) -> None:
+    zone = {"AvailabilityZone": "us-east-1a"}
+    both = ids(launch(ec2, image, 2, Placement=zone))
+    ec2.stop_instances(InstanceIds=both)
+    for instance in both:
+        ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.small"})
+    rooms = (Capacity(9, "t3.micro"), Capacity(1, "t3.small", "us-east-1a"), Capacity(9, "t3.small"))
+    set_faults(local, Faults(capacity=rooms))
+    with refused("InsufficientInstanceCapacity") as no:
+        ec2.start_instances(InstanceIds=both)
+    assert no.status == 500
+    assert "t3.small" in no.message
+    assert [item["State"]["Name"] for item in seen(ec2)] == ["stopped", "stopped"]
+    ec2.start_instances(InstanceIds=both[:1])
+    set_faults(local, Faults(capacity=(Capacity(0, "t3.micro"), Capacity(2, "t3.small", "us-east-1a"))))
+    ec2.start_instances(InstanceIds=both)
+    assert [item["State"]["Name"] for item in seen(ec2)] == ["running", "running"]
+
+
 @pytest.mark.correction("addresses")
 def test_a_subnet_has_only_so_many_addresses(ec2: Any, image: str) -> None:
     vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]

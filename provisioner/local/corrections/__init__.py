@@ -22,7 +22,9 @@ from provisioner.local.corrections import (
     launch_checks,
     limits,
     profiles,
+    spot,
     states,
+    status,
     tags,
 )
 from provisioner.local.corrections.registry import CHECKS, HANDLERS
@@ -45,7 +47,9 @@ _THEMES = (
     launch_checks,
     limits,
     profiles,
+    spot,
     states,
+    status,
     tags,
 )
 

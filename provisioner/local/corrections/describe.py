@@ -10,16 +10,18 @@ from typing import Any
 
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import lag, paging, states
-from provisioner.local.corrections.filters import instance_filter
-from provisioner.local.corrections.registry import handler
-from provisioner.local.world import Member, Region, World
+from provisioner.local.corrections.filters import STATUS_PATHS, instance_filter, view_filter
+from provisioner.local.corrections.registry import check, handler
+from provisioner.local.corrections.status import status_view
+from provisioner.local.world import Member, World
+
+MOST_STATUS_IDS = 100
 
 
 @handler("ec2:DescribeInstances")
 def describe_instances(world: World, call: Call) -> dict[str, Any]:
     """One page of instances, grouped by reservation."""
-    region = world.region(call.region)
-    rows = _rows(world, region, call)
+    rows = _rows(world, call)
     page, token = paging.page(rows, call.params, ids_given=bool(call.params.get("InstanceIds")))
     reservations: dict[str, dict[str, Any]] = {}
     for member, view in page:
@@ -31,41 +33,44 @@ def describe_instances(world: World, call: Call) -> dict[str, Any]:
     return {"Reservations": list(reservations.values()), "NextToken": token}
 
 
+@check("ec2:DescribeInstanceStatus")
+def few_ids(world: World, call: Call) -> None:
+    """100 ids at most; AWS does not document the error."""
+    if len(call.params.get("InstanceIds") or []) > MOST_STATUS_IDS:
+        text = f"The request names more than {MOST_STATUS_IDS} instances."
+        raise AwsError("RequestResourceCountExceeded", text)
+
+
 @handler("ec2:DescribeInstanceStatus")
 def describe_status(world: World, call: Call) -> dict[str, Any]:
-    """Running instances, or all with IncludeAllInstances. Status checks of a running instance have passed."""
-    region = world.region(call.region)
+    """Running instances, or all with IncludeAllInstances, with both of their checks."""
+    passes = view_filter(call.params.get("Filters") or [], STATUS_PATHS)
     everything = bool(call.params.get("IncludeAllInstances"))
-    rows = [
-        view for _, view in _rows(world, region, call) if everything or view["State"]["Name"] == "running"
-    ]
-    page, token = paging.page(rows, call.params, ids_given=bool(call.params.get("InstanceIds")))
-    return {"InstanceStatuses": [_status(view) for view in page], "NextToken": token}
-
-
-def _rows(world: World, region: Region, call: Call) -> list[tuple[Member, dict[str, Any]]]:
-    wanted = call.params.get("InstanceIds") or []
-    members = states.find(region, wanted) if wanted else list(region.members.values())
-    passes = instance_filter(call.params.get("Filters") or [])
     rows = []
-    for member in members:
+    for member, view in _visible(world, call):
+        if everything or view["State"]["Name"] == "running":
+            row = status_view(world, member, view)
+            if passes(row):
+                rows.append(row)
+    page, token = paging.page(rows, call.params, ids_given=bool(call.params.get("InstanceIds")))
+    return {"InstanceStatuses": page, "NextToken": token}
+
+
+def _rows(world: World, call: Call) -> list[tuple[Member, dict[str, Any]]]:
+    passes = instance_filter(call.params.get("Filters") or [])
+    rows = _visible(world, call)
+    return [(member, view) for member, view in rows if passes(view, member.reservation_id, world.account)]
+
+
+def _visible(world: World, call: Call) -> list[tuple[Member, dict[str, Any]]]:
+    region = world.region(call.region)
+    wanted = call.params.get("InstanceIds") or []
+    rows = []
+    for member in states.find(region, wanted) if wanted else region.members.values():
         view = lag.visible(world, member)
         if view is None and wanted:
             text = f"The instance ID '{member.id}' does not exist"
             raise AwsError("InvalidInstanceID.NotFound", text)
-        if view is not None and passes(view, member.reservation_id, world.account):
+        if view is not None:
             rows.append((member, view))
     return rows
-
-
-def _status(view: dict[str, Any]) -> dict[str, Any]:
-    running = view["State"]["Name"] == "running"
-    passed = {"Details": [{"Name": "reachability", "Status": "passed"}], "Status": "ok"}
-    status = passed if running else {"Status": "not-applicable"}
-    return {
-        "AvailabilityZone": view["Placement"]["AvailabilityZone"],
-        "InstanceId": view["InstanceId"],
-        "InstanceState": view["State"],
-        "InstanceStatus": status,
-        "SystemStatus": status,
-    }

@@ -1,6 +1,6 @@
-"""Filters of DescribeInstances.
+"""Filters of DescribeInstances, DescribeInstanceStatus and DescribeImages.
 
-EC2 API Reference, DescribeInstances and "List and filter using the CLI and API": values of one filter are
+EC2 API Reference, of these actions, and "List and filter using the CLI and API": values of one filter are
 alternatives, filters must all match, `*` and `?` are wildcards unless escaped with a backslash, case counts.
 moto knows 21 of them, without wildcards except for tags.
 """
@@ -58,6 +58,7 @@ _PATHS = {
     "root-device-name": "RootDeviceName",
     "root-device-type": "RootDeviceType",
     "source-dest-check": "SourceDestCheck",
+    "spot-instance-request-id": "SpotInstanceRequestId",
     "state-reason-code": "StateReason.Code",
     "subnet-id": "SubnetId",
     "tag-key": "Tags.Key",
@@ -66,6 +67,55 @@ _PATHS = {
     "virtualization-type": "VirtualizationType",
     "vpc-id": "VpcId",
 }
+
+
+IMAGE_PATHS = {
+    "architecture": "Architecture",
+    "block-device-mapping.delete-on-termination": "BlockDeviceMappings.Ebs.DeleteOnTermination",
+    "block-device-mapping.device-name": "BlockDeviceMappings.DeviceName",
+    "block-device-mapping.encrypted": "BlockDeviceMappings.Ebs.Encrypted",
+    "block-device-mapping.snapshot-id": "BlockDeviceMappings.Ebs.SnapshotId",
+    "block-device-mapping.volume-size": "BlockDeviceMappings.Ebs.VolumeSize",
+    "block-device-mapping.volume-type": "BlockDeviceMappings.Ebs.VolumeType",
+    "creation-date": "CreationDate",
+    "description": "Description",
+    "ena-support": "EnaSupport",
+    "hypervisor": "Hypervisor",
+    "image-id": "ImageId",
+    "image-type": "ImageType",
+    "is-public": "Public",
+    "manifest-location": "ImageLocation",
+    "name": "Name",
+    "owner-alias": "ImageOwnerAlias",
+    "owner-id": "OwnerId",
+    "platform": "Platform",
+    "root-device-name": "RootDeviceName",
+    "root-device-type": "RootDeviceType",
+    "state": "State",
+    "tag-key": "Tags.Key",
+    "virtualization-type": "VirtualizationType",
+}
+"""Filters of DescribeImages, as paths in one of its images."""
+
+STATUS_PATHS = {
+    "availability-zone": "AvailabilityZone",
+    "instance-state-code": "InstanceState.Code",
+    "instance-state-name": "InstanceState.Name",
+    "instance-status.reachability": "InstanceStatus.Details.Status",
+    "instance-status.status": "InstanceStatus.Status",
+    "system-status.reachability": "SystemStatus.Details.Status",
+    "system-status.status": "SystemStatus.Status",
+}
+"""Filters of DescribeInstanceStatus, as paths in one of its rows."""
+
+
+def view_filter(filters: list[dict[str, Any]], paths: dict[str, str]) -> Callable[[View], bool]:
+    """A function that says whether a view passes all filters, by the path that each filter stands for.
+
+    Raises InvalidParameterValue for a filter that is not in `paths`.
+    """
+    tests = [_path_test(item.get("Name") or "null", item.get("Values") or [], paths) for item in filters]
+    return lambda view: all(test(view) for test in tests)
 
 
 def instance_filter(filters: list[dict[str, Any]]) -> Callable[[View, str, str], bool]:
@@ -90,19 +140,24 @@ def _test(name: str, values: list[str]) -> Callable[[View, str, str], bool]:
         return lambda view, reservation, owner: matches_any(reservation, values)
     if name == "owner-id":
         return lambda view, reservation, owner: matches_any(owner, values)
-    if name.startswith("tag:"):
+    passes = _path_test(name, values, _PATHS)
+    return lambda view, reservation, owner: passes(view)
+
+
+def _path_test(name: str, values: list[str], paths: dict[str, str]) -> Callable[[View], bool]:
+    if name.startswith("tag:") and "tag-key" in paths:
         key = name.removeprefix("tag:")
 
-        def tagged(view: View, reservation: str, owner: str) -> bool:
+        def tagged(view: View) -> bool:
             return any(tag["Key"] == key and matches_any(tag["Value"], values) for tag in view["Tags"] or [])
 
         return tagged
-    path = _PATHS.get(name)
+    path = paths.get(name)
     if path is None:
         raise AwsError("InvalidParameterValue", f"The filter '{name}' is invalid")
     steps = path.split(".")
 
-    def test(view: View, reservation: str, owner: str) -> bool:
+    def test(view: View) -> bool:
         return any(matches_any(text, values) for text in _texts(view, steps))
 
     return test

@@ -2,7 +2,8 @@
 
 IAM User Guide, "Grammar of the IAM JSON policy language", "AWS JSON policy elements: Principal"; API
 Reference, CreateRole (MalformedPolicyDocument) and "documents are URL-encoded compliant with RFC 3986". moto
-takes any text as the trust policy of a new role, principals that do not exist, and encodes some answers only.
+takes any text as the trust policy of a new role, refuses the older Version in one that replaces it, takes
+principals that do not exist, and encodes some answers only.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from moto.iam.policy_validation import IAMPolicyDocumentValidator, IAMTrustPolic
 from moto.iam.responses import IamResponse
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections.registry import check
+from provisioner.local.corrections.registry import check, handler
 from provisioner.local.world import World
 
 _SERVICE = re.compile(r"[a-z0-9.-]+\.(amazonaws\.com(\.cn)?|amazon\.com|aws\.internal)")
@@ -44,6 +45,13 @@ def trust_of_role(world: World, call: Call) -> None:
     _check_trust(world, call.params.get("PolicyDocument") or "")
 
 
+@handler("iam:UpdateAssumeRolePolicy")
+def replace_trust(world: World, call: Call) -> dict[str, Any]:
+    """Replaces the trust policy, which is checked already; moto would check it in its own way."""
+    world.iam.get_role(call.params["RoleName"]).assume_role_policy_document = call.params["PolicyDocument"]
+    return {}
+
+
 @check("iam:PutRolePolicy", "iam:CreatePolicy", "iam:CreatePolicyVersion")
 def identity_policy(world: World, call: Call) -> None:
     """A policy of a role follows the grammar and names no principal."""
@@ -60,7 +68,10 @@ def _check_trust(world: World, document: str) -> None:
             raise _malformed("Has prohibited field Resource")
         if "Principal" not in item and "NotPrincipal" not in item:
             raise _malformed("Missing required field Principal")
-    IAMTrustPolicyDocumentValidator(document).validate()
+    validator = IAMTrustPolicyDocumentValidator(document)
+    # Trust policies may be of Version 2008-10-17, also by not naming one; moto refuses that.
+    validator._validate_version = lambda: None
+    validator.validate()
     for item in statements:
         _check_principals(world, item.get("Principal", "*"))
 

@@ -7,13 +7,13 @@ changes that I make are not always immediately visible". Writes always see the t
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from provisioner.local.call import Call
 from provisioner.local.corrections.views import instance_view
-from provisioner.local.world import Member, World
+from provisioner.local.world import Member, Region, World
 
 
 @contextmanager
@@ -50,8 +50,13 @@ def _keep_instances(world: World, call: Call) -> None:
     ids = {*(params.get("InstanceIds") or []), *(params.get("Resources") or []), params.get("InstanceId", "")}
     if association := region.associations.get(params.get("AssociationId", "")):
         ids.add(association.instance_id)
+    keep(world, region, ids)
+
+
+def keep(world: World, region: Region, instance_ids: Iterable[str]) -> None:
+    """Keeps how instances look now, as they are about to change; describes show that within the lag."""
     now = world.clock.now()
-    for instance_id in ids:
+    for instance_id in instance_ids if world.faults.lag_s else ():
         member = region.members.get(instance_id)
         if member is not None:
             member.history.append((now, instance_view(member)))

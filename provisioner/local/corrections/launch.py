@@ -17,10 +17,10 @@ from moto.ec2.models import instances as moto_instances
 from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections import capacity, limits, profiles, states, tokens
+from provisioner.local.corrections import capacity, limits, profiles, spot, states, tokens
 from provisioner.local.corrections.registry import handler
 from provisioner.local.corrections.views import instance_view
-from provisioner.local.world import Member, Region, World
+from provisioner.local.world import Member, Region, World, set_state
 
 
 @handler("ec2:RunInstances")
@@ -36,8 +36,9 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     offered = offered_zones(region, kind)
     zones = [zone for zone in default_zones(region) if zone in offered]
     counts = (int(call.params["MinCount"]), int(call.params["MaxCount"]))
-    zone = named or capacity.choose_zone(world, region, kind, zones, counts[1])
-    count = capacity.grant(world, region, kind, zone, counts, zones)
+    what = capacity.Kind(kind, spot.market(call.params))
+    zone = named or capacity.choose_zone(world, region, what, zones, counts[1])
+    count = capacity.grant(world, region, what, zone, counts, zones)
     subnet = region.backend.get_subnet(subnet_of(call.params) or _default_subnet(region, zone))
     count = capacity.grant_addresses(subnet, counts[0], count)
     limits.charge_instances(world, call, count)
@@ -114,8 +115,9 @@ def start_with_id(world: World, region_name: str, instance_id: str, kind: str, t
     region.adopt(world.clock.now())
     member = region.members[instance_id]
     _complete(world, region, member, {})
-    member.born = 0.0
-    states.set_state(member, "running")
+    member.born = member.checked_at = 0.0
+    member.impaired_since = None
+    set_state(member, "running")
     return instance_id
 
 
@@ -175,6 +177,7 @@ def _complete(world: World, region: Region, member: Member, params: dict[str, An
     member.launch = {
         key: params[key] for key in ("CpuOptions", "EnclaveOptions", "CreditSpecification") if key in params
     }
+    spot.mark(member, params)
     instance.client_token = params.get("ClientToken")
     instance.disable_api_termination = bool(params.get("DisableApiTermination"))
     instance.disable_api_stop = bool(params.get("DisableApiStop"))

@@ -52,8 +52,11 @@ def image(world: World, call: Call) -> None:
         raise AwsError("MissingParameter", "The request must contain the parameter ImageId")
     if not re.fullmatch(r"ami-[0-9a-f]{8,17}", image_id):
         raise AwsError("InvalidAMIID.Malformed", f'Invalid id: "{image_id}" (expecting "ami-...")')
-    if image_id not in world.region(call.region).backend.amis:
+    found = world.region(call.region).backend.amis.get(image_id)
+    if found is None:
         raise AwsError("InvalidAMIID.NotFound", f"The image id '[{image_id}]' does not exist")
+    if found.state != "available":
+        raise AwsError("InvalidAMIID.Unavailable", f"The image ID '{image_id}' is not available")
 
 
 @check("ec2:RunInstances")

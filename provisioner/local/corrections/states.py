@@ -10,12 +10,11 @@ from collections import defaultdict
 from typing import Any
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections import capacity
+from provisioner.local.corrections import capacity, status
 from provisioner.local.corrections.registry import check, handler
 from provisioner.local.gate import chance
-from provisioner.local.world import Member, Region, World
+from provisioner.local.world import CODES, Member, Region, World, set_state
 
-CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 _BY_ID = ("ec2:TerminateInstances", "ec2:StartInstances", "ec2:StopInstances", "ec2:RebootInstances")
 
 
@@ -23,29 +22,24 @@ def settle(world: World) -> None:
     """Lets everything happen that is due by now; before every call."""
     now = world.clock.now()
     for region in world.regions.values():
-        for instance_id, what in region.due(now):
+        for at, instance_id, what in region.due(now):
             member = region.members.get(instance_id)
             if member is None:
                 continue
             if what == "forget":
                 region.forget(member)
             elif _may_become(member.state, what):
-                _become(world, region, member, what)
+                _become(world, region, member, what, at)
 
 
 def begin(world: World, region: Region, member: Member, through: str, to: str, seconds: float) -> None:
     """Puts an instance into the state `through`, and into `to` after some seconds (at once if zero)."""
     set_state(member, through)
+    now = world.clock.now()
     if seconds > 0:
-        region.schedule(world.clock.now() + seconds, member.id, to)
+        region.schedule(now + seconds, member.id, to)
     else:
-        _become(world, region, member, to)
-
-
-def set_state(member: Member, name: str) -> None:
-    """Sets the state and nothing else."""
-    member.instance._state.name = name
-    member.instance._state.code = CODES[name]
+        _become(world, region, member, to, now)
 
 
 def find(region: Region, instance_ids: list[str]) -> list[Member]:
@@ -108,10 +102,17 @@ def terminate(world: World, call: Call) -> dict[str, Any]:
 
 @check("ec2:StopInstances")
 def may_stop(world: World, call: Call) -> None:
-    """Running and pending instances stop; protected ones do not."""
+    """Running instances stop; protected ones and those of one-time Spot requests do not."""
     for member in find(world.region(call.region), call.params["InstanceIds"]):
         if member.state not in ("running", "stopping", "stopped"):
             raise _wrong_state(member, "stopped")
+        if member.market == "spot":
+            text = (
+                f"You can't stop the Spot Instance '{member.id}' because it is associated with a one-time "
+                "Spot Instance request. You can only stop Spot Instances associated with persistent Spot "
+                "Instance requests."
+            )
+            raise AwsError("UnsupportedOperation", text)
         if member.instance.disable_api_stop:
             text = f"The instance '{member.id}' may not be stopped. Modify its 'disableApiStop' attribute."
             raise AwsError("OperationNotPermitted", text)
@@ -144,10 +145,11 @@ def start(world: World, call: Call) -> dict[str, Any]:
     """Through pending to running."""
     region = world.region(call.region)
     changes = []
-    for member in find(region, call.params["InstanceIds"]):
-        before = member.state
+    members = find(region, call.params["InstanceIds"])
+    states = [(member, member.state) for member in members]
+    capacity.grant_start(world, region, [member for member, before in states if before == "stopped"])
+    for member, before in states:
         if before == "stopped":
-            capacity.grant(world, region, member.instance.instance_type, member.zone, (1, 1), [])
             member.instance.start()
             begin(world, region, member, "pending", "running", world.faults.boot_s)
         changes.append(_change(member, before, "running" if before == "running" else "pending"))
@@ -167,7 +169,7 @@ def _may_become(state: str, to: str) -> bool:
     return allowed.get(state) == to
 
 
-def _become(world: World, region: Region, member: Member, to: str) -> None:
+def _become(world: World, region: Region, member: Member, to: str, at: float) -> None:
     if to == "running" and _fails_to_boot(world, member):
         member.instance.state_reason.code = "Server.InternalError"
         member.instance.state_reason.message = "Server.InternalError: Internal error on launch"
@@ -177,6 +179,8 @@ def _become(world: World, region: Region, member: Member, to: str) -> None:
         _die(world, region, member)
     else:
         set_state(member, to)
+    if to == "running":
+        status.begin(world, member, at)
 
 
 def _die(world: World, region: Region, member: Member) -> None:

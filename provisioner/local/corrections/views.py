@@ -51,6 +51,7 @@ def instance_view(member: Member) -> dict[str, Any]:
         "RootDeviceName": instance.root_device_name,
         "RootDeviceType": instance.root_device_type,
         "SecurityGroups": primary.get("Groups", []),
+        "SpotInstanceRequestId": member.spot_request,
         "SourceDestCheck": None if gone else bool(instance.source_dest_check),
         "StateReason": {"Code": reason.code, "Message": reason.message} if reason.code else None,
         "Tags": tags_of(member) or None,
