@@ -1,0 +1,164 @@
+"""`make bench`: measures, prints tables, and keeps them as JSON, Markdown and a picture."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from dataclasses import asdict
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from bench import compare, plot, pure, report, scale, startup
+from bench.compare import say
+from bench.contenders import NAMES, Contender, Missing, contender
+from bench.goals import Goal, goals
+from bench.world import Bench
+
+RESULTS = Path(__file__).parent / "results"
+PARTS = ("compare", "startup", "scale", "pure")
+
+
+def arguments() -> argparse.Namespace:
+    """The command line."""
+    parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
+    parser.add_argument("--quick", action="store_true", help="5 members, one run, small sizes; keeps nothing")
+    parser.add_argument("--runs", type=int, help="rounds of the comparison (3)")
+    parser.add_argument("--members", type=int, help="members of the job (50)")
+    parser.add_argument("--only", default=",".join(NAMES), help="contenders, separated by commas")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what to measure, separated by commas")
+    parser.add_argument("--latency-ms", type=float, default=60.0, help="of every call (60)")
+    parser.add_argument("--no-throttle", action="store_true", help="without AWS's request rates")
+    parser.add_argument("--scale", help="sizes for provisioner, separated by commas (10,50,200,1000)")
+    parser.add_argument("--scale-others", type=int, default=0, help="competitors too, up to this size")
+    parser.add_argument("--out", type=Path, help="where to keep the results (bench/results)")
+    options = parser.parse_args()
+    options.only, options.parts = options.only.split(","), options.parts.split(",")
+    for given, known in ((options.only, NAMES), (options.parts, PARTS)):
+        if unknown := sorted(set(given) - set(known)):
+            parser.error(f"{', '.join(unknown)}: known are {', '.join(known)}")
+    options.runs = options.runs or (1 if options.quick else 3)
+    options.members = options.members or (5 if options.quick else 50)
+    sizes = options.scale or ("5,10" if options.quick else "10,50,200,1000")
+    options.scale = [int(size) for size in sizes.split(",")]
+    options.out = options.out or (None if options.quick else RESULTS)
+    return options
+
+
+def main() -> int:
+    """Measures what was asked for. 1 if a run failed; a goal that is missed is told and no failure."""
+    options = arguments()
+    contenders: list[Contender] = []
+    missing: dict[str, str] = {}
+    runs: list[compare.Run] = []
+    scaled: list[compare.Run] = []
+    quick = options.quick
+    began = datetime.now(UTC)
+    started = startup.measure(3 if quick else 10) if "startup" in options.parts else []
+    sizes = [1000, 3000] if quick else [1000, 10_000, 100_000]
+    computed = pure.measure(sizes, 1 if quick else 3) if "pure" in options.parts else []
+    if {"compare", "scale"} & set(options.parts):
+        with Bench(options.latency_ms, not options.no_throttle) as bench:
+            for name in options.only:
+                try:
+                    contenders.append(contender(name, bench.url, options.members, bench.folder))
+                except Missing as why:
+                    missing[name] = str(why)
+                    say(f"{name}: not run, {why}")
+            if "compare" in options.parts:
+                runs = compare.compare(bench, contenders, options.members, options.runs)
+            if "scale" in options.parts:
+                others = [each.name for each in contenders if each.name in ("terraform", "ansible")]
+                scaled = scale.measure(bench, options.scale, others, options.scale_others)
+    compared, grown = compare.summaries(runs), compare.summaries(scaled)
+    judged = goals(compared, grown, started, computed, options.members)
+    settings = settings_of(options, began)
+    text = as_text(settings, contenders, missing, compared, grown, started, computed, judged)
+    failed = [each for each in (*runs, *scaled) if each.problem]
+    text += "".join(f"\nFAILED: {compare.told(each)}\n" for each in failed)
+    print(text)
+    if options.out:
+        data = {
+            "settings": settings,
+            "contenders": {each.name: f"{each.title}. {each.asked}" for each in contenders},
+            "missing": missing,
+            "goals": [asdict(each) | {"verdict": each.verdict} for each in judged],
+            "comparison": [each.as_data() for each in compared],
+            "scale": [each.as_data() for each in grown],
+            "startup": [asdict(each) for each in started],
+            "pure": [asdict(each) for each in computed],
+            "runs": [asdict(each) for each in (*runs, *scaled)],
+        }
+        keep(options.out, data, text, plot.picture(compared, heading(settings)) if compared else "")
+    return 1 if failed else 0
+
+
+def settings_of(options: argparse.Namespace, began: datetime) -> dict[str, Any]:
+    """What the figures depend on."""
+    return {
+        "date": began.date().isoformat(),
+        "minutes": round((datetime.now(UTC) - began).total_seconds() / 60, 1),
+        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "-s", "provisioner") else ""),
+        "members": options.members,
+        "rounds": options.runs,
+        "latency_ms": options.latency_ms,
+        "throttle": not options.no_throttle,
+        "cores": os.cpu_count(),
+        "python": platform.python_version(),
+        "system": platform.platform(terse=True),
+        "load": [round(value, 1) for value in os.getloadavg()],
+    }
+
+
+def heading(settings: dict[str, Any]) -> str:
+    """The settings in a line."""
+    return (
+        f"{settings['members']} members in 3 subnets, role, 2 policies, profile; local AWS with "
+        f"{settings['latency_ms']:g} ms a call{', throttling' if settings['throttle'] else ''}"
+    )
+
+
+def as_text(
+    settings: dict[str, Any],
+    contenders: list[Contender],
+    missing: dict[str, str],
+    compared: list[compare.Summary],
+    grown: list[compare.Summary],
+    started: list[startup.Startup],
+    computed: list[pure.Pure],
+    judged: list[Goal],
+) -> str:
+    """Everything, one section each."""
+    sections = {
+        heading(settings): report.comparison(compared) if compared else "",
+        "Asked to do": report.asked(contenders, missing) if contenders or missing else "",
+        "More members": report.scaling(grown) if grown else "",
+        "Start": report.starting(started) if started else "",
+        "Without AWS": report.computing(computed) if computed else "",
+        "Goals": report.judged(judged),
+    }
+    told = ", ".join(f"{name} {value}" for name, value in settings.items())
+    return f"{told}\n" + "".join(f"\n## {name}\n\n{text}\n" for name, text in sections.items() if text)
+
+
+def keep(folder: Path, data: dict[str, Any], text: str, svg: str) -> None:
+    """Writes the three files."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "results.json").write_text(json.dumps(data, indent=1) + "\n")
+    (folder / "results.md").write_text(f"# Measured by `make bench`\n\n{text}")
+    if svg:
+        (folder / "comparison.svg").write_text(svg)
+    say(f"kept in {folder}")
+
+
+def _git(*words: str) -> str:
+    ran = subprocess.run(["git", *words], cwd=RESULTS.parent, capture_output=True, text=True)
+    return ran.stdout.strip()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,125 @@
+"""What this project wants to reach, beside what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from bench.compare import Summary
+from bench.contenders import APPLY, DESTROY, PLAN
+from bench.pure import Pure
+from bench.scale import WITH_PROFILES, WITH_ROLES
+from bench.startup import Startup
+
+LARGEST_PURE = 100_000
+
+
+@dataclass(frozen=True)
+class Goal:
+    """`is_met` is None where nothing was measured."""
+
+    what: str
+    wanted: str
+    measured: str
+    is_met: bool | None
+
+    @property
+    def verdict(self) -> str:
+        return {True: "met", False: "MISSED", None: "not measured"}[self.is_met]
+
+
+def goals(
+    compared: Sequence[Summary],
+    scaled: Sequence[Summary],
+    started: Sequence[Startup],
+    pure: Sequence[Pure],
+    members: int,
+) -> list[Goal]:
+    """All goals. Those for the job of 50 members are judged by whatever number was run."""
+    found = {(each.who, each.step): each for each in compared}
+    largest = {(each.who, each.step): each for each in scaled if each.members == 1000}
+    return [
+        *_calls(found, largest, members),
+        *_times(found),
+        _throttled("our calls throttled, the job", compared),
+        _throttled("our calls throttled, more members", [each for each in scaled if each.who == "ours"]),
+        _throttled("our calls throttled, 40 roles", [each for each in scaled if "roles" in each.who]),
+        *_failures([*compared, *scaled]),
+        *_starts(started),
+        *_pure(pure),
+    ]
+
+
+Found = dict[tuple[str, str], Summary]
+
+
+def _most(what: str, most: float, measured: float | None, unit: str = "") -> Goal:
+    """A goal of at most so much."""
+    if measured is None or measured != measured:
+        return Goal(what, f"at most {most:g}{unit}", "", None)
+    return Goal(what, f"at most {most:g}{unit}", f"{measured:.4g}{unit}", measured <= most)
+
+
+def _calls(found: Found, largest: Found, members: int) -> Iterator[Goal]:
+    for step, most in ((PLAN, 6), (APPLY, 20), (DESTROY, 16)):
+        ours = found.get(("ours", step))
+        yield _most(f"calls: {step}, {members} members", most, ours.calls if ours else None)
+    for who, told in ((WITH_ROLES, "40 roles"), (WITH_PROFILES, "40 roles and 40 profiles")):
+        plan = largest.get((who, PLAN))
+        yield _most(f"calls: {PLAN}, 1000 members, {told}", 12, plan.calls if plan else None)
+
+
+def _times(found: Found) -> Iterator[Goal]:
+    ours, floor = found.get(("ours", PLAN)), found.get(("floor", PLAN))
+    ratio = ours.median_s / floor.median_s if ours and floor else None
+    yield _most("time: plan, as a ratio to boto3 alone", 1.3, ratio, "x")
+    cpu = ours.cpu_s / floor.cpu_s if ours and floor else None
+    yield _most("CPU: plan, as a ratio to boto3 alone", 1.3, cpu, "x")
+    for rival in ("terraform", "ansible"):
+        for step, least in ((PLAN, 10), (APPLY, 5), (DESTROY, 5)):
+            mine, theirs = found.get(("ours", step)), found.get((rival, step))
+            faster = theirs.median_s / mine.median_s if mine and theirs else None
+            is_known = faster is not None and faster == faster
+            measured = f"{faster:.1f}x" if is_known else ""
+            is_met = faster >= least if faster is not None and is_known else None
+            yield Goal(f"time: {step}, against {rival}", f"{least}x faster", measured, is_met)
+
+
+def _throttled(what: str, every: Sequence[Summary]) -> Goal:
+    ours = [each for each in every if each.who.startswith("ours")]
+    throttled, calls = sum(each.throttled for each in ours), sum(each.calls for each in ours)
+    measured = f"{throttled} of {calls}" if ours else ""
+    return Goal(what, "none", measured, throttled == 0 if ours else None)
+
+
+def _failures(every: Sequence[Summary]) -> Iterator[Goal]:
+    """Failed runs, whoever's they are."""
+    failed = [f"{each.who}, {each.step}, {each.members}" for each in every if each.failed]
+    if failed:
+        yield Goal("runs that failed", "none", "; ".join(failed), False)
+
+
+def _starts(started: Sequence[Startup]) -> Iterator[Goal]:
+    for each in started:
+        if each.command.startswith("provisioner"):
+            yield _most(f"start: {each.command}, as a ratio to bare imports", 1.5, each.ratio, "x")
+            needless = " ".join(each.imported)
+            yield Goal(
+                f"start: {each.command}, imports", "no boto3", needless or "none of it", not each.imported
+            )
+
+
+def _pure(pure: Sequence[Pure]) -> Iterator[Goal]:
+    for each in pure:
+        if each.members == LARGEST_PURE:
+            yield _most(f"{each.case}, {LARGEST_PURE:,} members: compare and render", 3, each.total_s, " s")
+            yield _most(f"{each.case}, {LARGEST_PURE:,} members: memory", 1000, each.peak_mb, " MB")
+    for case in dict.fromkeys(each.case for each in pure):
+        sizes = sorted((each for each in pure if each.case == case), key=lambda each: each.members)
+        # A thousand members take milliseconds, too short to divide by.
+        if len(sizes) >= 3:
+            small, large = sizes[-2], sizes[-1]
+            growth = (large.total_s / small.total_s) / (large.members / small.members)
+            yield _most(
+                f"{case}: seconds a member, {large.members:,} against {small.members:,}", 1.5, growth, "x"
+            )

@@ -1,0 +1,65 @@
+"""The comparison as a picture: SVG written by hand, so that nothing needs to be installed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from html import escape
+
+from bench.compare import Summary
+from bench.contenders import STEPS
+
+COLOURS = {"ours": "#1a7f5a", "floor": "#8a8f98", "terraform": "#7b5fd0", "ansible": "#c2452d"}
+LABELS = {"ours": "provisioner", "floor": "boto3 alone", "terraform": "Terraform", "ansible": "Ansible"}
+WIDTH, LEFT, BAR, GAP = 920, 96, 20, 26
+PANEL = 300
+
+
+def picture(compared: Sequence[Summary], title: str) -> str:
+    """Seconds on the left, calls on the right, both on logarithmic scales."""
+    good = [each for each in compared if each.runs > each.failed]
+    rows = [(step, [each for each in good if each.step == step]) for step in STEPS]
+    height = 84 + sum(len(bars) * BAR + GAP for _, bars in rows)
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
+        'font-size="12">',
+        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
+        _text(LEFT - 84, 24, title, "bold"),
+        _text(LEFT, 52, "seconds, median (log scale)"),
+        _text(LEFT + PANEL + 110, 52, "API calls (log scale)"),
+    ]
+    seconds = _scale([each.median_s for each in good])
+    calls = _scale([float(each.calls) for each in good])
+    top = 64
+    for step, bars in rows:
+        parts.append(_text(LEFT - 84, top + 13, step, "bold"))
+        top += GAP - 8
+        for each in bars:
+            parts.append(_text(LEFT - 84, top + 14, LABELS.get(each.who, each.who)))
+            colour = COLOURS.get(each.who, "#444444")
+            parts += _bar(LEFT, top, seconds(each.median_s), colour, f"{each.median_s:.2f} s")
+            throttled = f", {each.throttled:,} throttled" if each.throttled else ""
+            parts += _bar(
+                LEFT + PANEL + 110, top, calls(float(each.calls)), colour, f"{each.calls:,}{throttled}"
+            )
+            top += BAR
+        top += 8
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _scale(values: Sequence[float]) -> Callable[[float], float]:
+    """From values to widths: the decade below the least is 0, the greatest is the whole panel."""
+    low = math.floor(math.log10(min(values, default=1))) - 0.3
+    high = math.log10(max(values, default=10))
+    return lambda value: PANEL * max(0.0, (math.log10(value) - low) / max(high - low, 0.1))
+
+
+def _bar(left: float, top: float, width: float, colour: str, label: str) -> list[str]:
+    return [
+        f'<rect x="{left}" y="{top + 2}" width="{width:.1f}" height="{BAR - 5}" rx="2" fill="{colour}"/>',
+        _text(left + width + 6, top + 14, label),
+    ]
+
+
+def _text(x: float, y: float, text: str, weight: str = "normal") -> str:
+    return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" fill="#1b1f24">{escape(text)}</text>'
