@@ -21,12 +21,13 @@ from botocore.config import Config
 from botocore.parsers import ResponseParserError
 from tenacity import RetryCallState, Retrying, wait_random_exponential
 
-from provisioner.errors import AwsError, ProvisionerError
+from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
+from provisioner.pace import READING, Pace
 from provisioner.retry import NETWORK_ERROR, patience_for
 
-READING = ("Describe", "Get", "List")
 MOST_AT_ONCE = 16
+NOT_SENT = "interrupted before it was done; apply again to finish it"
 # IAM's buckets are small, unpublished and cannot be raised.
 MOST_AT_ONCE_IN_IAM = 4
 
@@ -67,6 +68,7 @@ class Aws:
         self._made: set[str] = set()
         self._answers: list[tuple[str, dict[str, Any]]] = []
         self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
+        self._pace = Pace()
         self.target = target
         self._config = Config(
             region_name=target.region,
@@ -104,8 +106,17 @@ class Aws:
         client = self._client(service)
         method = getattr(client, xform_name(operation))
 
+        failed: list[AwsError] = []
+
         def attempt() -> dict[str, Any]:
-            return self._attempt(service, operation, method, params)
+            self._wait(self._pace.seconds_until(service, operation, params))
+            if self._stop.is_set() and not operation.startswith(READING):
+                raise failed[-1] if failed else Interrupted(NOT_SENT)
+            try:
+                return self._attempt(service, operation, method, params)
+            except AwsError as error:
+                failed.append(error)
+                raise
 
         answer: dict[str, Any] = Retrying(
             retry=lambda state: self._should_retry(state),
@@ -153,7 +164,8 @@ class Aws:
         return Identity(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
 
     def _wait(self, seconds: float) -> None:
-        self._stop.wait(seconds)
+        if seconds > 0:
+            self._stop.wait(seconds)
 
     def _client(self, service: str) -> Any:
         # Making clients from one session in several threads races (boto3 guide, "Multithreading").
@@ -252,6 +264,10 @@ def _answered(service: str, operation: str, error: botocore_errors.ClientError) 
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(detail.get("Code", "Unknown"))
     hint = _HINTS.get(code)
+    if code == "OperationNotPermitted" and operation == "TerminateInstances":
+        hint = (
+            "termination protection was switched on by hand: switch it off, or name the member in `protect`"
+        )
     if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
         hint = f"these credentials need the permission {service}:{operation}"
     return AwsError(

@@ -1,0 +1,81 @@
+"""The request limits that are kept on this side: when a call may be sent, given those before it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from provisioner.local.corrections import limits
+from provisioner.pace import (
+    EC2,
+    EC2_INSTANCES,
+    EC2_READING,
+    EC2_WRITING,
+    IAM_READING,
+    IAM_WRITING,
+    MARGIN,
+    Pace,
+)
+
+
+class Clock:
+    now = 0.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def waits(pace: Pace, number: int, service: str, operation: str, **params: Any) -> list[float]:
+    return [pace.seconds_until(service, operation, params) for _ in range(number)]
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "burst", "per_second"),
+    [
+        ("ec2", "RunInstances", 5, 2),
+        ("ec2", "DescribeInstances", 100, 20),
+        ("ec2", "ReplaceIamInstanceProfileAssociation", 50, 5),
+        ("ec2", "CreateTags", 100, 10),
+        ("iam", "CreateRole", 30, 10),
+    ],
+)
+def test_a_burst_is_sent_at_once_and_the_rest_evenly(
+    service: str, operation: str, burst: int, per_second: float
+) -> None:
+    pace = Pace(Clock())
+    told = waits(pace, burst + 3, service, operation)
+    assert told[:burst] == [0.0] * burst
+    gap = 1 / (per_second * MARGIN)
+    assert told[burst:] == pytest.approx([gap, 2 * gap, 3 * gap])
+
+
+def test_tokens_come_back_up_to_the_size_of_the_bucket() -> None:
+    clock = Clock()
+    pace = Pace(clock)
+    waits(pace, 5, "ec2", "RunInstances", MaxCount=1)
+    clock.now = 3600.0
+    assert waits(pace, 6, "ec2", "RunInstances", MaxCount=1)[4:] == [0.0, pytest.approx(1 / (2 * MARGIN))]
+
+
+def test_instances_count_beside_requests() -> None:
+    pace = Pace(Clock())
+    assert waits(pace, 2, "ec2", "RunInstances", MaxCount=500) == [0.0, 0.0]
+    assert waits(pace, 1, "ec2", "RunInstances", MaxCount=19) == pytest.approx([10.0])
+    ids = [f"i-{number}" for number in range(1000)]
+    assert waits(pace, 2, "ec2", "TerminateInstances", InstanceIds=ids)[0] == 0.0
+
+
+def test_operations_and_services_do_not_share_buckets() -> None:
+    pace = Pace(Clock())
+    waits(pace, 10, "ec2", "RunInstances", MaxCount=1)
+    assert waits(pace, 1, "ec2", "StartInstances", InstanceIds=["i-1"]) == [0.0]
+    assert waits(pace, 50, "sts", "GetCallerIdentity") == [0.0] * 50
+
+
+def test_the_local_aws_enforces_the_same_rates() -> None:
+    for operation, rate in EC2.items():
+        assert limits._EC2[operation] == rate
+    assert {name: tuple(rate) for name, rate in EC2_INSTANCES.items()} == limits._INSTANCES
+    assert (limits._READING, limits._MUTATING) == (EC2_READING, EC2_WRITING)
+    assert (limits._IAM_READING, limits._IAM_MUTATING) == (IAM_READING, IAM_WRITING)
