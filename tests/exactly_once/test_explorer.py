@@ -13,7 +13,7 @@ from tests.exactly_once.explorer.applier import Protocol
 from tests.exactly_once.explorer.broken import COUNT_INSIDE, NO_REPLAY, NO_SALT, RANDOM_TOKEN, VISIBLE_IDS
 from tests.exactly_once.explorer.search import Found, explore, explore_all
 from tests.exactly_once.explorer.settings import FULL, QUICK
-from tests.exactly_once.explorer.world import ONE_ZONE, ONE_ZONE_TWICE, Budget, Setting
+from tests.exactly_once.explorer.world import ONE_ZONE, ONE_ZONE_TWICE, TWO_ZONES, Budget, Setting
 
 AT_ONCE = Budget(minutes=0)
 
@@ -114,3 +114,10 @@ def test_what_is_not_promised_for_different_counts_where_a_failed_launch_uses_it
         explore(Setting(ONE_ZONE, (1, 2), budget=short))
     explore(Setting(ONE_ZONE, (1, 2), budget=short, forgets_failures=True))
     explore(Setting(ONE_ZONE, (2, 2), budget=short))
+
+
+def test_what_is_not_promised_where_a_zone_has_no_room_for_a_moment_and_another_takes_over_unseen() -> None:
+    short = Budget(terminations=0, shortages=1, minutes=0)
+    with pytest.raises(Found, match="2 members where 1 are wanted at most") as found:
+        explore(Setting(TWO_ZONES, (1, 1), budget=short))
+    assert any("sees nothing" in happened for happened in found.value.trace[3:])

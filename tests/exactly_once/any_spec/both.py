@@ -102,6 +102,7 @@ class Account:
         if not is_stranger:
             facts |= {
                 "type": machine["InstanceType"],
+                "market": machine.get("InstanceLifecycle"),
                 "image": self._names[machine["ImageId"]],
                 "subnet": self._names[machine["SubnetId"]],
                 "place": sorted(machine["Placement"].get(each) for each in ("AvailabilityZone", "Tenancy")),

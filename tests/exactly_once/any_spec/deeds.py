@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -11,7 +12,7 @@ from provisioner.errors import AwsError
 from .connection import Execute
 from .environments import DOCUMENTS, ENVIRONMENT, STRANGERS, TRUSTS
 from .fake_iam import AWS_POLICIES
-from .fake_parts import LIVE, tags_in, tags_out
+from .fake_parts import LIVE, TYPES, tags_in, tags_out
 
 PATH = f"/provisioner/{ENVIRONMENT}/"
 OUTSIDE = "outside"
@@ -235,6 +236,28 @@ def regroup(hand: Hand) -> None:
     )
 
 
+def switch_members(operation: str) -> Callable[[Hand], None]:
+    """All of one fleet, as far as they can."""
+
+    def switch(hand: Hand) -> None:
+        fleet = tags_in(hand.member()["Tags"]).get("provisioner:fleet", "")
+        filters = {"Name": "tag:provisioner:fleet", "Values": [fleet]}
+        for member in hand.instances(filters):
+            with contextlib.suppress(AwsError):
+                hand.call("ec2", operation, InstanceIds=[member["InstanceId"]])
+
+    return switch
+
+
+def resize(hand: Hand) -> None:
+    """Stopped, given another type, and started; left stopped where that takes long."""
+    name = hand.member()["InstanceId"]
+    hand.call("ec2", "StopInstances", InstanceIds=[name])
+    kind = {"Value": hand.other(TYPES)}
+    hand.call("ec2", "ModifyInstanceAttribute", InstanceId=name, InstanceType=kind)
+    hand.call("ec2", "StartInstances", InstanceIds=[name])
+
+
 def bind_member(hand: Hand) -> None:
     profile = hand.other([OUTSIDE, hand.profile()["InstanceProfileName"]])
     hand.bind(hand.member()["InstanceId"], profile)
@@ -276,6 +299,9 @@ DEEDS: dict[str, Callable[[Hand], object]] = {
     "a member is terminated": on_members("TerminateInstances"),
     "a member is stopped": on_members("StopInstances"),
     "a member is started": on_members("StartInstances"),
+    "a fleet is stopped": switch_members("StopInstances"),
+    "a fleet is started": switch_members("StartInstances"),
+    "a member is resized": resize,
     "a member is watched": on_members("MonitorInstances"),
     "a member is not watched": on_members("UnmonitorInstances"),
     "metadata is opened": on_member(

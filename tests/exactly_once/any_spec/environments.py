@@ -5,15 +5,17 @@ A spec is a mapping as YAML would give it. What is called otherwise in every acc
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
 from hypothesis import strategies as st
 
 from .fake_iam import AWS_POLICIES
-from .fake_parts import PARAMETER, TYPES
+from .fake_parts import PARAMETER, TYPES, WITHOUT_SPOT
 
 Spec = dict[str, Any]
+Sections = dict[str, tuple[str, ...]]
 
 ENVIRONMENT = "any"
 ROLES, PROFILES, FLEETS, ATTACHMENTS = (
@@ -22,7 +24,13 @@ ROLES, PROFILES, FLEETS, ATTACHMENTS = (
     ("f0", "f1", "f2"),
     ("a0", "a1"),
 )
-SECTIONS = {"roles": ROLES, "instance_profiles": PROFILES, "fleets": FLEETS, "attachments": ATTACHMENTS}
+SECTIONS: Sections = {
+    "roles": ROLES,
+    "instance_profiles": PROFILES,
+    "fleets": FLEETS,
+    "attachments": ATTACHMENTS,
+}
+FLEETS_ONLY: Sections = {"fleets": FLEETS}
 TAKEN = "taken"
 STRANGERS: dict[str, dict[str, str]] = {
     "i-0000000000000a001": {},
@@ -31,6 +39,7 @@ STRANGERS: dict[str, dict[str, str]] = {
     "i-0000000000000a004": {"box": "test"},
     "i-0000000000000a005": {"provisioner:environment": "any-2", "provisioner:fleet": "f0", "Name": "any-f0"},
 }
+THEIRS = list(STRANGERS)[-1]
 LONG = "x" * 5_500
 
 
@@ -120,12 +129,23 @@ metadata = entry(
     hop_limit=seldom(st.integers(1, 3)),
     instance_tags=seldom(st.sampled_from(["enabled", "disabled"])),
 )
+update = entry(
+    max_unavailable=seldom(st.sampled_from([1, 2, 5, "50%"]), 2),
+    order=seldom(st.sampled_from(["launch_first", "terminate_first"]), 2),
+    on_restart=seldom(st.sampled_from(["restart", "replace", "never"])),
+    on_user_data=seldom(st.sampled_from(["replace", "restart", "ignore"]), 2),
+    healthy=seldom(st.sampled_from(["running", "status_ok"]), 4),
+    pause_on_failure=seldom(st.booleans(), 4),
+)
 volume = entry(size_gb=st.sampled_from([20, 30]), type=seldom(st.sampled_from(["gp2", "gp3"])))
 fleet = st.builds(
     lambda plain, place: plain | place,
     entry(
         count=st.integers(0, 6),
-        image=st.sampled_from([{"ssm": PARAMETER}] * 4 + ["@image older@", "@image newest@"]),
+        image=st.sampled_from(
+            [{"ssm": PARAMETER}] * 4
+            + [{"ssm": PARAMETER, "update": "roll"}, "@image older@", "@image newest@"]
+        ),
         instance_type=st.sampled_from([TYPES[0]] * 4 + [TYPES[1], [TYPES[1], TYPES[0]]]),
         instance_profile=seldom(st.sampled_from(PROFILES), 1) | st.none(),
         name=seldom(st.sampled_from(["one-{index}", "two-{index:02d}", "plain"]), 2),
@@ -143,13 +163,20 @@ fleet = st.builds(
         shutdown_behavior=seldom(st.sampled_from(["stop", "terminate"])),
         associate_public_ip=seldom(st.booleans(), 10),
         tags=seldom(tags),
+        power=seldom(st.sampled_from(["running", "stopped"]), 4),
+        market=seldom(st.sampled_from(["spot", "spot", "on_demand"]), 5),
+        fallback=seldom(st.just("on_demand"), 2),
+        max_price=seldom(st.just("0.05"), 3),
+        protect=seldom(st.sampled_from([["@member 0@"], ["@member 1@", "@member 2@"]]), 8),
+        rebalance=seldom(st.booleans(), 4),
+        update=seldom(update, 2),
     ),
     place,
 )
 attachment = st.one_of(
     entry(
         instance_profile=st.sampled_from(PROFILES),
-        instances=st.one_of(*[some(list(STRANGERS)[:4], least=1, most=3)] * 9, st.just(list(STRANGERS)[4:])),
+        instances=some(STRANGERS, least=1, most=3),
     ),
     entry(
         instance_profile=st.sampled_from(PROFILES),
@@ -183,19 +210,19 @@ def edited(draw: st.DrawFn, old: Spec, entries: st.SearchStrategy[Spec]) -> Spec
 
 
 @st.composite
-def environments(draw: st.DrawFn, before: Spec | None = None) -> Spec:
-    """A spec; one that has much in common with another, if `before` is given."""
+def environments(draw: st.DrawFn, sections: Sections, before: Spec | None = None) -> Spec:
+    """A spec of these sections; one that has much in common with another, if `before` is given."""
     spec: Spec = (
         dict(draw(head))
         if before is None or draw(st.booleans())
         else {name: value for name, value in before.items() if name not in SECTIONS}
     )
-    for section, keys in SECTIONS.items():
+    for section, keys in sections.items():
         entries = {}
         for key in keys:
             old: Spec = (before or {}).get(section, {}).get(key, {})
             fate = draw(
-                st.sampled_from(("none", "new", "old", "edit", "edit") if old else ("none", "new", "new"))
+                st.sampled_from(("none", "new", "old", *("edit",) * 4) if old else ("none", "new", "new"))
             )
             if fate == "new":
                 entries[key] = draw(ENTRIES[section])
@@ -205,14 +232,25 @@ def environments(draw: st.DrawFn, before: Spec | None = None) -> Spec:
                 entries[key] = draw(edited(old, ENTRIES[section]))
         if entries:
             spec[section] = entries
-    return made_sound(spec)
+    # What has to be refused leaves nothing else to be seen.
+    return made_sound(spec if draw(st.integers(1, 6)) == 6 else made_possible(spec))
 
 
 @st.composite
 def pairs(draw: st.DrawFn) -> tuple[Spec, Spec]:
     """What is there, and what is to be."""
-    first = draw(environments())
-    return first, draw(environments(first))
+    sections = draw(st.sampled_from((SECTIONS, FLEETS_ONLY)))
+    first = draw(environments(sections))
+    return first, draw(environments(sections, first))
+
+
+def made_possible(spec: Spec) -> Spec:
+    """The spec without names that are taken, and instances that are another environment's."""
+    possible: Spec = json.loads(json.dumps(spec).replace(f'"{TAKEN}"', '"any-taken"'))
+    for each in possible.get("attachments", {}).values():
+        if "instances" in each:
+            each["instances"] = [one for one in each["instances"] if one != THEIRS]
+    return possible
 
 
 def made_sound(spec: Spec) -> Spec:
@@ -224,7 +262,7 @@ def made_sound(spec: Spec) -> Spec:
         if roles
     }
     fleets = {
-        key: _without(each, "instance_profile") if not profiles else _bound(each, profiles)
+        key: _buyable(_without(each, "instance_profile") if not profiles else _bound(each, profiles))
         for key, each in spec.get("fleets", {}).items()
     }
     attachments: Spec = {}
@@ -268,6 +306,15 @@ def _fitting(role: Spec) -> Spec:
     long = [name for name, document in role.get("inline_policies", {}).items() if LONG in str(document)]
     short = dict.fromkeys(long[1:], DOCUMENTS[0])
     return role | {"inline_policies": role["inline_policies"] | short} if short else role
+
+
+def _buyable(fleet: Spec) -> Spec:
+    """Without what does not go with its market; with something to launch where there is no Spot capacity."""
+    if fleet.get("market") != "spot":
+        return _without(_without(fleet, "fallback"), "max_price")
+    for name in ("power", "termination_protection", "shutdown_behavior"):
+        fleet = _without(fleet, name)
+    return fleet | {"fallback": "on_demand"} if fleet["instance_type"] == WITHOUT_SPOT else fleet
 
 
 def _existing(key: str, entries: Spec) -> str:

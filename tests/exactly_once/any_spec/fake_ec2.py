@@ -21,6 +21,7 @@ from .fake_parts import (
     METADATA,
     SUBNETS,
     TYPES,
+    WITHOUT_SPOT,
     WITHOUT_TYPES,
     Fault,
     Machine,
@@ -29,6 +30,8 @@ from .fake_parts import (
     tags_in,
     view_of,
 )
+
+STOPPED_ONLY = ("InstanceType", "EbsOptimized", "UserData")
 
 
 class Machines:
@@ -49,12 +52,13 @@ class Machines:
         for machine in self.machines.values():
             if machine.next and machine.due <= self.time.now:
                 machine.state, machine.next = machine.next, ""
+                machine.checked = machine.due + self.slow
                 if machine.state == "terminated":
                     machine.profile = machine.association = None
 
     def _become(self, machine: Machine, through: str, to: str) -> None:
         machine.state, machine.next = through, to
-        machine.due, machine.lasts = self.time.now + self.slow, self.slow
+        machine.due = self.time.now + self.slow
 
     def let_pass(self, hours: int) -> None:
         """All that is terminated is forgotten; what lives was launched that much longer ago."""
@@ -98,6 +102,7 @@ class Machines:
         EbsOptimized: bool = False,
         BlockDeviceMappings: tuple[dict[str, Any], ...] = (),
         DisableApiTermination: bool = False,
+        InstanceMarketOptions: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         asked = {name: value for name, value in locals().items() if name not in ("self", "ClientToken")}
         (interface,) = NetworkInterfaces or ({"SubnetId": SubnetId, "Groups": SecurityGroupIds},)
@@ -117,6 +122,9 @@ class Machines:
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
         if (zone, ClientToken) in self.tokens:
             return _reservation(self._replayed(zone, ClientToken, digest))
+        if InstanceMarketOptions:
+            _check_spot(InstanceMarketOptions, InstanceType, InstanceInitiatedShutdownBehavior)
+            assert not DisableApiTermination
         tags = {each["ResourceType"]: tags_in(each["Tags"]) for each in TagSpecifications}
         assert tags.keys() <= {"instance", "volume"}
         check_tags(tags["instance"])
@@ -144,6 +152,7 @@ class Machines:
                 devices=list(BlockDeviceMappings),
                 volume_tags=tags.get("volume", {}),
                 public_ip=interface.get("AssociatePublicIpAddress"),
+                market="spot" if InstanceMarketOptions else "on_demand",
             )
             self._become(machine, "pending", "running")
             if profile:
@@ -193,6 +202,15 @@ class Machines:
         rows = [_association(machine) for machine in self.machines.values() if machine.association]
         return {"IamInstanceProfileAssociations": [row for row in rows if passes(row, Filters)]}
 
+    def describe_instance_status(self, InstanceIds: list[str]) -> dict[str, Any]:
+        """Of those that run."""
+        running = [one for one in map(self.machine, InstanceIds) if one.state == "running"]
+        return {"InstanceStatuses": [self._status(machine) for machine in running]}
+
+    def _status(self, machine: Machine) -> dict[str, Any]:
+        both = {"Status": "ok" if machine.checked <= self.time.now else "initializing"}
+        return {"InstanceId": machine.id, "InstanceStatus": both, "SystemStatus": both}
+
     # --- changing
 
     def create_tags(self, Resources: list[str], Tags: Any) -> None:
@@ -221,27 +239,47 @@ class Machines:
             raise Fault("OperationNotPermitted", text)
 
     def stop_instances(self, InstanceIds: list[str]) -> None:
-        for machine in [self.machine(each) for each in InstanceIds]:
+        machines = [self.machine(each) for each in InstanceIds]
+        for machine in machines:
             if machine.state not in ("running", "stopping", "stopped"):
                 raise Fault("IncorrectInstanceState", f"{machine.id} is {machine.state}")
+            if machine.market == "spot":
+                text = (
+                    f"You can't stop the Spot Instance '{machine.id}', of a one-time Spot Instance request."
+                )
+                raise Fault("UnsupportedOperation", text)
+        for machine in machines:
             if machine.state == "running":
                 self._become(machine, "stopping", "stopped")
 
     def start_instances(self, InstanceIds: list[str]) -> None:
-        for machine in [self.machine(each) for each in InstanceIds]:
+        machines = [self.machine(each) for each in InstanceIds]
+        for machine in machines:
             if machine.state not in ("stopped", "pending", "running"):
                 raise Fault("IncorrectInstanceState", f"{machine.id} is {machine.state}")
+        for machine in machines:
             if machine.state == "stopped":
+                machine.boots += 1
                 self._become(machine, "pending", "running")
 
     def modify_instance_attribute(self, InstanceId: str, **attribute: Any) -> None:
         machine = self.machine(InstanceId)
         ((name, value),) = attribute.items()
-        if not machine.is_live:
+        if not machine.is_live or (name in STOPPED_ONLY and machine.state != "stopped"):
             raise Fault("IncorrectInstanceState", f"{machine.id} is {machine.state}")
         if name == "Groups":
             _check_groups(value)
             machine.groups = tuple(value)
+        elif name == "InstanceType":
+            assert value["Value"] in TYPES
+            machine.type = value["Value"]
+        elif name == "EbsOptimized":
+            machine.ebs_optimized = value["Value"]
+        elif name == "UserData":
+            machine.user_data = value["Value"].decode()
+        elif name == "DisableApiTermination" and machine.market == "spot":
+            text = "Modifying 'disableApiTermination' is not supported for spot instances."
+            raise Fault("UnsupportedOperation", text)
         elif name == "DisableApiTermination":
             machine.protected = value["Value"]
         elif name == "InstanceInitiatedShutdownBehavior":
@@ -305,6 +343,15 @@ def _bind(machine: Machine, profile: Profile) -> None:
     machine.bindings += 1
     machine.association = f"iip-assoc-{machine.id}-{machine.bindings}"
     machine.profile = profile.arn, profile.id
+
+
+def _check_spot(options: Mapping[str, Any], kind: str, shutdown: str) -> None:
+    """A one-time request, of a type that there is room for."""
+    assert options["MarketType"] == "spot"
+    assert options["SpotOptions"].items() >= {"SpotInstanceType": "one-time"}.items()
+    assert options["SpotOptions"].get("InstanceInterruptionBehavior") == shutdown == "terminate"
+    if kind == WITHOUT_SPOT:
+        raise Fault("InsufficientInstanceCapacity", f"There is no Spot capacity for {kind}.", 500)
 
 
 def _check_groups(groups: Any) -> None:

@@ -17,6 +17,7 @@ GROUPS = {f"sg-0000000000000000{digit}": name for digit, name in enumerate(("def
 IMAGES = {"ami-00000001": "older", "ami-00000002": "newest"}
 PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 TYPES = ("t3.micro", "t3.small", "m5.large")
+WITHOUT_SPOT = TYPES[1]
 WITHOUT_TYPES = f"{REGION}e"
 KEYS = ("me",)
 LIVE = ("pending", "running", "stopping", "stopped")
@@ -70,7 +71,10 @@ def check_tags(tags: Mapping[str, str]) -> None:
 
 @dataclass
 class Machine:
-    """An instance. `next` is the state it will have at the time `due`, `profile` what it is bound to."""
+    """An instance. `next` is the state it will have at the time `due`, `profile` what it is bound to.
+
+    Its status checks are passed at the time `checked`; `boots` is how often it was started after a stop.
+    """
 
     id: str
     zone: str
@@ -95,7 +99,9 @@ class Machine:
     state: str = "running"
     next: str = ""
     due: float = 0.0
-    lasts: float = 0.0
+    checked: float = 0.0
+    boots: int = 0
+    market: str = "on_demand"
     profile: tuple[str, str] | None = None
     association: str | None = None
     bindings: int = 0
@@ -124,6 +130,7 @@ def view_of(machine: Machine) -> dict[str, Any]:
         "KeyName": machine.key,
         "SubnetId": machine.subnet,
         "VpcId": machine.subnet and VPC,
+        "InstanceLifecycle": machine.market == "spot" and "spot",
         "IamInstanceProfile": machine.profile and dict(zip(("Arn", "Id"), machine.profile, strict=True)),
     }
     return view | {name: value for name, value in optional.items() if value}

@@ -7,84 +7,21 @@ from __future__ import annotations
 
 import copy
 import json
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from .environments import ENVIRONMENT, SECTIONS, Spec, name_of
-from .fake_aws import FakeAws
-from .fake_iam import Profile, Role
-from .fake_parts import ARN, GROUPS, SUBNETS, Machine
+from .environments import ENVIRONMENT, Spec, name_of
+from .fake_iam import Profile
+from .fake_parts import Machine
+from .fleets import check_fleets, refused_fleets
+from .picture import MARK, OWNER, PATH, Picture, binding, check_tags, fleet_of, is_ours, names
 
-PATH = f"/provisioner/{ENVIRONMENT}/"
-OWNER = "provisioner:environment"
-FLEET = "provisioner:fleet"
-MARK = "provisioner:attached"
-# What the program notes on members for itself.
-NOTES = ("provisioner:launch", "provisioner:asked", "provisioner:index")
 Deferred = dict[tuple[str, str], frozenset[str]]
-
-
-@dataclass(frozen=True)
-class Picture:
-    """Everything there is at one moment."""
-
-    roles: Mapping[str, Role]
-    profiles: Mapping[str, Profile]
-    machines: Mapping[str, Machine]
-
-    @property
-    def live(self) -> dict[str, Machine]:
-        return {each: machine for each, machine in self.machines.items() if machine.is_live}
-
-    def members(self, fleet: str) -> dict[str, Machine]:
-        return {each: one for each, one in self.live.items() if fleet_of(one) == fleet}
-
-    def strangers(self) -> dict[str, Machine]:
-        """What lives and is not the environment's."""
-        return {each: one for each, one in self.live.items() if one.tags.get(OWNER) != ENVIRONMENT}
-
-
-def picture(aws: FakeAws) -> Picture:
-    return copy.deepcopy(Picture(aws.iam.roles, aws.iam.profiles, aws.ec2.machines))
-
-
-def settled(seen: Picture) -> Picture:
-    """The same when every change of state that has begun is over."""
-    machines = {}
-    for each, machine in seen.machines.items():
-        machines[each] = now = copy.copy(machine)
-        now.state, now.next, now.due, now.lasts = machine.next or machine.state, "", 0.0, 0.0
-        if now.state == "terminated":
-            now.profile = now.association = None
-    return Picture(seen.roles, seen.profiles, machines)
-
-
-def fleet_of(machine: Machine) -> str | None:
-    """The fleet of the environment that an instance belongs to."""
-    return machine.tags.get(FLEET) if machine.tags.get(OWNER) == ENVIRONMENT else None
-
-
-def is_ours(thing: Role | Profile) -> bool:
-    """Path and tag say so, or the path does and the tag is missing."""
-    return thing.path.startswith(PATH) and thing.tags.get(OWNER, ENVIRONMENT) == ENVIRONMENT
 
 
 def bound_to(profile: Profile, machines: Mapping[str, Machine]) -> set[str]:
     """The instances that are bound to a profile of this name and path, an earlier one included."""
     return {each for each, one in machines.items() if one.profile and one.profile[0] == profile.arn}
-
-
-def nothing(spec: Spec) -> Spec:
-    """The same environment when all of it is to go."""
-    return {name: value for name, value in spec.items() if name not in SECTIONS}
-
-
-def names(spec: Spec, section: str) -> dict[str, str]:
-    """The keys of roles or profiles by their names in AWS, in lower case."""
-    return {name_of(key, raw).lower(): key for key, raw in spec.get(section, {}).items()}
 
 
 def selected(raw: Spec, before: Picture) -> set[str]:
@@ -95,13 +32,6 @@ def selected(raw: Spec, before: Picture) -> set[str]:
     return {each for each, one in before.live.items() if wanted <= one.tags.items()}
 
 
-def members_wanted(spec: Spec, before: Picture) -> Iterator[tuple[Spec, Machine]]:
-    """Each member of each fleet that the spec has, with what the spec says of that."""
-    for key, raw in spec.get("fleets", {}).items():
-        for member in before.members(key).values():
-            yield raw, member
-
-
 # --- what has to be refused
 
 
@@ -110,7 +40,7 @@ def refusals(spec: Spec, before: Picture) -> set[str]:
     return {
         *_refused_roles(spec, before),
         *_refused_profiles(spec, before),
-        *_refused_fleets(spec, before),
+        *refused_fleets(spec, before),
         *_refused_attachments(spec, before),
     }
 
@@ -136,15 +66,6 @@ def _refused_profiles(spec: Spec, before: Picture) -> Iterator[str]:
             strangers = bound_to(profile, before.strangers())
             if OWNER not in profile.tags or (strangers and MARK not in profile.tags):
                 yield f"instance_profile {profile.name}"
-
-
-def _refused_fleets(spec: Spec, before: Picture) -> Iterator[str]:
-    for key in {fleet_of(machine) for machine in before.live.values()} - {None}:
-        assert key is not None
-        members = before.members(key).values()
-        most = spec.get("fleets", {}).get(key, {"count": 0})["count"]
-        if sum(member.protected for member in members) > most:
-            yield f"fleet {key}"
 
 
 def strays(before: Picture) -> list[Machine]:
@@ -186,11 +107,7 @@ def check(spec: Spec, before: Picture, after: Picture, freed: Collection[str] = 
     """
     deferred = dict(_check_roles(spec, before, after))
     _check_profiles(spec, before, after)
-    for key in {fleet_of(each) for each in (*before.live.values(), *after.live.values())} - {None}:
-        assert key is not None
-        deferred |= _check_fleet(key, spec, before, after)
-    for key, raw in spec.get("fleets", {}).items():
-        assert len(after.members(key)) == raw["count"], f"fleet {key} has {sorted(after.members(key))}"
+    check_fleets(spec, before, after)
     _check_strangers(spec, before, after, freed)
     return deferred
 
@@ -205,10 +122,11 @@ def _check_roles(
             assert after.roles[name] == role, f"role {role.name} is not ours and was changed"
     for name, key in wanted.items():
         raw, role = spec["roles"][key], after.roles[name]
+        if name in before.roles:
+            assert role.id == before.roles[name].id, "a role was made again"
         if role.path != PATH + raw.get("path", ""):
-            assert role == before.roles[name], "a role at another path has to be left"
+            assert role.path == before.roles[name].path
             yield (f"role/{key}", "path"), frozenset()
-            continue
         assert role.description == raw.get("description", "")
         assert role.duration == raw.get("max_session_duration", 3600)
         assert role.boundary == _policy(raw.get("permissions_boundary"))
@@ -217,7 +135,7 @@ def _check_roles(
         assert {name: _meaning(json.loads(text)) for name, text in role.inline.items()} == {
             name: _meaning(document) for name, document in raw.get("inline_policies", {}).items()
         }
-        _check_tags(role.tags, spec, raw, {OWNER: ENVIRONMENT})
+        check_tags(role.tags, spec, raw, {OWNER: ENVIRONMENT})
 
 
 def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
@@ -234,137 +152,7 @@ def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
         assert profile.path == PATH
         assert (profile.role or "").lower() == name_of(role, spec["roles"][role]).lower()
         is_attached = any(each["instance_profile"] == key for each in spec.get("attachments", {}).values())
-        _check_tags(profile.tags, spec, raw, {OWNER: ENVIRONMENT} | ({MARK: "yes"} if is_attached else {}))
-
-
-def _check_fleet(key: str, spec: Spec, before: Picture, after: Picture) -> Deferred:
-    raw = spec.get("fleets", {}).get(key, {"count": 0})
-    was, now = before.members(key), after.members(key)
-    new, kept = now.keys() - was.keys(), now.keys() & was.keys()
-    assert len(new) == max(0, raw["count"] - len(was)), f"{len(new)} new members of fleet {key}"
-    assert len(kept) == min(raw["count"], len(was)), f"{len(was) - len(kept)} members of fleet {key} went"
-    if key not in spec.get("fleets", {}):
-        return {}
-    differing = {each: set(_fixed(raw, one)) for each, one in now.items()}
-    for each in new:
-        assert not differing[each], f"a new member has another {differing[each]}"
-        assert now[each].volume_tags.items() >= _tags(spec, raw).items()
-    for each, member in now.items():
-        if each in was:
-            assert member.state == was[each].state.replace("stopping", "stopped").replace(
-                "pending", "running"
-            )
-        _check_member(key, spec, raw, member, after)
-    _check_names(key, raw, now)
-    _check_who_went(raw, was, kept)
-    _check_spread(raw, kept, new, now)
-    fields = {field for each in differing.values() for field in each}
-    return {
-        (f"fleet/{key}", field): frozenset(each for each in now if field in differing[each])
-        for field in fields
-    }
-
-
-def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Picture) -> None:
-    _check_tags(
-        {name: value for name, value in member.tags.items() if name not in (*NOTES, "Name")},
-        spec,
-        raw,
-        {OWNER: ENVIRONMENT, FLEET: key},
-    )
-    options = raw.get("metadata", {})
-    assert member.metadata == {
-        "HttpTokens": options.get("http_tokens", "required"),
-        "HttpEndpoint": options.get("http_endpoint", "enabled"),
-        "HttpPutResponseHopLimit": options.get("hop_limit", 1),
-        "InstanceMetadataTags": options.get("instance_tags", "disabled"),
-    }
-    assert member.monitoring == raw.get("monitoring", False)
-    assert member.protected == raw.get("termination_protection", False)
-    assert member.shutdown == raw.get("shutdown_behavior", "stop")
-    if "security_groups" in raw:
-        assert sorted(GROUPS[each] for each in member.groups) == sorted(
-            GROUPS.get(each, each) for each in raw["security_groups"]
-        )
-    wanted = raw.get("instance_profile")
-    assert member.profile == (_binding(wanted, spec, after) if wanted else None)
-
-
-def _check_names(key: str, raw: Spec, members: Mapping[str, Machine]) -> None:
-    template = raw.get("name", f"{ENVIRONMENT}-{key}")
-    if "{" not in template:
-        assert {member.tags.get("Name") for member in members.values()} <= {template}
-        return
-    numbers = [int(member.tags["provisioner:index"]) for member in members.values()]
-    assert len(set(numbers)) == len(numbers)
-    assert all(number > 0 for number in numbers)
-    for member in members.values():
-        assert member.tags["Name"] == template.format(index=int(member.tags["provisioner:index"]))
-
-
-def _check_who_went(raw: Spec, was: Mapping[str, Machine], kept: Iterable[str]) -> None:
-    """First those with settings that cannot be changed while they run, then those that are stopped."""
-    kept = set(kept)
-
-    def rank(each: str) -> int:
-        if any(_fixed(raw, was[each])):
-            return 0
-        return 1 if was[each].state in ("stopping", "stopped") else 2
-
-    gone = [rank(each) for each in was if each not in kept]
-    stayed = [rank(each) for each in kept if not was[each].protected]
-    assert not any(was[each].protected for each in was if each not in kept)
-    assert max(gone, default=0) <= min(stayed, default=2), "others should have gone"
-
-
-def _check_spread(raw: Spec, kept: Iterable[str], new: Iterable[str], now: Mapping[str, Machine]) -> None:
-    """New members go where there are fewest."""
-    allowed = set(raw["subnets"]) if isinstance(raw.get("subnets"), list) else set(SUBNETS)
-    zones = raw.get("availability_zones", SUBNETS.values())
-    load = Counter(now[each].subnet for each in (*kept, *new))
-    usable = {subnet for subnet in allowed if SUBNETS[subnet] in zones and not subnet.endswith("e")}
-    if raw.get("subnets") == {"tags": {"tier": "one"}}:
-        usable = set(list(SUBNETS)[:2])
-    for each in new:
-        assert now[each].subnet in usable
-        assert load[now[each].subnet] <= min(load[subnet] for subnet in usable) + 1
-
-
-def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
-    """The fields in which a member differs and that cannot be changed while it runs."""
-    kinds = raw.get("instance_type", member.type)
-    if member.type not in (kinds if isinstance(kinds, list) else [kinds]):
-        yield "instance_type"
-    if raw.get("ebs_optimized", member.ebs_optimized) != member.ebs_optimized:
-        yield "ebs_optimized"
-    if raw.get("user_data", "") != member.user_data:
-        yield "user_data"
-    if isinstance(raw.get("image"), str) and raw["image"] != member.image:
-        yield "image"
-    if raw.get("key_name") != member.key:
-        yield "key_name"
-    if isinstance(raw.get("subnets"), list) and member.subnet not in raw["subnets"]:
-        yield "subnets"
-    if member.zone not in raw.get("availability_zones", [member.zone]):
-        yield "availability_zones"
-    if raw.get("tenancy", "default") != member.tenancy:
-        yield "tenancy"
-    disks = {each["DeviceName"]: each["Ebs"] for each in member.devices}
-    root = disks.pop("/dev/xvda", {})
-    if not _has_disk(root, raw.get("root_volume", {})):
-        yield "root_volume"
-    volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}
-    if "volumes" in raw and (
-        volumes.keys() != disks.keys() or not all(_has_disk(disks[each], volumes[each]) for each in disks)
-    ):
-        yield "volumes"
-    if raw.get("associate_public_ip", member.public_ip) != member.public_ip:
-        yield "associate_public_ip"
-
-
-def _has_disk(disk: Mapping[str, Any], raw: Spec) -> bool:
-    called = {"size_gb": "VolumeSize", "type": "VolumeType"}
-    return all(disk.get(called[name]) == raw[name] for name in called.keys() & raw.keys())
+        check_tags(profile.tags, spec, raw, {OWNER: ENVIRONMENT} | ({MARK: "yes"} if is_attached else {}))
 
 
 def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collection[str]) -> None:
@@ -372,7 +160,9 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
     wanted: dict[str, str] = {}
     for raw in spec.get("attachments", {}).values():
         wanted |= dict.fromkeys(selected(raw, before), raw["instance_profile"])
-    ours = [each for each in before.profiles.values() if is_ours(each) and MARK in each.tags]
+    # Those that carry the mark of an attachment, and those that have it afterwards: some are made only now.
+    every = (*before.profiles.values(), *after.profiles.values())
+    ours = [each for each in every if is_ours(each) and MARK in each.tags]
     freed = {*freed, *(each for profile in ours for each in bound_to(profile, before.live))}
     for each, machine in before.live.items():
         if fleet_of(machine) is not None:
@@ -381,7 +171,7 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
         now.bindings, now.association = machine.bindings, machine.association
         if machine.tags.get(OWNER) != ENVIRONMENT:
             if each in wanted:
-                assert now.profile == _binding(wanted[each], spec, after), (
+                assert now.profile == binding(wanted[each], spec, after), (
                     f"{each} is attached to {now.profile}"
                 )
             elif each in freed:
@@ -389,30 +179,9 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
             else:
                 assert now.profile == machine.profile, f"{each} was not ours to attach or free"
         now.profile, now.state, now.next = machine.profile, machine.state, machine.next
-        now.due, now.lasts = machine.due, machine.lasts
+        now.due, now.checked = machine.due, machine.checked
         assert now == machine, f"{each} is not ours and was changed"
         assert after.machines[each].is_live == machine.is_live
-
-
-def _check_tags(has: Mapping[str, str], spec: Spec, raw: Spec, more: Mapping[str, str]) -> None:
-    ignored = ("aws:*", *spec.get("ignore_tags", ()))
-
-    def compared(tags: Mapping[str, str]) -> dict[str, str]:
-        return {
-            key: value for key, value in tags.items() if not any(fnmatchcase(key, each) for each in ignored)
-        }
-
-    assert compared(has) == compared({**_tags(spec, raw), **more})
-
-
-def _tags(spec: Spec, raw: Spec) -> dict[str, str]:
-    return {**spec.get("tags", {}), **raw.get("tags", {})}
-
-
-def _binding(key: str, spec: Spec, after: Picture) -> tuple[str, str]:
-    """What an instance with this profile is bound to: the profile that is there now."""
-    name = name_of(key, spec["instance_profiles"][key])
-    return f"{ARN}instance-profile{PATH}{after.profiles[name.lower()].name}", after.profiles[name.lower()].id
 
 
 def _policy(written: str | None) -> str | None:

@@ -23,22 +23,9 @@ from .deeds import LEAVING, OUTSIDE, Hand, do
 from .environments import STRANGERS, TAKEN, TRUSTS, Spec
 from .fake_aws import FakeAws
 from .fake_parts import GROUPS, IMAGES, SUBNETS, tags_out
-from .known import situation
-from .oracle import (
-    MARK,
-    NOTES,
-    OWNER,
-    Deferred,
-    bound_to,
-    bound_to_what_is_gone,
-    check,
-    is_ours,
-    nothing,
-    picture,
-    refusals,
-    settled,
-    strays,
-)
+from .fleets import Tally
+from .oracle import Deferred, bound_to, bound_to_what_is_gone, check, refusals, strays
+from .picture import MARK, NOTES, OWNER, Picture, is_ours, nothing, picture, settled
 
 Deed = tuple[str, int, int]
 
@@ -56,6 +43,17 @@ def grounded(spec: Spec, ground: Mapping[str, str]) -> Spec:
         text = text.replace(placeholder, name)
     found: Spec = json.loads(text)
     return found
+
+
+def naming_members(spec: Spec, seen: Picture) -> Spec:
+    """The spec with members' ids for their places in `protect`; of Spot instances, the rest may not fit."""
+    named = {}
+    for key, raw in spec.get("fleets", {}).items():
+        members = [each for each, one in seen.members(key).items() if one.market == "on_demand"]
+        ids = {f"@member {number}@": each for number, each in enumerate(sorted(members))}
+        protected = [ids.get(each, f"i-{number:017x}") for number, each in enumerate(raw.get("protect", ()))]
+        named[key] = raw | ({"protect": protected} if protected else {})
+    return spec | ({"fleets": named} if named else {})
 
 
 def loaded(spec: Spec) -> Environment:
@@ -101,15 +99,10 @@ def prepare(execute: Execute) -> None:
     hand.bind(list(STRANGERS)[3], OUTSIDE)
 
 
-class Known(Exception):
-    """A situation in which the program is known to fall short."""
-
-
 class Story:
     """A fake account, and everything that is done to it one after the other, each checked."""
 
-    def __init__(self, slow: float = 0.0, heeding: bool = True) -> None:
-        self.heeding = heeding
+    def __init__(self, slow: float = 0.0) -> None:
         self.aws = FakeAws()
         self._loaded: dict[str, Environment] = {}
         for identifier, tags in STRANGERS.items():
@@ -121,11 +114,11 @@ class Story:
 
     def apply(self, spec: Spec) -> bool:
         """Applies the spec; False when that is refused, and has to be."""
-        return self._run(grounded(spec, FAKE_GROUND), destroying=False)
+        return self._run(self._grounded(spec), destroying=False)
 
     def destroy(self, spec: Spec) -> None:
         """Destroys the environment; where that is refused, once more with what stood in the way removed."""
-        spec = grounded(spec, FAKE_GROUND)
+        spec = self._grounded(spec)
         if not self._run(spec, destroying=True):
             self._clear_the_way()
             assert self._run(spec, destroying=True)
@@ -144,20 +137,29 @@ class Story:
         self.aws.time.wait(3600.0)
         self.aws.ec2.settle()
 
-    def _program(self, spec: Spec, destroying: bool) -> Run:
+    def _grounded(self, spec: Spec) -> Spec:
+        return naming_members(grounded(spec, FAKE_GROUND), picture(self.aws))
+
+    def _program(self, spec: Spec, destroying: bool, tally: Tally | None = None) -> Run:
         text = json.dumps(spec)
         if text not in self._loaded:
             self._loaded[text] = loaded(spec)
-        return run(self._loaded[text], self.aws.execute, self.aws.time, destroying)
+
+        def execute(service: str, operation: str, params: Mapping[str, Any]) -> Mapping[str, Any]:
+            with self.aws.lock:
+                answer = self.aws.execute(service, operation, params)
+                if tally:
+                    tally.look(self.aws.ec2.machines.values())
+                return answer
+
+        return run(self._loaded[text], execute, self.aws.time, destroying)
 
     def _run(self, spec: Spec, destroying: bool) -> bool:
         wanted = nothing(spec) if destroying else spec
         before = picture(self.aws)
-        known = situation(wanted, before) if self.heeding else None
-        if known:
-            raise Known(known)
+        tally = Tally(wanted, before)
         self.aws.ec2.today += timedelta(minutes=1)
-        ran = self._program(spec, destroying)
+        ran = self._program(spec, destroying, tally)
         refused = refusals(wanted, before) | (
             {"fleet (no fleet)"} if destroying and strays(before) else set()
         )
@@ -177,6 +179,7 @@ class Story:
         assert not failed, [
             (str(each.change.address), each.change.reason, each.failure or each.because) for each in failed
         ]
+        tally.check()
         freed = bound_to_what_is_gone(spec, before) if destroying else ()
         deferred = check(wanted, before, picture(self.aws), freed)
         again = self._program(spec, destroying)
@@ -241,25 +244,20 @@ def tell(
     later: bool,
     second: Spec,
     slow: float = 0.0,
-    heeding: bool = True,
-) -> str | None:
-    """The whole story of one example; returns the known situation that ended it, if one did.
+) -> None:
+    """The whole story of one example.
 
     `later`: time passes in between. `slow`: how long an instance takes to start, stop and end.
     """
-    story = Story(slow, heeding)
-    try:
-        story.apply(first)
-        story.disturb(deeds)
-        # A launch of which fewer members show than it asked for is waited for as long as it is news.
-        if later or any(deed in LEAVING for deed, *_ in deeds):
-            story.let_pass()
-        story.apply(second)
-        story.apply(first)
-        story.destroy(first)
-        if later:
-            story.let_pass()
-        story.apply(second)
-    except Known as known:
-        return str(known)
-    return None
+    story = Story(slow)
+    story.apply(first)
+    story.disturb(deeds)
+    # A launch of which fewer members show than it asked for is waited for as long as it is news.
+    if later or any(deed in LEAVING for deed, *_ in deeds):
+        story.let_pass()
+    story.apply(second)
+    story.apply(first)
+    story.destroy(first)
+    if later:
+        story.let_pass()
+    story.apply(second)

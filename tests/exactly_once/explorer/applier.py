@@ -151,6 +151,9 @@ class _Hands:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return _launch_answers((*self.earlier, *_launches_in(self.log.items())))
 
+    def tell(self, phase: str) -> None:
+        pass
+
     def seconds_since(self, what: str) -> float:
         return 1000.0 if self._answer(Since(what)).ids else 0.0
 

@@ -45,10 +45,6 @@ FULL = {
     "capacity is short": [
         *(Setting(ONE_ZONE, counts, budget=SHORT, forgets_failures=True) for counts in UP_TO_3),
         *(Setting(ONE_ZONE, counts, budget=Budget(shortages=1)) for counts in [(1, 1), (2, 2)]),
-        *(
-            Setting(TWO_ZONES, counts, budget=SHORT, forgets_failures=True)
-            for counts in [(1, 1), (1, 2), (2, 2)]
-        ),
     ],
     "terminated members vanish": [
         *(Setting(ONE_ZONE, counts, 1, VANISHING) for counts in [(1, 2), (2, 2), (3, 3)]),

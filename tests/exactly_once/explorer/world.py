@@ -308,6 +308,8 @@ def _waited(cloud: Cloud, wait: Wait) -> Answer | None:
     states = [shown[each] for each in wait.instances]
     if wait.until is Until.TERMINATED:
         return None if LIVE in states else Answer(ec2.described(cloud))
+    if wait.until is Until.SHOWN:
+        return None if HIDDEN in states else Answer(ec2.described(cloud))
     if DEAD in states or VANISHED in states:
         return Answer(error="did not start")
     return None if HIDDEN in states else Answer(ec2.described(cloud))
