@@ -30,12 +30,13 @@ class Started:
 
 @dataclass(frozen=True)
 class Waiting:
-    """How many instances are as they should be, of how many."""
+    """How many instances are as they should be, of how many, in which part of the change."""
 
     change: Change
     until: str
     done: int
     total: int
+    phase: str = ""
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,8 @@ class Executor:
             for step in change.steps:
                 step.run(hands)
         except Interrupted as error:
-            return Outcome(change, Result.SKIPPED, self.clock() - started, because=error.message)
+            because = f"{hands.phase}; apply again to go on" if hands.phase else error.message
+            return Outcome(change, Result.SKIPPED, self.clock() - started, because=because)
         except ProvisionerError as error:
             return Outcome(change, Result.FAILED, self.clock() - started, failure=_failure(error))
         return Outcome(change, Result.DONE, self.clock() - started)
@@ -121,6 +123,10 @@ class _Hands:
     def __init__(self, executor: Executor, change: Change) -> None:
         self._executor = executor
         self._change = change
+        self.phase = ""
+
+    def tell(self, phase: str) -> None:
+        self.phase = phase
 
     def send(self, call: Call) -> dict[str, Any]:
         if self._executor.stop.is_set():
@@ -140,7 +146,7 @@ class _Hands:
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:
         def progress(done: int, total: int) -> None:
-            self._executor.on_event(Waiting(self._change, wait.until, done, total))
+            self._executor.on_event(Waiting(self._change, wait.until, done, total, self.phase))
 
         return self._executor.watcher.wait(wait, progress)
 

@@ -33,13 +33,20 @@ if TYPE_CHECKING:
     from provisioner.model import Environment
 
 
-def carry_out(spec: str, yes: bool, output_format: str, options: Options, destroying: bool) -> None:
+def carry_out(
+    spec: str,
+    yes: bool,
+    output_format: str,
+    options: Options,
+    destroying: bool,
+    refreshed: tuple[str, ...] = (),
+) -> None:
     """The whole of apply and destroy. Ends by an exit exception of click's unless all is well."""
     from provisioner.apply import Executor
     from provisioner.converge import converge
 
     command = "destroy" if destroying else "apply"
-    environment = load_spec(spec)
+    environment = load_spec(spec, refreshed)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             f"{command} asks before it changes anything, and there is no terminal to ask on",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import click
@@ -16,12 +17,15 @@ if TYPE_CHECKING:
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
-def load_spec(spec: str) -> Environment:
-    """The environment that a spec describes. Raises SpecError."""
-    from provisioner.kinds import KINDS
+def load_spec(spec: str, refreshed: Sequence[str] = ()) -> Environment:
+    """The environment that a spec describes, with the images of some fleets to be followed.
+
+    Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed.
+    """
+    from provisioner.kinds import KINDS, refresh_images
     from provisioner.spec import load
 
-    return load(spec, KINDS)
+    return refresh_images(load(spec, KINDS), refreshed)
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:

@@ -15,9 +15,11 @@ from provisioner.model import Action, Address, Again, Change, Outcome, Plan, Res
 PAUSES = (1.0, 2.0, 5.0)
 # How often at most what another hand has done is answered with a new plan.
 MOST_ROUNDS = 6
-# How long at most AWS may take to show what it has done: the upper end of what the documentation expects of
-# eventual consistency, and the same again. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
+# How long at most AWS may take to show one thing that it has done: the upper end of what the documentation
+# expects of eventual consistency, and the same again. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 LONGEST_S = 600.0
+# How long at most one thing after the other is waited for.
+LONGEST_IN_ALL_S = 3600.0
 
 
 @dataclass(frozen=True)
@@ -41,12 +43,16 @@ def converge(
     is not in the approved plan.
     """
     outcomes = execute(approved)
-    started = clock()
+    started = since = clock()
     rounds = Counter[Again]()
+    awaited = _awaited(outcomes)
     while not stop.is_set():
         wanted = _again(outcomes)
+        if _awaited(outcomes) != awaited:
+            awaited, since = _awaited(outcomes), clock()
         is_patient = wanted is Again.PATIENTLY
-        is_late = clock() - started > LONGEST_S if is_patient else rounds[wanted] >= MOST_ROUNDS
+        is_overdue = clock() - since > LONGEST_S or clock() - started > LONGEST_IN_ALL_S
+        is_late = is_overdue if is_patient else rounds[wanted] >= MOST_ROUNDS
         if wanted is Again.NO or is_late or stop.wait(PAUSES[min(rounds.total(), len(PAUSES) - 1)]):
             break
         rounds[wanted] += 1
@@ -65,6 +71,15 @@ def converge(
 def _again(outcomes: list[Outcome]) -> Again:
     wanted = {outcome.failure.again for outcome in outcomes if outcome.failure}
     return next((each for each in (Again.PATIENTLY, Again.SOON) if each in wanted), Again.NO)
+
+
+def _awaited(outcomes: list[Outcome]) -> set[tuple[Address, str, str | None]]:
+    """What is waited for, in the words of the failures."""
+    return {
+        (each.change.address, each.failure.message, each.failure.hint)
+        for each in outcomes
+        if each.failure and each.failure.again is Again.PATIENTLY
+    }
 
 
 def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
@@ -103,10 +118,11 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
     allowed: dict[Address, set[str]] = {}
     wholly = {change.address for change in approved.changes if change.whole}
     for change in approved.changes:
-        if change.action is Action.DELETE:
+        if change.action in (Action.DELETE, Action.REPLACE):
             allowed.setdefault(change.address, set()).update(change.instances)
     for change in plan.changes:
-        if change.action is not Action.DELETE or change.address in wholly or approved.destroy:
+        takes_away = change.action is Action.DELETE or (change.action is Action.REPLACE and change.instances)
+        if not takes_away or change.deferred or change.address in wholly or approved.destroy:
             continue
         if change.address not in allowed:
             return f"{change.address} would be deleted"

@@ -6,7 +6,7 @@ All of it is frozen data. Showing, checking and executing a plan are independent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol
@@ -109,6 +109,9 @@ class Hands(Protocol):
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers this run had to one operation that writes, oldest first."""
 
+    def tell(self, phase: str) -> None:
+        """Say which part of a long step comes now, for whoever watches."""
+
     def seconds_since(self, what: str) -> float:
         """How long ago this run first asked for the same `what`; 0 for the first time."""
 
@@ -155,6 +158,11 @@ class Until(StrEnum):
     """What instances can be waited for to be."""
 
     RUNNING = "running"
+    HEALTHY = "healthy"
+    STOPPED = "stopped"
+    STARTED = "running again"
+    SHOWN = "shown"
+    LEAVING = "shutting down"
     TERMINATED = "terminated"
     PROFILE = "bound to the instance profile"
     NO_PROFILE = "free of an instance profile"
@@ -168,7 +176,8 @@ class Wait:
     """Wait for instances to be as `until` says.
 
     `scopes` are DescribeInstances filters that show them all; waits share one call per scope and round.
-    A wait for a profile ends when it has `profile_arn` and not one of the ids in `stale_profiles`.
+    A wait for a profile ends when it has `profile_arn` and not one of the ids in `stale_profiles`. `check`
+    is what has to be true of an instance as it is described besides.
     """
 
     instances: tuple[str, ...]
@@ -177,6 +186,7 @@ class Wait:
     profile_arn: str | None = None
     stale_profiles: tuple[str, ...] = ()
     timeout_s: float = 600.0
+    check: Callable[[Any], bool] | None = field(default=None, compare=False)
 
     def calls(self) -> Iterable[CallCount]:
         return ()
@@ -186,12 +196,26 @@ class Wait:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """How a change goes through the members of a fleet: wave by wave, each the ids that it takes.
+
+    `healthy` of `count` members is the least that there are at any time, if all goes well.
+    """
+
+    order: str
+    waves: tuple[tuple[str, ...], ...]
+    healthy: int
+    count: int
+
+
+@dataclass(frozen=True)
 class Change:
     """One thing to do at one address.
 
     `size` is how many things it makes, changes or removes, counted in `unit` (empty: the kind's own name).
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
-    have to be done before. `whole`: everything at the address goes, also what shows only later.
+    have to be done before. `whole`: everything at the address goes, also what shows only later. `rollout`:
+    how it is done in waves, if it is.
     """
 
     address: Address
@@ -205,6 +229,7 @@ class Change:
     needs: frozenset[Address] = frozenset()
     whole: bool = False
     unit: str = ""
+    rollout: Rollout | None = None
 
     @property
     def calls(self) -> tuple[CallCount, ...]:

@@ -61,4 +61,4 @@ def _with_needs(changes: Sequence[Change], world: World) -> Iterable[Change]:
         else:
             desired = world.desired(change.address)
             needs = desired.uses if desired else frozenset()
-        yield replace(change, needs=needs)
+        yield replace(change, needs=change.needs | needs)

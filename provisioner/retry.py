@@ -41,6 +41,20 @@ CAPACITY_CODES = frozenset(
         "ReservationCapacityExceeded",
         "UnfulfillableCapacity",
         "Unsupported",
+        "SpotMaxPriceTooLow",
+        "VolumeTypeNotAvailableInZone",
+    }
+)
+
+# Limits of the account, which no other zone and no waiting helps against.
+QUOTA_CODES = frozenset(
+    {
+        "InstanceLimitExceeded",
+        "VcpuLimitExceeded",
+        "MaxSpotInstanceCountExceeded",
+        "VolumeLimitExceeded",
+        "NetworkInterfaceLimitExceeded",
+        "PendingVerification",
     }
 )
 
@@ -126,6 +140,16 @@ PATIENCES = (
         60,
         lambda error, made: (
             error.code == "MalformedPolicyDocument" and "Invalid principal" in error.text and bool(made)
+        ),
+    ),
+    # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go
+    Patience(
+        "type changed just now",
+        60,
+        lambda error, _: (
+            error.code == "InvalidParameterValue"
+            and error.operation == "StartInstances"
+            and "LaunchPlan" in error.text
         ),
     ),
     Patience(

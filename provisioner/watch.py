@@ -7,16 +7,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 
 from provisioner.errors import Interrupted, WaitError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.instances import Instance, find_instances
+from provisioner.kinds.instances import Instance, find_instances, find_unhealthy
 from provisioner.model import Until, Wait
 
 # Seconds before each round; the last one again and again. EC2 takes some ten seconds to start an instance.
 ROUNDS = (0.2, 1.0, 2.0, 3.0, 5.0)
+
+
+_STARTING = (Until.RUNNING, Until.STARTED, Until.HEALTHY)
 
 
 @dataclass
@@ -86,13 +89,27 @@ class Watcher:
             for scope in {scope for each in asked for scope in each.wait.scopes}
             for instance in find_instances(self._reader, scope)
         }
+        unhealthy = self._unhealthy(asked, instances)
         for each in asked:
-            self._look(each, instances)
+            self._look(each, instances, unhealthy)
 
-    def _look(self, each: _Waiting, instances: Mapping[str, Instance]) -> None:
+    def _unhealthy(self, asked: list[_Waiting], instances: Mapping[str, Instance]) -> frozenset[str]:
+        """Those that run without being healthy, of the instances that somebody waits for to be."""
+        running = {
+            name
+            for each in asked
+            if each.wait.until is Until.HEALTHY
+            for name in each.wait.instances
+            if name in instances and instances[name].state == "running"
+        }
+        return find_unhealthy(self._reader, sorted(running))
+
+    def _look(
+        self, each: _Waiting, instances: Mapping[str, Instance], unhealthy: Collection[str] = ()
+    ) -> None:
         wait = each.wait
         failed = [instances[i] for i in wait.instances if i in instances and has_failed(wait, instances[i])]
-        pending = [i for i in wait.instances if not is_over(wait, instances.get(i))]
+        pending = [i for i in wait.instances if i in unhealthy or not is_over(wait, instances.get(i))]
         each.on_progress(len(wait.instances) - len(pending), len(wait.instances))
         if failed:
             reasons = sorted({instance.state_reason or "no reason given" for instance in failed})
@@ -121,12 +138,22 @@ def is_over(wait: Wait, instance: Instance | None) -> bool:
     """Whether nothing more needs to be waited for at one instance; None: AWS does not show it."""
     if wait.until is Until.TERMINATED:
         return instance is None or instance.state == "terminated"
+    if wait.until is Until.LEAVING:
+        return instance is None or not instance.is_live
     if instance is None:
         return False
     if not instance.is_live:
-        return wait.until is not Until.RUNNING
+        return wait.until not in _STARTING
+    if wait.check and not wait.check(instance):
+        return False
+    if wait.until is Until.SHOWN:
+        return True
     if wait.until is Until.RUNNING:
         return instance.state != "pending"
+    if wait.until in (Until.STARTED, Until.HEALTHY):
+        return instance.state == "running"
+    if wait.until is Until.STOPPED:
+        return instance.state == "stopped"
     profile = instance.profile
     if wait.until is Until.NO_PROFILE:
         return profile is None
@@ -138,4 +165,4 @@ def has_failed(wait: Wait, instance: Instance) -> bool:
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
     """
-    return wait.until is Until.RUNNING and not instance.is_live
+    return wait.until in _STARTING and not instance.is_live

@@ -11,7 +11,19 @@ import pytest
 from provisioner.apply import Event, Executor, Started
 from provisioner.converge import beyond, converge
 from provisioner.errors import AwsError
-from provisioner.model import Action, Address, Call, Change, Outcome, Plan, Refusal, Together
+from provisioner.model import (
+    Action,
+    Address,
+    Again,
+    Call,
+    Change,
+    Failure,
+    Outcome,
+    Plan,
+    Refusal,
+    Result,
+    Together,
+)
 
 A, B, C = Address("role", "a"), Address("instance_profile", "b"), Address("fleet", "c")
 
@@ -182,6 +194,28 @@ def test_what_was_done_is_told_also_when_looking_again_fails() -> None:
     assert results(carried.outcomes) == ["role/a failed", "instance_profile/b done"]
     assert carried.obstacle is not None
     assert "UnauthorizedOperation" in carried.obstacle.message
+
+
+def test_what_is_waited_for_one_after_the_other_has_its_time_each() -> None:
+    """Three things of nine minutes each are waited for; one of more than ten is not."""
+    now = [0.0]
+
+    def again(*names: str) -> tuple[list[str], list[str]]:
+        left = [each for name in names for each in [name] * 9]
+        seen: list[str] = []
+
+        def execute(plan: Plan) -> list[Outcome]:
+            seen.append(left[0])
+            now[0] += 60.0
+            failure = Failure("not shown", hint=left.pop(0), again=Again.PATIENTLY if left else Again.NO)
+            return [Outcome(each, Result.FAILED, failure=failure) for each in plan.changes]
+
+        made = plan(change(A, "One"))
+        carried = converge(made, lambda: made, execute, Hurried(), lambda: now[0])
+        return seen, results(carried.outcomes)
+
+    assert len(again("one", "two", "three")[0]) == 27
+    assert len(again("one", "one", "one")[0]) < 15
 
 
 def test_patience_with_what_is_not_shown_yet_does_not_use_up_the_other_rounds() -> None:

@@ -29,7 +29,10 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the package itself", ("provisioner",)),
     ("errors", ("provisioner.errors",)),
     ("the words for everything", ("provisioner.model",)),
-    ("names, policies, retries", ("provisioner.naming", "provisioner.policy*", "provisioner.retry")),
+    (
+        "names, policies, retries",
+        ("provisioner.naming", "provisioner.pace", "provisioner.policy*", "provisioner.retry"),
+    ),
     ("the contract of a kind", ("provisioner.kinds.base",)),
     ("what kinds share", ("provisioner.kinds.iam", "provisioner.kinds.instances")),
     ("instance profiles", ("provisioner.kinds.instance_profile",)),

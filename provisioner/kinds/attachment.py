@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
-from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.instance_profile import FoundProfile
 from provisioner.kinds.instances import (
     LIVE,
@@ -144,25 +144,21 @@ def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
 
 
 def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAttachment]]:
-    """Instances that are bound to a marked profile of ours, and that no attachment asks for."""
+    """Instances that are bound to a profile of ours for attachments, and that no attachment asks for."""
     environment = world.environment.name
-    marked = {
-        at: thing
-        for at, thing in world.observed.resources.items()
-        if isinstance(thing, FoundProfile) and thing.is_owned_by(environment) and ATTACHED_TAG in thing.tags
-    }
-    if not marked:
-        return
-    arns = tuple(profile.arn for profile in marked.values())
-    bound = find_instances(reader, (("iam-instance-profile.arn", arns), ("instance-state-name", LIVE)))
     desired = {
         address: thing
         for address, thing in world.environment.resources.items()
         if isinstance(thing, Attachment) and not world.destroying
     }
+    profiles = _profiles_for_attachments(desired.values(), world)
+    if not profiles:
+        return
+    arns = tuple(profile.arn for profile in profiles.values())
+    bound = find_instances(reader, (("iam-instance-profile.arn", arns), ("instance-state-name", LIVE)))
     # What goes from one of our profiles to another is bound anew, and that is all.
     wanted = {each.id for address in desired for each in (world.seen(address) or SeenAttachment()).chosen}
-    for at, profile in marked.items():
+    for at, profile in profiles.items():
         asking = [address for address, thing in desired.items() if thing.profile == at]
         left = tuple(
             each
@@ -178,6 +174,28 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
             yield address, SeenAttachment(left=left, marked=unmark, uses=frozenset({at}))
 
 
+def _profiles_for_attachments(
+    desired: Iterable[Attachment], world: World
+) -> dict[Address, FoundProfile | WantedProfile]:
+    """Our profiles that carry the mark of an attachment, and those that applying the spec will mark.
+
+    The latter are looked at now, so that what they are taken off is in the plan that is approved. One that
+    is still to be made can be on instances too, which were bound to an earlier one of its name.
+    """
+    own: dict[Address, FoundProfile] = {
+        at: profile
+        for at, profile in world.seen_of("instance_profile").items()
+        if profile.is_owned_by(world.environment.name)
+    }
+    marked = {at: profile for at, profile in own.items() if ATTACHED_TAG in profile.tags}
+    to_be_marked = {
+        each.profile: own.get(each.profile) or wanted_at(each.profile, world)
+        for each in desired
+        if each.profile in own or not world.seen(each.profile)
+    }
+    return {**marked, **to_be_marked}
+
+
 def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachment]]:
     """What the spec attaches to and is still bound to a profile of ours that was deleted meanwhile.
 
@@ -188,12 +206,18 @@ def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachme
         return
     path = f":instance-profile{iam_path(world.environment.name)}"
     there = {thing.arn for thing in world.seen_of("instance_profile").values()}
+    # What two attachments choose is freed once.
+    freed: set[str] = set()
     for address, seen in world.seen_of("attachment").items():
         left = tuple(
             each
             for each in seen.chosen
-            if each.profile and path in each.profile.arn and each.profile.arn not in there
+            if each.profile
+            and path in each.profile.arn
+            and each.profile.arn not in there
+            and each.id not in freed
         )
+        freed.update(each.id for each in left)
         if left:
             yield address, SeenAttachment(left=left)
 
@@ -290,10 +314,13 @@ def _detach(address: Address, seen: SeenAttachment, world: World) -> Iterator[Ch
         else ()
     )
     profiles = sorted({each.profile.name for each in seen.left if each.profile})
+    # Where the attachment is still there, others may have bound what it never had.
+    left = "not in the spec" if world.desired(address) else "no longer in the spec"
+    reason = "destroying" if world.destroying else left
     yield Change(
         address,
         Action.DELETE if ids else Action.UPDATE,
-        "destroying" if world.destroying else "no longer in the spec",
+        reason,
         fields=(FieldChange("instance_profile", ", ".join(profiles), None),) if ids else (),
         instances=ids,
         size=max(len(ids), 1),

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 LIVE = ("pending", "running", "stopping", "stopped")
 MOST_FILTER_VALUES = 200
 MOST_IDS = 1000
+MOST_IDS_OF_STATUS = 100
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class Instance:
     monitoring: bool = False
     ebs_optimized: bool = False
     tenancy: str = "default"
+    market: str = "on_demand"
     token: str | None = None
     state_reason: str | None = None
     tags: Mapping[str, str] | None = None
@@ -70,6 +72,11 @@ class Instance:
     def is_stopped(self) -> bool:
         return self.state in ("stopping", "stopped")
 
+    @property
+    def was_reclaimed(self) -> bool:
+        """Whether AWS took a Spot instance back."""
+        return "SpotInstance" in (self.state_reason or "")
+
     def tag(self, key: str) -> str | None:
         return (self.tags or {}).get(key)
 
@@ -80,6 +87,7 @@ class Instance:
             "name": self.tag("Name"),
             "state": self.state,
             "type": self.type,
+            "market": self.market if self.market != "on_demand" else None,
             "zone": self.zone,
             "private_ip": self.private_ip,
             "public_ip": self.public_ip,
@@ -131,6 +139,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         monitoring=raw.get("Monitoring", {}).get("State") in ("enabled", "pending"),
         ebs_optimized=raw.get("EbsOptimized", False),
         tenancy=placement.get("Tenancy", "default"),
+        market=raw.get("InstanceLifecycle") or "on_demand",
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
@@ -153,6 +162,20 @@ def group_by(members: Sequence[Instance], key: Callable[[Instance], object]) -> 
     for member in members:
         groups[repr(key(member))].append(member)
     return [tuple(group) for group in groups.values()]
+
+
+def find_unhealthy(reader: Reader, ids: Sequence[str]) -> frozenset[str]:
+    """Which of these instances do not run, or have not passed both status checks. Raises AwsError.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceStatus.html
+    """
+    healthy = {
+        each["InstanceId"]
+        for part in chunks(ids, MOST_IDS_OF_STATUS)
+        for each in reader.call("ec2", "DescribeInstanceStatus", InstanceIds=list(part))["InstanceStatuses"]
+        if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
+    }
+    return frozenset(ids) - healthy
 
 
 def find_associations(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
@@ -202,12 +225,19 @@ def bind(
 
     stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
     return (
-        *_waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes),
+        *settled(instances, scopes),
         Together(tuple(first(each) for each in instances)),
         *_waits(freed, Until.NO_PROFILE, scopes),
         *([Together(tuple(_associate(each, name) for each in freed))] if freed else ()),
         *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
     )
+
+
+def settled(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:
+    """Waits until instances that are starting or stopping have done so: EC2 refuses to change them before."""
+    scopes = tuple(scopes)
+    yield from _waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes)
+    yield from _waits([each.id for each in instances if each.state == "stopping"], Until.STOPPED, scopes)
 
 
 def release(

@@ -82,6 +82,7 @@ def _change(change: Change) -> dict[str, Any]:
         "deferred": change.deferred,
         "fields": [_field(each) for each in change.fields],
         "instances": list(change.instances),
+        "rollout": jsonable(change.rollout),
         "calls": [dataclasses.asdict(call) for call in change.calls],
     }
 

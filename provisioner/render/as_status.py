@@ -13,6 +13,7 @@ TITLES = {
     "name": "name",
     "state": "state",
     "type": "type",
+    "market": "market",
     "zone": "zone",
     "private_ip": "private address",
     "public_ip": "public address",

@@ -9,6 +9,7 @@ from rich.text import Text
 from provisioner.model import Action, Change, Failure, Note, Outcome, Plan, Refusal, Result
 from provisioner.render.fields import INDENT, field_lines
 from provisioner.render.layout import Line, Piece, flow, line, padded, words
+from provisioner.render.waves import wave_lines
 from provisioner.render.words import breakdown, count, duration, printable
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
@@ -91,7 +92,10 @@ def _heading(plan: Plan, local: bool, width: int) -> list[Line]:
 def _change_lines(change: Change, column: int, width: int) -> list[Line]:
     lines = _title_lines(change, words(change.reason), column, width)
     lines += field_lines(change, width)
-    lines += _instance_lines(change, width)
+    if change.rollout:
+        lines += wave_lines(change.rollout, "gone" if _destroys(change) else "faint", width)
+    else:
+        lines += _instance_lines(change, width)
     if change.deferred is not None:
         start: Line = (Piece(" " * INDENT), Piece("not carried out:", "warning"), Piece(" "))
         lines += flow(words(change.deferred), width, start, INDENT + 2, gap=" ")
@@ -188,7 +192,7 @@ def _outcome_lines(outcome: Outcome, column: int, width: int) -> list[Line]:
             summary, details = _failure(outcome.failure)
             told = words(summary, "gone")
         case Result.SKIPPED:
-            told = words(f"because of {outcome.because}" if outcome.because else change.reason)
+            told = words(outcome.because or change.reason)
         case Result.LEFT:
             told = words(outcome.because or change.deferred or change.reason)
     lines = flow(told, width, padded(start, _LABEL + column), _LABEL + column, gap=" ")

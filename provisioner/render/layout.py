@@ -24,6 +24,8 @@ def line(text: str, style: str = "") -> Line:
 
 def cells(text: str) -> int:
     """How many columns of a terminal some text takes."""
+    if text.isascii():
+        return len(text)
     return sum(_cells_of(character) for character in text)
 
 
@@ -91,6 +93,8 @@ def _cut(item: Line, room: int, further_room: int) -> list[Line]:
 
 def _fitting(text: str, room: int) -> int:
     """How many characters of a text have room."""
+    if text.isascii():
+        return max(min(room, len(text)), 0)
     used = 0
     for position, character in enumerate(text):
         used += _cells_of(character)

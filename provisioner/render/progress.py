@@ -97,15 +97,15 @@ class Progress:
                     self._started[id(change)] = _InFlight(change, time.monotonic())
                     if not self._console.is_terminal:
                         self._print(change, doing(change))
-                case Waiting(change, until, done, total):
-                    self._waiting(change, until, done, total)
+                case Waiting(change, until, done, total, phase) if total:
+                    self._waiting(change, f"{phase}, " if phase else "", until, done, total)
                 case Finished(outcome):
                     self._started.pop(id(outcome.change), None)
                     if outcome.result in (Result.DONE, Result.FAILED):
                         self._print(outcome.change, _ended(outcome))
 
-    def _waiting(self, change: Change, until: str, done: int, total: int) -> None:
-        text = f"{done} of {total} {until}"
+    def _waiting(self, change: Change, phase: str, until: str, done: int, total: int) -> None:
+        text = f"{phase}{done} of {total} {until}"
         now = time.monotonic()
         if id(change) in self._started:
             self._started[id(change)].waiting = text

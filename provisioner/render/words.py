@@ -85,6 +85,8 @@ def shortened_pair(before: str, after: str, room: int) -> tuple[str, str]:
 
 def printable(text: str) -> str:
     """A text without control characters: tags and names are other people's, the terminal is the reader's."""
+    if text.isprintable():
+        return text
     return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
 
 

@@ -38,6 +38,7 @@ SUBNETS = (
 AROUND = Surroundings(
     SUBNETS,
     "ami-00000000000000001",
+    None,
     "/dev/xvda",
     {"web": "sg-00000000000000001", "db": "sg-00000000000000002"},
 )

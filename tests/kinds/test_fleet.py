@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.kinds.fleet.seen import PartlySeen
 from provisioner.kinds.fleet.settings import SETTINGS, How
 from provisioner.kinds.instances import Binding
 from provisioner.model import Action, Address, Environment, Plan
@@ -49,6 +50,8 @@ def members(desired: Environment, *differing: dict[str, Any]) -> list[Any]:
     return [member(number, fleet, **each) for number, each in enumerate(differing, start=1)]
 
 
+REPLACED = ["RunInstances", "TerminateInstances"]
+
 # What the spec has beyond the plain fleet, how the first of two members differs, and what is planned.
 DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = {
     "as it should be": (BOUND, {}, [], []),
@@ -73,14 +76,14 @@ DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
     "another profile on a stopped member": (
         BOUND,
         {"state": "stopped", "profile": Binding(PROFILE_ARN, "AIPA0")},
-        ["update fleet/web instance_profile i-01"],
-        ["DisassociateIamInstanceProfile", "AssociateIamInstanceProfile"],
+        ["update fleet/web instance_profile i-01", "update fleet/web power i-01"],
+        ["DisassociateIamInstanceProfile", "AssociateIamInstanceProfile", "StartInstances"],
     ),
     "no profile on a stopped member": (
         BOUND,
         {"state": "stopped", "profile": None},
-        ["update fleet/web instance_profile i-01"],
-        ["AssociateIamInstanceProfile"],
+        ["update fleet/web instance_profile i-01", "update fleet/web power i-01"],
+        ["AssociateIamInstanceProfile", "StartInstances"],
     ),
     "a profile where none should be": (
         {},
@@ -142,9 +145,53 @@ DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
         ["ModifyInstanceAttribute", "CreateTags"],
     ),
     "the launch record removed": ({"user_data": "x"}, {"tags": {LAUNCH_TAG: None}}, [], []),
-    "another type": ({}, {"type": "t3.nano"}, ["update fleet/web instance_type i-01"], []),
+    "another type": (
+        {},
+        {"type": "t3.nano"},
+        ["update fleet/web instance_type i-01"],
+        ["StopInstances", "ModifyInstanceAttribute", "StartInstances"],
+    ),
+    "another type, to be replaced": (
+        {"update": {"on_restart": "replace"}},
+        {"type": "t3.nano"},
+        ["replace fleet/web instance_type i-01"],
+        REPLACED,
+    ),
+    "another type, to be left": ({"update": {"on_restart": "never"}}, {"type": "t3.nano"}, [], []),
+    "another type on a stopped member": (
+        {},
+        {"type": "t3.nano", "state": "stopped"},
+        ["update fleet/web instance_type i-01"],
+        ["ModifyInstanceAttribute", "StartInstances"],
+    ),
+    "another type where members are parked": (
+        {"power": "stopped"},
+        {"type": "t3.nano", "state": "stopped"},
+        ["update fleet/web power i-02", "update fleet/web instance_type i-01"],
+        ["StopInstances", "ModifyInstanceAttribute"],
+    ),
+    "stopped by hand": ({}, {"state": "stopped"}, ["update fleet/web power i-01"], ["StartInstances"]),
+    "stopping": ({}, {"state": "stopping"}, ["update fleet/web power i-01"], ["StartInstances"]),
+    "running where members are parked": (
+        {"power": "stopped"},
+        {},
+        ["update fleet/web power i-01,i-02"],
+        ["StopInstances"],
+    ),
+    "on demand where Spot is wanted": (
+        {"market": "spot"},
+        {"market": "on_demand"},
+        ["replace fleet/web market i-02,i-01"],
+        ["RunInstances x2", "TerminateInstances x2"],
+    ),
+    "on demand where that is the fallback": (
+        {"market": "spot", "fallback": "on_demand"},
+        {"market": "on_demand"},
+        [],
+        [],
+    ),
     "a type further down the list": ({"instance_type": ["t3.micro", "t3.nano"]}, {"type": "t3.nano"}, [], []),
-    "another image": ({}, {"image": "ami-00000000000000002"}, ["replace fleet/web image i-01"], []),
+    "another image": ({}, {"image": "ami-00000000000000002"}, ["replace fleet/web image i-01"], REPLACED),
     "an image from a parameter is not compared": (
         {"image": {"ssm": "/x"}},
         {"image": "ami-00000000000000002"},
@@ -155,20 +202,50 @@ DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
         {"subnets": ["subnet-0000000000000000a", "subnet-0000000000000000b"]},
         {"subnet": "subnet-0000000000000000c"},
         ["replace fleet/web subnets i-01"],
-        [],
+        REPLACED,
     ),
     "another zone": (
         {"availability_zones": ["us-east-1a", "us-east-1b"]},
         {"zone": "us-east-1c"},
         ["replace fleet/web availability_zones i-01"],
-        [],
+        REPLACED,
     ),
-    "another key": ({"key_name": "me"}, {"key_name": "you"}, ["replace fleet/web key_name i-01"], []),
+    "another key": ({"key_name": "me"}, {"key_name": "you"}, ["replace fleet/web key_name i-01"], REPLACED),
     "other user data": (
         {"user_data": "x"},
         {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}},
         ["replace fleet/web user_data i-01"],
+        REPLACED,
+    ),
+    "other user data, to be given by a restart": (
+        {"user_data": "x", "update": {"on_user_data": "restart"}},
+        {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}},
+        ["update fleet/web user_data i-01"],
+        ["StopInstances", "ModifyInstanceAttribute", "CreateTags", "StartInstances"],
+    ),
+    "other user data, to be ignored": (
+        {"user_data": "x", "update": {"on_user_data": "ignore"}},
+        {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}},
         [],
+        [],
+    ),
+    "a protected member with another image": (
+        {"protect": ["i-0123456789abcdef0"]},
+        {"id": "i-0123456789abcdef0", "image": "ami-00000000000000002"},
+        [],
+        [],
+    ),
+    "less said of the root volume than when it was launched": (
+        {"root_volume": {"size_gb": 20}},
+        {"tags": {LAUNCH_TAG: "protection=off shutdown=stop root_volume=size_gb:20,type:gp3"}},
+        [],
+        [],
+    ),
+    "another size of the root volume": (
+        {"root_volume": {"size_gb": 20}},
+        {"tags": {LAUNCH_TAG: "root_volume=size_gb:10,type:gp3"}},
+        ["replace fleet/web root_volume i-01"],
+        REPLACED,
     ),
 }
 
@@ -200,17 +277,21 @@ def test_what_cannot_change_live_is_left_with_a_reason(setting: Any) -> None:
     assert setting.source.startswith("https://docs.aws.amazon.com/")
 
 
-def test_a_restart_or_a_replacement_has_no_steps_and_says_why() -> None:
+def test_a_restart_and_a_replacement_say_why_and_come_one_after_the_other() -> None:
     desired = spec()
     plan = plan_of(desired, *members(desired, {"type": "t3.nano"}, {"image": "ami-00000000000000002"}))
-    restart, replacement = plan.changes
-    assert restart.action is Action.UPDATE
+    replacement, restart = plan.changes
+    assert (restart.action, replacement.action) == (Action.UPDATE, Action.REPLACE)
     assert "stopped" in restart.reason
-    assert restart.deferred
-    assert replacement.action is Action.REPLACE
-    assert replacement.deferred
-    assert not restart.steps
-    assert not replacement.steps
+    assert "fixed at launch" in replacement.reason
+    assert FLEET in restart.needs & replacement.needs
+
+
+def test_what_is_stopped_is_restarted_before_others_are_replaced() -> None:
+    desired = spec()
+    stopped = {"type": "t3.nano", "state": "stopped"}
+    plan = plan_of(desired, *members(desired, stopped, {"image": "ami-00000000000000002"}))
+    assert [change.action for change in plan.changes] == [Action.UPDATE, Action.REPLACE]
 
 
 def test_fifty_members_from_nothing_are_one_call_a_subnet() -> None:
@@ -299,11 +380,8 @@ def test_what_the_spec_names_and_the_account_lacks_is_refused() -> None:
 def test_a_stopped_member_and_one_without_its_launch_record_are_told() -> None:
     desired = spec()
     plan = plan_of(desired, *members(desired, {"state": "stopped"}, {"tags": {LAUNCH_TAG: None}}))
-    assert not plan.changes
-    assert [note.message[:25] for note in plan.notes] == [
-        "i-01 stopped: counted as ",
-        "i-02 without the tag prov",
-    ]
+    assert [told(change) for change in plan.changes] == ["update fleet/web power i-01"]
+    assert [note.message[:25] for note in plan.notes] == ["i-02 without the tag prov"]
 
 
 def test_an_instance_without_the_fleets_tag_is_left_alone_and_told() -> None:
@@ -331,3 +409,33 @@ def test_destroying_lets_go_of_the_profile_before_deleting_it() -> None:
         ["fleet/web"],
         ["instance_profile/web"],
     ]
+
+
+def partly(desired: Environment, asked: int) -> PartlySeen:
+    return PartlySeen("token", asked, (member(1, fleet_of(desired)),))
+
+
+def test_a_launch_that_is_shown_in_part_is_asked_for_before_more_are_launched() -> None:
+    desired = spec(count=4)
+    (change,) = plan_of(desired, *members(desired, {}, {}), partly_seen=(partly(desired, 2),)).changes
+    assert told(change) == "create fleet/web count"
+    assert "not shown by EC2 yet" in change.reason
+    assert not change.whole
+
+
+def test_a_rollout_asks_for_it_too_and_is_approved_with_all_that_it_replaces() -> None:
+    desired = spec()
+    old = {"image": "ami-00000000000000002"}
+    there = members(desired, old, {})
+    (change,) = plan_of(desired, *there, partly_seen=(partly(desired, 2),)).changes
+    assert told(change) == "replace fleet/web image i-01"
+    assert "not shown by EC2 yet" in change.reason
+    assert not change.whole
+    settling, rolling = plan_of(spec(count=3), *there, partly_seen=(partly(desired, 2),)).changes
+    assert (settling.action, rolling.action) == (Action.CREATE, Action.REPLACE)
+    assert FLEET in rolling.needs
+
+
+def test_nothing_is_asked_for_where_nothing_is_launched() -> None:
+    desired = spec()
+    assert plan_of(desired, *members(desired, {}, {}), partly_seen=(partly(desired, 2),)).changes == ()

@@ -70,11 +70,13 @@ def test_two_who_ask_pick_the_same_victims(members: list[Instance], count: int, 
 def test_protected_members_never_go_and_a_smaller_loss_is_part_of_a_larger(
     members: list[Instance], count: int
 ) -> None:
+    fleet = replace(FLEET, termination_protection=True)
     protected = {each.id for each in members if each.tag(LAUNCH_TAG) == "protection=on"}
-    gone = _ids(victims(members, count, FLEET))
+    gone = _ids(victims(members, count, fleet))
     assert not protected & set(gone)
     assert len(gone) == min(count, len(members) - len(protected))
-    assert _ids(victims(members, count + 1, FLEET))[: len(gone)] == gone
+    assert _ids(victims(members, count + 1, fleet))[: len(gone)] == gone
+    assert _ids(victims(members, count, replace(FLEET, protect=frozenset(protected)))) == gone
 
 
 @given(_members, st.integers(0, 30), st.integers(1, 3))

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import random
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
 
+from provisioner import policy
+from provisioner.kinds.role.desired import LARGEST_INLINE
 from provisioner.kinds.role.seen import SeenRole
 from provisioner.model import Action
 from provisioner.naming import ENVIRONMENT_TAG
@@ -157,6 +162,117 @@ def test_another_path_is_a_replacement_that_is_left_undone() -> None:
     assert told(change) == "replace role/web path"
     assert change.deferred
     assert not change.steps
+
+
+def test_what_else_differs_of_a_role_at_another_path_is_corrected() -> None:
+    desired = environment(roles={"web": {"path": "batch/", "description": "new", "tags": {"a": "b"}}})
+    left, done = planned(desired, {ROLE: seen_role(inline_policies={"read": READ})}).changes
+    assert (told(left), bool(left.deferred)) == ("replace role/web path", True)
+    assert (told(done), done.deferred) == (
+        "update role/web description inline_policies.read tags.a",
+        None,
+    )
+    assert calls(done) == ["UpdateRole", "DeleteRolePolicy", "TagRole"]
+
+
+def sized(characters: int) -> dict[str, Any]:
+    """A policy of so many characters, as IAM counts them."""
+    statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*", "Sid": ""}
+    document: dict[str, Any] = {"Version": "2012-10-17", "Statement": [statement]}
+    statement["Sid"] = "x" * (characters - policy.size(document))
+    return document
+
+
+def listed(document: Mapping[str, Any]) -> dict[str, Any]:
+    """The same policy, four characters longer."""
+    (statement,) = document["Statement"]
+    longer = {"Action": [statement["Action"]], "Resource": [statement["Resource"]]}
+    return {**document, "Statement": [{**statement, **longer}]}
+
+
+def inline_calls(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """The calls that make the one set of inline policies the other, carried out as IAM would.
+
+    As operation and name; fails where IAM would refuse one, and where a policy that stays is absent.
+    """
+    desired = environment(roles={"web": {"inline_policies": after}})
+    there = dict(before)
+    made = []
+    changes = planned(desired, {ROLE: seen_role(inline_policies=before)}).changes
+    for step in (step for change in changes for step in change.steps):
+        name = step.params["PolicyName"]  # type: ignore[attr-defined]
+        made.append((step.operation.removesuffix("RolePolicy"), name))  # type: ignore[attr-defined]
+        if made[-1][0] == "Put":
+            there[name] = json.loads(step.params["PolicyDocument"])  # type: ignore[attr-defined]
+            assert sum(map(policy.size, there.values())) <= LARGEST_INLINE, made
+        else:
+            del there[name]
+        assert there.keys() >= before.keys() & after.keys()
+    assert {name: policy.canonical(each) for name, each in there.items()} == {
+        name: policy.canonical(each) for name, each in after.items()
+    }
+    return made
+
+
+INLINE: dict[str, tuple[dict[str, Any], dict[str, Any], list[tuple[str, str]]]] = {
+    "a large one and a small one change places": (
+        {"a": sized(200), "b": sized(10_000)},
+        {"a": sized(10_000), "b": sized(200)},
+        [("Put", "b"), ("Put", "a")],
+    ),
+    "one gets another name": (
+        {"old": sized(5_000)},
+        {"new": sized(5_000)},
+        [("Put", "new"), ("Delete", "old")],
+    ),
+    "one gets another name, and there is no room for both": (
+        {"old": sized(6_000)},
+        {"new": sized(6_000)},
+        [("Delete", "old"), ("Put", "new")],
+    ),
+    "a name in another case": (
+        {"Read": READ},
+        {"read": READ},
+        [("Delete", "Read"), ("Put", "read")],
+    ),
+    "there is room only when what goes is gone and what shrinks is smaller": (
+        {"a": sized(1_000), "b": sized(8_000), "c": sized(1_000)},
+        {"a": sized(4_000), "b": sized(2_000), "d": sized(4_240)},
+        [("Delete", "c"), ("Put", "b"), ("Put", "a"), ("Put", "d")],
+    ),
+    "there is room only when another is written as the spec has it": (
+        {"a": sized(1_000), "b": listed(sized(9_000))},
+        {"a": sized(1_240), "b": sized(9_000)},
+        [("Put", "b"), ("Put", "a")],
+    ),
+    "another is written at greater length and there is room": (
+        {"a": sized(1_000), "b": listed(sized(9_000))},
+        {"a": sized(1_236), "b": sized(9_000)},
+        [("Put", "a")],
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INLINE)
+def test_inline_policies_are_put_in_an_order_that_fits_under_their_quota(case: str) -> None:
+    before, after, made = INLINE[case]
+    assert inline_calls(before, after) == made
+
+
+def test_any_inline_policies_become_any_others_without_exceeding_their_quota() -> None:
+    draw = random.Random(0)
+
+    def policies() -> dict[str, Any]:
+        names = draw.sample("abcdef", draw.randint(0, 6))
+        sizes = {name: draw.choice([200, 1_000, 3_000, 5_000, 8_000]) for name in names}
+        while sum(sizes.values()) > LARGEST_INLINE:
+            sizes.popitem()
+        grown = draw.choice(list(sizes)) if sizes else ""
+        spare = LARGEST_INLINE - sum(sizes.values())
+        return {name: sized(size + (spare if name == grown else 0)) for name, size in sizes.items()}
+
+    for _ in range(100):
+        inline_calls(policies(), policies())
 
 
 def test_a_role_that_left_the_spec_is_deleted_in_the_order_that_iam_wants() -> None:

@@ -215,6 +215,6 @@ def mixed_outcomes() -> list[Outcome]:
     return [
         Outcome(role, Result.DONE, seconds=1.24),
         Outcome(profile, Result.FAILED, seconds=0.3, failure=denied),
-        Outcome(fleet, Result.SKIPPED, because="instance_profile/collector"),
+        Outcome(fleet, Result.SKIPPED, because="instance_profile/collector was not done"),
         Outcome(drifted().changes[3], Result.LEFT),
     ]

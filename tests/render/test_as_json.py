@@ -86,6 +86,7 @@ def test_a_plan_as_data() -> None:
         "deferred": None,
         "fields": [{"path": "role", "before": None, "after": "outages-dev-collector"}],
         "instances": [],
+        "rollout": None,
         "calls": [
             {"service": "iam", "operation": "CreateInstanceProfile", "count": 1},
             {"service": "iam", "operation": "AddRoleToInstanceProfile", "count": 1},
@@ -177,5 +178,5 @@ def test_outcomes_as_data() -> None:
     assert data["done"][0]["seconds"] == 1.24
     assert data["failed"][0]["failure"]["code"] == "AccessDenied"
     assert data["failed"][0]["failure"]["request_id"] == "8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f"
-    assert data["skipped"][0]["because"] == "instance_profile/collector"
+    assert data["skipped"][0]["because"] == "instance_profile/collector was not done"
     assert data["left"][0]["because"].startswith("replacing members is not done yet")

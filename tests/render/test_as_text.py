@@ -121,7 +121,7 @@ failed   + instance_profile/collector  iam AddRoleToInstanceProfile: AccessDenie
            not authorized to perform: iam:PassRole on resource: outages-dev-collector
            allow iam:PassRole on arn:aws:iam::123456789012:role/provisioner/outages-dev/*
            request 8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f
-skipped  + fleet/collector             because of instance_profile/collector
+skipped  + fleet/collector             instance_profile/collector was not done
 left     ± fleet/web                   replacing members is not done yet; terminate them to have
                                        them launched anew
 

@@ -11,11 +11,17 @@ import jsonschema
 import pytest
 
 from provisioner.kinds import KINDS
+from provisioner.kinds.fleet.settings import SETTINGS, How
 from provisioner.spec import schema
 from provisioner.spec.generate import generated
 from provisioner.spec.schemas import folder, resolve
 
 WHOLE = schema(KINDS)
+HOW_IT_CHANGES = {
+    How.LIVE: "Changes while the instances run.",
+    How.RESTART: "Changes by stop and start.",
+    How.REPLACE: "Changes by replacement.",
+}
 
 
 @pytest.mark.parametrize("path", generated(), ids=lambda path: path.name)
@@ -55,6 +61,16 @@ def test_every_field_is_described_in_a_sentence_and_says_what_absent_means() -> 
             assert not absent or absent.endswith("."), f"{path}/{name}"
 
 
+def test_schema_and_docs_say_of_each_setting_of_a_fleet_how_it_changes() -> None:
+    table = {setting.path: HOW_IT_CHANGES[setting.how] for setting in SETTINGS}
+    assert {path: said for path, text in fleet_fields().items() if (said := how_it_changes(text))} == table
+
+    docs = next(path for path in generated() if path.name == "spec.md").read_text(encoding="utf-8")
+    (section,) = (part for part in docs.split("\n## ") if part.startswith("fleets\n"))
+    rows = {row.split("`")[1]: row for row in section.splitlines() if row.startswith("| `")}
+    assert {path: said for path, row in rows.items() if (said := how_it_changes(row))} == table
+
+
 def test_objects_take_no_unknown_fields() -> None:
     for path, part in parts(WHOLE):
         if "properties" in part:
@@ -81,6 +97,22 @@ def test_sources_are_found_in_an_installed_package(tmp_path: Path, monkeypatch: 
     (installed / "schemas" / "base.schema.json").write_text(json.dumps({}))
     monkeypatch.setattr("provisioner.spec.schemas.PACKAGE", installed)
     assert folder() == installed / "schemas"
+
+
+def how_it_changes(text: str) -> str:
+    """What a text says of how a setting changes; empty: nothing."""
+    return " ".join(sentence for sentence in HOW_IT_CHANGES.values() if sentence in text)
+
+
+def fleet_fields() -> dict[str, str]:
+    """The descriptions of all fields of a fleet by their paths, those within them included."""
+    descriptions: dict[str, str] = {}
+    for path, part in parts(WHOLE["$defs"]["fleet"]):
+        above = [word for word in path.split("/") if word and word not in ("properties", "anyOf", "items")]
+        for name, field in part.get("properties", {}).items():
+            description = field.get("description") or resolve(field, WHOLE)["description"]
+            descriptions[".".join((*above, name))] = description
+    return descriptions
 
 
 def parts(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

@@ -113,8 +113,6 @@ def main_job(server: LocalAws, folder: Path, bad_day: Faults) -> None:
     spec.write_text(SPEC)
     local_aws.set_faults(server, bad_day)
     provisioner(folder, "apply", str(spec), "--yes")
-    # A plan within the lag of the last write (the names) would show what EC2 does not show yet.
-    local_aws.advance(server, 5)
     provisioner(folder, "plan", str(spec), "--detailed-exitcode")
     local_aws.set_faults(server, Faults())
     members = live_members(server)

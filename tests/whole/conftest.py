@@ -17,6 +17,7 @@ from provisioner.local import LocalAws
 
 from .cloud import Cloud
 from .program import ROOT, Program, Ran, clean_environment, command, run_process
+from .witness import Witness
 
 Run = Callable[..., Ran]
 
@@ -74,6 +75,21 @@ def program(
     monkeypatch.setattr(provisioner.converge, "PAUSES", (0.01, 0.05, 0.1))
     monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)
     return Program(tmp_path)
+
+
+@pytest.fixture
+def witness(cloud: Cloud, session: boto3.Session) -> Iterator[Witness]:
+    """Sees each call to EC2 that the program in this process makes."""
+    seen = Witness(cloud)
+    handlers: dict[str, Callable[..., None]] = {
+        "provide-client-params.ec2": seen.note,
+        "after-call.ec2": seen.look,
+    }
+    for event, handler in handlers.items():
+        session.events.register(event, handler)
+    yield seen
+    for event, handler in handlers.items():
+        session.events.unregister(event, handler)
 
 
 @pytest.fixture

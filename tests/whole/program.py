@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
@@ -63,6 +64,14 @@ class Ran:
             for field in ([each["path"] for each in change["fields"]] or [""])
         }
 
+    @property
+    def calls(self) -> Counter[str]:
+        """How often a plan says that each operation will be called."""
+        return sum(
+            (Counter({call["operation"]: call["count"]}) for each in self.changes for call in each["calls"]),
+            Counter[str](),
+        )
+
     def became(self, result: str) -> list[str]:
         """The addresses of the changes that an apply left `done`, `failed`, `skipped` or `left`."""
         return [change["address"] for change in self.data[result]]
@@ -89,6 +98,10 @@ class Program:
         ran = self.run("plan", self.write(spec), "--format", "json", *options)
         assert ran.out, ran.err
         return ran
+
+    def plan_or_error(self, spec: Spec, *options: str) -> Ran:
+        """A plan that may not even be begun."""
+        return self.run("plan", self.write(spec), *options)
 
     def apply(self, spec: Spec) -> Ran:
         return self.run("apply", "--yes", "--format", "json", self.write(spec))

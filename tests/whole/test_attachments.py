@@ -107,6 +107,55 @@ def test_an_instance_that_lost_its_tag_is_detached(program: Program, cloud: Clou
     assert program.plan(BY_TAGS).told == set()
 
 
+def test_what_others_bound_to_a_profile_is_in_the_plan_that_first_attaches_it(
+    program: Program, cloud: Cloud
+) -> None:
+    cloud.stranger(BOX)
+    cloud.stranger(OTHER)
+    program.apply(DETACHED)
+    cloud.ec2.associate_iam_instance_profile(InstanceId=OTHER, IamInstanceProfile={"Name": PROFILE})
+    (change,) = [each for each in program.plan(ATTACHING).changes if each["action"] == "delete"]
+    assert (change["address"], change["instances"]) == ("attachment/box", [OTHER])
+    assert change["reason"] == "not in the spec"
+    assert program.apply(ATTACHING).code == 0
+    assert (cloud.profile_on(BOX), cloud.profile_on(OTHER)) == (PROFILE, None)
+    assert program.plan(ATTACHING).told == set()
+
+
+def test_what_is_bound_to_an_earlier_profile_is_in_the_plan_that_makes_and_attaches_it(
+    program: Program, cloud: Cloud
+) -> None:
+    cloud.stranger(BOX)
+    cloud.stranger(OTHER)
+    program.apply(DETACHED)
+    cloud.ec2.associate_iam_instance_profile(InstanceId=OTHER, IamInstanceProfile={"Name": PROFILE})
+    cloud.drop_profile(PROFILE)
+    (change,) = [each for each in program.plan(ATTACHING).changes if each["action"] == "delete"]
+    assert change["instances"] == [OTHER]
+    assert program.apply(ATTACHING).code == 0
+    assert (cloud.profile_on(BOX), cloud.profile_on(OTHER)) == (PROFILE, None)
+    assert program.plan(ATTACHING).told == set()
+
+
+def test_looking_for_what_is_left_over_takes_one_call_and_none_without_attachments(
+    program: Program, cloud: Cloud
+) -> None:
+    def asked(spec: dict[str, Any]) -> list[str]:
+        cloud.forget_calls()
+        program.plan(spec)
+        return sorted(cloud.operations())
+
+    cloud.stranger(BOX)
+    program.apply(DETACHED)
+    without = asked(DETACHED)
+    assert without.count("DescribeInstances") == 1
+    # One more for the instances of the attachment, and one for those that are left over.
+    first = asked(ATTACHING)
+    assert first == sorted([*without, *["DescribeInstances"] * 2])
+    program.apply(ATTACHING)
+    assert asked(ATTACHING) == first
+
+
 def test_an_attachment_that_left_the_spec_is_taken_back(program: Program, cloud: Cloud) -> None:
     cloud.stranger(BOX)
     program.apply(ATTACHING)

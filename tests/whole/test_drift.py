@@ -418,35 +418,65 @@ def stop(cloud: Cloud) -> None:
     cloud.ec2.stop_instances(InstanceIds=[one(cloud)])
 
 
+def in_order(*deeds: Deed) -> Deed:
+    return lambda cloud: [deed(cloud) for deed in deeds]
+
+
+def on_a_stopped_member(name: str, deed: Deed, *fields: str) -> Drift:
+    """It is started again, whatever else was done to it."""
+    return on_a_member(name, deed, "power", *fields)
+
+
 STOPPED = (
-    on_a_member("a stopped member's profile was swapped", swap_profile, "instance_profile"),
-    on_a_member("a stopped member's profile was removed", remove_profile, "instance_profile"),
-    drift(
-        "the profile of a stopped member was deleted and made again",
-        lambda cloud: remake_profile(cloud, {"team": "data", **ENVIRONMENT_TAG}),
-        REBOUND,
+    on_a_stopped_member("a member was stopped", stop),
+    # Only the association of a running instance can be replaced.
+    on_a_stopped_member(
+        "a member's profile was swapped, and the member stopped",
+        in_order(swap_profile, stop),
+        "instance_profile",
     ),
-    on_a_member("a tag of a stopped member was changed", tag(team="other"), "tags.team"),
-    on_a_member("the security groups of a stopped member were changed", other_groups, "security_groups"),
+    on_a_stopped_member(
+        "a stopped member's profile was removed", in_order(stop, remove_profile), "instance_profile"
+    ),
+    on_a_stopped_member(
+        "the profile of a stopped member was deleted and made again",
+        in_order(stop, lambda cloud: remake_profile(cloud, {"team": "data", **ENVIRONMENT_TAG})),
+        "instance_profile",
+    ),
+    on_a_stopped_member(
+        "a tag of a stopped member was changed", in_order(stop, tag(team="other")), "tags.team"
+    ),
+    on_a_stopped_member(
+        "the security groups of a stopped member were changed",
+        in_order(stop, other_groups),
+        "security_groups",
+    ),
 )
 
 
 @each_named(STOPPED)
 def test_of_a_stopped_member_is_named_and_put_right(drift: Drift, program: Program, cloud: Cloud) -> None:
-    spec = having(drift.spec, fleets__worker__count=1)
-    program.apply(spec)
-    if drift.deed is swap_profile:
-        # Only the association of a running instance can be replaced.
-        drift.deed(cloud)
-        stop(cloud)
-        assert program.plan(spec).told == set(drift.named)
-        assert program.apply(spec).code == 0
-        assert cloud.state(one(cloud)) == "stopped"
-        assert cloud.profile_on(one(cloud)) == NAME
-        assert not program.plan(spec).changes
-    else:
-        stop(cloud)
-        named_and_put_right(program, cloud, spec, drift)
+    program.apply(drift.spec)
+    before = cloud.ids("probe")
+    named_and_put_right(program, cloud, drift.spec, drift)
+    assert cloud.ids("probe") == before
+
+
+def test_of_members_that_were_all_stopped_is_put_right_though_none_may_be_unavailable(
+    program: Program, cloud: Cloud
+) -> None:
+    """Starting takes nobody down, so that all are started at once."""
+    program.apply(PROBE)
+    before = cloud.picture("probe")
+    cloud.break_with(stop_s=0.1, boot_s=0.1)
+    cloud.ec2.stop_instances(InstanceIds=cloud.ids("probe"))
+    assert {cloud.state(each) for each in cloud.ids("probe")} == {"stopping"}
+    assert program.plan(PROBE).told == {(FLEET, "update", "power")}
+    cloud.forget_calls()
+    assert program.apply(PROBE).code == 0
+    assert cloud.writes() == ["StartInstances"]
+    assert cloud.picture("probe") == before
+    assert program.plan(PROBE).told == set()
 
 
 def test_of_a_member_that_was_stopped_is_shown_by_status(program: Program, cloud: Cloud) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from .cloud import AWS_POLICY, Cloud, where
 from .program import Program
+from .setting_cases import exchanged
 from .specs import IMAGE, PROBE, ROLES_ONLY, called, having, lacking
 
 ROLE, PROFILE, FLEET = "role/worker", "instance_profile/worker", "fleet/worker"
@@ -353,97 +354,58 @@ def test_a_number_that_became_free_is_given_again(program: Program, cloud: Cloud
     assert not program.plan(spec).changes
 
 
-# --- what this version leaves to people
+# --- what is left alone, and what is not
 
 
-def other_image(cloud: Cloud) -> str:
-    images = cloud.ec2.describe_images(Filters=[{"Name": "state", "Values": ["available"]}])["Images"]
-    used = {member["Image"] for member in members(cloud)}
-    return str(next(each["ImageId"] for each in images if each["ImageId"] not in used))
-
-
-def other_subnet(cloud: Cloud) -> list[str]:
-    used = {each["SubnetId"] for each in cloud.live("probe")}
-    return [
-        next(
-            each["SubnetId"]
-            for each in cloud.ec2.describe_subnets()["Subnets"]
-            if each["SubnetId"] not in used
-        )
-    ]
-
-
-def key_pair(cloud: Cloud) -> str:
-    cloud.ec2.create_key_pair(KeyName="me")
-    return "me"
-
-
-@pytest.mark.parametrize(
-    ("field", "value", "action", "why"),
-    [
-        ("instance_type", lambda cloud: "t3.large", "update", "while the instance is stopped"),
-        ("ebs_optimized", lambda cloud: True, "update", "while the instance is stopped"),
-        ("user_data", lambda cloud: "#!/bin/bash\n", "replace", "at the first boot"),
-        ("image", other_image, "replace", "fixed at launch"),
-        ("key_name", key_pair, "replace", "fixed at launch"),
-        ("subnets", other_subnet, "replace", "fixed at launch"),
-        ("availability_zones", lambda cloud: ["us-east-1f"], "replace", "fixed at launch"),
-        ("tenancy", lambda cloud: "dedicated", "replace", "fixed at launch"),
-        ("root_volume", lambda cloud: {"size_gb": 40}, "replace", "made at launch"),
-        ("volumes", lambda cloud: [{"device": "/dev/sdf", "size_gb": 1}], "replace", "made at launch"),
-        ("associate_public_ip", lambda cloud: False, "replace", "given at launch"),
-    ],
-    ids=lambda value: value if isinstance(value, str) and value.isidentifier() else "",
-)
-def test_what_needs_a_restart_or_a_replacement_is_named_and_left_while_the_rest_is_done(
-    field: str, value: Callable[[Cloud], Any], action: str, why: str, program: Program, cloud: Cloud
+def test_what_needs_a_restart_or_a_replacement_is_done_along_with_the_rest(
+    program: Program, cloud: Cloud
 ) -> None:
     program.apply(PROBE)
-    before = cloud.ids("probe")
-    spec = having(PROBE, **{f"fleets__worker__{field}": value(cloud)}, tags={"team": "other"})
+    stays, goes = cloud.ids("probe")
+    goes = exchanged(cloud, goes, {"user_data": "0123456789ab"})
+    spec = having(PROBE, fleets__worker__instance_type="t3.large", tags={"team": "other"})
 
-    plan = program.plan(spec)
-    changes = [each for each in plan.changes if each["fields"][0]["path"] == field]
-    assert {instance for change in changes for instance in change["instances"]} == set(before)
-    for change in changes:
-        assert change["action"] == action
-        assert field in change["reason"]
-        assert why in change["reason"]
-        assert change["deferred"]
+    planned = program.plan(spec)
+    assert {each for each in planned.told if each[0] == FLEET} == {
+        (FLEET, "update", "tags.team"),
+        (FLEET, "update", "instance_type"),
+        (FLEET, "replace", "user_data"),
+    }
+    by_field = {change["fields"][0]["path"]: change for change in planned.changes if change["instances"]}
+    assert by_field["instance_type"]["instances"] == by_field["tags.team"]["instances"] == [stays]
+    assert by_field["user_data"]["instances"] == [goes]
+    assert not any(change["deferred"] for change in planned.changes)
 
     applied = program.apply(spec)
-    assert applied.code == 1
-    assert set(applied.became("left")) == {FLEET}
-    assert applied.became("failed") == applied.became("skipped") == []
-    assert cloud.ids("probe") == before
-    assert {member["Tags"]["team"] for member in members(cloud)} == {"other"}
-    # And nothing else is left to be done.
-    assert {path for _, _, path in program.plan(spec).told} == {field}
+    assert applied.code == 0, applied.said
+    assert stays in cloud.ids("probe")
+    assert goes not in cloud.ids("probe")
+    assert [(each["Type"], each["Tags"]["team"]) for each in members(cloud)] == [("t3.large", "other")] * 2
+    assert program.plan(spec).told == set()
 
 
-def test_a_role_at_another_path_is_named_and_left(program: Program, cloud: Cloud) -> None:
+def test_a_role_at_another_path_is_named_and_left_while_the_rest_is_done(
+    program: Program, cloud: Cloud
+) -> None:
     program.apply(ROLES_ONLY)
-    spec = having(ROLES_ONLY, roles__worker={"path": "batch/"})
-    assert program.plan(spec).told == {(ROLE, "replace", "path")}
+    spec = having(
+        ROLES_ONLY, roles__worker={"path": "batch/", "description": "Works"}, tags={"team": "other"}
+    )
+    assert {path for at, _, path in program.plan(spec).told if at == ROLE} == {
+        "path",
+        "description",
+        "tags.team",
+    }
     applied = program.apply(spec)
     assert applied.code == 1
     assert applied.became("left") == [ROLE]
+    assert applied.became("failed") == applied.became("skipped") == []
     assert cloud.roles() == ["probe-worker"]
-
-
-def test_new_members_have_what_older_ones_would_need_a_replacement_for(
-    program: Program, cloud: Cloud
-) -> None:
-    program.apply(having(PROBE, fleets__worker__count=1))
-    spec = having(PROBE, fleets__worker__user_data="#!/bin/bash\n")
-    program.apply(spec)
-    assert len(members(cloud)) == 2
-    assert len({member["UserData"] for member in members(cloud)}) == 2
-    (old,) = program.plan(spec).changes[0]["instances"]
-    # The one that is to go when there are fewer is the old one.
-    program.apply(having(spec, fleets__worker__count=1))
-    assert old not in cloud.ids("probe")
-    assert program.plan(having(spec, fleets__worker__count=1)).changes == []
+    role = cloud.iam.get_role(RoleName="probe-worker")["Role"]
+    assert (role["Path"], role["Description"]) == ("/provisioner/probe/", "Works")
+    assert {"Key": "team", "Value": "other"} in role["Tags"]
+    # And nothing else is left to be done.
+    assert program.plan(spec).told == {(ROLE, "replace", "path")}
 
 
 # --- launches

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.correct import UNIT, corrections, wanted_profile
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.launch import ScaleOut, launches, settle
-from provisioner.kinds.fleet.members import spread, victims
+from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_profile
+from provisioner.kinds.fleet.desired import SPOT, Fleet
+from provisioner.kinds.fleet.images import with_image
+from provisioner.kinds.fleet.launch import settle
+from provisioner.kinds.fleet.members import leaving_order, spread, victims
+from provisioner.kinds.fleet.notes import notes
+from provisioner.kinds.fleet.renew import (
+    UNIT,
+    power_change,
+    replace_change,
+    restart_change,
+    to_replace,
+    to_restart,
+)
+from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, scope_of
-from provisioner.kinds.fleet.settings import is_protected, read_record
+from provisioner.kinds.fleet.settings import is_protected, stays_protected
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import (
     Action,
@@ -21,72 +32,87 @@ from provisioner.model import (
     Change,
     FieldChange,
     Findings,
-    Note,
     Refusal,
     Step,
     Until,
     Wait,
 )
-from provisioner.naming import LAUNCH_TAG
 
 
 def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world: World) -> Findings:
-    """The changes of one fleet: members launched, terminated and corrected."""
+    """The changes of one fleet: members launched, terminated, corrected, restarted and replaced."""
     if fleet is None:
         return _leaving(address, seen, world)
     if seen.trouble:
         return Findings(refusals=tuple(_refuse_trouble(address, text) for text in seen.trouble))
+    pinned, fleet = fleet, with_image(fleet, seen)
     surplus = len(seen.members) - fleet.count
-    if surplus < 0 and seen.partly_seen:
-        return Findings(changes=(_settle(address, seen, world),))
-    going = victims(seen.members, surplus, fleet) if surplus > 0 else ()
-    if surplus > len(going):
-        return Findings(refusals=(_refuse_protected(address, seen.members, surplus),))
+    surplus_ids = {each.id for each in victims(seen.members, surplus, fleet, seen.unhealthy)}
+    replaced = to_replace(fleet, seen)
+    is_rollout = any(each.id not in surplus_ids for each in replaced)
+    if surplus > len(surplus_ids):
+        return Findings(refusals=(_refuse_protected(address, seen.members, surplus, fleet),))
+    if is_rollout:
+        ids = surplus_ids | {each.id for each in replaced}
+        going = tuple(each for each in seen.members if each.id in ids)
+        blocked = [each for each in going if stays_protected(each, fleet)]
+        if blocked:
+            return Findings(refusals=(_refuse_replacing(address, blocked),))
+        going = leaving_order(going, len(going), seen.members, fleet, seen.unhealthy)
+    else:
+        going = tuple(each for each in seen.members if each.id in surplus_ids)
     gone = {member.id for member in going}
     staying = tuple(member for member in seen.members if member.id not in gone)
+    # A one-time Spot instance can neither be stopped nor have these attributes changed.
+    changeable = tuple(member for member in staying if member.market != SPOT)
+    restarted = to_restart(fleet, changeable)
+    restarted_ids = {member.id for member in restarted}
+    powered = [each for each in changeable if each.id not in restarted_ids]
+    # Those that are down, or are to be, take nobody away, and others' replacements are waited for until they
+    # are as they should be.
+    down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
+    up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
+    pad = _launchpad(fleet, seen, world)
+    if seen.partly_seen and (surplus < 0 or is_rollout):
+        rollout = [replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else []
+        settling = _settle(address, seen, world)
+        if surplus < 0:
+            return Findings(changes=(settling, *rollout))
+        return Findings(changes=(replace(rollout[0], reason=settling.reason, steps=settling.steps),))
     changes = (
         *corrections(address, fleet, seen, staying, world),
-        *([_scale_out(address, fleet, seen, -surplus, world)] if surplus < 0 else ()),
-        *([_scale_in(address, fleet, going, seen, world)] if going else ()),
+        *unprotected(address, fleet, going, world),
+        *([_scale_out(address, fleet, seen, -surplus, pad)] if surplus < 0 else ()),
+        *power_change(address, fleet, powered, world),
+        *restart_change(address, fleet, seen, down, going, world),
+        *([replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else ()),
+        *restart_change(address, fleet, seen, up, (), world),
+        *([_scale_in(address, fleet, going, seen, world)] if going and not is_rollout else ()),
     )
-    return Findings(changes=changes, notes=tuple(_notes(address, staying)))
+    return Findings(changes=changes, notes=tuple(notes(address, pinned, seen, staying)))
 
 
-def _notes(address: Address, staying: Sequence[Instance]) -> Iterator[Note]:
-    stopped = [member.id for member in staying if member.is_stopped]
-    if stopped:
-        yield Note(address, f"{', '.join(stopped)} stopped: counted as a member, and left stopped")
-    unrecorded = [member.id for member in staying if not read_record(member)]
-    if unrecorded:
-        yield Note(
-            address,
-            f"{', '.join(unrecorded)} without the tag {LAUNCH_TAG}: what EC2 does not show of a member (user "
-            "data, volumes, termination protection) is not compared; replace it to have that again",
-        )
-
-
-def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, world: World) -> Change:
-    shares = spread(count, seen.surroundings.subnets, seen.members)
+def _launchpad(fleet: Fleet, seen: SeenFleet, world: World) -> Launchpad:
     profile = wanted_profile(fleet, world)
-    started = launches(
-        fleet,
-        world.environment.name,
-        profile.name if profile else None,
-        profile.id if profile else "",
-        seen.surroundings,
-        shares,
-        (*seen.members, *seen.gone),
-    )
-    step = ScaleOut(started, fleet, world.environment.name, seen.members)
-    types = shown_types(fleet)
+    name, epoch = (profile.name, profile.id) if profile else (None, "")
+    return Launchpad(fleet, world.environment.name, name, epoch, seen.surroundings)
+
+
+def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, pad: Launchpad) -> Change:
+    shares = spread(count, seen.surroundings.subnets, seen.members)
+    step = ScaleOut(pad, count, seen.members, seen.gone, fleet.count)
+    rungs = ", else ".join(str(rung) for rung in fleet.rungs)
     fields = (
         FieldChange("count", len(seen.members), fleet.count),
-        FieldChange("instance_type", None, types),
+        FieldChange("instance_type", None, rungs),
         FieldChange("image", None, seen.surroundings.image),
-        *([FieldChange("instance_profile", None, profile.name)] if profile else ()),
+        *([FieldChange("instance_profile", None, pad.profile)] if pad.profile else ()),
         FieldChange("spread", None, _spread_text(shares)),
     )
     reason = f"launch {count}" + (f", {len(seen.members)} are there" if seen.members else "")
+    reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in seen.gone)
+    if reclaimed:
+        reason += f"; AWS reclaimed {reclaimed} Spot instance{'s' if reclaimed > 1 else ''}"
     return Change(address, Action.CREATE, reason, fields=fields, size=count, unit=UNIT, steps=(step,))
 
 
@@ -104,11 +130,6 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
     first = text.index(" in ") + len(" in ")
     region = next(iter(shares)).zone.rstrip("abcdefghijklmnopqrstuvwxyz")
     return text[:first] + region + text[first:].replace(region, "") if by_zone else text
-
-
-def shown_types(fleet: Fleet) -> str:
-    """The instance types as a plan shows them."""
-    return ", else ".join(fleet.instance_types)
 
 
 def _settle(address: Address, seen: SeenFleet, world: World) -> Change:
@@ -131,7 +152,9 @@ def _scale_in(
 ) -> Change:
     fields = (FieldChange("count", len(seen.members), fleet.count),)
     reason = f"terminate {len(going)}: wrong settings first, then not running, fullest zone, newest"
-    return _terminate(address, going, reason, fields, world)
+    change = _terminate(address, going, reason, fields, world)
+    # Their termination protection may have to be switched off first.
+    return replace(change, needs=frozenset({address}))
 
 
 def _terminate(
@@ -166,14 +189,36 @@ def _leaving(address: Address, seen: SeenFleet, world: World) -> Findings:
     return Findings(changes=(replace(change, whole=True),))
 
 
-def _refuse_protected(address: Address, members: Sequence[Instance], surplus: int) -> Refusal:
-    protected = [member.id for member in members if is_protected(member)]
+def _refuse_protected(
+    address: Address, members: Sequence[Instance], surplus: int, fleet: Fleet | None = None
+) -> Refusal:
+    protected = [
+        member.id for member in members if (stays_protected(member, fleet) if fleet else is_protected(member))
+    ]
+    named = [each.id for each in members if fleet and each.id in fleet.protect and each.id not in protected]
+    whys = (
+        *([f"{_are(protected)} under termination protection"] if protected else ()),
+        *([f"{_are(named)} in `protect`"] if named else ()),
+    )
     return Refusal(
         address,
-        f"{surplus} of {len(members)} members would have to go, and {', '.join(protected)} "
-        f"{'is' if len(protected) == 1 else 'are'} under termination protection",
-        "set `termination_protection: false` and apply that first",
+        f"{surplus} of {len(members)} members would have to go, and {'; '.join(whys)}",
+        "set `termination_protection: false` and apply that first"
+        if protected
+        else "take them out of `protect`, or raise `count`",
     )
+
+
+def _refuse_replacing(address: Address, members: Sequence[Instance]) -> Refusal:
+    return Refusal(
+        address,
+        f"{_are([member.id for member in members])} to be replaced, and under termination protection",
+        "set `termination_protection: false` and apply that first, or name them in `protect` to keep them",
+    )
+
+
+def _are(ids: Sequence[str]) -> str:
+    return f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'}"
 
 
 def _refuse_trouble(address: Address, text: str) -> Refusal:

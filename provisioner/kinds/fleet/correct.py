@@ -2,37 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.launch import name_call
+from provisioner.kinds.fleet.desired import SPOT, Fleet
 from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
-from provisioner.kinds.fleet.members import indexes
+from provisioner.kinds.fleet.members import indexes, on_members
+from provisioner.kinds.fleet.renew import UNIT
+from provisioner.kinds.fleet.scale_out import name_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
-from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differs, shown
+from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, is_protected, shown
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release
-from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together
+from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
+from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, compared_tags
 
-# What a fleet's changes are counted in.
-UNIT = "instance"
-NOT_BY_RESTART = "needs a restart of these members, which this version does not do"
-NOT_BY_REPLACEMENT = "needs other members in their place, which this version does not do"
+Differences = Mapping[str, tuple[Setting, ...]]
 
 
 def corrections(
     address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     """The changes of members that stay; each difference once, with all members that have it."""
-    yield from _settings(address, fleet, seen, staying)
-    yield from _recorded(address, fleet, staying)
+    differences = differing(fleet, staying, How.LIVE)
+    yield from _settings(address, fleet, seen, staying, differences, world)
+    # EC2 changes neither of these attributes on a Spot instance.
+    lasting = [member for member in staying if member.market != SPOT]
+    yield from _recorded(address, fleet, lasting, differences, world)
     yield from _profile(address, fleet, seen, staying, world)
     yield from _tags(address, fleet, staying, world)
-    yield from _names(address, fleet, staying)
+    yield from _names(address, fleet, staying, world)
+
+
+def unprotected(address: Address, fleet: Fleet, going: Sequence[Instance], world: World) -> Iterator[Change]:
+    """The changes that let members be terminated whose protection the spec takes away."""
+    protected = [member for member in going if is_protected(member) and not fleet.termination_protection]
+    differences = {
+        name: tuple(setting for setting in settings if setting.path == "termination_protection")
+        for name, settings in differing(fleet, protected, How.LIVE).items()
+    }
+    yield from _recorded(address, fleet, protected, differences, world)
 
 
 def wanted_profile(fleet: Fleet, world: World) -> WantedProfile | None:
@@ -45,16 +56,20 @@ def _change(
     members: Sequence[Instance],
     reason: str,
     fields: tuple[FieldChange, ...],
-    steps: tuple[Step, ...] = (),
-    action: Action = Action.UPDATE,
-    deferred: str | None = None,
+    steps: tuple[Step, ...],
 ) -> Change:
     ids = tuple(member.id for member in members)
-    return Change(address, action, reason, fields, ids, len(ids), steps, deferred, unit=UNIT)
+    return Change(address, Action.UPDATE, reason, fields, ids, len(ids), steps, unit=UNIT)
 
 
-def _on(members: Sequence[Instance]) -> str:
-    return "1 member" if len(members) == 1 else f"{len(members)} members"
+def _agrees(setting: Setting, fleet: Fleet) -> Callable[[Instance], bool]:
+    return lambda member: not differs(setting, fleet, member)
+
+
+def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Instance], bool]) -> Wait:
+    """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
+    ids = tuple(member.id for member in members)
+    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), check=check)
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
@@ -62,48 +77,56 @@ def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
 
 
 def _settings(
-    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]
+    address: Address,
+    fleet: Fleet,
+    seen: SeenFleet,
+    staying: Sequence[Instance],
+    differences: Differences,
+    world: World,
 ) -> Iterator[Change]:
-    """One change for each setting and value that members have instead."""
+    """One change for each live setting and value that members have instead."""
+    wrong: dict[str, list[Instance]] = {}
+    for member in staying:
+        for setting in differences.get(member.id, ()):
+            wrong.setdefault(setting.path, []).append(member)
     for setting in SETTINGS:
         if setting.path in RECORDED:
             continue
-        wrong = [member for member in staying if differs(setting, fleet, member)]
-        for members in group_by(wrong, setting.actual):
-            reason = f"{setting.path} differs on {_on(members)}"
+        for members in group_by(wrong.get(setting.path, ()), setting.actual):
+            reason = f"{setting.path} differs on {on_members(members)}"
             fields = (_field(setting, fleet, members[0]),)
-            if setting.how is How.LIVE:
-                groups = seen.surroundings.groups
-                steps = live_steps(setting.path, fleet, members, groups, setting.wanted(fleet))
-                yield _change(address, members, reason, fields, steps)
-            else:
-                is_restart = setting.how is How.RESTART
-                yield _change(
-                    address,
-                    members,
-                    f"{reason}: {setting.why}",
-                    fields,
-                    action=Action.UPDATE if is_restart else Action.REPLACE,
-                    deferred=NOT_BY_RESTART if is_restart else NOT_BY_REPLACEMENT,
-                )
+            groups = seen.surroundings.groups
+            steps = (
+                *settled(members, (scope_of(world.environment.name),)),
+                *live_steps(setting.path, fleet, members, groups, setting.wanted(fleet)),
+                _until_shown(members, world, _agrees(setting, fleet)),
+            )
+            yield _change(address, members, reason, fields, steps)
 
 
-def _recorded(address: Address, fleet: Fleet, staying: Sequence[Instance]) -> Iterator[Change]:
+def _recorded(
+    address: Address, fleet: Fleet, staying: Sequence[Instance], differences: Differences, world: World
+) -> Iterator[Change]:
     """One change for all live settings that only the launch record shows, as it is written as a whole."""
-    recorded = [setting for setting in SETTINGS if setting.path in RECORDED]
 
     def wrong(member: Instance) -> list[Setting]:
-        return [setting for setting in recorded if differs(setting, fleet, member)]
+        return [setting for setting in differences.get(member.id, ()) if setting.path in RECORDED]
+
+    def is_right(member: Instance) -> bool:
+        return not any(differs(setting, fleet, member) for setting in differences.get(member.id, ()))
 
     for members in group_by([each for each in staying if wrong(each)], lambda each: _paths(wrong(each))):
-        differing = wrong(members[0])
-        reason = f"{', '.join(_paths(differing))} {'differs' if len(differing) == 1 else 'differ'}"
+        settings = wrong(members[0])
+        reason = f"{', '.join(_paths(settings))} {'differs' if len(settings) == 1 else 'differ'}"
         yield _change(
             address,
             members,
-            f"{reason} on {_on(members)}",
-            tuple(_field(setting, fleet, members[0]) for setting in differing),
-            recorded_steps(fleet, members, _paths(differing)),
+            f"{reason} on {on_members(members)}",
+            tuple(_field(setting, fleet, members[0]) for setting in settings),
+            (
+                *recorded_steps(fleet, members, _paths(settings)),
+                _until_shown(members, world, is_right),
+            ),
         )
 
 
@@ -140,12 +163,12 @@ def _binding_steps(
 def _binding_reason(wanted: WantedProfile | None, members: Sequence[Instance]) -> str:
     binding = members[0].profile
     if wanted is None:
-        return f"{_on(members)} with an instance profile, and none is wanted"
+        return f"{on_members(members)} with an instance profile, and none is wanted"
     if binding is None:
-        return f"no instance profile on {_on(members)}"
+        return f"no instance profile on {on_members(members)}"
     if binding.arn == wanted.arn:
-        return f"{_on(members)} bound to a profile of that name that was deleted"
-    return f"another instance profile on {_on(members)}"
+        return f"{on_members(members)} bound to a profile of that name that was deleted"
+    return f"another instance profile on {on_members(members)}"
 
 
 def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
@@ -154,8 +177,10 @@ def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: Wo
     wanted = dict(fleet.tags)
 
     def wrong(member: Instance) -> tuple[FieldChange, ...]:
-        tags = compared_tags(member.tags or {}, wanted, world.environment.ignore_tags)
-        has = {key: value for key, value in tags.items() if key not in kept_apart}
+        has = {key: value for key, value in (member.tags or {}).items() if key not in kept_apart}
+        if has == wanted:
+            return ()
+        has = compared_tags(has, wanted, world.environment.ignore_tags)
         return tuple(
             FieldChange(f"tags.{key}", has.get(key), wanted.get(key))
             for key in sorted(wanted.keys() | has.keys())
@@ -164,10 +189,11 @@ def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: Wo
 
     for members in group_by([each for each in staying if wrong(each)], wrong):
         fields = wrong(members[0])
-        yield _change(address, members, f"tags differ on {_on(members)}", fields, _tag_steps(members, fields))
+        steps = (*_tag_steps(members, fields), _until_shown(members, world, lambda each: not wrong(each)))
+        yield _change(address, members, f"tags differ on {on_members(members)}", fields, steps)
 
 
-def _names(address: Address, fleet: Fleet, staying: Sequence[Instance]) -> Iterator[Change]:
+def _names(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
     numbers = indexes(staying) if fleet.is_indexed else {}
 
     def wanted(member: Instance) -> tuple[str, str | None]:
@@ -183,7 +209,10 @@ def _names(address: Address, fleet: Fleet, staying: Sequence[Instance]) -> Itera
             if fleet.is_indexed
             else _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
         )
-        yield _change(address, wrong, f"name differs on {_on(wrong)}", (field,), steps)
+        shown = _until_shown(
+            wrong, world, lambda each: (each.tag("Name"), each.tag(INDEX_TAG)) == wanted(each)
+        )
+        yield _change(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
 
 def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tuple[Step, ...]:

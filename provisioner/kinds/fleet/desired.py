@@ -13,6 +13,8 @@ from provisioner.naming import FLEET_TAG, default_name, ownership_tags
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 LARGEST_USER_DATA = 16 * 1024
 
+ON_DEMAND, SPOT = "on_demand", "spot"
+
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
 TYPES_WITH_IOPS = ("gp3", "io1", "io2")
 TYPES_THAT_NEED_IOPS = ("io1", "io2")
@@ -26,6 +28,8 @@ class Image:
     ssm: str | None = None
     owner: str | None = None
     name: str | None = None
+    architecture: str | None = None
+    update: str = "pin"
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,30 @@ class Volume:
     encrypted: bool | None = None
     kms_key_id: str | None = None
     delete_on_termination: bool = True
+
+
+@dataclass(frozen=True)
+class Update:
+    """How members are restarted and replaced; `max_unavailable` is a number of members."""
+
+    max_unavailable: int = 1
+    order: str = "launch_first"
+    on_restart: str = "restart"
+    on_user_data: str = "replace"
+    healthy: str = "running"
+    timeout_minutes: int = 15
+    pause_on_failure: bool = True
+
+
+@dataclass(frozen=True)
+class Rung:
+    """What to launch where there is capacity for it: an instance type on a market."""
+
+    type: str
+    market: str = ON_DEMAND
+
+    def __str__(self) -> str:
+        return self.type if self.market == ON_DEMAND else f"{self.type} ({self.market})"
 
 
 @dataclass(frozen=True)
@@ -78,6 +106,23 @@ class Fleet:
     associate_public_ip: bool | None
     tenancy: str
     tags: Mapping[str, str]
+    power: str = "running"
+    market: str = ON_DEMAND
+    max_price: str | None = None
+    fallback: str | None = None
+    protect: frozenset[str] = frozenset()
+    rebalance: bool = False
+    update: Update = Update()
+
+    @property
+    def markets(self) -> tuple[str, ...]:
+        """The markets to buy on, in the order in which they are tried."""
+        return (self.market, self.fallback) if self.fallback else (self.market,)
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """What members can be, in the order in which it is tried."""
+        return tuple(Rung(each, market) for market in self.markets for each in self.instance_types)
 
     @property
     def uses(self) -> frozenset[Address]:
@@ -120,11 +165,44 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         monitoring=raw.get("monitoring", False),
         ebs_optimized=raw.get("ebs_optimized"),
         termination_protection=raw.get("termination_protection", False),
-        shutdown_behavior=raw.get("shutdown_behavior", "stop"),
+        shutdown_behavior=raw.get("shutdown_behavior", "terminate" if raw.get("market") == SPOT else "stop"),
         associate_public_ip=raw.get("associate_public_ip"),
         tenancy=raw.get("tenancy", "default"),
         tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment), FLEET_TAG: key},
+        power=raw.get("power", "running"),
+        market=_market(raw, entry),
+        max_price=raw.get("max_price"),
+        fallback=raw.get("fallback"),
+        protect=frozenset(raw.get("protect", ())),
+        rebalance=raw.get("rebalance", False),
+        update=_update(raw.get("update", {}), raw["count"]),
     )
+
+
+def _update(raw: Mapping[str, Any], count: int) -> Update:
+    most = raw.get("max_unavailable", "10%")
+    number = most if isinstance(most, int) else count * int(most.removesuffix("%")) // 100
+    return Update(**{**raw, "max_unavailable": max(1, number)})
+
+
+def _market(raw: Mapping[str, Any], entry: Entry) -> str:
+    """The market. https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/how-spot-instances-work.html"""
+    market: str = raw.get("market", ON_DEMAND)
+    if market == ON_DEMAND:
+        for name in ("max_price", "fallback"):
+            if name in raw:
+                entry.problem((name,), "only Spot instances have it", "add `market: spot`, or take it out")
+        return market
+    if raw.get("power") == "stopped":
+        hint = "set `count: 0`, or use `market: on_demand`"
+        entry.problem(("power",), "one-time Spot instances cannot be stopped", hint)
+    if raw.get("termination_protection"):
+        hint = "take it out, or use `market: on_demand`"
+        entry.problem(("termination_protection",), "Spot instances cannot have it", hint)
+    if raw.get("shutdown_behavior") == "stop":
+        hint = "write terminate, or use `market: on_demand`"
+        entry.problem(("shutdown_behavior",), "one-time Spot instances cannot be stopped", hint)
+    return market
 
 
 def _name(key: str, raw: Mapping[str, Any], entry: Entry) -> str:

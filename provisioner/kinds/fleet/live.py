@@ -53,7 +53,7 @@ def recorded_steps(fleet: Fleet, members: Sequence[Instance], paths: Sequence[st
     changed = {RECORDED[path]: launch_record(fleet)[RECORDED[path]] for path in paths}
     records: dict[str, list[str]] = {}
     for member in members:
-        records.setdefault(write_record(read_record(member) | changed), []).append(member.id)
+        records.setdefault(write_record({**read_record(member), **changed}), []).append(member.id)
     written = tuple(
         Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
         for record, those in records.items()

@@ -5,34 +5,84 @@ from __future__ import annotations
 import heapq
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence, Sized
 
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.seen import Subnet
-from provisioner.kinds.fleet.settings import SETTINGS, How, differs, is_protected
+from provisioner.kinds.fleet.settings import How, differing, stays_protected
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 
 
-def victims(members: Sequence[Instance], count: int, fleet: Fleet) -> tuple[Instance, ...]:
+def victims(
+    members: Sequence[Instance], count: int, fleet: Fleet, unhealthy: Collection[str] = ()
+) -> tuple[Instance, ...]:
     """Which `count` members a smaller fleet loses: the same ones, whoever asks.
 
-    Those launched with other settings first, then those that do not run, then from the zone with most, then
-    the newest. Members under termination protection are never taken, so there may be fewer.
+    They go in the order of `leaving_order`. Members that `protect` names, or under termination protection,
+    are never taken, so there may be fewer.
     """
-    free = [member for member in members if not is_protected(member)]
+    if count <= 0:
+        return ()
+    free = [each for each in members if not stays_protected(each, fleet) and each.id not in fleet.protect]
+    return leaving_order(free, count, members, fleet, unhealthy)
+
+
+def leaving_order(
+    candidates: Sequence[Instance],
+    count: int,
+    members: Sequence[Instance],
+    fleet: Fleet,
+    unhealthy: Collection[str] = (),
+) -> tuple[Instance, ...]:
+    """The first `count` candidates in the order in which members go.
+
+    Those launched with other settings first, then those that do not run or are not healthy, then from the
+    zone that has most of all `members`, then the newest.
+    """
     per_zone = Counter(member.zone for member in members)
+    outdated = {
+        name for how in (How.REPLACE, How.RESTART, None) for name in differing(fleet, candidates, how)
+    }
+    ranks: tuple[list[Instance], ...] = ([], [], [])
+    for each in candidates:
+        is_down = each.is_stopped or each.id in unhealthy
+        ranks[0 if each.id in outdated else 1 if is_down else 2].append(each)
     chosen: list[Instance] = []
-    for rank in range(3):
-        wanted = count - len(chosen)
-        chosen += _from_fullest_zone([each for each in free if _rank(each, fleet) == rank], wanted, per_zone)
+    for ranked in ranks:
+        chosen += _from_fullest_zone(ranked, count - len(chosen), per_zone)
     return tuple(chosen)
 
 
-def _rank(member: Instance, fleet: Fleet) -> int:
-    if any(differs(setting, fleet, member) for setting in SETTINGS if setting.how is not How.LIVE):
-        return 0
-    return 1 if member.is_stopped else 2
+def crowded(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet) -> tuple[Instance, ...]:
+    """The members to move so that no subnet has two more than another."""
+    return tuple(
+        moved
+        for here, share in _shares(members, subnets, fleet).values()
+        for moved in victims(here, max(len(here) - share, 0), fleet)
+    )
+
+
+def roomy(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet) -> tuple[Subnet, ...]:
+    """The subnets that have fewer members than their share."""
+    shares = _shares(members, subnets, fleet)
+    return tuple(subnet for subnet in subnets if len(shares[subnet][0]) < shares[subnet][1])
+
+
+def _shares(
+    members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet
+) -> dict[Subnet, tuple[list[Instance], int]]:
+    """The members of each subnet, and how many it should have once the fleet has as many as it wants.
+
+    The fullest keep what cannot be divided. Members in other places stay there.
+    """
+    there: dict[str | None, list[Instance]] = {subnet.id: [] for subnet in subnets}
+    for each in members:
+        there.get(each.subnet, []).append(each)
+    fullest_first = sorted(subnets, key=lambda subnet: -len(there[subnet.id]))
+    elsewhere = len(members) - sum(map(len, there.values()))
+    share, extra = divmod(max(fleet.count - elsewhere, 0), max(len(subnets), 1))
+    return {subnet: (there[subnet.id], share + (rank < extra)) for rank, subnet in enumerate(fullest_first)}
 
 
 def _from_fullest_zone(candidates: Sequence[Instance], count: int, per_zone: Counter[str]) -> list[Instance]:
@@ -77,3 +127,8 @@ def indexes(members: Sequence[Instance], beside: Sequence[Instance] = ()) -> dic
     numbers = {member: index for index, member in taken.items()}
     free = (number for number in itertools.count(1) if number not in taken)
     return {member.id: numbers.get(member.id) or next(free) for member in in_order(members)}
+
+
+def on_members(members: Sized) -> str:
+    """`1 member`, `3 members`."""
+    return "1 member" if len(members) == 1 else f"{len(members)} members"

@@ -10,12 +10,14 @@ from __future__ import annotations
 import hashlib
 import json
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
+from types import MappingProxyType
 from typing import Any
 
-from provisioner.kinds.fleet.desired import Fleet, as_fields
+from provisioner.kinds.fleet.desired import SPOT, Fleet, Volume, as_fields
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
@@ -52,16 +54,28 @@ class Setting:
 def launch_record(fleet: Fleet) -> dict[str, str]:
     """What DescribeInstances will not show of a member launched now."""
     volumes = [as_fields(volume) for volume in fleet.volumes]
-    root = as_fields(fleet.root_volume) if fleet.root_volume else None
     public = {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip]
     return {
         "user_data": _digest(fleet.user_data) if fleet.user_data else "none",
         "protection": "on" if fleet.termination_protection else "off",
         "shutdown": fleet.shutdown_behavior,
-        "root_volume": _digest(json.dumps(root, sort_keys=True).encode()) if root else "none",
+        "root_volume": ",".join(sorted(_root_fields(fleet.root_volume))) or "none",
         "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
         "public_ip": public,
     }
+
+
+def _root_fields(volume: Volume | None) -> Iterator[str]:
+    """What is said of the root volume, one text for each field; nothing of what is left to AWS."""
+    for name, value in as_fields(volume).items() if volume else ():
+        if name == "delete_on_termination":
+            # The root volume always goes with its instance.
+            continue
+        yield f"{name}:{_digest(value.encode()) if name == 'kms_key_id' else str(value).lower()}"
+
+
+def _says_no_less(wanted: str, actual: str) -> bool:
+    return set(wanted.split(",")) <= set(actual.split(","))
 
 
 def write_record(record: Mapping[str, str]) -> str:
@@ -69,15 +83,24 @@ def write_record(record: Mapping[str, str]) -> str:
     return " ".join(f"{name}={value}" for name, value in record.items())
 
 
-def read_record(instance: Instance) -> dict[str, str]:
+def read_record(instance: Instance) -> Mapping[str, str]:
     """The launch record of a member; empty when it has none."""
-    words = (instance.tag(LAUNCH_TAG) or "").split()
-    return dict(word.split("=", 1) for word in words if "=" in word)
+    return _parse_record(instance.tag(LAUNCH_TAG) or "")
+
+
+@lru_cache(maxsize=1024)
+def _parse_record(text: str) -> Mapping[str, str]:
+    return MappingProxyType(dict(word.split("=", 1) for word in text.split() if "=" in word))
 
 
 def is_protected(instance: Instance) -> bool:
     """Whether the member was given termination protection by us."""
     return read_record(instance).get("protection") == "on"
+
+
+def stays_protected(instance: Instance, fleet: Fleet) -> bool:
+    """Whether the member is under termination protection, and not to lose it by this very plan."""
+    return fleet.termination_protection and is_protected(instance)
 
 
 def _digest(content: bytes) -> str:
@@ -185,6 +208,15 @@ SETTINGS: tuple[Setting, ...] = (
         lambda instance: instance.ebs_optimized,
     ),
     Setting(
+        "market",
+        How.REPLACE,
+        "the market is chosen at launch",
+        f"{EC2_GUIDE}/how-spot-instances-work.html",
+        lambda fleet: fleet.markets,
+        lambda instance: instance.market,
+        operator.contains,
+    ),
+    Setting(
         "user_data",
         How.REPLACE,
         "user data runs at the first boot, so only a new instance acts on it",
@@ -239,6 +271,7 @@ SETTINGS: tuple[Setting, ...] = (
         "the root volume is made at launch",
         f"{EC2_API}/API_RunInstances.html",
         *_recorded("root_volume", lambda fleet: fleet.root_volume),
+        _says_no_less,
     ),
     Setting(
         "volumes",
@@ -257,12 +290,41 @@ SETTINGS: tuple[Setting, ...] = (
 )
 
 
+def how_for(setting: Setting, fleet: Fleet) -> How | None:
+    """How a setting is changed on this fleet's members, by its `update:`; None: on new members only.
+
+    A one-time Spot instance cannot be stopped, so it is replaced:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-spot-instance.html
+    """
+    how: How | None = setting.how
+    if setting.path == "user_data":
+        how = {"replace": How.REPLACE, "restart": How.RESTART, "ignore": None}[fleet.update.on_user_data]
+    elif setting.how is How.RESTART:
+        how = {"restart": How.RESTART, "replace": How.REPLACE, "never": None}[fleet.update.on_restart]
+    return How.REPLACE if how is How.RESTART and fleet.market == SPOT else how
+
+
+def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
+    """The settings that are changed in one way and in which members differ from the spec, by member."""
+    chosen = [(each, each.wanted(fleet)) for each in SETTINGS if how_for(each, fleet) is how]
+    compared = [(setting, wanted) for setting, wanted in chosen if wanted is not NOT_COMPARED]
+    found: dict[str, tuple[Setting, ...]] = {}
+    for member in members:
+        wrong = tuple(setting for setting, wanted in compared if not _agree(setting, wanted, member))
+        if wrong:
+            found[member.id] = wrong
+    return found
+
+
+def _agree(setting: Setting, wanted: Any, instance: Instance) -> bool:
+    actual = setting.actual(instance)
+    return actual is NOT_COMPARED or setting.agree(wanted, actual)
+
+
 def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
     """Whether a member has something else than the spec asks for."""
-    wanted, actual = setting.wanted(fleet), setting.actual(instance)
-    if wanted is NOT_COMPARED or actual is NOT_COMPARED:
-        return False
-    return not setting.agree(wanted, actual)
+    wanted = setting.wanted(fleet)
+    return wanted is not NOT_COMPARED and not _agree(setting, wanted, instance)
 
 
 def shown(value: Any) -> Any:

@@ -61,12 +61,11 @@ class RoleKind:
         if role is None:
             return _leaving(address, found, world) if found else Findings()
         partition = world.identity.partition
-        change = (
-            update_role(address, role, found, partition, world.environment.ignore_tags)
-            if found
-            else create_role(address, role, partition)
+        if found is None:
+            return Findings(changes=(create_role(address, role, partition),))
+        return Findings(
+            changes=tuple(update_role(address, role, found, partition, world.environment.ignore_tags))
         )
-        return Findings(changes=(change,) if change else ())
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
         found = (world.seen(address) or SeenRole()).role

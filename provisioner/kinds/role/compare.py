@@ -7,7 +7,7 @@ from typing import Any
 
 from provisioner import policy
 from provisioner.kinds.iam import tag_calls, tag_changes, tag_list
-from provisioner.kinds.role.desired import Role
+from provisioner.kinds.role.desired import LARGEST_INLINE, Role
 from provisioner.kinds.role.seen import FoundRole
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together
 
@@ -49,10 +49,10 @@ def create_role(address: Address, role: Role, partition: str) -> Change:
 
 def update_role(
     address: Address, role: Role, found: FoundRole, partition: str, ignore_tags: tuple[str, ...]
-) -> Change | None:
-    """The change that corrects a role, or None: it is as it should be."""
+) -> Iterator[Change]:
+    """The changes that correct a role; another path is put off, and all else is done regardless."""
     if role.path != found.path:
-        return Change(
+        yield Change(
             address,
             Action.REPLACE,
             "the path of a role cannot be changed",
@@ -62,7 +62,7 @@ def update_role(
     tags = tag_changes(role.tags, found.tags, ignore_tags)
     fields = (*_field_changes(role, found, partition), *tags)
     if not fields:
-        return None
+        return
     differing = {change.path.split(".")[0] for change in fields}
     steps = (
         *_settings_steps(role, differing, partition),
@@ -70,7 +70,7 @@ def update_role(
         *_inline_steps(role, found),
         *tag_calls("Role", found.name, tags),
     )
-    return Change(address, Action.UPDATE, _reason(differing), fields=fields, steps=steps)
+    yield Change(address, Action.UPDATE, _reason(differing), fields=fields, steps=steps)
 
 
 def delete_role(address: Address, found: FoundRole, reason: str) -> Change:
@@ -161,15 +161,34 @@ def _managed_steps(role: Role, found: FoundRole, partition: str) -> Iterator[Ste
 
 
 def _inline_steps(role: Role, found: FoundRole) -> Iterator[Step]:
-    removed = sorted(found.inline_policies.keys() - role.inline_policies.keys())
-    put = {
-        name: document
-        for name, document in sorted(role.inline_policies.items())
-        if not _same(found.inline_policies.get(name), document)
-    }
-    # Removing first keeps the role under the quota on the sum of its inline policies.
-    yield from (_remove(role.name, name) for name in removed)
-    yield from (_put(role.name, name, document) for name, document in put.items())
+    """The steps that correct the inline policies, and never exceed the quota on all of them together.
+
+    No policy has to be taken off for that: the sum falls while those that shrink are put, and then rises to
+    what all have in the end.
+    """
+    wanted, has = role.inline_policies, found.inline_policies
+    kept = {name: has[name] for name in wanted if _same(has.get(name), wanted[name])}
+    if kept.keys() != wanted.keys() and _size({**wanted, **kept}) > LARGEST_INLINE:
+        # What means the same can be longer than what the spec says, and then there is no room for that.
+        kept = {name: document for name, document in kept.items() if document == wanted[name]}
+    put = {name: document for name, document in wanted.items() if name not in kept}
+
+    def growth(name: str) -> tuple[int, str]:
+        return _size({name: put[name]}) - (_size({name: has[name]}) if name in has else 0), name
+
+    puts = [_put(role.name, name, put[name]) for name in sorted(put, key=growth)]
+    removed = sorted(has.keys() - wanted.keys())
+    removals = [_remove(role.name, name) for name in removed]
+    # Putting first leaves no moment without permissions where a policy gets another name. AWS does not say
+    # whether the case of letters tells names apart; if it does not, removing last would remove what was put.
+    both_fit = _size({**has, **put}) <= LARGEST_INLINE
+    differ_in_case = {name.lower() for name in removed} & {name.lower() for name in put}
+    yield from (*puts, *removals) if both_fit and not differ_in_case else (*removals, *puts)
+
+
+def _size(documents: Mapping[str, Mapping[str, Any]]) -> int:
+    """How much of the quota on inline policies they take together."""
+    return sum(policy.size(document) for document in documents.values())
 
 
 def _attach(role: str, arn: str) -> Call:

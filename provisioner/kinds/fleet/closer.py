@@ -1,0 +1,101 @@
+"""What comparing a fleet needs beyond its members: associations, images, subnets, security groups, health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader, World
+from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.images import image_to_launch, newest_image, with_image
+from provisioner.kinds.fleet.look_around import careful, look_around
+from provisioner.kinds.fleet.renew import to_replace
+from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
+from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
+from provisioner.model import Address, Seen
+
+
+def look_closer(reader: Reader, world: World) -> Mapping[Address, Seen]:
+    """All fleets once more, each with what it takes to compare it. Raises AwsError."""
+    addresses = {at for at in (*world.environment.resources, *world.observed.resources) if at.kind == "fleet"}
+    wrong = {at: _bound_wrong(at, world) for at in addresses}
+    rebound = [each.id for members in wrong.values() for each in members if each.profile]
+    associations = find_associations(reader, rebound)
+    ordered = sorted(addresses)
+    # One after the other each fleet's calls would add up.
+    closer = reader.together(
+        *(lambda at=at: _closer(reader, at, wrong[at], associations, world) for at in ordered)
+    )
+    return dict(zip(ordered, closer, strict=True))
+
+
+def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
+    """The environment's own profiles that members are bound to."""
+    arns = {each.profile.arn for each in members if each.profile}
+    profiles = world.seen_of("instance_profile")
+    return frozenset(
+        at
+        for at, profile in profiles.items()
+        if profile.arn in arns and profile.is_owned_by(world.environment.name)
+    )
+
+
+def _bound_wrong(address: Address, world: World) -> list[Instance]:
+    fleet: Fleet | None = world.desired(address)
+    seen: SeenFleet = world.seen(address) or SeenFleet()
+    if fleet is None:
+        return []
+    return bound_wrong(wanted_at(fleet.profile, world) if fleet.profile else None, seen.members)
+
+
+def _closer(
+    reader: Reader,
+    address: Address,
+    wrong: Iterable[Instance],
+    associations: Mapping[str, str],
+    world: World,
+) -> SeenFleet:
+    fleet: Any = world.environment.resources.get(address)
+    seen: SeenFleet = world.seen(address) or SeenFleet()
+    seen = replace(seen, uses=_bound_to(seen.members, world))
+    if fleet is None or (world.destroying and not seen.partly_seen):
+        return seen
+    missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
+    seen, trouble = _with_newest(reader, fleet, seen, missing)
+    fleet = with_image(fleet, seen)
+    launching = missing or fleet.rebalance or bool(to_replace(fleet, seen))
+    groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
+    regrouping = any(differs(groups, fleet, member) for member in seen.members)
+    image = image_to_launch(fleet, seen)
+    surroundings, more = look_around(reader, fleet, seen, image, launching, regrouping)
+    ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
+    seen = replace(
+        seen, surroundings=surroundings, trouble=tuple(sorted((*trouble, *more))), associations=ours
+    )
+    restarting = differing(fleet, seen.members, How.RESTART)
+    going = restarting or to_replace(fleet, seen) or len(seen.members) > fleet.count
+    if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
+        running = [member.id for member in seen.members if member.state == "running"]
+        seen = replace(seen, unhealthy=find_unhealthy(reader, running))
+    return seen
+
+
+def _with_newest(
+    reader: Reader, fleet: Fleet, seen: SeenFleet, needed: bool
+) -> tuple[SeenFleet, tuple[str, ...]]:
+    """With the image that the parameter or the lookup gives now; for a mere note, if there is one."""
+    if fleet.image.id:
+        return seen, ()
+    trouble: list[str] = []
+    try:
+        newest = careful(lambda: newest_image(reader, fleet.image), None, trouble)()
+    except AwsError:
+        if needed or fleet.image.update == "roll":
+            raise
+        return seen, ()
+    is_needed = (needed and not seen.members) or fleet.image.update == "roll"
+    return replace(seen, newest=newest), tuple(trouble) if is_needed else ()

@@ -1,0 +1,72 @@
+"""When a member is healthy: by its state, and by EC2's status checks where the fleet asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.instances import Instance
+from provisioner.model import Hands, Scope, Until, Wait
+
+MINUTE_S = 60.0
+
+
+class Health:
+    """What is known of the members' health during a rollout; `unhealthy` from when it was planned.
+
+    A member of a fleet that is parked is healthy when it is stopped.
+    """
+
+    def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
+        self._fleet = fleet
+        self._checks = fleet.update.healthy == "status_ok" and fleet.power == "running"
+        self._unhealthy = set(unhealthy)
+        self._fine: set[str] = set()
+        self._given_up: set[str] = set()
+
+    def healthy(self, members: Iterable[Instance]) -> frozenset[str]:
+        """The ids of those that are healthy, or that were given up waiting for."""
+        return frozenset(each.id for each in members if self._is_healthy(each))
+
+    def _is_healthy(self, member: Instance) -> bool:
+        if member.id in self._given_up:
+            return True
+        if member.state != self._fleet.power:
+            return False
+        return not self._checks or member.id in self._fine
+
+    def begin_with(self, members: Iterable[Instance]) -> None:
+        """Take what was known when the rollout was planned for these members' health."""
+        self._fine |= {each.id for each in members} - self._unhealthy
+
+    def wait_for(
+        self,
+        ids: Iterable[str],
+        scopes: tuple[Scope, ...],
+        hands: Hands,
+        check: Callable[[Instance], bool] | None = None,
+    ) -> Mapping[str, Instance]:
+        """Wait until these are healthy, and pass the check; all instances that are shown then.
+
+        Raises WaitError, AwsError.
+        """
+        ids = tuple(ids)
+        until = Until.STOPPED if self._fleet.power == "stopped" else Until.STARTED
+        wait = Wait(
+            ids,
+            Until.HEALTHY if self._checks else until,
+            scopes,
+            timeout_s=MINUTE_S * self._fleet.update.timeout_minutes,
+            check=check,
+        )
+        shown = hands.wait(wait)
+        self._fine |= set(ids)
+        return shown
+
+    def no_more(self, ids: Iterable[str]) -> None:
+        """These were taken down."""
+        self._fine -= set(ids)
+
+    def give_up(self, ids: Iterable[str]) -> None:
+        """Count these as healthy, whatever they are."""
+        self._given_up |= set(ids)

@@ -1,0 +1,115 @@
+"""Which image a fleet's members are launched from.
+
+A fleet that has members keeps their image, so that it does not become two fleets when the parameter or the
+lookup moves on; `image: {update: roll}` follows it.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+
+from provisioner.errors import AwsError, UsageError
+from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.desired import Fleet, Image
+from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.model import Address, Desired, Environment
+
+
+class Unfit(Exception):
+    """What the spec asks for does not fit what the account has."""
+
+
+@dataclass(frozen=True)
+class FoundImage:
+    """An image; `deprecated`: the day since when its owner advises against it, if that has come."""
+
+    id: str
+    root_device: str | None = None
+    deprecated: str | None = None
+
+
+def newest_image(reader: Reader, image: Image) -> str:
+    """The image that the spec's parameter or lookup gives now. Raises Unfit, AwsError."""
+    if image.id:
+        return image.id
+    return _of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image)
+
+
+def image_to_launch(fleet: Fleet, seen: SeenFleet) -> str:
+    """The image that new members get; empty while it is not known."""
+    if fleet.image.id:
+        return fleet.image.id
+    if seen.members and fleet.image.update == "pin":
+        return seen.members[-1].image
+    return seen.newest or ""
+
+
+def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
+    """The fleet with the image that it follows as its image, so that members with another one differ."""
+    if fleet.image.update == "pin" or not seen.newest:
+        return fleet
+    return replace(fleet, image=replace(fleet.image, id=seen.newest))
+
+
+def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:
+    """The environment with fleets that follow their parameter or lookup. Raises UsageError."""
+    fleets = {at.key: fleet for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
+    rolled: dict[Address, Desired] = {}
+    for key in keys:
+        fleet = fleets.get(key)
+        if fleet is None:
+            have = ", ".join(sorted(fleets)) or "none"
+            raise UsageError(f"{environment.source} has no fleet {key}", f"its fleets: {have}")
+        if fleet.image.id:
+            raise UsageError(
+                f"fleet {key} is given its image by id, {fleet.image.id}",
+                "change the id in the spec, and apply that",
+            )
+        rolled[Address("fleet", key)] = replace(fleet, image=replace(fleet.image, update="roll"))
+    return replace(environment, resources={**environment.resources, **rolled})
+
+
+def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) -> FoundImage:
+    """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
+    if not image:
+        return FoundImage("")
+    is_new = not seen.members and not fleet.image.id
+    if is_new and not fleet.root_volume:
+        return FoundImage(image)
+    found = reader.call("ec2", "DescribeImages", ImageIds=[image])["Images"]
+    if not found:
+        raise Unfit(f"there is no image {image} in this region, or it is not shared with this account")
+    since = found[0].get("DeprecationTime", "")
+    is_past = bool(since) and since <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    return FoundImage(image, found[0].get("RootDeviceName"), since[:10] if is_past else None)
+
+
+def _of_parameter(reader: Reader, name: str) -> str:
+    try:
+        value: str = reader.call("ssm", "GetParameter", Name=name)["Parameter"]["Value"]
+    except AwsError as error:
+        if error.code != "ParameterNotFound":
+            raise
+        raise Unfit(f"there is no SSM parameter {name} in this region; check `image:`") from error
+    if not value.startswith("ami-"):
+        raise Unfit(f"SSM parameter {name} holds no image id; check `image:`")
+    return value
+
+
+def _of_lookup(reader: Reader, image: Image) -> str:
+    filters = {"name": image.name, "architecture": image.architecture, "state": "available"}
+    found = reader.call(
+        "ec2",
+        "DescribeImages",
+        Owners=[image.owner],
+        Filters=[{"Name": name, "Values": [value]} for name, value in filters.items() if value],
+    )["Images"]
+    if not found:
+        of = f" for {image.architecture}" if image.architecture else ""
+        raise Unfit(f"{image.owner} has no image named {image.name}{of}; check `image:`")
+    newest = max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"]))
+    identifier: str = newest["ImageId"]
+    return identifier

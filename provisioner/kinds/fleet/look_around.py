@@ -1,0 +1,125 @@
+"""What the account has of that which a launch needs: subnets, image, key pair, security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.images import FoundImage, Unfit, describe_image
+from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
+
+NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
+
+
+def look_around(
+    reader: Reader, fleet: Fleet, seen: SeenFleet, image: str, launching: bool, regrouping: bool
+) -> tuple[Surroundings, tuple[str, ...]]:
+    """What a launch of `image`, or a change of security groups, needs to know; and what is wrong with it."""
+    trouble: list[str] = []
+    subnets: tuple[Subnet, ...] = ()
+    found = FoundImage(image)
+    if launching:
+        subnets, found, _ = reader.together(
+            careful(lambda: _with_the_type(reader, fleet, _subnets(reader, fleet)), (), trouble),
+            careful(lambda: describe_image(reader, fleet, seen, image), found, trouble),
+            careful(lambda: _check_key(reader, fleet), None, trouble),
+        )
+    vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
+    groups = careful(lambda: _groups(reader, fleet, vpcs), {}, trouble)() if launching or regrouping else {}
+    around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
+    return around, tuple(sorted(trouble))
+
+
+def careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Callable[[], Any]:
+    """`read`, but that what AWS does not have is written into `trouble`, and the answer is `otherwise`."""
+
+    def attempt() -> Any:
+        try:
+            return read()
+        except Unfit as unfit:
+            trouble.append(str(unfit))
+        except AwsError as error:
+            if not any(word in error.code for word in NO_SUCH_THING):
+                raise
+            trouble.append(f"ec2 {error.operation}: {error.text} ({error.code})")
+        return otherwise
+
+    return attempt
+
+
+def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
+    where = fleet.where
+    params: dict[str, Any] = {}
+    if where.subnets:
+        found = reader.call("ec2", "DescribeSubnets", SubnetIds=list(where.subnets))["Subnets"]
+    else:
+        if where.tags:
+            params["Filters"] = [
+                {"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(where.tags.items())
+            ]
+        else:
+            params["Filters"] = [{"Name": "default-for-az", "Values": ["true"]}]
+            if where.zones:
+                params["Filters"].append({"Name": "availability-zone", "Values": list(where.zones)})
+        found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
+    subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
+    if not subnets and where.tags:
+        raise Unfit(f"no subnet has the tags {dict(where.tags)}; check `subnets:`")
+    missing = set(where.zones) - {subnet.zone for subnet in subnets}
+    if missing:
+        raise Unfit(
+            f"there is no default subnet in {', '.join(sorted(missing))}; check `availability_zones:`"
+        )
+    if not subnets:
+        raise Unfit("the region has no default VPC; name `subnets:`")
+    if len({subnet.vpc for subnet in subnets}) > 1:
+        raise Unfit("the subnets belong to several VPCs; security groups and members need one")
+    order = {subnet: index for index, subnet in enumerate(where.subnets)}
+    return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
+
+
+def _with_the_type(reader: Reader, fleet: Fleet, subnets: tuple[Subnet, ...]) -> tuple[Subnet, ...]:
+    """The subnets in zones that offer at least one of the fleet's types; not every zone has every type.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
+    """
+    offerings = reader.pages(
+        "ec2",
+        "DescribeInstanceTypeOfferings",
+        "InstanceTypeOfferings",
+        LocationType="availability-zone",
+        Filters=[{"Name": "instance-type", "Values": list(fleet.instance_types)}],
+    )
+    offered = {offering["Location"] for offering in offerings}
+    types = " or ".join(fleet.instance_types)
+    if not offered:
+        raise Unfit(f"the region has no instance type {types}; check `instance_type:`")
+    without = sorted({subnet.zone for subnet in subnets} - offered)
+    chosen = tuple(subnet for subnet in subnets if subnet.zone in offered)
+    if without and (fleet.where.subnets or fleet.where.zones or not chosen):
+        raise Unfit(f"{', '.join(without)} does not offer {types}; check `instance_type:` and where it runs")
+    return chosen
+
+
+def _check_key(reader: Reader, fleet: Fleet) -> None:
+    if fleet.key_name:
+        reader.call("ec2", "DescribeKeyPairs", KeyNames=[fleet.key_name])
+
+
+def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]:
+    if not fleet.security_groups:
+        return {}
+    filters = [{"Name": "vpc-id", "Values": sorted(vpcs)}]
+    found = list(reader.pages("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=filters))
+    ids = {group["GroupId"]: group["GroupId"] for group in found}
+    known = {group["GroupName"]: group["GroupId"] for group in found} | ids
+    unknown = [group for group in fleet.security_groups if group not in known]
+    if unknown:
+        raise Unfit(
+            f"there is no security group {', '.join(unknown)} in {', '.join(sorted(vpcs))}; "
+            "check `security_groups:`"
+        )
+    return {group: known[group] for group in fleet.security_groups}

@@ -1,0 +1,80 @@
+"""What is worth knowing of a fleet and no change."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from provisioner.kinds.fleet.desired import Fleet, Rung
+from provisioner.kinds.fleet.members import on_members
+from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.settings import How, differing, read_record
+from provisioner.kinds.instances import Instance
+from provisioner.model import Address, Note
+from provisioner.naming import LAUNCH_TAG
+
+
+def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[Note]:
+    """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
+    for text in (
+        *_unrecorded(staying),
+        *_left_alone(fleet, staying),
+        *_protected(fleet, seen.members),
+        *_choices(fleet, staying),
+        *_images(fleet, seen, staying),
+    ):
+        yield Note(address, text)
+
+
+def _unrecorded(staying: Sequence[Instance]) -> Iterator[str]:
+    unrecorded = [member.id for member in staying if not read_record(member)]
+    if unrecorded:
+        yield (
+            f"{', '.join(unrecorded)} without the tag {LAUNCH_TAG}: what EC2 does not show of a member (user "
+            "data, volumes, termination protection) is not compared; replace it to have that again"
+        )
+
+
+def _left_alone(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
+    """Settings that the fleet's `update:` changes on new members only."""
+    found: dict[str, list[str]] = {}
+    for name, settings in differing(fleet, staying, None).items():
+        for setting in settings:
+            found.setdefault(setting.path, []).append(name)
+    for path, members in found.items():
+        option = "on_user_data: ignore" if path == "user_data" else "on_restart: never"
+        yield f"{path} differs on {on_members(members)}, left alone by `update: {{{option}}}`"
+
+
+def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
+    protected = [member for member in members if member.id in fleet.protect]
+    for name, settings in differing(fleet, protected, How.REPLACE).items():
+        paths = ", ".join(setting.path for setting in settings)
+        yield f"{name} is in `protect`, so it is not replaced though {paths} differs"
+    missing = sorted(fleet.protect - {member.id for member in members})
+    if missing:
+        yield f"{', '.join(missing)} in `protect` is no member of this fleet"
+
+
+def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
+    if len(fleet.rungs) == 1:
+        return
+    numbers = Counter(Rung(each.type, each.market) for each in staying)
+    for number, rung in enumerate(fleet.rungs[1:], 2):
+        members = range(numbers[rung])
+        if members:
+            yield f"{on_members(members)} with {rung}, choice {number}, for want of capacity when launched"
+
+
+def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[str]:
+    if seen.surroundings.deprecated:
+        since = f"is deprecated since {seen.surroundings.deprecated}"
+        yield f"the image {seen.surroundings.image} {since}; choose a newer one in `image:`"
+    if fleet.image.id or fleet.image.update == "roll" or not seen.newest:
+        return
+    images = dict.fromkeys(member.image for member in staying)
+    refresh = f"`apply --refresh-image {fleet.key}` replaces the members"
+    if len(images) > 1:
+        yield f"members have {len(images)} images, {', '.join(images)}; {refresh}"
+    elif images and seen.newest not in images:
+        yield f"there is a newer image, {seen.newest}; the fleet stays with {next(iter(images))}. {refresh}"

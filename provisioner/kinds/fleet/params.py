@@ -1,0 +1,109 @@
+"""What RunInstances is asked for: a fleet's settings as the parameters of the call.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from provisioner.kinds.fleet.desired import SPOT, Fleet, Rung, Volume
+from provisioner.kinds.fleet.seen import Subnet, Surroundings
+from provisioner.kinds.fleet.settings import launch_record, write_record
+from provisioner.kinds.iam import tag_list
+from provisioner.model import Call
+from provisioner.naming import ASKED_TAG, LAUNCH_TAG
+
+MARKET = "InstanceMarketOptions"
+
+
+def run_instances(params: Mapping[str, Any], rung: Rung, count: int, name: str) -> Call:
+    """The call that launches up to `count` members, once for the token `name`.
+
+    The number asked for is written on each of them, so that whoever sees fewer knows that there are more.
+    """
+    tags = [
+        {**spec, "Tags": [*spec["Tags"], {"Key": ASKED_TAG, "Value": str(count)}]}
+        if spec["ResourceType"] == "instance"
+        else spec
+        for spec in params["TagSpecifications"]
+    ]
+    counted = {"InstanceType": rung.type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
+    bought = {key: value for key, value in params.items() if key != MARKET or rung.market == SPOT}
+    return Call("ec2", "RunInstances", {**bought, "TagSpecifications": tags, **counted})
+
+
+def launch_params(
+    fleet: Fleet, profile: str | None, surroundings: Surroundings, subnet: Subnet
+) -> dict[str, Any]:
+    """The parameters of RunInstances but for count, type and token; with the market of Spot rungs."""
+    tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet))}
+    named = tags if fleet.is_indexed else {**tags, "Name": fleet.name}
+    # The zone is said beside the subnet, because a token is zonal only where one of them is given openly.
+    placement = {"AvailabilityZone": subnet.zone, "Tenancy": fleet.tenancy}
+    optional: dict[str, Any] = {
+        "IamInstanceProfile": {"Name": profile} if profile else None,
+        "KeyName": fleet.key_name,
+        "UserData": fleet.user_data or None,
+        "EbsOptimized": fleet.ebs_optimized,
+        "BlockDeviceMappings": _block_devices(fleet, surroundings.root_device),
+        "DisableApiTermination": fleet.termination_protection or None,
+        MARKET: _spot(fleet) if fleet.market == SPOT else None,
+    }
+    return {
+        "ImageId": surroundings.image,
+        "Placement": placement,
+        "Monitoring": {"Enabled": fleet.monitoring},
+        "InstanceInitiatedShutdownBehavior": fleet.shutdown_behavior,
+        "MetadataOptions": {
+            "HttpTokens": fleet.http_tokens,
+            "HttpEndpoint": fleet.http_endpoint,
+            "HttpPutResponseHopLimit": fleet.hop_limit,
+            "InstanceMetadataTags": fleet.instance_tags,
+        },
+        "TagSpecifications": [
+            {"ResourceType": "instance", "Tags": tag_list(named)},
+            {"ResourceType": "volume", "Tags": tag_list({**fleet.tags})},
+        ],
+        **_network(fleet, surroundings, subnet),
+        **{name: value for name, value in optional.items() if value is not None},
+    }
+
+
+def _network(fleet: Fleet, surroundings: Surroundings, subnet: Subnet) -> dict[str, Any]:
+    groups = [surroundings.groups[group] for group in fleet.security_groups]
+    if fleet.associate_public_ip is None:
+        return {"SubnetId": subnet.id, **({"SecurityGroupIds": groups} if groups else {})}
+    interface: dict[str, Any] = {
+        "DeviceIndex": 0,
+        "SubnetId": subnet.id,
+        "AssociatePublicIpAddress": fleet.associate_public_ip,
+    }
+    return {"NetworkInterfaces": [interface | ({"Groups": groups} if groups else {})]}
+
+
+def _block_devices(fleet: Fleet, root_device: str | None) -> list[dict[str, Any]] | None:
+    root = [(root_device, fleet.root_volume)] if fleet.root_volume and root_device else []
+    volumes = [*root, *((volume.device, volume) for volume in fleet.volumes)]
+    return [{"DeviceName": device, "Ebs": _ebs(volume)} for device, volume in volumes] or None
+
+
+def _ebs(volume: Volume) -> dict[str, Any]:
+    said = {
+        "VolumeSize": volume.size_gb,
+        "VolumeType": volume.type,
+        "Iops": volume.iops,
+        "Throughput": volume.throughput,
+        "Encrypted": volume.encrypted,
+        "KmsKeyId": volume.kms_key_id,
+        "DeleteOnTermination": volume.delete_on_termination,
+    }
+    return {name: value for name, value in said.items() if value is not None}
+
+
+def _spot(fleet: Fleet) -> dict[str, Any]:
+    """A one-time request, ended by what it got: a reclaimed member is terminated, and apply replaces it."""
+    options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
+    price = {"MaxPrice": fleet.max_price} if fleet.max_price else {}
+    return {"MarketType": "spot", "SpotOptions": {**options, **price}}

@@ -1,0 +1,165 @@
+"""Changes that take members down for a while: stopping, starting, restarting and replacing them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from typing import Any
+
+from provisioner.kinds.base import World
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.members import crowded, leaving_order, on_members, roomy, victims
+from provisioner.kinds.fleet.replacing import Replace
+from provisioner.kinds.fleet.restarting import Restart, power_steps
+from provisioner.kinds.fleet.rollout import Crew, foreseen, foreseen_restart
+from provisioner.kinds.fleet.scale_out import Launchpad
+from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.settings import How, Setting, differing, shown
+from provisioner.kinds.instances import Instance
+from provisioner.model import Action, Address, Change, FieldChange
+
+# What a fleet's changes are counted in.
+UNIT = "instance"
+
+
+def to_replace(fleet: Fleet, seen: SeenFleet) -> tuple[Instance, ...]:
+    """The members that only a replacement gives what the spec asks for, in the order in which they go."""
+    wrong = set(differing(fleet, seen.members, How.REPLACE)) - fleet.protect
+    if fleet.rebalance:
+        surplus = victims(seen.members, len(seen.members) - fleet.count, fleet, seen.unhealthy)
+        going = wrong | {each.id for each in surplus}
+        staying = [each for each in seen.members if each.id not in going]
+        wrong |= {each.id for each in crowded(staying, seen.surroundings.subnets, fleet)}
+    chosen = [each for each in seen.members if each.id in wrong]
+    return leaving_order(chosen, len(chosen), seen.members, fleet, seen.unhealthy)
+
+
+def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The members that a stop and a start gives what the spec asks for."""
+    wrong = differing(fleet, members, How.RESTART)
+    return tuple(each for each in members if each.id in wrong)
+
+
+def power_change(
+    address: Address, fleet: Fleet, members: Sequence[Instance], world: World
+) -> Iterator[Change]:
+    """The change that starts the members that do not run, or stops those that do."""
+    wrong = [each for each in members if each.is_stopped != (fleet.power == "stopped")]
+    if wrong:
+        states = sorted({each.state for each in wrong})
+        reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
+        steps = power_steps(wrong, fleet.power, world.environment.name)
+        yield Change(
+            address,
+            Action.UPDATE,
+            reason,
+            (FieldChange("power", ", ".join(states), fleet.power),),
+            tuple(each.id for each in wrong),
+            len(wrong),
+            steps,
+            needs=frozenset({address}),
+            unit=UNIT,
+        )
+
+
+def restart_change(
+    address: Address,
+    fleet: Fleet,
+    seen: SeenFleet,
+    wrong: Sequence[Instance],
+    replaced: Sequence[Instance],
+    world: World,
+) -> Iterator[Change]:
+    """The change that restarts members to change them; `replaced` are about to be replaced."""
+    if not wrong:
+        return
+    differences = differing(fleet, wrong, How.RESTART)
+    paths = {name: tuple(setting.path for setting in settings) for name, settings in differences.items()}
+    most = len(wrong) if fleet.power == "stopped" else fleet.update.max_unavailable
+    others = {each.id for each in seen.members if each.id not in paths}
+    healthy = _healthy(fleet, seen) | others | _launched_before(fleet, seen)
+    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most)
+    going = frozenset(each.id for each in replaced)
+    step = Restart(fleet, world.environment.name, seen.members, paths, seen.unhealthy, going, rollout)
+    ids = tuple(paths)
+    yield Change(
+        address,
+        Action.UPDATE,
+        _reason(fleet, wrong, How.RESTART),
+        tuple(_fields(fleet, wrong, How.RESTART)),
+        ids,
+        len(ids),
+        (step,),
+        needs=frozenset({address}),
+        unit=UNIT,
+        rollout=rollout,
+    )
+
+
+def replace_change(
+    address: Address, fleet: Fleet, seen: SeenFleet, going: Sequence[Instance], surplus: int, pad: Launchpad
+) -> Change:
+    """The change that replaces members, and terminates those that are too many on the way."""
+    ids = tuple(each.id for each in going)
+    staying = tuple(each.id for each in seen.members if each.id not in ids)
+    staying += tuple(_launched_before(fleet, seen))
+    crew = Crew(fleet.count, fleet.update, ids, staying, _healthy(fleet, seen) | set(staying))
+    reason = _reason(fleet, going, How.REPLACE)
+    if not reason:
+        reason = f"members are spread unevenly; {on_members(going)} moved"
+        # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
+        subnets = roomy(seen.members, pad.surroundings.subnets, fleet)
+        pad = replace(pad, surroundings=replace(pad.surroundings, subnets=subnets))
+    if surplus > 0:
+        reason += f"; {surplus} of them without a successor"
+    step = Replace(pad, seen.members, seen.unhealthy, crew)
+    return Change(
+        address,
+        Action.REPLACE,
+        reason,
+        tuple(_fields(fleet, going, How.REPLACE)),
+        ids,
+        len(ids),
+        (step,),
+        needs=frozenset({address}),
+        unit=UNIT,
+        rollout=foreseen(crew),
+    )
+
+
+def _launched_before(fleet: Fleet, seen: SeenFleet) -> frozenset[str]:
+    """What stands for the members that are missing, and are launched before anything else is done."""
+    return frozenset(f"missing {number}" for number in range(fleet.count - len(seen.members)))
+
+
+def _healthy(fleet: Fleet, seen: SeenFleet) -> frozenset[str]:
+    health = Health(fleet, seen.unhealthy)
+    health.begin_with(seen.members)
+    return health.healthy(seen.members)
+
+
+def _settings(fleet: Fleet, wrong: Sequence[Instance], how: How) -> list[tuple[Setting, list[Instance]]]:
+    """The settings that differ, each with the members on which it does."""
+    found: dict[str, tuple[Setting, list[Instance]]] = {}
+    differences = differing(fleet, wrong, how)
+    for member in wrong:
+        for setting in differences.get(member.id, ()):
+            found.setdefault(setting.path, (setting, []))[1].append(member)
+    return list(found.values())
+
+
+def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
+    settings = _settings(fleet, wrong, how)
+    whys = "; ".join(dict.fromkeys(setting.why for setting, _ in settings))
+    paths = ", ".join(setting.path for setting, _ in settings)
+    differ = "differs" if len(settings) == 1 else "differ"
+    return f"{paths} {differ} on {on_members(wrong)}: {whys}" if settings else ""
+
+
+def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
+    for setting, members in _settings(fleet, wrong, how):
+        befores = {repr(value): value for value in (shown(setting.actual(each)) for each in members)}
+        before: Any = tuple(befores.values())
+        before = before[0] if len(before) == 1 else before
+        yield FieldChange(setting.path, before, shown(setting.wanted(fleet)))

@@ -1,0 +1,144 @@
+"""Replacing members wave by wave."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from provisioner.errors import ChangedMeanwhile, ProvisionerError, WaitError
+from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.members import spread
+from provisioner.kinds.fleet.rollout import Await, Crew, Launch, Terminate, moves, next_move
+from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
+from provisioner.kinds.fleet.seen import scope_of
+from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, Hands, Until, Wait
+
+
+@dataclass(frozen=True)
+class Replace:
+    """Replace members, which go in the crew's order, and end with as many members as the fleet wants.
+
+    `members` are all that there were when it was planned, `unhealthy` those of them that were not healthy;
+    `crew` is what a plan sees of them.
+    """
+
+    pad: Launchpad
+    members: tuple[Instance, ...]
+    unhealthy: frozenset[str]
+    crew: Crew
+
+    @property
+    def going(self) -> tuple[str, ...]:
+        """The members to be replaced."""
+        return self.crew.going
+
+    def calls(self) -> Iterable[CallCount]:
+        counted: list[CallCount] = []
+        staying = [each for each in self.members if each.id not in self.going]
+        for move, _ in moves(self.crew):
+            match move:
+                case Launch(count):
+                    counted += ScaleOut(self.pad, count, tuple(staying), (), count).calls()
+                    shares = spread(count, self.pad.surroundings.subnets, staying)
+                    staying += [
+                        replace(self.members[0], id="", subnet=subnet.id)
+                        for subnet, share in shares.items()
+                        for _ in range(share)
+                    ]
+                case Terminate(ids):
+                    counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MOST_IDS))]
+                case Await():
+                    pass
+        return counted
+
+    def run(self, hands: Hands) -> None:
+        _Replacement(self, hands).run()
+
+
+@dataclass
+class _Replacement:
+    """A replacement under way."""
+
+    plan: Replace
+    hands: Hands
+    shown: Mapping[str, Instance] = field(default_factory=dict)
+    gone: set[str] = field(default_factory=set)
+    launched: int = 0
+
+    def __post_init__(self) -> None:
+        self.health = Health(self.plan.pad.fleet, self.plan.unhealthy)
+
+    def run(self) -> None:
+        self.health.begin_with(self.plan.members)
+        self.shown = self._look()
+        while move := next_move(self._crew()):
+            self.hands.tell(f"{len(self.gone)} of {len(self.plan.going)} replaced")
+            try:
+                self._make(move)
+            except WaitError as error:
+                self._not_healthy(move, error)
+        self._wait(tuple(self.gone), Until.TERMINATED)
+
+    def _make(self, move: Launch | Terminate | Await) -> None:
+        match move:
+            case Await(ids):
+                self.shown = self.health.wait_for(ids, self._scopes(), self.hands)
+            case Launch(count):
+                live = tuple(self._live())
+                ended = tuple(each for each in self.shown.values() if each.id not in {one.id for one in live})
+                pad = self.plan.pad
+                wave = ScaleOut(pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
+                self._count(count)
+                _, shown = wave.launch(self.hands)
+                self.shown = shown or self._look()
+            case Terminate(ids):
+                for part in chunks(ids, MOST_IDS):
+                    self.hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+                self.gone |= set(ids)
+                self.shown = self._wait(ids, Until.LEAVING)
+
+    def _crew(self) -> Crew:
+        live = self._live()
+        ids = {each.id for each in live}
+        ours = {each.id for each in (*self.plan.members, *self.plan.pad.answered(self.hands))}
+        strangers = sorted(ids - ours)
+        if strangers:
+            raise ChangedMeanwhile(f"somebody else has launched {', '.join(strangers)} into this fleet")
+        going = tuple(each for each in self.plan.going if each in ids)
+        staying = tuple(each.id for each in live if each.id not in going)
+        fleet = self.plan.pad.fleet
+        return Crew(fleet.count, fleet.update, going, staying, self.health.healthy(live))
+
+    def _live(self) -> list[Instance]:
+        return [each for each in self.shown.values() if self.plan.pad.is_member(each)]
+
+    def _count(self, launched: int) -> None:
+        """Members that end as soon as they run are not launched over and over."""
+        self.launched += launched
+        if self.launched > 2 * (len(self.plan.going) + self.plan.pad.fleet.count):
+            raise ProvisionerError(
+                f"paused after {len(self.gone)} of {len(self.plan.going)}: new members end once they run",
+                "look at why they do, with `status` and in their logs; applying again goes on from here",
+            )
+
+    def _not_healthy(self, move: Launch | Terminate | Await, error: WaitError) -> None:
+        update = self.plan.pad.fleet.update
+        if update.pause_on_failure or not isinstance(move, Await):
+            left = [each.id for each in self._live() if each.id in self.plan.going]
+            raise ProvisionerError(
+                f"paused after {len(self.gone)} of {len(self.plan.going)}: {error.message}",
+                f"{len(left)} old members go on as they are; look at the new ones, then correct the spec, or "
+                "apply again to wait for them once more",
+            ) from error
+        self.shown = self._look()
+        self.health.give_up(each.id for each in self._live() if each.id not in self.plan.going)
+
+    def _look(self) -> Mapping[str, Instance]:
+        return self._wait((), Until.SHOWN)
+
+    def _wait(self, ids: tuple[str, ...], until: Until) -> Mapping[str, Instance]:
+        return self.hands.wait(Wait(ids, until, self._scopes()))
+
+    def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
+        return (scope_of(self.plan.pad.environment),)

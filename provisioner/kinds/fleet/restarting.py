@@ -1,0 +1,193 @@
+"""Restarting members wave by wave, to change what changes on stopped instances only.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.rollout import may_be_taken
+from provisioner.kinds.fleet.seen import scope_of
+from provisioner.kinds.fleet.settings import How, differing, launch_record, read_record, write_record
+from provisioner.kinds.iam import tag_list
+from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, Hands, Rollout, Step, Until, Wait
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+from provisioner.retry import CAPACITY_CODES
+
+
+@dataclass(frozen=True)
+class Restart:
+    """Stop members, change them and start them again.
+
+    `paths` are the settings to change, by member, in the order in which they are taken; `members` all that
+    there were when it was planned, `replaced` those that are about to be replaced, and so not waited for.
+    """
+
+    fleet: Fleet
+    environment: str
+    members: tuple[Instance, ...]
+    paths: Mapping[str, tuple[str, ...]]
+    unhealthy: frozenset[str]
+    replaced: frozenset[str]
+    foreseen: Rollout
+
+    def calls(self) -> Iterable[CallCount]:
+        running = {each.id for each in self.members if not each.is_stopped}
+        stops = sum(any(each in running for each in wave) for wave in self.foreseen.waves)
+        starts = len(self.foreseen.waves) if self.fleet.power == "running" else 0
+        counts = {
+            "StopInstances": stops,
+            "ModifyInstanceAttribute": sum(map(len, self.paths.values())),
+            "CreateTags": sum("user_data" in paths for paths in self.paths.values()),
+            "StartInstances": starts,
+        }
+        return tuple(CallCount("ec2", name, count) for name, count in counts.items() if count)
+
+    def run(self, hands: Hands) -> None:
+        _Restarting(self, hands).run()
+
+
+@dataclass
+class _Restarting:
+    """A restart under way."""
+
+    plan: Restart
+    hands: Hands
+    shown: Mapping[str, Instance] = field(default_factory=dict)
+
+    def run(self) -> None:
+        fleet = self.plan.fleet
+        health = Health(fleet, self.plan.unhealthy)
+        health.begin_with(self.plan.members)
+        self.shown = self._wait((), Until.SHOWN)
+        left = [each for each in self.plan.paths if self._is_live(each)]
+        while left:
+            done = len(self.plan.paths) - len(left)
+            self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
+            live = [each for each in self.shown.values() if self._is_member(each)]
+            healthy = health.healthy(live)
+            # Those that were started just before, by this run or by one that was killed.
+            waited_for = {each.id for each in live} - self.plan.replaced - set(left)
+            starting = tuple(sorted(waited_for - healthy))
+            most = len(left) if fleet.power == "stopped" else fleet.update.max_unavailable
+            wave = () if starting else may_be_taken(left, healthy, fleet.count, most)
+            if wave:
+                health.no_more(wave)
+                self._change(wave)
+                left = [each for each in left if each not in wave]
+            elif not starting:
+                raise _nothing_may_go(fleet, len(live))
+            try:
+                self.shown = health.wait_for(wave or starting, self._scopes(), self.hands, self._is_changed)
+            except WaitError as error:
+                if fleet.update.pause_on_failure:
+                    raise _paused(done, len(self.plan.paths), error) from error
+                health.give_up(wave or starting)
+                self.shown = self._wait((), Until.SHOWN)
+
+    def _change(self, wave: Sequence[str]) -> None:
+        states = {each: self.shown[each].state for each in wave}
+        self._wait(tuple(each for each in wave if states[each] == "pending"), Until.RUNNING)
+        running = [each for each in wave if states[each] in ("pending", "running")]
+        for part in chunks(running, MOST_IDS):
+            self.hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+        if any(states[each] != "stopped" for each in wave):
+            self._wait(tuple(wave), Until.STOPPED)
+        self.hands.together(
+            _modify(each, path, self.plan.fleet, self.plan.fleet.instance_types[0])
+            for each in wave
+            for path in self.plan.paths[each]
+        )
+        self.hands.together(self._record(wave))
+        if self.plan.fleet.power == "running":
+            self._start(wave)
+
+    def _record(self, wave: Sequence[str]) -> Iterable[Step]:
+        """Write down what DescribeInstances does not show, once it was changed."""
+        digest = launch_record(self.plan.fleet)["user_data"]
+        for each in wave:
+            if "user_data" in self.plan.paths[each]:
+                record = write_record({**read_record(self.shown[each]), "user_data": digest})
+                yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
+
+    def _start(self, wave: Sequence[str]) -> None:
+        """Start members; where there is no room for the type they were given, with the next one."""
+        resized = [each for each in wave if "instance_type" in self.plan.paths[each]]
+        for other in (*self.plan.fleet.instance_types[1:], None):
+            try:
+                for part in chunks(wave, MOST_IDS):
+                    self.hands.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
+                return
+            except AwsError as error:
+                if error.code not in CAPACITY_CODES or other is None or not resized:
+                    if error.code in CAPACITY_CODES:
+                        error.hint = (
+                            f"{', '.join(wave)} changed, but stopped; apply again later to have them "
+                            "started, or give `instance_type` more choices"
+                        )
+                    raise
+            self.hands.together(_modify(each, "instance_type", self.plan.fleet, other) for each in resized)
+
+    def _is_changed(self, instance: Instance) -> bool:
+        """Whether EC2 shows what was changed; the next plan would change it again otherwise."""
+        changed = instance.id in self.plan.paths
+        return not changed or not differing(self.plan.fleet, (instance,), How.RESTART)
+
+    def _is_member(self, instance: Instance) -> bool:
+        is_tagged = instance.tag(ENVIRONMENT_TAG) == self.plan.environment
+        return is_tagged and instance.tag(FLEET_TAG) == self.plan.fleet.key and instance.is_live
+
+    def _is_live(self, name: str) -> bool:
+        return name in self.shown and self.shown[name].is_live
+
+    def _wait(self, ids: tuple[str, ...], until: Until) -> Mapping[str, Instance]:
+        if not ids and until is not Until.SHOWN:
+            return self.shown
+        return self.hands.wait(Wait(ids, until, self._scopes()))
+
+    def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
+        return (scope_of(self.plan.environment),)
+
+
+def _modify(instance: str, path: str, fleet: Fleet, instance_type: str) -> Step:
+    attributes: dict[str, dict[str, Any]] = {
+        "instance_type": {"InstanceType": {"Value": instance_type}},
+        "ebs_optimized": {"EbsOptimized": {"Value": fleet.ebs_optimized}},
+        "user_data": {"UserData": {"Value": fleet.user_data}},
+    }
+    return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": instance, **attributes[path]})
+
+
+def power_steps(members: Sequence[Instance], power: str, environment: str) -> tuple[Step, ...]:
+    """The steps that stop members or start them, all at once, and wait until they are so."""
+    scopes = (scope_of(environment),)
+    ids = tuple(member.id for member in members)
+    before, wrong = (Until.RUNNING, "pending") if power == "stopped" else (Until.STOPPED, "stopping")
+    operation = "StopInstances" if power == "stopped" else "StartInstances"
+    unsettled = tuple(member.id for member in members if member.state == wrong)
+    return (
+        *([Wait(unsettled, before, scopes)] if unsettled else ()),
+        *(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS)),
+        Wait(ids, Until.STOPPED if power == "stopped" else Until.STARTED, scopes),
+    )
+
+
+def _paused(done: int, total: int, error: WaitError) -> ProvisionerError:
+    return ProvisionerError(
+        f"paused after {done} of {total}: {error.message}",
+        "the other members go on as they are; look at these, then correct the spec, or apply again to go on",
+    )
+
+
+def _nothing_may_go(fleet: Fleet, there: int) -> ProvisionerError:
+    return ProvisionerError(
+        f"{there} of {fleet.count} members there; at most {fleet.update.max_unavailable} may be unavailable",
+        "apply again, which launches those that are missing first",
+    )

@@ -1,0 +1,150 @@
+"""How a fleet is changed member by member: what comes next, given what there is. All of it pure.
+
+Whoever carries out a rollout asks for the next move, makes it, looks, and asks again; so one that was
+interrupted goes on where it was, and the plan shows the moves that are made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from dataclasses import dataclass
+
+from provisioner.kinds.fleet.desired import Update
+from provisioner.model import Rollout
+
+RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Crew:
+    """The live members of a fleet in the middle of a replacement, by id.
+
+    `count` is how many there should be; `going` those to be replaced, in the order in which they go,
+    `staying` the others; `healthy` those of both that are.
+    """
+
+    count: int
+    update: Update
+    going: tuple[str, ...]
+    staying: tuple[str, ...]
+    healthy: frozenset[str]
+
+    @property
+    def size(self) -> int:
+        return len(self.going) + len(self.staying)
+
+
+@dataclass(frozen=True)
+class Launch:
+    """Launch so many members."""
+
+    count: int
+
+
+@dataclass(frozen=True)
+class Terminate:
+    """Terminate these members."""
+
+    ids: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Await:
+    """Wait until these members are healthy."""
+
+    ids: tuple[str, ...]
+
+
+Move = Launch | Terminate | Await
+
+
+def next_move(crew: Crew) -> Move | None:
+    """What to do next; None: all that has to go is gone.
+
+    No move makes more than `max_unavailable` members unavailable, those included that are so already. A
+    member that is not healthy goes first, since that costs nothing.
+    """
+    waiting = tuple(each for each in crew.staying if each not in crew.healthy)
+    if waiting:
+        return Await(waiting)
+    surplus = max(crew.size - crew.count, 0)
+    missing = max(crew.count - crew.size, 0)
+    if not crew.going:
+        return Launch(missing) if missing else None
+    if crew.update.order == "launch_first":
+        if surplus:
+            return Terminate(_worst_first(crew.going, crew.healthy)[:surplus])
+        return Launch(missing + min(crew.update.max_unavailable, len(crew.going)))
+    if missing:
+        return Launch(missing)
+    taken = may_be_taken(crew.going, crew.healthy, crew.count, crew.update.max_unavailable)
+    return Terminate(taken) if taken else Await(crew.going)
+
+
+def may_be_taken(
+    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
+) -> tuple[str, ...]:
+    """The candidates that may become unavailable now: those that are already, and as many more as allowed.
+
+    `healthy` are all members that are healthy, of `count` that there should be.
+    """
+    allowed = max(max_unavailable - (count - len(healthy)), 0)
+    ordered = _worst_first(candidates, healthy)
+    free = sum(each not in healthy for each in ordered)
+    return ordered[: min(free + allowed, max_unavailable)] if free + allowed else ()
+
+
+def _worst_first(ids: Sequence[str], healthy: Collection[str]) -> tuple[str, ...]:
+    return tuple(sorted(ids, key=lambda each: each in healthy))
+
+
+def moves(crew: Crew) -> Iterator[tuple[Move, Crew]]:
+    """All moves of a replacement if nothing goes wrong, each with the crew after it."""
+    launched = 0
+    while move := next_move(crew):
+        match move:
+            case Launch(count):
+                new = tuple(f"new {number}" for number in range(launched, launched + count))
+                launched += count
+                crew = _changed(crew, crew.staying + new, crew.going, crew.healthy)
+            case Await(ids):
+                crew = _changed(crew, crew.staying, crew.going, crew.healthy | set(ids))
+            case Terminate(ids):
+                going = tuple(each for each in crew.going if each not in ids)
+                crew = _changed(crew, crew.staying, going, crew.healthy - set(ids))
+        yield move, crew
+
+
+def foreseen(crew: Crew) -> Rollout:
+    """The whole replacement, if nothing goes wrong."""
+    done = list(moves(crew))
+    waves = tuple(move.ids for move, _ in done if isinstance(move, Terminate))
+    least = min(len(each.healthy) for each in (crew, *(after for _, after in done)))
+    return Rollout(crew.update.order, waves, least, crew.count)
+
+
+def _changed(crew: Crew, staying: tuple[str, ...], going: tuple[str, ...], healthy: frozenset[str]) -> Crew:
+    return Crew(crew.count, crew.update, going, staying, healthy)
+
+
+def foreseen_restart(
+    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
+) -> Rollout:
+    """Restarting all candidates wave by wave, if nothing goes wrong."""
+    waves = tuple(_restart_waves(candidates, healthy, count, max_unavailable))
+    now = set(healthy)
+    least = len(now)
+    for wave in waves:
+        least = min(least, len(now - set(wave)))
+        now |= set(wave)
+    return Rollout(RESTART, waves, least, count)
+
+
+def _restart_waves(
+    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
+) -> Iterator[tuple[str, ...]]:
+    left, now = list(candidates), set(healthy)
+    while wave := may_be_taken(left, now, count, max_unavailable):
+        yield wave
+        now |= set(wave)
+        left = [each for each in left if each not in wave]

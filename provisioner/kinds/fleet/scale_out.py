@@ -1,0 +1,245 @@
+"""Launching members: over the zones evenly, of the first type that there is capacity for."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.kinds.fleet.desired import Fleet, Rung
+from provisioner.kinds.fleet.launch import Launch, Slot, next_number
+from provisioner.kinds.fleet.members import indexes, spread
+from provisioner.kinds.fleet.params import launch_params
+from provisioner.kinds.fleet.seen import Subnet, Surroundings, answered_launches, is_of, scope_of
+from provisioner.kinds.iam import tag_list
+from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, Hands, Until, Wait
+from provisioner.naming import FLEET_TAG, INDEX_TAG
+from provisioner.retry import CAPACITY_CODES, QUOTA_CODES
+
+# One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
+# break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+MOST_AT_ONCE = 500
+
+
+@dataclass(frozen=True)
+class Launchpad:
+    """All that the launches of a fleet have in common.
+
+    `profile` is the profile's name; `epoch` its id, empty without one, and None while it does not exist yet:
+    then this run creates it.
+    """
+
+    fleet: Fleet
+    environment: str
+    profile: str | None
+    epoch: str | None
+    surroundings: Surroundings
+
+    def slot(self, subnet: Subnet) -> Slot:
+        """Where the launches in a subnet are numbered."""
+        return Slot(self.environment, self.fleet.key, subnet.zone, subnet.id)
+
+    def answered(self, hands: Hands) -> list[Instance]:
+        """The members that this run was told of by its launches."""
+        launched = answered_launches(hands.answers("RunInstances"))
+        return [each for instances in launched.values() for each in instances if self.is_member(each)]
+
+    def is_member(self, instance: Instance) -> bool:
+        """Whether an instance is a live member of the fleet."""
+        is_tagged = is_of(instance, self.environment) and instance.tag(FLEET_TAG) == self.fleet.key
+        return is_tagged and instance.is_live
+
+    def wait_for(
+        self, instances: Iterable[Instance], hands: Hands, until: Until = Until.RUNNING
+    ) -> Mapping[str, Instance]:
+        """Wait for members; all of the environment's instances that are shown then, by id."""
+        ids = tuple(each.id for each in instances)
+        return hands.wait(Wait(ids, until, (scope_of(self.environment),))) if ids else {}
+
+
+@dataclass
+class _Attempt:
+    """One launch of several that are sent side by side, and what came of it."""
+
+    subnet: Subnet
+    launch: Launch
+    number: int = 0
+    got: list[Instance] = field(default_factory=list)
+    shortage: AwsError | None = None
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", "RunInstances", 1),)
+
+    def run(self, hands: Hands) -> None:
+        self.number = self.launch.number
+        try:
+            self.number, self.got = self.launch.send(hands)
+        except AwsError as error:
+            if error.code in QUOTA_CODES:
+                error.hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
+            if error.code not in CAPACITY_CODES:
+                raise
+            self.shortage = error
+
+    @property
+    def is_full(self) -> bool:
+        return len(self.got) < self.launch.count
+
+
+@dataclass(frozen=True)
+class ScaleOut:
+    """Launch `count` members, give them their names, and wait until they run.
+
+    Each rung is tried in all subnets before the next: a subnet that has no room for all of its share keeps
+    what it got, and the others take the rest. `members` and `gone` are what EC2 shows of the fleet,
+    `expected` how many members there may be when all is done; `leaving` are members that are to go, and so do
+    not count for the spread.
+    """
+
+    pad: Launchpad
+    count: int
+    members: tuple[Instance, ...]
+    gone: tuple[Instance, ...]
+    expected: int
+    leaving: frozenset[str] = frozenset()
+
+    @property
+    def staying(self) -> tuple[Instance, ...]:
+        """The members that new ones are spread around."""
+        return tuple(each for each in self.members if each.id not in self.leaving)
+
+    def calls(self) -> Iterable[CallCount]:
+        shares = spread(self.count, self.pad.surroundings.subnets, self.staying)
+        launches = sum(-(-share // MOST_AT_ONCE) for share in shares.values())
+        named = CallCount("ec2", "CreateTags", self.count)
+        stops = CallCount("ec2", "StopInstances", -(-self.count // MOST_IDS))
+        return (
+            CallCount("ec2", "RunInstances", launches),
+            *([named] if self.pad.fleet.is_indexed else ()),
+            *([stops] if self.pad.fleet.power == "stopped" else ()),
+        )
+
+    def run(self, hands: Hands) -> None:
+        self.launch(hands)
+
+    def launch(self, hands: Hands) -> tuple[list[Instance], Mapping[str, Instance]]:
+        """Do it: the new members as launched, and all of the environment's instances as shown at the end."""
+        pad = self.pad
+        members = {member.id for member in self.members}
+        known = members | {member.id for member in self.gone}
+        # What this run has launched before is among the members, though maybe not shown yet. Were the next
+        # launch shown first, whoever looks then would launch these again.
+        pad.wait_for([each for each in pad.answered(hands) if each.id in members], hands, Until.SHOWN)
+        try:
+            self._launch_all(hands)
+        finally:
+            new = [each for each in pad.answered(hands) if each.id not in known]
+            names = self._name(new, hands)
+        shown = self._wait_for_all(new, names, hands)
+        self._look_for_others(shown, members | {each.id for each in new})
+        if new and pad.fleet.power == "stopped":
+            for part in chunks([each.id for each in new], MOST_IDS):
+                hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+            shown = pad.wait_for(new, hands, Until.STOPPED)
+        return new, shown
+
+    def _launch_all(self, hands: Hands) -> None:
+        pad = self.pad
+        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, hands)
+        visible = (*self.members, *self.gone)
+        subnets = pad.surroundings.subnets
+        numbers = {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
+        present = list(self.staying)
+        missing = self.count
+        shortage: AwsError | None = None
+        for rung in pad.fleet.rungs:
+            with_room = list(subnets)
+            while missing and with_room:
+                shares = spread(missing, with_room, present)
+                attempts = [
+                    _Attempt(subnet, self._one_launch(subnet, numbers[subnet], share, rung, epoch))
+                    for subnet, share in shares.items()
+                ]
+                for portion in self._portions(attempts, first=missing == self.count):
+                    hands.together(portion)
+                got = [member for attempt in attempts for member in attempt.got]
+                shortage = next((each.shortage for each in attempts if each.shortage), shortage)
+                numbers |= {attempt.subnet: attempt.number for attempt in attempts}
+                full = {attempt.subnet for attempt in attempts if attempt.is_full}
+                with_room = [subnet for subnet in with_room if subnet not in full]
+                missing -= len(got)
+                present += got
+                if got and missing:
+                    # Were a later launch shown before this one, this one's members would be launched again.
+                    pad.wait_for(got, hands, Until.SHOWN)
+        if missing:
+            raise _no_room(pad, self.count, missing, shortage)
+
+    def _portions(self, attempts: list[_Attempt], first: bool) -> Iterator[list[_Attempt]]:
+        """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
+        if first and self.pad.profile and self.pad.epoch is None:
+            yield attempts[:1]
+            attempts = attempts[1:]
+        if attempts:
+            yield attempts
+
+    def _one_launch(self, subnet: Subnet, number: int, share: int, rung: Rung, epoch: str) -> Launch:
+        pad = self.pad
+        params = launch_params(pad.fleet, pad.profile, pad.surroundings, subnet)
+        return Launch(pad.slot(subnet), number, min(share, MOST_AT_ONCE), rung, epoch, params)
+
+    def _name(self, new: Sequence[Instance], hands: Hands) -> dict[str, str]:
+        """Give new members their numbers where names have one: the names by id."""
+        if not new or not self.pad.fleet.is_indexed:
+            return {}
+        # Members that are there may be getting their own numbers at this very moment.
+        numbers = indexes(new, beside=self.members)
+        hands.together(name_call(self.pad.fleet, each.id, numbers[each.id]) for each in new)
+        return {each.id: self.pad.fleet.member_name(numbers[each.id]) for each in new}
+
+    def _wait_for_all(
+        self, new: Sequence[Instance], names: Mapping[str, str], hands: Hands
+    ) -> Mapping[str, Instance]:
+        def is_named(instance: Instance) -> bool:
+            return instance.tag("Name") == names[instance.id]
+
+        ids = tuple(each.id for each in new)
+        check = is_named if names else None
+        wait = Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=check)
+        return hands.wait(wait) if ids else {}
+
+    def _look_for_others(self, shown: Mapping[str, Instance], expected: Collection[str]) -> None:
+        live = {each.id for each in shown.values() if self.pad.is_member(each)}
+        others = sorted(live - set(expected))
+        if others and len(live) > self.expected:
+            raise ChangedMeanwhile(f"somebody else has launched {', '.join(others)} into this fleet")
+
+
+def name_call(fleet: Fleet, instance: str, index: int) -> Call:
+    """The call that gives a member its number and its name."""
+    tags = {"Name": fleet.member_name(index), INDEX_TAG: str(index)}
+    return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list(tags)})
+
+
+def _no_room(pad: Launchpad, count: int, missing: int, shortage: AwsError | None) -> AwsError:
+    zones = ", ".join(sorted({subnet.zone for subnet in pad.surroundings.subnets}))
+    rungs = ", then ".join(str(rung) for rung in pad.fleet.rungs)
+    kept = f"; the {count - missing} launched are kept" if missing < count else ""
+    return AwsError(
+        "ec2",
+        "RunInstances",
+        shortage.code if shortage else "InsufficientInstanceCapacity",
+        f"no room for {missing} of {count} members, tried {rungs} in {zones}{kept}"
+        + (f". EC2 said: {shortage.text}" if shortage else ""),
+        request_id=shortage.request_id if shortage else None,
+        hint="apply again later, or give `instance_type` more choices, or the fleet more subnets",
+    )
+
+
+def _new_profile(name: str | None, hands: Hands) -> str:
+    for answer in reversed(hands.answers("CreateInstanceProfile")):
+        if answer["InstanceProfile"]["InstanceProfileName"] == name:
+            identifier: str = answer["InstanceProfile"]["InstanceProfileId"]
+            return identifier
+    return ""

@@ -1,0 +1,128 @@
+"""What a rollout does next, and what it never does: take more members down than it may."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from provisioner.kinds.fleet.desired import Update
+from provisioner.kinds.fleet.rollout import (
+    Await,
+    Crew,
+    Launch,
+    Move,
+    Terminate,
+    foreseen,
+    foreseen_restart,
+    may_be_taken,
+    next_move,
+)
+from provisioner.model import Rollout
+
+LAUNCH_FIRST, TERMINATE_FIRST = "launch_first", "terminate_first"
+
+
+def crew(
+    going: str, staying: str = "", count: int = 4, most: int = 2, order: str = LAUNCH_FIRST, down: str = ""
+) -> Crew:
+    """A crew whose members are letters; those in `down` are not healthy."""
+    healthy = frozenset(going + staying) - frozenset(down)
+    return Crew(count, Update(max_unavailable=most, order=order), tuple(going), tuple(staying), healthy)
+
+
+# What there is, and what is done next.
+MOVES: dict[str, tuple[Crew, Move | None]] = {
+    "nothing has to go": (crew("", "wxyz"), None),
+    "old ones only": (crew("abcd"), Launch(2)),
+    "fewer old ones than may be unavailable": (crew("a", "xyz"), Launch(1)),
+    "launched, not healthy yet": (crew("abcd", "yz", down="yz"), Await(("y", "z"))),
+    "launched and healthy": (crew("abcd", "yz"), Terminate(("a", "b"))),
+    "launched, and an old one has failed": (crew("abcd", "yz", down="d"), Terminate(("d", "a"))),
+    "an old one is gone meanwhile": (crew("abc"), Launch(3)),
+    "too many from the start": (crew("abcdef"), Terminate(("a", "b"))),
+    "terminate first": (crew("abcd", order=TERMINATE_FIRST), Terminate(("a", "b"))),
+    "terminated": (crew("cd", order=TERMINATE_FIRST), Launch(2)),
+    "launched after": (crew("cd", "yz", order=TERMINATE_FIRST, down="yz"), Await(("y", "z"))),
+    "one is down already": (crew("abcd", order=TERMINATE_FIRST, down="c"), Terminate(("c", "a"))),
+    "two are down already": (crew("abcd", order=TERMINATE_FIRST, down="cd"), Terminate(("c", "d"))),
+}
+
+
+@pytest.mark.parametrize("case", MOVES)
+def test_what_comes_next(case: str) -> None:
+    now, expected = MOVES[case]
+    assert next_move(now) == expected
+
+
+def test_the_plan_shows_waves_and_the_least_that_stay_healthy() -> None:
+    assert foreseen(crew("abcd")) == Rollout(LAUNCH_FIRST, (("a", "b"), ("c", "d")), 4, 4)
+    assert foreseen(crew("abcd", order=TERMINATE_FIRST)) == Rollout(
+        TERMINATE_FIRST, (("a", "b"), ("c", "d")), 2, 4
+    )
+    assert foreseen_restart("abcd", "abcd", 4, 3) == Rollout("restart", (("a", "b", "c"), ("d",)), 1, 4)
+    assert foreseen_restart("abcd", "abc", 4, 2).waves == (("d", "a"), ("b", "c"))
+
+
+MEMBERS = st.integers(0, 12).map(lambda number: tuple(f"m{each}" for each in range(number)))
+
+
+@st.composite
+def crews(draw: st.DrawFn) -> Crew:
+    members = draw(MEMBERS)
+    going = tuple(each for each in members if draw(st.booleans()))
+    staying = tuple(each for each in members if each not in going)
+    healthy = frozenset(each for each in members if draw(st.booleans()))
+    update = Update(
+        max_unavailable=draw(st.integers(1, 5)), order=draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST]))
+    )
+    return Crew(draw(st.integers(0, 10)), update, going, staying, healthy)
+
+
+@given(crews(), st.randoms(use_true_random=False))
+def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(now: Crew, chance: object) -> None:
+    """Whatever is down at the start: what is healthy is taken only as far as `max_unavailable` allows."""
+    launched = 0
+    for _ in range(100):
+        move = next_move(now)
+        match move:
+            case None:
+                break
+            case Launch(count):
+                assert count > 0
+                new = tuple(f"new{each}" for each in range(launched, launched + count))
+                launched += count
+                now = Crew(now.count, now.update, now.going, now.staying + new, now.healthy)
+                room = now.update.max_unavailable if now.update.order == LAUNCH_FIRST else 0
+                assert len(now.staying) + len(now.going) <= max(now.count + room, 0)
+            case Await(ids):
+                assert not set(ids) <= now.healthy
+                now = Crew(now.count, now.update, now.going, now.staying, now.healthy | set(ids))
+            case Terminate(ids):
+                assert ids
+                assert set(ids) <= set(now.going)
+                after = now.healthy - set(ids)
+                assert len(after) >= min(len(now.healthy), now.count - now.update.max_unavailable)
+                now = Crew(
+                    now.count,
+                    now.update,
+                    tuple(each for each in now.going if each not in ids),
+                    now.staying,
+                    after,
+                )
+    else:
+        pytest.fail("it does not come to its end")
+    assert not now.going
+    assert len(now.staying) >= now.count
+
+
+@given(MEMBERS, st.data(), st.integers(0, 12), st.integers(1, 5))
+def test_a_restart_takes_what_is_down_first_and_no_more_than_allowed(
+    members: tuple[str, ...], data: st.DataObject, count: int, most: int
+) -> None:
+    healthy = {each for each in members if data.draw(st.booleans())}
+    taken = may_be_taken(members, healthy, count, most)
+    assert len(taken) <= most
+    assert len(healthy - set(taken)) >= min(len(healthy), count - most)
+    if healthy & set(taken):
+        assert set(members) - healthy <= set(taken)

@@ -1,0 +1,151 @@
+"""Where EC2 has no room, no quota, or takes back what it gave."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+import provisioner.local as local_aws
+from provisioner.local import Capacity, Rule
+
+from .cloud import Cloud
+from .program import Program
+from .specs import IMAGE
+
+ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
+
+
+def spec(**fleet: Any) -> dict[str, Any]:
+    plain = {"count": 6, "image": IMAGE, "instance_type": "t3.micro", "availability_zones": list(ZONES)}
+    return {"environment": "room", "region": "us-east-1", "fleets": {"web": plain | fleet}}
+
+
+def rungs(cloud: Cloud) -> Counter[tuple[str, str, str]]:
+    """How many members there are by zone, type and market."""
+    return Counter(
+        (
+            each["Placement"]["AvailabilityZone"][-1],
+            each["InstanceType"],
+            each.get("InstanceLifecycle", "on-demand"),
+        )
+        for each in cloud.live("room")
+    )
+
+
+def short_of(cloud: Cloud, *rooms: Capacity) -> None:
+    cloud.break_with(capacity=rooms)
+
+
+def applied_and_planned(program: Program, wanted: dict[str, Any]) -> None:
+    ran = program.apply(wanted)
+    assert ran.code == 0, ran.said
+    assert program.plan(wanted).changes == []
+
+
+class TestATypeIsShort:
+    def test_in_one_zone_and_the_others_take_over(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(0, "t3.micro", "us-east-1a"))
+        applied_and_planned(program, spec())
+        assert rungs(cloud) == {("b", "t3.micro", "on-demand"): 3, ("c", "t3.micro", "on-demand"): 3}
+
+    def test_in_one_zone_in_part_and_what_it_gave_is_kept(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(1, "t3.micro", "us-east-1a"))
+        applied_and_planned(program, spec(instance_type=["t3.micro", "t3.small"]))
+        assert sum(rungs(cloud).values()) == 6
+        assert rungs(cloud)["a", "t3.micro", "on-demand"] == 1
+        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.micro"}
+
+    def test_in_all_zones_and_the_next_type_takes_over(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(1, "t3.micro"))
+        wanted = spec(instance_type=["t3.micro", "t3.small"])
+        applied_and_planned(program, wanted)
+        assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 3, "t3.small": 3}
+        notes = [note["message"] for note in program.plan(wanted).data["notes"]]
+        assert notes == ["3 members with t3.small, choice 2, for want of capacity when launched"]
+        status = program.status(wanted)["fleet/web"]
+        assert status["choices"] == "3 t3.micro, 3 t3.small"
+
+    def test_everywhere_and_what_there_was_is_kept_and_the_rest_said(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        short_of(cloud, Capacity(1, "t3.micro"), Capacity(0, "t3.small"))
+        wanted = spec(instance_type=["t3.micro", "t3.small"])
+        ran = program.apply(wanted)
+        assert ran.code == 1
+        assert "no room for 3 of 6 members, tried t3.micro, then t3.small in us-east-1a" in ran.words
+        assert "the 3 launched are kept" in ran.words
+        assert sum(rungs(cloud).values()) == 3
+        cloud.mend()
+        applied_and_planned(program, wanted)
+        assert sum(rungs(cloud).values()) == 6
+
+
+@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InstanceLimitExceeded"])
+def test_a_quota_is_reported_at_once_as_what_it_is(program: Program, cloud: Cloud, code: str) -> None:
+    cloud.break_with(Rule("error", "RunInstances", code=code, message="You have requested more", status=400))
+    ran = program.apply(spec(instance_type=["t3.micro", "t3.small"]))
+    assert ran.code == 1
+    assert code in ran.said
+    assert "a quota of the account" in ran.words
+    assert cloud.operations().count("RunInstances") == len(ZONES)
+
+
+class TestSpot:
+    def test_is_bought_with_the_highest_price(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(market="spot", max_price="0.01"))
+        assert {market for _, _, market in rungs(cloud)} == {"spot"}
+
+    def test_falls_back_to_on_demand_where_there_is_no_room(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(1, "t3.micro", "*", "spot"))
+        wanted = spec(market="spot", fallback="on_demand")
+        applied_and_planned(program, wanted)
+        assert Counter(market for _, _, market in rungs(cloud).elements()) == {"spot": 3, "on-demand": 3}
+        assert "3 members with t3.micro, choice 2" in program.plan(wanted).said
+
+    def test_without_a_fallback_says_that_there_is_no_room(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(0, "t3.micro", "*", "spot"))
+        ran = program.apply(spec(market="spot"))
+        assert ran.code == 1
+        assert "no room for 6 of 6 members, tried t3.micro (spot) in" in ran.words
+        assert rungs(cloud) == {}
+
+    def test_too_low_a_price_is_like_no_room(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(market="spot", max_price="0.001", fallback="on_demand"))
+        assert {market for _, _, market in rungs(cloud)} == {"on-demand"}
+
+    def test_what_was_reclaimed_is_launched_again(self, program: Program, cloud: Cloud) -> None:
+        wanted = spec(market="spot")
+        applied_and_planned(program, wanted)
+        kept, *lost = cloud.ids("room")
+        local_aws.reclaim(cloud.server, lost[:2])
+        (change,) = program.plan(wanted).changes
+        assert change["reason"] == "launch 2, 4 are there; AWS reclaimed 2 Spot instances"
+        applied_and_planned(program, wanted)
+        assert kept in cloud.ids("room")
+        assert len(cloud.ids("room")) == 6
+
+    def test_members_are_replaced_where_the_market_changes(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(count=2))
+        applied_and_planned(program, spec(count=2, market="spot"))
+        assert {market for _, _, market in rungs(cloud)} == {"spot"}
+
+
+def test_a_new_type_without_room_leaves_the_next_one_to_be_started(program: Program, cloud: Cloud) -> None:
+    applied_and_planned(program, spec(count=2))
+    ids = cloud.ids("room")
+    short_of(cloud, Capacity(0, "t3.small"))
+    applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
+    assert cloud.ids("room") == ids
+    assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.medium"}
+
+
+def test_members_are_not_moved_to_a_zone_that_has_no_room(program: Program, cloud: Cloud) -> None:
+    applied_and_planned(program, spec(count=4, availability_zones=list(ZONES[1:])))
+    ids = cloud.ids("room")
+    short_of(cloud, Capacity(0, "*", ZONES[0]))
+    ran = program.apply(spec(count=4, rebalance=True))
+    assert ran.code == 1
+    assert "tried t3.micro in us-east-1a" in ran.words
+    assert cloud.ids("room") == ids

@@ -1,0 +1,127 @@
+"""A rollout whose new members do not get healthy stops, with the old ones alive, and goes on when it can."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import provisioner.local as local_aws
+from provisioner.local import Faults
+
+from .cloud import Cloud
+from .program import Program
+from .specs import IMAGE, having
+
+WANTED: dict[str, Any] = {
+    "environment": "health",
+    "region": "us-east-1",
+    "fleets": {
+        "web": {
+            "count": 4,
+            "image": IMAGE,
+            "instance_type": "t3.micro",
+            "user_data": "echo 1",
+            "update": {"max_unavailable": 2, "timeout_minutes": 1, "healthy": "status_ok"},
+        }
+    },
+}
+CHANGED = having(WANTED, fleets__web__user_data="echo 2")
+
+
+@pytest.fixture
+def old(program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The members of a fleet that is about to be replaced; a minute of waiting passes in a second."""
+    assert program.apply(WANTED).code == 0
+    return cloud.ids("health")
+
+
+@pytest.fixture(autouse=True)
+def _short_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
+    import provisioner.kinds.fleet.health as health
+
+    monkeypatch.setattr(health, "MINUTE_S", 1.0)
+
+
+def break_new_members(cloud: Cloud) -> None:
+    local_aws.set_faults(cloud.server, Faults(impaired_share=1.0))
+
+
+def test_new_members_that_fail_their_checks_pause_it(program: Program, cloud: Cloud, old: list[str]) -> None:
+    break_new_members(cloud)
+    ran = program.apply(CHANGED)
+    assert ran.code == 1
+    (failed,) = ran.data["failed"]
+    message, hint = failed["failure"]["message"], failed["failure"]["hint"]
+    assert message.startswith("paused after 0 of 4: ")
+    assert "4 old members go on as they are" in hint
+    assert set(old) <= set(cloud.ids("health"))
+    assert len(cloud.ids("health")) == 6
+
+
+def test_applied_again_it_launches_no_more_and_waits_for_those_that_are_there(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    break_new_members(cloud)
+    assert program.apply(CHANGED).code == 1
+    there = cloud.ids("health")
+    assert program.apply(CHANGED).code == 1
+    assert cloud.ids("health") == there
+
+
+def test_once_they_are_healthy_it_goes_on(program: Program, cloud: Cloud, old: list[str]) -> None:
+    break_new_members(cloud)
+    assert program.apply(CHANGED).code == 1
+    cloud.mend()
+    for each in set(cloud.ids("health")) - set(old):
+        local_aws.set_status(cloud.server, each, "ok")
+    ran = program.apply(CHANGED)
+    assert ran.code == 0, ran.said
+    assert len(cloud.ids("health")) == 4
+    assert not set(old) & set(cloud.ids("health"))
+
+
+def test_with_the_old_spec_the_new_members_go_first(program: Program, cloud: Cloud, old: list[str]) -> None:
+    break_new_members(cloud)
+    assert program.apply(CHANGED).code == 1
+    cloud.mend()
+    assert program.apply(WANTED).code == 0
+    assert cloud.ids("health") == sorted(old)
+
+
+def test_it_goes_on_regardless_where_the_spec_says_so(program: Program, cloud: Cloud, old: list[str]) -> None:
+    break_new_members(cloud)
+    ran = program.apply(having(CHANGED, fleets__web__update__pause_on_failure=False))
+    assert ran.code == 0, ran.said
+    assert not set(old) & set(cloud.ids("health"))
+
+
+@pytest.mark.parametrize("pauses", [True, False])
+def test_members_that_end_instead_of_starting_pause_it(
+    program: Program, cloud: Cloud, old: list[str], pauses: bool
+) -> None:
+    local_aws.set_faults(cloud.server, Faults(boot_failure_share=1.0))
+    ran = program.apply(having(CHANGED, fleets__web__update__pause_on_failure=pauses))
+    assert ran.code == 1
+    assert "paused after 0 of 4" in ran.data["failed"][0]["failure"]["message"]
+    assert cloud.ids("health") == sorted(old)
+
+
+def test_restarted_members_are_healthy_when_their_checks_are_passed(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    resized = having(WANTED, fleets__web__instance_type="t3.small")
+    local_aws.set_faults(cloud.server, Faults(status_s=0.2))
+    ran = program.apply(resized)
+    assert ran.code == 0, ran.said
+    assert cloud.ids("health") == sorted(old)
+    assert "DescribeInstanceStatus" in cloud.operations()
+
+
+def test_scaling_in_takes_what_is_unhealthy_before_what_is_new(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    sick = cloud.ids("health")[0]
+    local_aws.set_status(cloud.server, sick, "impaired")
+    assert program.apply(having(WANTED, fleets__web__count=3)).code == 0
+    assert cloud.ids("health") == sorted(set(old) - {sick})

@@ -1,0 +1,73 @@
+"""Settings that change while the instances run, from the spec and back from drift, and nothing but them."""
+
+from __future__ import annotations
+
+import pytest
+
+from provisioner.kinds.fleet.settings import SETTINGS, How, Setting
+
+from .cloud import Cloud
+from .program import Program
+from .setting_cases import CASES, FLEET, settings_that, with_setting
+from .witness import DISRUPTIVE, Witness
+
+each_live = pytest.mark.parametrize("setting", settings_that(How.LIVE), ids=lambda setting: setting.path)
+
+
+def times(cloud: Cloud) -> dict[str, object]:
+    """When each member was launched or started, by its id."""
+    return {each["InstanceId"]: each["LaunchTime"] for each in cloud.live("probe", "worker")}
+
+
+def test_every_setting_has_a_case() -> None:
+    assert CASES.keys() == {setting.path for setting in SETTINGS}
+
+
+@each_live
+def test_a_new_value_in_the_spec_reaches_each_member(
+    setting: Setting, program: Program, cloud: Cloud, witness: Witness
+) -> None:
+    case = CASES[setting.path]
+    first, second = case.values(cloud)
+    assert program.apply(with_setting(setting.path, first)).code == 0
+    assert case.all_have(cloud, first, second)
+    before = times(cloud)
+
+    changed = with_setting(setting.path, second)
+    planned = program.plan(changed)
+    assert planned.told == {(FLEET, "update", setting.path)}
+    assert planned.changes[0]["rollout"] is None
+    witness.clear()
+    applied = program.apply(changed)
+    assert applied.code == 0, applied.said
+    assert case.all_have(cloud, second, first)
+    assert times(cloud) == before
+    assert not DISRUPTIVE & witness.operations.keys()
+    assert witness.operations == planned.calls
+    assert witness.named == before.keys()
+    assert program.plan(changed).told == set()
+
+
+@each_live
+def test_what_was_changed_by_hand_is_put_right_and_no_other_member_touched(
+    setting: Setting, program: Program, cloud: Cloud, witness: Witness
+) -> None:
+    case = CASES[setting.path]
+    first, second = case.values(cloud)
+    spec = with_setting(setting.path, first)
+    assert program.apply(spec).code == 0
+    before = times(cloud)
+    odd = case.by_hand(cloud, cloud.ids("probe")[1], second)
+    assert case.has(cloud, cloud.instance(odd), second)
+
+    planned = program.plan(spec)
+    assert planned.told == {(FLEET, "update", setting.path)}
+    assert planned.changes[0]["instances"] == [odd]
+    witness.clear()
+    applied = program.apply(spec)
+    assert applied.code == 0, applied.said
+    assert case.all_have(cloud, first, second)
+    assert times(cloud) == before
+    assert not DISRUPTIVE & witness.operations.keys()
+    assert witness.named == {odd}
+    assert program.plan(spec).told == set()
