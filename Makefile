@@ -18,7 +18,7 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long check format generate clean
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check format generate clean
 
 help: ## List the targets
 	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [ARGS='...']"
@@ -62,6 +62,9 @@ test: $(READY) ## Run the tests
 
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
 	$(BIN)/python -m pytest -n 2 -m long
+
+bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
+	$(BIN)/python -m bench $(ARGS)
 
 check: $(READY) ## Lint, format check and types
 	$(BIN)/ruff check .
