@@ -18,7 +18,7 @@ from provisioner.model import Address, Environment, Identity, Observed
 from provisioner.naming import ENVIRONMENT_TAG, LAUNCH_TAG
 from provisioner.spec import load
 
-ME = Identity("123456789012", "aws", "arn:aws:iam::123456789012:user/bench")
+ME = Identity("123456789012", "aws")
 IMAGE = "ami-00000000000000001"
 SUBNETS = tuple(Subnet(f"subnet-{zone}", f"us-east-1{zone}", "vpc-1") for zone in "abc")
 ROLE, PROFILE = Address("role", "worker"), Address("instance_profile", "worker")

@@ -159,9 +159,8 @@ class Aws:
                 raise
 
     def identity(self) -> Identity:
-        """Who we are to AWS. Raises AwsError."""
-        answer = self.call("sts", "GetCallerIdentity")
-        return Identity(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
+        """Whose AWS it is. Raises AwsError."""
+        return Identity.of_arn(self.call("sts", "GetCallerIdentity")["Arn"])
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 @dataclass(frozen=True, order=True)
@@ -25,11 +25,19 @@ class Address:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who asks AWS, as GetCallerIdentity tells it."""
+    """Whose AWS it is: the account, and the partition that its ARNs name."""
 
     account_id: str
     partition: str
-    arn: str
+
+    @staticmethod
+    def of_arn(arn: str) -> Identity:
+        """The account and partition that the ARN of something in the account names.
+
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+        """
+        _, partition, _, _, account_id, _ = arn.split(":", 5)
+        return Identity(account_id, partition)
 
 
 class Desired(Protocol):
@@ -46,6 +54,15 @@ class Seen(Protocol):
     @property
     def uses(self) -> frozenset[Address]:
         """What must not be deleted before this is gone or has let go of it."""
+
+
+@runtime_checkable
+class HasArn(Protocol):
+    """What AWS names by an ARN, if it was seen to be there."""
+
+    @property
+    def arn(self) -> str | None:
+        """Its ARN."""
 
 
 @dataclass(frozen=True)

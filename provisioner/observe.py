@@ -7,14 +7,14 @@ from typing import Protocol
 
 from provisioner.errors import UsageError
 from provisioner.kinds.base import Kind, Reader, World
-from provisioner.model import Address, Environment, Identity, Observed, Seen
+from provisioner.model import Address, Environment, HasArn, Identity, Observed, Seen
 
 
 class IdentifyingReader(Reader, Protocol):
     """A reader that can say who it is."""
 
     def identity(self) -> Identity:
-        """Who reads. Raises AwsError."""
+        """Whose AWS it is. Raises AwsError."""
 
 
 def observe(
@@ -28,14 +28,11 @@ def observe(
         _check_account(environment, identity)
 
     def observer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
-        return lambda: kind.observe(reader, environment)
+        return lambda: kind.observe(reader, environment, destroying)
 
-    reads = [observer(kind) for kind in kinds]
-    if identity is None:
-        identity, *seen = reader.together(reader.identity, *reads)
-    else:
-        seen = reader.together(*reads)
-    world = World(environment, Observed(identity, _merged(seen)), destroying)
+    seen = _merged(reader.together(*(observer(kind) for kind in kinds)))
+    identity = identity or _named_in(seen) or reader.identity()
+    world = World(environment, Observed(identity, seen), destroying)
 
     def closer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
         return lambda: kind.look_closer(reader, world)
@@ -46,6 +43,12 @@ def observe(
 
 def _merged(seen: Sequence[Mapping[Address, Seen]]) -> dict[Address, Seen]:
     return {address: thing for one in seen for address, thing in one.items()}
+
+
+def _named_in(seen: Mapping[Address, Seen]) -> Identity | None:
+    """Whose AWS it is, as the ARN of anything says that is there; asking would be one more call."""
+    arns = (thing.arn for thing in seen.values() if isinstance(thing, HasArn) and thing.arn)
+    return next((Identity.of_arn(arn) for arn in arns), None)
 
 
 def _check_account(environment: Environment, identity: Identity) -> None:

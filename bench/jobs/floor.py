@@ -14,6 +14,9 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
+# As in jobs/spec.yaml: whether there is a newer image.
+IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+
 
 def main(endpoint: str, environment: str) -> None:
     """Reads, and prints how many instances there are."""
@@ -34,8 +37,8 @@ def main(endpoint: str, environment: str) -> None:
             start(iam.list_instance_profiles, PathPrefix=path, MaxItems=1000),
             start(iam.get_instance_profile, InstanceProfileName=f"{environment}-worker"),
         ]
-        sts: Any = session.client("sts", endpoint_url=endpoint, config=config)
-        reads.append(start(sts.get_caller_identity))
+        ssm: Any = session.client("ssm", endpoint_url=endpoint, config=config)
+        reads.append(start(ssm.get_parameter, Name=IMAGE))
         for read in reads:
             read.result()
         print(members.result())

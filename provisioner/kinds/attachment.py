@@ -86,7 +86,7 @@ class AttachmentKind:
                 if other != address:
                     yield address, ("instances", index), f"{instance} is in {other} already"
 
-    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
         wanted = {at: each for at, each in environment.resources.items() if isinstance(each, Attachment)}
         chosen = reader.together(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
         return {

@@ -83,7 +83,7 @@ class Kind(Protocol):
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         """Problems between entries: address, path within the entry, message."""
 
-    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
         """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants."""
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:

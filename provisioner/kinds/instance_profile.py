@@ -103,7 +103,7 @@ class InstanceProfileKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
         path = iam_path(environment.name)
         wanted = [
             thing.name for at, thing in environment.resources.items() if isinstance(thing, InstanceProfile)

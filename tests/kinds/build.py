@@ -21,7 +21,7 @@ from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
 from provisioner.plan import plan
 from provisioner.spec import load
 
-ME = Identity("123456789012", "aws", "arn:aws:iam::123456789012:user/me")
+ME = Identity("123456789012", "aws")
 OURS = {ENVIRONMENT_TAG: "env"}
 ROLE, PROFILE, FLEET = Address("role", "web"), Address("instance_profile", "web"), Address("fleet", "web")
 S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"

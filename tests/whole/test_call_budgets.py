@@ -65,7 +65,7 @@ def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Wr
     applied = counted(cloud, run, "apply", "--yes", spec)
     assert applied["RunInstances"] == 3
     assert applied.total() <= 20
-    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 6
+    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 5
     destroyed = counted(cloud, run, "destroy", "--yes", spec)
     assert destroyed["TerminateInstances"] == 1
     assert destroyed.total() <= 16
@@ -77,7 +77,7 @@ def test_a_newer_image_is_looked_for_with_one_call_more(
     parameter = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     spec = write(having(FIFTY, fleets__worker__image={"ssm": parameter}))
     counted(cloud, run, "apply", "--yes", spec)
-    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 7
+    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 6
 
 
 def test_a_thousand_members_and_forty_roles(cloud: Cloud, run: Run, write: Write, image: str) -> None:

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
-from provisioner.kinds.fleet.desired import Fleet, Rung, parse_fleet
+from provisioner.kinds.fleet.desired import Fleet, Image, Rung, parse_fleet
+from provisioner.kinds.fleet.images import newest_image
 from provisioner.kinds.fleet.seen import STRAYS, SeenFleet, find_fleets
 from provisioner.model import Address, Desired, Environment, Findings, Note, Refusal, Seen
 from provisioner.naming import FLEET_TAG
@@ -27,9 +29,19 @@ class FleetKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return ()
 
-    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
-        fleets = find_fleets(reader, environment.name, datetime.now(UTC))
-        return {Address(self.name, key): seen for key, seen in fleets.items()}
+    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+        followed = {} if destroying else _followed(environment)
+        images = list(dict.fromkeys(followed.values()))
+        found, *newest = reader.together(
+            lambda: find_fleets(reader, environment.name, datetime.now(UTC)),
+            *(lambda image=image: newest_image(reader, image) for image in images),
+        )
+        fleets = {Address(self.name, key): seen for key, seen in found.items()}
+        of_image = dict(zip(images, newest, strict=True))
+        return fleets | {
+            at: replace(fleets.get(at) or SeenFleet(), newest=of_image[image])
+            for at, image in followed.items()
+        }
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         from provisioner.kinds.fleet.closer import look_closer
@@ -53,6 +65,12 @@ class FleetKind:
             "choices": _choices(fleet, seen) if fleet else None,
             "members": [each.summary() for each in seen.members],
         }
+
+
+def _followed(environment: Environment) -> dict[Address, Image]:
+    """The images that are given by parameter or lookup, by the fleet's address."""
+    fleets = {at: fleet for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
+    return {at: fleet.image for at, fleet in fleets.items() if not fleet.image.id}
 
 
 def _choices(fleet: Fleet, seen: SeenFleet) -> str | None:

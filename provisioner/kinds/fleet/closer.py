@@ -6,12 +6,11 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
-from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.images import image_to_launch, newest_image, with_image
-from provisioner.kinds.fleet.look_around import careful, look_around
+from provisioner.kinds.fleet.images import image_to_launch, with_image
+from provisioner.kinds.fleet.look_around import look_around
 from provisioner.kinds.fleet.renew import to_replace
 from provisioner.kinds.fleet.seen import SeenFleet
 from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
@@ -65,7 +64,7 @@ def _closer(
     if fleet is None or (world.destroying and not seen.partly_seen):
         return seen
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
-    seen, trouble = _with_newest(reader, fleet, seen, missing)
+    trouble = _image_trouble(fleet, seen, missing)
     fleet = with_image(fleet, seen)
     launching = missing or fleet.rebalance or bool(to_replace(fleet, seen))
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
@@ -84,18 +83,12 @@ def _closer(
     return seen
 
 
-def _with_newest(
-    reader: Reader, fleet: Fleet, seen: SeenFleet, needed: bool
-) -> tuple[SeenFleet, tuple[str, ...]]:
-    """With the image that the parameter or the lookup gives now; for a mere note, if there is one."""
-    if fleet.image.id:
-        return seen, ()
-    trouble: list[str] = []
-    try:
-        newest = careful(lambda: newest_image(reader, fleet.image), None, trouble)()
-    except AwsError:
-        if needed or fleet.image.update == "roll":
-            raise
-        return seen, ()
-    is_needed = (needed and not seen.members) or fleet.image.update == "roll"
-    return replace(seen, newest=newest), tuple(trouble) if is_needed else ()
+def _image_trouble(fleet: Fleet, seen: SeenFleet, missing: bool) -> tuple[str, ...]:
+    """Why the image is not known that is to be launched. Raises AwsError if AWS did not say.
+
+    An image that a mere note would tell of may be unknown.
+    """
+    is_rolling = fleet.image.update == "roll"
+    if seen.newest.error and (missing or is_rolling):
+        raise seen.newest.error
+    return seen.newest.trouble if is_rolling or (missing and not seen.members) else ()

@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from provisioner.errors import AwsError, UsageError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
-from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.seen import Newest, SeenFleet
 from provisioner.model import Address, Desired, Environment
+
+NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
 
 class Unfit(Exception):
@@ -31,11 +33,24 @@ class FoundImage:
     deprecated: str | None = None
 
 
-def newest_image(reader: Reader, image: Image) -> str:
-    """The image that the spec's parameter or lookup gives now. Raises Unfit, AwsError."""
-    if image.id:
-        return image.id
-    return _of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image)
+def newest_image(reader: Reader, image: Image) -> Newest:
+    """What the spec's parameter or lookup gives now."""
+    try:
+        return Newest(_of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image))
+    except Unfit as unfit:
+        return Newest(trouble=(str(unfit),))
+    except AwsError as error:
+        return Newest(trouble=(in_words(error),)) if is_absent(error) else Newest(error=error)
+
+
+def is_absent(error: AwsError) -> bool:
+    """Whether AWS does not have what was asked for."""
+    return any(word in error.code for word in NO_SUCH_THING)
+
+
+def in_words(error: AwsError) -> str:
+    """What AWS does not have, in its own words."""
+    return f"ec2 {error.operation}: {error.text} ({error.code})"
 
 
 def image_to_launch(fleet: Fleet, seen: SeenFleet) -> str:
@@ -44,14 +59,14 @@ def image_to_launch(fleet: Fleet, seen: SeenFleet) -> str:
         return fleet.image.id
     if seen.members and fleet.image.update == "pin":
         return seen.members[-1].image
-    return seen.newest or ""
+    return seen.newest.image or ""
 
 
 def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
     """The fleet with the image that it follows as its image, so that members with another one differ."""
-    if fleet.image.update == "pin" or not seen.newest:
+    if fleet.image.update == "pin" or not seen.newest.image:
         return fleet
-    return replace(fleet, image=replace(fleet.image, id=seen.newest))
+    return replace(fleet, image=replace(fleet.image, id=seen.newest.image))
 
 
 def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:

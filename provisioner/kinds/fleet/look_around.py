@@ -8,10 +8,8 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.images import FoundImage, Unfit, describe_image
+from provisioner.kinds.fleet.images import FoundImage, Unfit, describe_image, in_words, is_absent
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
-
-NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
 
 def look_around(
@@ -23,17 +21,17 @@ def look_around(
     found = FoundImage(image)
     if launching:
         subnets, found, _ = reader.together(
-            careful(lambda: _with_the_type(reader, fleet, _subnets(reader, fleet)), (), trouble),
-            careful(lambda: describe_image(reader, fleet, seen, image), found, trouble),
-            careful(lambda: _check_key(reader, fleet), None, trouble),
+            _careful(lambda: _with_the_type(reader, fleet, _subnets(reader, fleet)), (), trouble),
+            _careful(lambda: describe_image(reader, fleet, seen, image), found, trouble),
+            _careful(lambda: _check_key(reader, fleet), None, trouble),
         )
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
-    groups = careful(lambda: _groups(reader, fleet, vpcs), {}, trouble)() if launching or regrouping else {}
+    groups = _careful(lambda: _groups(reader, fleet, vpcs), {}, trouble)() if launching or regrouping else {}
     around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
     return around, tuple(sorted(trouble))
 
 
-def careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Callable[[], Any]:
+def _careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Callable[[], Any]:
     """`read`, but that what AWS does not have is written into `trouble`, and the answer is `otherwise`."""
 
     def attempt() -> Any:
@@ -42,9 +40,9 @@ def careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Call
         except Unfit as unfit:
             trouble.append(str(unfit))
         except AwsError as error:
-            if not any(word in error.code for word in NO_SUCH_THING):
+            if not is_absent(error):
                 raise
-            trouble.append(f"ec2 {error.operation}: {error.text} ({error.code})")
+            trouble.append(in_words(error))
         return otherwise
 
     return attempt

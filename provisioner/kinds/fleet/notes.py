@@ -70,11 +70,12 @@ def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Itera
     if seen.surroundings.deprecated:
         since = f"is deprecated since {seen.surroundings.deprecated}"
         yield f"the image {seen.surroundings.image} {since}; choose a newer one in `image:`"
-    if fleet.image.id or fleet.image.update == "roll" or not seen.newest:
+    if fleet.image.id or fleet.image.update == "roll" or not seen.newest.image:
         return
     images = dict.fromkeys(member.image for member in staying)
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members"
     if len(images) > 1:
         yield f"members have {len(images)} images, {', '.join(images)}; {refresh}"
-    elif images and seen.newest not in images:
-        yield f"there is a newer image, {seen.newest}; the fleet stays with {next(iter(images))}. {refresh}"
+    elif images and seen.newest.image not in images:
+        newer = f"there is a newer image, {seen.newest.image}"
+        yield f"{newer}; the fleet stays with {next(iter(images))}. {refresh}"

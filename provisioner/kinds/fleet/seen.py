@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.model import Address, Scope
@@ -52,12 +53,23 @@ class PartlySeen:
 
 
 @dataclass(frozen=True)
+class Newest:
+    """The image that the spec's parameter or lookup gives now, or why it gives none.
+
+    `trouble` says in words what the spec names and AWS does not have; `error` is why AWS did not say.
+    """
+
+    image: str | None = None
+    trouble: tuple[str, ...] = ()
+    error: AwsError | None = None
+
+
+@dataclass(frozen=True)
 class SeenFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
-    `newest` is the image that the spec's parameter or lookup gives now; `unhealthy` the members that do not
-    pass their status checks, where the fleet asks for them. `trouble` says in words what the spec names and
-    AWS does not have.
+    `unhealthy` are the members that do not pass their status checks, where the fleet asks for them. `trouble`
+    says in words what the spec names and AWS does not have.
     """
 
     members: tuple[Instance, ...] = ()
@@ -65,7 +77,7 @@ class SeenFleet:
     partly_seen: tuple[PartlySeen, ...] = ()
     uses: frozenset[Address] = frozenset()
     surroundings: Surroundings = Surroundings()
-    newest: str | None = None
+    newest: Newest = Newest()
     unhealthy: frozenset[str] = frozenset()
     associations: Mapping[str, str] = field(default_factory=dict)
     trouble: tuple[str, ...] = ()

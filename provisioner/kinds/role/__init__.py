@@ -32,7 +32,7 @@ class RoleKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
         wanted = [thing.name for thing in environment.resources.values() if isinstance(thing, Role)]
         found = find_roles(reader, environment.name, wanted)
         return {at: SeenRole(role) for at, role in by_address(self.name, found, environment).items()}

@@ -50,6 +50,10 @@ class SeenRole:
     def uses(self) -> frozenset[Address]:
         return frozenset()
 
+    @property
+    def arn(self) -> str | None:
+        return self.role.arn if self.role else None
+
 
 def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[FoundRole]:
     """All roles under the environment's path, and whoever has the names `wanted`, whatever their case."""

@@ -67,7 +67,7 @@ class Connection:
 
     def identity(self) -> Identity:
         answer = self.call("sts", "GetCallerIdentity")
-        return Identity(answer["Account"], answer["Arn"].split(":")[1], answer["Arn"])
+        return Identity.of_arn(answer["Arn"])
 
 
 def is_reading(operation: str) -> bool:
