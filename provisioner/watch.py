@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-instance-lifecycle.html
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -66,20 +67,22 @@ class Watcher:
         return waiting.seen
 
     def _rounds(self) -> None:
-        number = 0
-        while True:
-            self._stop.wait(ROUNDS[min(number, len(ROUNDS) - 1)])
-            number += 1
-            with self._lock:
-                asked = list(self._waiting)
+        for number in itertools.count():
+            asked: list[_Waiting] = []
             try:
+                self._stop.wait(ROUNDS[min(number, len(ROUNDS) - 1)])
+                asked = self._asked()
                 self._round(asked)
             except Exception as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
-                _end(asked, error)
+                _end(asked or self._asked(), error)
             with self._lock:
                 self._waiting = [each for each in self._waiting if not each.over.is_set()]
                 if not self._waiting:
                     return
+
+    def _asked(self) -> list[_Waiting]:
+        with self._lock:
+            return list(self._waiting)
 
     def _round(self, asked: list[_Waiting]) -> None:
         if self._stop.is_set():

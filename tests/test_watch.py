@@ -51,6 +51,13 @@ class FakeReader:
         return []
 
 
+class Broken(threading.Event):
+    """A stop that cannot be waited for."""
+
+    def wait(self, timeout: float | None = None) -> bool:
+        raise OSError("no clock")
+
+
 class Impatient(threading.Event):
     """A stop that never comes, and does not let anybody wait either."""
 
@@ -139,6 +146,11 @@ def test_an_error_of_aws_reaches_whoever_waits() -> None:
 def test_nobody_waits_for_ever_because_of_an_error_that_nobody_thought_of() -> None:
     with pytest.raises(ZeroDivisionError):
         Watcher(FakeReader(ZeroDivisionError()), Impatient()).wait(wait(1))
+
+
+def test_nobody_waits_for_ever_because_the_pause_between_two_looks_failed() -> None:
+    with pytest.raises(OSError, match="no clock"):
+        Watcher(FakeReader([raw(1)]), Broken()).wait(wait(1))
 
 
 def test_a_wait_ends_when_the_user_stops() -> None:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 import json
 import os
+import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass, field
@@ -17,6 +19,8 @@ from typing import Any
 from ..whole.program import ROOT, Ran
 
 TIMEOUT_S = 90.0
+# Makes a run say on stderr where each of its threads is.
+TELLING = signal.SIGUSR1
 
 
 @dataclass(frozen=True)
@@ -31,8 +35,18 @@ class Running:
         os.kill(self.pid, number)
 
     def end(self) -> Ran:
-        """What it left behind, once it has ended. Nobody may ever get to see a traceback."""
-        code = self.code.result(TIMEOUT_S)
+        """What it left behind, once it has ended. Nobody may ever get to see a traceback.
+
+        One that does not end is killed, after it has said where each of its threads is.
+        """
+        try:
+            code = self.code.result(TIMEOUT_S)
+        except TimeoutError:
+            self.signal(TELLING)
+            time.sleep(1)
+            self.signal(signal.SIGKILL)
+            said = "".join((self.folder / name).read_text() for name in ("out", "err"))
+            raise AssertionError(f"still running after {TIMEOUT_S:g} s\n{said}") from None
         out, err = ((self.folder / name).read_text() for name in ("out", "err"))
         assert "Traceback" not in err, err
         assert "Warning" not in err, err

@@ -10,6 +10,7 @@ moved by as much as the program would pause (0: it pauses). Events go out on std
 
 from __future__ import annotations
 
+import faulthandler
 import gc
 import json
 import os
@@ -32,6 +33,8 @@ import provisioner.spec
 import provisioner.watch
 from provisioner import cli, cli_change
 from provisioner.local import LocalAws, advance
+
+from .runs import TELLING
 
 # For other threads to get on, where the program believes that seconds have passed.
 MOMENT_S = 0.005
@@ -94,6 +97,7 @@ def _become(order: dict[str, Any]) -> None:
     for number, name in ((1, "out"), (2, "err")):
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    faulthandler.register(TELLING, file=2)
     if order["clock"]:
         _hurry(order["clock"])
     sys.argv = ["provisioner", *order["args"]]
