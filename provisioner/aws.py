@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -109,14 +110,16 @@ class Aws:
         failed: list[AwsError] = []
 
         def attempt() -> dict[str, Any]:
-            self._wait(self._pace.seconds_until(service, operation, params))
-            if self._stop.is_set() and not operation.startswith(READING):
-                raise failed[-1] if failed else Interrupted(NOT_SENT)
-            try:
-                return self._attempt(service, operation, method, params)
-            except AwsError as error:
-                failed.append(error)
-                raise
+            # What waits for its turn is not on its way: a turn comes before the pace.
+            with self._iam_slots if service == "iam" else nullcontext():
+                self._wait(self._pace.seconds_until(service, operation, params))
+                if self._stop.is_set() and not operation.startswith(READING):
+                    raise failed[-1] if failed else Interrupted(NOT_SENT)
+                try:
+                    return self._attempt(service, operation, method, params)
+                except AwsError as error:
+                    failed.append(error)
+                    raise
 
         answer: dict[str, Any] = Retrying(
             retry=lambda state: self._should_retry(state),
@@ -186,11 +189,7 @@ class Aws:
         started = time.monotonic()
         code: str | None = None
         try:
-            if service != "iam":
-                return method(**params)
-            with self._iam_slots:
-                started = time.monotonic()
-                return method(**params)
+            return method(**params)
         except botocore_errors.ClientError as error:
             translated = _answered(service, operation, error)
             code = translated.code

@@ -43,8 +43,10 @@ EC2_INSTANCES: Mapping[str, Rate] = {
     "TerminateInstances": Rate(1000, 20),
     "StopInstances": Rate(1000, 20),
 }
-# Requests that are sent evenly do not arrive quite so.
+# AWS's clock may be slower than this one.
 MARGIN = 0.95
+# Requests do not arrive as evenly as they are sent: each may take so much longer than the next.
+JITTER_S = 0.2
 
 
 @dataclass
@@ -58,7 +60,9 @@ class _Bucket:
         refilled = self.tokens + (now - self.at) * self.rate.per_second * MARGIN
         self.tokens = min(self.rate.size, refilled) - count
         self.at = now
-        return max(-self.tokens / (self.rate.per_second * MARGIN), 0.0)
+        if self.tokens >= 0:
+            return 0.0
+        return -self.tokens / (self.rate.per_second * MARGIN) + JITTER_S
 
 
 class Pace:

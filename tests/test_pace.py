@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provisioner.local.corrections import limits
 from provisioner.pace import (
@@ -14,8 +16,10 @@ from provisioner.pace import (
     EC2_WRITING,
     IAM_READING,
     IAM_WRITING,
+    JITTER_S,
     MARGIN,
     Pace,
+    Rate,
 )
 
 
@@ -47,7 +51,7 @@ def test_a_burst_is_sent_at_once_and_the_rest_evenly(
     told = waits(pace, burst + 3, service, operation)
     assert told[:burst] == [0.0] * burst
     gap = 1 / (per_second * MARGIN)
-    assert told[burst:] == pytest.approx([gap, 2 * gap, 3 * gap])
+    assert told[burst:] == pytest.approx([number * gap + JITTER_S for number in (1, 2, 3)])
 
 
 def test_tokens_come_back_up_to_the_size_of_the_bucket() -> None:
@@ -55,13 +59,16 @@ def test_tokens_come_back_up_to_the_size_of_the_bucket() -> None:
     pace = Pace(clock)
     waits(pace, 5, "ec2", "RunInstances", MaxCount=1)
     clock.now = 3600.0
-    assert waits(pace, 6, "ec2", "RunInstances", MaxCount=1)[4:] == [0.0, pytest.approx(1 / (2 * MARGIN))]
+    assert waits(pace, 6, "ec2", "RunInstances", MaxCount=1)[4:] == [
+        0.0,
+        pytest.approx(1 / (2 * MARGIN) + JITTER_S),
+    ]
 
 
 def test_instances_count_beside_requests() -> None:
     pace = Pace(Clock())
     assert waits(pace, 2, "ec2", "RunInstances", MaxCount=500) == [0.0, 0.0]
-    assert waits(pace, 1, "ec2", "RunInstances", MaxCount=19) == pytest.approx([10.0])
+    assert waits(pace, 1, "ec2", "RunInstances", MaxCount=19) == pytest.approx([10.0 + JITTER_S])
     ids = [f"i-{number}" for number in range(1000)]
     assert waits(pace, 2, "ec2", "TerminateInstances", InstanceIds=ids)[0] == 0.0
 
@@ -71,6 +78,30 @@ def test_operations_and_services_do_not_share_buckets() -> None:
     waits(pace, 10, "ec2", "RunInstances", MaxCount=1)
     assert waits(pace, 1, "ec2", "StartInstances", InstanceIds=["i-1"]) == [0.0]
     assert waits(pace, 50, "sts", "GetCallerIdentity") == [0.0] * 50
+
+
+@given(
+    rate=st.sampled_from([Rate(5, 2), Rate(30, 10), Rate(100, 5)]),
+    calls=st.lists(
+        st.tuples(st.floats(0, 20), st.floats(0, JITTER_S)),
+        min_size=1,
+        max_size=150,
+    ),
+)
+def test_nothing_is_refused_however_unevenly_it_arrives(rate: Rate, calls: list[tuple[float, float]]) -> None:
+    """Calls are wanted at any moments, and each is on its way for another while."""
+    operation = {each: name for name, each in {**EC2, "CreateRole": IAM_WRITING}.items()}[rate]
+    clock = Clock()
+    pace = Pace(clock)
+    arrivals = []
+    for clock.now, on_its_way in sorted(calls):
+        sent = clock.now + pace.seconds_until("iam" if rate is IAM_WRITING else "ec2", operation, {})
+        arrivals.append(sent + on_its_way)
+    tokens, before = rate.size, 0.0
+    for arrival in sorted(arrivals):
+        tokens = min(rate.size, tokens + (arrival - before) * rate.per_second) - 1
+        before = arrival
+        assert tokens >= -1e-6
 
 
 def test_the_local_aws_enforces_the_same_rates() -> None:
