@@ -19,7 +19,6 @@ from provisioner.pace import (
     JITTER_S,
     MARGIN,
     Pace,
-    Rate,
 )
 
 
@@ -81,22 +80,27 @@ def test_operations_and_services_do_not_share_buckets() -> None:
 
 
 @given(
-    rate=st.sampled_from([Rate(5, 2), Rate(30, 10), Rate(100, 5)]),
-    calls=st.lists(
-        st.tuples(st.floats(0, 20), st.floats(0, JITTER_S)),
+    operation=st.sampled_from(["RunInstances", "ReplaceIamInstanceProfileAssociation", "CreateRole"]),
+    bursts=st.dictionaries(
+        st.sampled_from([0.0, 1.0, 10.0]),
+        st.lists(st.tuples(st.integers(0, 60), st.floats(0, JITTER_S)), min_size=1, max_size=4),
         min_size=1,
-        max_size=150,
     ),
 )
-def test_nothing_is_refused_however_unevenly_it_arrives(rate: Rate, calls: list[tuple[float, float]]) -> None:
-    """Calls are wanted at any moments, and each is on its way for another while."""
-    operation = {each: name for name, each in {**EC2, "CreateRole": IAM_WRITING}.items()}[rate]
+def test_nothing_is_refused_however_unevenly_it_arrives(
+    operation: str, bursts: dict[float, list[tuple[int, float]]]
+) -> None:
+    """At any moments so many calls are wanted one after the other, that are on their way for so long."""
+    service, rate = (
+        ("iam", IAM_WRITING) if operation == "CreateRole" else ("ec2", EC2.get(operation, EC2_WRITING))
+    )
     clock = Clock()
     pace = Pace(clock)
     arrivals = []
-    for clock.now, on_its_way in sorted(calls):
-        sent = clock.now + pace.seconds_until("iam" if rate is IAM_WRITING else "ec2", operation, {})
-        arrivals.append(sent + on_its_way)
+    for clock.now, burst in sorted(bursts.items()):
+        for number, on_their_way in burst:
+            told = waits(pace, number, service, operation)
+            arrivals += [clock.now + each + on_their_way for each in told]
     tokens, before = rate.size, 0.0
     for arrival in sorted(arrivals):
         tokens = min(rate.size, tokens + (arrival - before) * rate.per_second) - 1
