@@ -57,6 +57,12 @@ def test_wrong_settings_go_first_then_those_not_running_then_the_fullest_zone_th
     assert _ids(victims(members, 6, FLEET)) == ["i-05", "i-03", "i-06", "i-04", "i-02", "i-01"]
 
 
+def test_of_those_with_wrong_settings_too_those_that_are_down_go_first() -> None:
+    members = [member(number, FLEET, type="t3.nano") for number in (1, 2, 3)]
+    members[0] = replace(members[0], state="stopped")
+    assert _ids(victims(members, 2, FLEET, unhealthy={"i-02"})) == ["i-01", "i-02"]
+
+
 @given(_members, st.integers(0, 12), st.randoms(use_true_random=False))
 @settings(deadline=None)
 def test_two_who_ask_pick_the_same_victims(members: list[Instance], count: int, random: object) -> None:

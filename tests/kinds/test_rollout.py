@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,11 +26,18 @@ LAUNCH_FIRST, TERMINATE_FIRST = "launch_first", "terminate_first"
 
 
 def crew(
-    going: str, staying: str = "", count: int = 4, most: int = 2, order: str = LAUNCH_FIRST, down: str = ""
+    going: str,
+    staying: str = "",
+    count: int = 4,
+    most: int = 2,
+    order: str = LAUNCH_FIRST,
+    down: str = "",
+    ailing: str = "",
 ) -> Crew:
     """A crew whose members are letters; those in `down` are not healthy."""
     healthy = frozenset(going + staying) - frozenset(down)
-    return Crew(count, Update(max_unavailable=most, order=order), tuple(going), tuple(staying), healthy)
+    update = Update(max_unavailable=most, order=order)
+    return Crew(count, update, tuple(going), tuple(staying), healthy, frozenset(ailing))
 
 
 # What there is, and what is done next.
@@ -46,6 +55,15 @@ MOVES: dict[str, tuple[Crew, Move | None]] = {
     "launched after": (crew("cd", "yz", order=TERMINATE_FIRST, down="yz"), Await(("y", "z"))),
     "one is down already": (crew("abcd", order=TERMINATE_FIRST, down="c"), Terminate(("c", "a"))),
     "two are down already": (crew("abcd", order=TERMINATE_FIRST, down="cd"), Terminate(("c", "d"))),
+    "nobody waits for an ailing one": (crew("a", "xyz", down="x", ailing="x"), Launch(1)),
+    "an ailing one counts as unavailable": (
+        crew("abc", "x", order=TERMINATE_FIRST, down="x", ailing="x"),
+        Terminate(("a",)),
+    ),
+    "an ailing one is all that may be unavailable": (
+        crew("abc", "x", most=1, order=TERMINATE_FIRST, down="x", ailing="x"),
+        Await(("x",)),
+    ),
 }
 
 
@@ -76,7 +94,9 @@ def crews(draw: st.DrawFn) -> Crew:
     update = Update(
         max_unavailable=draw(st.integers(1, 5)), order=draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST]))
     )
-    return Crew(draw(st.integers(0, 10)), update, going, staying, healthy)
+    down = [each for each in staying if each not in healthy]
+    ailing = frozenset(each for each in down if draw(st.booleans()))
+    return Crew(draw(st.integers(0, 10)), update, going, staying, healthy, ailing)
 
 
 @given(crews(), st.randoms(use_true_random=False))
@@ -92,24 +112,19 @@ def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(now: Crew, 
                 assert count > 0
                 new = tuple(f"new{each}" for each in range(launched, launched + count))
                 launched += count
-                now = Crew(now.count, now.update, now.going, now.staying + new, now.healthy)
+                now = replace(now, staying=now.staying + new)
                 room = now.update.max_unavailable if now.update.order == LAUNCH_FIRST else 0
                 assert len(now.staying) + len(now.going) <= max(now.count + room, 0)
             case Await(ids):
                 assert not set(ids) <= now.healthy
-                now = Crew(now.count, now.update, now.going, now.staying, now.healthy | set(ids))
+                now = replace(now, healthy=now.healthy | set(ids))
             case Terminate(ids):
                 assert ids
                 assert set(ids) <= set(now.going)
                 after = now.healthy - set(ids)
                 assert len(after) >= min(len(now.healthy), now.count - now.update.max_unavailable)
-                now = Crew(
-                    now.count,
-                    now.update,
-                    tuple(each for each in now.going if each not in ids),
-                    now.staying,
-                    after,
-                )
+                going = tuple(each for each in now.going if each not in ids)
+                now = replace(now, going=going, healthy=after)
     else:
         pytest.fail("it does not come to its end")
     assert not now.going

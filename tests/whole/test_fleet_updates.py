@@ -355,3 +355,24 @@ def test_hint_for_a_protected_member_that_drifted(program: Program, cloud: Cloud
     off = having(on, fleets__worker__termination_protection=False)
     applied = program.apply(off)
     assert applied.code == 0, applied.said
+
+
+def test_members_without_a_number_yet_get_none_that_a_member_about_to_go_has(
+    program: Program, cloud: Cloud
+) -> None:
+    """As after a kill between the launch of a wave and the naming of its members."""
+    before = fleet(count=2, name="web-{index}", user_data="#!/bin/sh\n")
+    program.apply(before)
+    after = fleet(count=4, name="web-{index}", user_data="#!/bin/bash\n", update={"order": "terminate_first"})
+    two = having(after, fleets__worker__update={"on_user_data": "ignore"})
+    program.apply(two)
+    new = [each["InstanceId"] for each in cloud.live("probe") if tags_of(each)["Name"] in ("web-3", "web-4")]
+    cloud.ec2.delete_tags(Resources=new, Tags=[{"Key": "provisioner:index"}, {"Key": "Name"}])
+    planned = program.plan(having(after, fleets__worker__count=3))
+    assert (FLEET, "update", "name") in planned.told
+    applied = program.apply(having(after, fleets__worker__count=3))
+    assert applied.code == 0, applied.said
+    assert {tags_of(each)["Name"] for each in cloud.live("probe") if each["InstanceId"] in new} == {
+        "web-3",
+        "web-4",
+    }

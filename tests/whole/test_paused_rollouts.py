@@ -125,3 +125,60 @@ def test_scaling_in_takes_what_is_unhealthy_before_what_is_new(
     local_aws.set_status(cloud.server, sick, "impaired")
     assert program.apply(having(WANTED, fleets__web__count=3)).code == 0
     assert cloud.ids("health") == sorted(set(old) - {sick})
+
+
+def test_a_member_that_was_sick_before_counts_as_unavailable_and_is_not_waited_for(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    sick, drifted, *_ = cloud.ids("health")
+    local_aws.set_status(cloud.server, sick, "impaired")
+    cloud.ec2.stop_instances(InstanceIds=[drifted])
+    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
+    cloud.ec2.start_instances(InstanceIds=[drifted])
+    planned = program.plan(WANTED)
+    assert planned.changes[0]["rollout"]["healthy"] == 2
+    applied = program.apply(WANTED)
+    assert applied.code == 0, applied.said
+    assert cloud.ids("health") == sorted(old)
+
+
+def test_where_the_sick_are_all_that_may_be_unavailable_nothing_is_taken_down(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    sick, drifted, *_ = cloud.ids("health")
+    local_aws.set_status(cloud.server, sick, "impaired")
+    cloud.ec2.stop_instances(InstanceIds=[drifted])
+    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
+    cloud.ec2.start_instances(InstanceIds=[drifted])
+    cloud.forget_calls()
+    applied = program.apply(having(WANTED, fleets__web__update__max_unavailable=1))
+    assert applied.code == 1
+    message = applied.data["failed"][0]["failure"]["message"]
+    assert message == "3 of 4 members are healthy, and at most 1 may be unavailable"
+    assert "StopInstances" not in cloud.operations()
+
+
+def test_members_that_just_started_are_not_taken_for_healthy(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    """Two are stopped by hand, and a third has another type: it goes down only when the two are healthy."""
+    drifted, *stopped = cloud.ids("health")[:3]
+    cloud.ec2.stop_instances(InstanceIds=[drifted, *stopped])
+    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
+    cloud.ec2.start_instances(InstanceIds=[drifted])
+    local_aws.set_faults(cloud.server, Faults(status_s=0.5))
+    cloud.forget_calls()
+    applied = program.apply(WANTED)
+    assert applied.code == 0, applied.said
+    operations = cloud.operations()
+    looked = operations[operations.index("StartInstances") : operations.index("StopInstances")]
+    assert looked.count("DescribeInstanceStatus") >= 2
+
+
+def test_fewer_members_are_not_held_up_by_a_restart_that_waits_for_one_that_goes(
+    program: Program, cloud: Cloud, old: list[str]
+) -> None:
+    cloud.ec2.stop_instances(InstanceIds=[cloud.ids("health")[0]])
+    applied = program.apply(having(WANTED, fleets__web__count=3, fleets__web__instance_type="t3.small"))
+    assert applied.code == 0, applied.said
+    assert len(cloud.ids("health")) == 3

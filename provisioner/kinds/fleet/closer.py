@@ -79,7 +79,8 @@ def _closer(
     going = restarting or to_replace(fleet, seen) or len(seen.members) > fleet.count
     if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
         running = [member.id for member in seen.members if member.state == "running"]
-        seen = replace(seen, unhealthy=find_unhealthy(reader, running))
+        others = {member.id for member in seen.members} - set(running)
+        seen = replace(seen, unhealthy=find_unhealthy(reader, running) | others)
     return seen
 
 

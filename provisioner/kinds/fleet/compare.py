@@ -86,7 +86,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
         *power_change(address, fleet, powered, world),
         *restart_change(address, fleet, seen, down, going, world),
         *([replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else ()),
-        *restart_change(address, fleet, seen, up, (), world),
+        *restart_change(address, fleet, seen, up, going, world),
         *([_scale_in(address, fleet, going, seen, world)] if going and not is_rollout else ()),
     )
     return Findings(changes=changes, notes=tuple(notes(address, pinned, seen, staying)))

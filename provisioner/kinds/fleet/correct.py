@@ -33,7 +33,7 @@ def corrections(
     yield from _recorded(address, fleet, lasting, differences, world)
     yield from _profile(address, fleet, seen, staying, world)
     yield from _tags(address, fleet, staying, world)
-    yield from _names(address, fleet, staying, world)
+    yield from _names(address, fleet, seen, staying, world)
 
 
 def unprotected(address: Address, fleet: Fleet, going: Sequence[Instance], world: World) -> Iterator[Change]:
@@ -193,8 +193,11 @@ def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: Wo
         yield _change(address, members, f"tags differ on {on_members(members)}", fields, steps)
 
 
-def _names(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
-    numbers = indexes(staying) if fleet.is_indexed else {}
+def _names(
+    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+) -> Iterator[Change]:
+    # What members that are about to go are called is not free before they are gone.
+    numbers = indexes(seen.members) if fleet.is_indexed else {}
 
     def wanted(member: Instance) -> tuple[str, str | None]:
         number = numbers.get(member.id, 0)

@@ -14,7 +14,9 @@ MINUTE_S = 60.0
 class Health:
     """What is known of the members' health during a rollout; `unhealthy` from when it was planned.
 
-    A member of a fleet that is parked is healthy when it is stopped.
+    A member of a fleet that is parked is healthy when it is stopped. `ailing` are members that nobody waits
+    for: they ran as the spec says when it was planned and were not healthy, while others that run so and
+    were launched no earlier were.
     """
 
     def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
@@ -23,6 +25,7 @@ class Health:
         self._unhealthy = set(unhealthy)
         self._fine: set[str] = set()
         self._given_up: set[str] = set()
+        self.ailing: frozenset[str] = frozenset()
 
     def healthy(self, members: Iterable[Instance]) -> frozenset[str]:
         """The ids of those that are healthy, or that were given up waiting for."""
@@ -35,9 +38,17 @@ class Health:
             return False
         return not self._checks or member.id in self._fine
 
-    def begin_with(self, members: Iterable[Instance]) -> None:
-        """Take what was known when the rollout was planned for these members' health."""
+    def begin_with(self, members: Iterable[Instance], wrong: Collection[str]) -> None:
+        """Take what was known when the rollout was planned for these members' health.
+
+        `wrong` are the ids of those that do not run as the spec says: they tell nothing of those that do.
+        """
+        members = list(members)
         self._fine |= {each.id for each in members} - self._unhealthy
+        right = [each for each in members if each.id not in wrong]
+        newest = max((each.launched for each in right if self._is_healthy(each)), default="")
+        down = [each for each in right if each.state == "running" and each.id in self._unhealthy]
+        self.ailing = frozenset(each.id for each in down if each.launched <= newest)
 
     def wait_for(
         self,

@@ -37,17 +37,17 @@ def leaving_order(
 ) -> tuple[Instance, ...]:
     """The first `count` candidates in the order in which members go.
 
-    Those launched with other settings first, then those that do not run or are not healthy, then from the
-    zone that has most of all `members`, then the newest.
+    Those launched with other settings first; of them, and of the others, those that do not run or are not
+    healthy first; then from the zone that has most of all `members`; then the newest.
     """
     per_zone = Counter(member.zone for member in members)
     outdated = {
         name for how in (How.REPLACE, How.RESTART, None) for name in differing(fleet, candidates, how)
     }
-    ranks: tuple[list[Instance], ...] = ([], [], [])
+    ranks: tuple[list[Instance], ...] = ([], [], [], [])
     for each in candidates:
-        is_down = each.is_stopped or each.id in unhealthy
-        ranks[0 if each.id in outdated else 1 if is_down else 2].append(each)
+        is_up = not each.is_stopped and each.id not in unhealthy
+        ranks[2 * (each.id not in outdated) + is_up].append(each)
     chosen: list[Instance] = []
     for ranked in ranks:
         chosen += _from_fullest_zone(ranked, count - len(chosen), per_zone)

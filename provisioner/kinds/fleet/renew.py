@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -71,16 +71,17 @@ def restart_change(
     replaced: Sequence[Instance],
     world: World,
 ) -> Iterator[Change]:
-    """The change that restarts members to change them; `replaced` are about to be replaced."""
+    """The change that restarts members to change them; `replaced` are about to be replaced or to go."""
     if not wrong:
         return
     differences = differing(fleet, wrong, How.RESTART)
     paths = {name: tuple(setting.path for setting in settings) for name, settings in differences.items()}
     most = len(wrong) if fleet.power == "stopped" else fleet.update.max_unavailable
-    others = {each.id for each in seen.members if each.id not in paths}
-    healthy = _healthy(fleet, seen) | others | _launched_before(fleet, seen)
-    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most)
     going = frozenset(each.id for each in replaced)
+    health = _health(fleet, seen, going | set(paths))
+    others = {each.id for each in seen.members if each.id not in paths} - health.ailing
+    healthy = (health.healthy(seen.members) | others | _launched_before(fleet, seen)) - going
+    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most)
     step = Restart(fleet, world.environment.name, seen.members, paths, seen.unhealthy, going, rollout)
     ids = tuple(paths)
     yield Change(
@@ -104,7 +105,9 @@ def replace_change(
     ids = tuple(each.id for each in going)
     staying = tuple(each.id for each in seen.members if each.id not in ids)
     staying += tuple(_launched_before(fleet, seen))
-    crew = Crew(fleet.count, fleet.update, ids, staying, _healthy(fleet, seen) | set(staying))
+    health = _health(fleet, seen, ids)
+    healthy = health.healthy(seen.members) | (set(staying) - health.ailing)
+    crew = Crew(fleet.count, fleet.update, ids, staying, healthy, health.ailing)
     reason = _reason(fleet, going, How.REPLACE)
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} moved"
@@ -133,10 +136,10 @@ def _launched_before(fleet: Fleet, seen: SeenFleet) -> frozenset[str]:
     return frozenset(f"missing {number}" for number in range(fleet.count - len(seen.members)))
 
 
-def _healthy(fleet: Fleet, seen: SeenFleet) -> frozenset[str]:
+def _health(fleet: Fleet, seen: SeenFleet, wrong: Collection[str]) -> Health:
     health = Health(fleet, seen.unhealthy)
-    health.begin_with(seen.members)
-    return health.healthy(seen.members)
+    health.begin_with(seen.members, wrong)
+    return health
 
 
 def _settings(fleet: Fleet, wrong: Sequence[Instance], how: How) -> list[tuple[Setting, list[Instance]]]:

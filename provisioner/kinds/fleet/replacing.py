@@ -70,7 +70,7 @@ class _Replacement:
         self.health = Health(self.plan.pad.fleet, self.plan.unhealthy)
 
     def run(self) -> None:
-        self.health.begin_with(self.plan.members)
+        self.health.begin_with(self.plan.members, self.plan.going)
         self.shown = self._look()
         while move := next_move(self._crew()):
             self.hands.tell(f"{len(self.gone)} of {len(self.plan.going)} replaced")
@@ -108,7 +108,7 @@ class _Replacement:
         going = tuple(each for each in self.plan.going if each in ids)
         staying = tuple(each.id for each in live if each.id not in going)
         fleet = self.plan.pad.fleet
-        return Crew(fleet.count, fleet.update, going, staying, self.health.healthy(live))
+        return Crew(fleet.count, fleet.update, going, staying, self.health.healthy(live), self.health.ailing)
 
     def _live(self) -> list[Instance]:
         return [each for each in self.shown.values() if self.plan.pad.is_member(each)]

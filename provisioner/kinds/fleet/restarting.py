@@ -65,16 +65,16 @@ class _Restarting:
     def run(self) -> None:
         fleet = self.plan.fleet
         health = Health(fleet, self.plan.unhealthy)
-        health.begin_with(self.plan.members)
+        health.begin_with(self.plan.members, {*self.plan.paths, *self.plan.replaced})
         self.shown = self._wait((), Until.SHOWN)
-        left = [each for each in self.plan.paths if self._is_live(each)]
-        while left:
+        left = list(self.plan.paths)
+        while left := [each for each in left if self._is_live(each)]:
             done = len(self.plan.paths) - len(left)
             self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
             live = [each for each in self.shown.values() if self._is_member(each)]
-            healthy = health.healthy(live)
+            healthy = health.healthy(live) - self.plan.replaced
             # Those that were started just before, by this run or by one that was killed.
-            waited_for = {each.id for each in live} - self.plan.replaced - set(left)
+            waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.ailing
             starting = tuple(sorted(waited_for - healthy))
             most = len(left) if fleet.power == "stopped" else fleet.update.max_unavailable
             wave = () if starting else may_be_taken(left, healthy, fleet.count, most)
@@ -83,7 +83,7 @@ class _Restarting:
                 self._change(wave)
                 left = [each for each in left if each not in wave]
             elif not starting:
-                raise _nothing_may_go(fleet, len(live))
+                raise _nothing_may_go(fleet, len(healthy))
             try:
                 self.shown = health.wait_for(wave or starting, self._scopes(), self.hands, self._is_changed)
             except WaitError as error:
@@ -186,8 +186,9 @@ def _paused(done: int, total: int, error: WaitError) -> ProvisionerError:
     )
 
 
-def _nothing_may_go(fleet: Fleet, there: int) -> ProvisionerError:
+def _nothing_may_go(fleet: Fleet, healthy: int) -> ProvisionerError:
     return ProvisionerError(
-        f"{there} of {fleet.count} members there; at most {fleet.update.max_unavailable} may be unavailable",
-        "apply again, which launches those that are missing first",
+        f"{healthy} of {fleet.count} members are healthy, and at most {fleet.update.max_unavailable} may be "
+        "unavailable",
+        "apply again, which launches those that are missing first; terminate those that do not recover",
     )

@@ -7,7 +7,7 @@ interrupted goes on where it was, and the plan shows the moves that are made.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from provisioner.kinds.fleet.desired import Update
 from provisioner.model import Rollout
@@ -20,7 +20,7 @@ class Crew:
     """The live members of a fleet in the middle of a replacement, by id.
 
     `count` is how many there should be; `going` those to be replaced, in the order in which they go,
-    `staying` the others; `healthy` those of both that are.
+    `staying` the others; `healthy` those of both that are; `ailing` those that are not waited for.
     """
 
     count: int
@@ -28,6 +28,7 @@ class Crew:
     going: tuple[str, ...]
     staying: tuple[str, ...]
     healthy: frozenset[str]
+    ailing: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -64,7 +65,8 @@ def next_move(crew: Crew) -> Move | None:
     No move makes more than `max_unavailable` members unavailable, those included that are so already. A
     member that is not healthy goes first, since that costs nothing.
     """
-    waiting = tuple(each for each in crew.staying if each not in crew.healthy)
+    down = tuple(each for each in crew.staying if each not in crew.healthy)
+    waiting = tuple(each for each in down if each not in crew.ailing)
     if waiting:
         return Await(waiting)
     surplus = max(crew.size - crew.count, 0)
@@ -78,7 +80,7 @@ def next_move(crew: Crew) -> Move | None:
     if missing:
         return Launch(missing)
     taken = may_be_taken(crew.going, crew.healthy, crew.count, crew.update.max_unavailable)
-    return Terminate(taken) if taken else Await(crew.going)
+    return Terminate(taken) if taken else Await(down)
 
 
 def may_be_taken(
@@ -124,7 +126,7 @@ def foreseen(crew: Crew) -> Rollout:
 
 
 def _changed(crew: Crew, staying: tuple[str, ...], going: tuple[str, ...], healthy: frozenset[str]) -> Crew:
-    return Crew(crew.count, crew.update, going, staying, healthy)
+    return replace(crew, staying=staying, going=going, healthy=healthy)
 
 
 def foreseen_restart(

@@ -68,8 +68,8 @@ class Newest:
 class SeenFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
-    `unhealthy` are the members that do not pass their status checks, where the fleet asks for them. `trouble`
-    says in words what the spec names and AWS does not have.
+    `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
+    them. `trouble` says in words what the spec names and AWS does not have.
     """
 
     members: tuple[Instance, ...] = ()
