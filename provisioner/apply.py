@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import Any, Protocol
 
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, ProvisionerError, Unsettled
@@ -114,6 +116,8 @@ class Executor:
             return Outcome(change, Result.SKIPPED, self.clock() - started, because=because)
         except ProvisionerError as error:
             return Outcome(change, Result.FAILED, self.clock() - started, failure=_failure(error))
+        except Exception as error:  # noqa: BLE001  what the other changes did must be told all the same
+            return Outcome(change, Result.FAILED, self.clock() - started, failure=_bug(error))
         return Outcome(change, Result.DONE, self.clock() - started)
 
 
@@ -141,7 +145,7 @@ class _Hands:
             futures = [pool.submit(step.run, self) for step in steps]
         errors = [error for error in (future.exception() for future in futures) if error]
         if errors:
-            raise errors[0]
+            raise next((each for each in errors if not isinstance(each, Interrupted)), errors[0])
         return None
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:
@@ -176,6 +180,15 @@ _NOT_AS_PLANNED = (
     "AWS is not as it was when the plan was made: let whoever else works on this environment finish, "
     "then apply again"
 )
+
+
+def _bug(error: Exception) -> Failure:
+    *_, last = traceback.extract_tb(error.__traceback__)
+    where = f"{PurePath(last.filename).name}:{last.lineno}"
+    return Failure(
+        f"unexpected {type(error).__name__} in {where}: {error}",
+        hint="this is a bug in provisioner: please report it",
+    )
 
 
 def _failure(error: ProvisionerError) -> Failure:

@@ -108,6 +108,8 @@ class Aws:
         method = getattr(client, xform_name(operation))
 
         failed: list[AwsError] = []
+        # Patience begins when a call is sent for the first time, and not while it waits for its turn.
+        sent: list[float] = []
 
         def attempt() -> dict[str, Any]:
             # What waits for its turn is not on its way: a turn comes before the pace.
@@ -115,6 +117,7 @@ class Aws:
                 self._wait(self._pace.seconds_until(service, operation, params))
                 if self._stop.is_set() and not operation.startswith(READING):
                     raise failed[-1] if failed else Interrupted(NOT_SENT)
+                sent.append(time.monotonic())
                 try:
                     return self._attempt(service, operation, method, params)
                 except AwsError as error:
@@ -122,7 +125,7 @@ class Aws:
                     raise
 
         answer: dict[str, Any] = Retrying(
-            retry=lambda state: self._should_retry(state),
+            retry=lambda state: self._should_retry(state, time.monotonic() - sent[0] if sent else 0.0),
             wait=wait_random_exponential(multiplier=0.5, max=8, min=0.1),
             stop=lambda _: self._stop.is_set(),
             sleep=self._wait,
@@ -201,24 +204,27 @@ class Aws:
         finally:
             self._on_call(Sent(service, operation, time.monotonic() - started, code))
 
-    def _should_retry(self, state: RetryCallState) -> bool:
+    def _should_retry(self, state: RetryCallState, seconds: float) -> bool:
         error = state.outcome.exception() if state.outcome else None
         if not isinstance(error, AwsError):
             return False
-        patience = patience_for(error, self._made)
-        return patience is not None and (state.seconds_since_start or 0.0) < patience.seconds
+        with self._lock:
+            made = frozenset(self._made)
+        patience = patience_for(error, made)
+        return patience is not None and seconds < patience.seconds
 
     def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
         if not operation.startswith(READING):
             self._answers.append((operation, answer))
-        if operation == "CreateRole":
-            self._made.add(params["RoleName"])
-        elif operation == "CreateInstanceProfile":
-            self._made.add(params["InstanceProfileName"])
-        elif operation in ("DeleteRole", "DeleteInstanceProfile"):
-            self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
-        elif operation == "RunInstances":
-            self._made.update(instance["InstanceId"] for instance in answer["Instances"])
+        with self._lock:
+            if operation == "CreateRole":
+                self._made.add(params["RoleName"])
+            elif operation == "CreateInstanceProfile":
+                self._made.add(params["InstanceProfileName"])
+            elif operation in ("DeleteRole", "DeleteInstanceProfile"):
+                self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
+            elif operation == "RunInstances":
+                self._made.update(instance["InstanceId"] for instance in answer["Instances"])
 
 
 def _local_session() -> boto3.Session:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import io
 import json
 import os
 import sys
@@ -29,6 +28,7 @@ from provisioner.cli_common import (
     show_plan,
 )
 from provisioner.errors import ProvisionerError, SpecError, UsageError
+from provisioner.streams import outlast_readers
 
 if TYPE_CHECKING:
     from provisioner.connect import Options
@@ -236,10 +236,7 @@ def completion(shell: str) -> None:
 
 def main() -> None:
     """The console script. Ends the process with one of the exit codes of the README."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            # A terminal that cannot show an arrow is no reason to stop in the middle of an apply.
-            stream.reconfigure(errors="replace")
+    outlast_readers()
     try:
         code = cli.main(prog_name="provisioner", standalone_mode=False)
     except SpecError as error:
@@ -259,10 +256,6 @@ def main() -> None:
         code = WRONG_USE
     except KeyboardInterrupt:
         code = INTERRUPTED
-    except BrokenPipeError:
-        # Whoever read the output has seen enough; Python must not complain about it on the way out.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = DONE
     except Exception as error:
         if "-v" in sys.argv or "--verbose" in sys.argv:
             raise

@@ -96,8 +96,9 @@ def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
 
 
 def _what(change: Change) -> tuple[Address, Action, tuple[str, ...]]:
-    """What a change does, whoever plans it."""
-    return change.address, change.action, tuple(field.path for field in change.fields)
+    """What a change does, whoever plans it. Only updates can be several at one address."""
+    updated = tuple(field.path for field in change.fields) if change.action is Action.UPDATE else ()
+    return change.address, change.action, updated
 
 
 def _obstacle(approved: Plan, plan: Plan) -> ProvisionerError | None:

@@ -102,7 +102,8 @@ class Patience:
 
 
 def _names_one_of(error: AwsError, made: Collection[str]) -> bool:
-    return any(re.search(rf"(?<![\w-]){re.escape(name)}(?![\w-])", error.text) for name in made)
+    words = re.findall(r"[\w+=,.@-]+", error.text)
+    return not {word.strip(".,") for word in words}.isdisjoint(made)
 
 
 def _profile_is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
@@ -139,7 +140,9 @@ PATIENCES = (
         "principal made just now",
         60,
         lambda error, made: (
-            error.code == "MalformedPolicyDocument" and "Invalid principal" in error.text and bool(made)
+            error.code == "MalformedPolicyDocument"
+            and "Invalid principal" in error.text
+            and _names_one_of(error, made)
         ),
     ),
     # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go

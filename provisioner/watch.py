@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from provisioner.errors import Interrupted, WaitError
+from provisioner.errors import AwsError, Interrupted, WaitError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_instances, find_unhealthy
 from provisioner.model import Until, Wait
@@ -29,7 +29,7 @@ class _Waiting:
     on_progress: Callable[[int, int], None]
     deadline: float
     over: threading.Event = field(default_factory=threading.Event)
-    error: Exception | None = None
+    error: BaseException | None = None
     seen: Mapping[str, Instance] = field(default_factory=dict)
 
 
@@ -57,10 +57,9 @@ class Watcher:
         """All instances that were seen, once the wait is over. Raises WaitError, AwsError, Interrupted."""
         waiting = _Waiting(wait, on_progress, self._clock() + wait.timeout_s)
         with self._lock:
+            if not self._waiting:
+                threading.Thread(target=self._rounds, daemon=True).start()
             self._waiting.append(waiting)
-            asks_for_all = len(self._waiting) == 1
-        if asks_for_all:
-            threading.Thread(target=self._rounds, daemon=True).start()
         waiting.over.wait()
         if waiting.error:
             raise waiting.error
@@ -73,7 +72,7 @@ class Watcher:
                 self._stop.wait(ROUNDS[min(number, len(ROUNDS) - 1)])
                 asked = self._asked()
                 self._round(asked)
-            except Exception as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
+            except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
                 _end(asked or self._asked(), error)
             with self._lock:
                 self._waiting = [each for each in self._waiting if not each.over.is_set()]
@@ -92,8 +91,16 @@ class Watcher:
             for scope in {scope for each in asked for scope in each.wait.scopes}
             for instance in find_instances(self._reader, scope)
         }
-        unhealthy = self._unhealthy(asked, instances)
-        for each in asked:
+        by_state = [each for each in asked if each.wait.until is not Until.HEALTHY]
+        by_checks = [each for each in asked if each.wait.until is Until.HEALTHY]
+        for each in by_state:
+            self._look(each, instances)
+        try:
+            unhealthy = self._unhealthy(by_checks, instances)
+        except AwsError as error:
+            _end(by_checks, error)
+            return
+        for each in by_checks:
             self._look(each, instances, unhealthy)
 
     def _unhealthy(self, asked: list[_Waiting], instances: Mapping[str, Instance]) -> frozenset[str]:
@@ -101,7 +108,6 @@ class Watcher:
         running = {
             name
             for each in asked
-            if each.wait.until is Until.HEALTHY
             for name in each.wait.instances
             if name in instances and instances[name].state == "running"
         }
@@ -131,7 +137,7 @@ class Watcher:
             each.over.set()
 
 
-def _end(asked: list[_Waiting], error: Exception) -> None:
+def _end(asked: Iterable[_Waiting], error: BaseException) -> None:
     for each in asked:
         each.error = error
         each.over.set()

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.apply import Event, Executor, Started
 from provisioner.converge import beyond, converge
-from provisioner.errors import AwsError
+from provisioner.errors import AwsError, Interrupted
 from provisioner.model import (
     Action,
     Address,
@@ -18,6 +18,7 @@ from provisioner.model import (
     Call,
     Change,
     Failure,
+    FieldChange,
     Outcome,
     Plan,
     Refusal,
@@ -162,6 +163,57 @@ def test_what_another_hand_did_meanwhile_is_planned_again() -> None:
     done, obstacle = rounds(plan(change(A, "One"), change(B, "Two")), plan(change(A, "Three")), aws=aws)
     assert done == ["instance_profile/b done", "role/a done"]
     assert obstacle is None
+
+
+def test_what_failed_is_not_told_as_done_while_the_same_change_is_still_to_be_made() -> None:
+    """A later round may know more of what it takes; what was updated by then has other fields."""
+    aws = FakeAws(One="EntityAlreadyExists", Two="AccessDenied")
+    asking = change(A, "One", fields=(FieldChange("count", 0, 2),))
+    launching = change(A, "Two", fields=(FieldChange("count", 0, 2), FieldChange("image", None, "ami-1")))
+    done, _ = rounds(plan(asking), plan(launching), aws=aws)
+    assert done == ["role/a failed"]
+
+
+def test_a_bug_in_one_change_is_told_and_the_others_are_made() -> None:
+    class Broken:
+        def calls(self) -> tuple[()]:
+            return ()
+
+        def run(self, hands: object) -> None:
+            raise KeyError("i-1")
+
+    aws = FakeAws()
+    broken = Change(A, Action.CREATE, "", steps=(Broken(),))
+    outcomes = execute(plan(broken, change(B, "Two"), change(C, "Three", needs=frozenset({A}))), aws)
+    assert results(outcomes) == ["role/a failed", "instance_profile/b done", "fleet/c skipped"]
+    failure = outcomes[0].failure
+    assert failure is not None
+    assert failure.message.startswith("unexpected KeyError in test_apply.py:")
+    assert "this is a bug" in (failure.hint or "")
+
+
+def test_a_failure_is_not_hidden_by_what_was_interrupted_beside_it() -> None:
+    stop = threading.Event()
+
+    class Interrupting(FakeAws):
+        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+            if operation == "Two":
+                stop.wait(10)
+            else:
+                stop.set()
+            return super().call(service, operation, **params)
+
+    class Interruptible:
+        def calls(self) -> tuple[()]:
+            return ()
+
+        def run(self, hands: object) -> None:
+            raise Interrupted("interrupted")
+
+    aws = Interrupting(Two="AccessDenied")
+    steps = (Interruptible(), Call("iam", "Two"), Call("iam", "One"))
+    both = Change(A, Action.CREATE, "", steps=(Together(steps),))
+    assert results(Executor(aws, stop=stop).execute(plan(both))) == ["role/a failed"]
 
 
 def test_a_failure_of_our_own_is_not_planned_again() -> None:

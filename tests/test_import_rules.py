@@ -63,7 +63,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("showing", ("provisioner.render", "provisioner.render.*")),
     ("AWS, real and local", ("provisioner.aws", *LOCAL)),
     ("connecting", ("provisioner.connect",)),
-    ("the command line", (*CLI, "provisioner.__main__")),
+    ("the command line", (*CLI, "provisioner.streams", "provisioner.__main__")),
 )
 
 # Who may import what is not ours. Whatever is not listed may be imported by nobody.

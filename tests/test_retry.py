@@ -15,6 +15,8 @@ def error(operation: str, code: str, text: str = "", status: int = 400) -> AwsEr
     return AwsError("ec2", operation, code, text, status)
 
 
+PRINCIPAL = 'Invalid principal in policy: "AWS":"arn:aws:iam::123456789012:role/provisioner/env'
+
 AGAIN = [
     (error("RunInstances", "RequestLimitExceeded", status=503), "throttled"),
     (error("CreateRole", "Throttling", "Rate exceeded"), "throttled"),
@@ -39,7 +41,7 @@ AGAIN = [
         "made just now, not visible yet",
     ),
     (
-        error("UpdateAssumeRolePolicy", "MalformedPolicyDocument", "Invalid principal in policy"),
+        error("UpdateAssumeRolePolicy", "MalformedPolicyDocument", f'{PRINCIPAL}/env-web"'),
         "principal made just now",
     ),
     (error("DeleteRole", "DeleteConflict"), "still in use"),
@@ -60,6 +62,7 @@ NOT_AGAIN = [
     error("DescribeInstances", "InvalidParameterValue", INVALID),
     error("RemoveRoleFromInstanceProfile", "DeleteConflict"),
     error("CreateRole", "MalformedPolicyDocument", "Syntax errors in policy."),
+    error("CreateRole", "MalformedPolicyDocument", f'{PRINCIPAL}/env-wbe"'),
 ]
 
 

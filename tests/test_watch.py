@@ -153,6 +153,39 @@ def test_nobody_waits_for_ever_because_the_pause_between_two_looks_failed() -> N
         Watcher(FakeReader([raw(1)]), Broken()).wait(wait(1))
 
 
+def test_nobody_waits_for_ever_because_somebody_ends_the_thread() -> None:
+    with pytest.raises(SystemExit):
+        Watcher(FakeReader([raw(1)]), Impatient()).wait(wait(1), _exit)
+
+
+def _exit(done: int, total: int) -> None:
+    raise SystemExit(1)
+
+
+def test_an_error_about_health_reaches_only_those_who_wait_for_health() -> None:
+    denied = AwsError("ec2", "DescribeInstanceStatus", "UnauthorizedOperation", "no")
+
+    class NoChecks(FakeReader):
+        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+            raise denied
+
+    both_wait = threading.Event()
+
+    class Held(Impatient):
+        def wait(self, timeout: float | None = None) -> bool:
+            return not both_wait.wait(10)
+
+    watcher = Watcher(NoChecks([raw(1), raw(2)]), Held())
+    with ThreadPoolExecutor(2) as pool:
+        running = pool.submit(watcher.wait, wait(1))
+        healthy = pool.submit(watcher.wait, Wait(("i-2",), Until.HEALTHY, (SCOPE,)))
+        while len(watcher.waiting) < 2:
+            pass
+        both_wait.set()
+        assert "i-1" in running.result(10)
+        assert healthy.exception(10) is denied
+
+
 def test_a_wait_ends_when_the_user_stops() -> None:
     stop = Impatient()
     stop.set()

@@ -18,6 +18,7 @@ from pathlib import Path
 import pytest
 
 from provisioner import local as local_aws
+from provisioner.local import Rule
 
 from .cloud import Cloud
 from .conftest import Run
@@ -267,6 +268,54 @@ def test_what_is_piped_away_carries_no_escape_codes(run: Run, spec: Path) -> Non
         ran = run(*command, spec, env={"NO_COLOR": None})
         assert ran.code == 0
         assert "\x1b" not in ran.said
+
+
+@pytest.mark.parametrize("lines", [1, 3])
+def test_an_apply_goes_on_to_its_end_when_nobody_reads_its_progress_any_more(
+    spec: Path, local_environment: dict[str, str], cloud: Cloud, lines: int
+) -> None:
+    cloud.break_with(boot_s=2.0)
+    running = subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "apply", "--yes", str(spec)],
+        env=local_environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert running.stdout
+    assert running.stderr
+    for _ in range(lines):
+        running.stderr.readline()
+    running.stderr.close()
+    summary = running.stdout.read()
+    running.stdout.close()
+    assert running.wait(TIMEOUT_S) == 0
+    assert "done" in summary
+    assert len(cloud.ids("probe")) == 2
+
+
+def test_a_failed_apply_says_so_also_to_who_has_stopped_reading(
+    spec: Path, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    cloud.break_with(Rule("error", "RunInstances", code="UnauthorizedOperation", status=403))
+    reader, writer = os.pipe()
+    os.close(reader)
+    words = [sys.executable, "-m", "provisioner", "apply", "--yes", "--format", "json", str(spec)]
+    nowhere = subprocess.DEVNULL
+    ran = subprocess.run(
+        words,
+        env=local_environment,
+        cwd=ROOT,
+        stdin=nowhere,
+        stdout=writer,
+        stderr=nowhere,
+        timeout=TIMEOUT_S,
+        check=False,
+    )
+    os.close(writer)
+    assert ran.returncode == 1
 
 
 def test_whoever_stops_reading_gets_no_complaint(spec: Path, local_environment: dict[str, str]) -> None:
