@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.kinds.fleet.desired import Rung
 from provisioner.kinds.fleet.launch import LONGEST_MISMATCH_S, Launch, Slot, next_number, token
 from provisioner.kinds.fleet.scale_out import MOST_AT_ONCE, Launchpad, ScaleOut
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, as_instance
 from provisioner.model import Call, Step, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
 from tests.kinds.build import AROUND, SUBNETS, environment, fleet_of, member
@@ -20,6 +21,7 @@ from tests.kinds.build import AROUND, SUBNETS, environment, fleet_of, member
 PLAIN = {"count": 3, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
 FLEET = fleet_of(environment(fleets={"web": PLAIN}))
 SLOT = Slot("env", "web", "us-east-1a", "subnet-a")
+LAUNCHED = datetime(2026, 1, 2, tzinfo=UTC)
 TAGS = [{"Key": ENVIRONMENT_TAG, "Value": "env"}, {"Key": FLEET_TAG, "Value": "web"}]
 
 
@@ -53,6 +55,7 @@ class FakeHands:
                 "State": {"Name": state},
                 "Tags": tags,
                 "ClientToken": call.params["ClientToken"],
+                "LaunchTime": LAUNCHED,
             }
             for number, state in enumerate(states)
         ]
@@ -79,6 +82,27 @@ class FakeHands:
     @property
     def launches(self) -> list[Call]:
         return [call for call in self.sent if call.operation == "RunInstances"]
+
+
+class ShowingHands(FakeHands):
+    """Shows at once what was launched and how it was tagged, but for the members in `renamed`."""
+
+    def __init__(self, *script: int | str | list[str], renamed: str = "") -> None:
+        super().__init__(*script)
+        self.renamed = renamed
+
+    def wait(self, wait: Wait) -> dict[str, Any]:
+        super().wait(wait)
+        raws = [raw for _, answer in self.answered for raw in answer["Instances"]]
+        shown = self.shown | {raw["InstanceId"]: as_instance(raw) for raw in raws}
+        for call in self.sent:
+            if call.operation == "CreateTags":
+                (name,) = call.params["Resources"]
+                tags = {tag["Key"]: tag["Value"] for tag in call.params["Tags"]}
+                if name == self.renamed:
+                    tags |= {"Name": "other", INDEX_TAG: "9"}
+                shown[name] = replace(shown[name], tags={**shown[name].tags, **tags})
+        return shown
 
 
 MICRO, NANO = Rung("t3.micro"), Rung("t3.nano")
@@ -342,19 +366,53 @@ def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
 def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index:02d}"}}))
     there = [member(1, fleet, tags={INDEX_TAG: "2"})]
-    hands = FakeHands(2)
+    hands = ShowingHands(2)
+    hands.shown = {each.id: each for each in there}
     scale_out(2, there, subnets=2, name="web-{index:02d}").run(hands)
     named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
     assert named == ["web-01", "web-03"]
-    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [(Until.RUNNING, 2)]
+    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [
+        (Until.SHOWN, 2),
+        (Until.RUNNING, 2),
+    ]
 
 
 def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
-    hands = FakeHands(1)
+    hands = ShowingHands(1)
+    hands.shown = {"i-02": member(2, fleet)}
     scale_out(1, [member(2, fleet)], name="web-{index}").run(hands)
     named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
     assert named == ["web-2"]
+
+
+def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_members_agree() -> None:
+    fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
+    hands = ShowingHands(1)
+    hands.shown = {"i-02": member(2, fleet)}
+    step = scale_out(1, name="web-{index}")
+    replace(step, expected=2).run(hands)
+    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    assert named == ["web-2"]
+
+
+def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> None:
+    with pytest.raises(ChangedMeanwhile, match="somebody else has given a name to i-10"):
+        scale_out(1, name="web-{index}").run(ShowingHands(1, renamed="i-10"))
+
+
+def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> None:
+    hands = FakeHands(2)
+    launch(count=3).send(hands)
+    (noted,) = [call for call in hands.sent if call.operation == "CreateTags"]
+    assert noted.params == {"Resources": ["i-10", "i-11"], "Tags": [{"Key": ASKED_TAG, "Value": "2"}]}
+
+
+def test_too_many_members_of_others_are_noticed() -> None:
+    hands = ShowingHands(1)
+    hands.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
+    with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
+        scale_out(1).run(hands)
 
 
 def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:

@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,9 +18,10 @@ from provisioner.errors import AwsError, ChangedMeanwhile, Unsettled
 from provisioner.kinds.fleet.desired import Fleet, Rung
 from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, is_of
+from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.model import Call, CallCount, Hands, count_calls
-from provisioner.naming import FLEET_TAG
+from provisioner.naming import ASKED_TAG, FLEET_TAG
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.
@@ -78,6 +79,8 @@ class Launch:
     def send(self, hands: Hands) -> tuple[int, list[Instance]]:
         """The first launch from `number` on whose token is not used up: the number after it, and all it got.
 
+        A launch that got fewer than it asked for is marked as having asked for these.
+
         A token is used up when it belongs to a launch of long ago, or all its members are gone. The numbers
         are tried in order, so that it is the same one also for whoever comes after a crash. Raises AwsError,
         and ChangedMeanwhile when some of what it got is gone already.
@@ -103,6 +106,9 @@ class Launch:
             if members and len(members) < len(answer["Instances"]):
                 raise ChangedMeanwhile("some members of an earlier launch are gone already")
             if members:
+                if len(members) < self.count:
+                    # So that nobody takes for members to come those that there was no room for.
+                    hands.send(note_asked(members))
                 return number + 1, members
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
@@ -127,6 +133,12 @@ class Launch:
         asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
         found = hands.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
         return not any(self._is_member(as_instance(raw)) for each in found for raw in each["Instances"])
+
+
+def note_asked(members: Sequence[Instance]) -> Call:
+    """The call that writes on the members of a launch that there are no others."""
+    tags = tag_list({ASKED_TAG: str(len(members))})
+    return Call("ec2", "CreateTags", {"Resources": [each.id for each in members], "Tags": tags})
 
 
 @dataclass(frozen=True)

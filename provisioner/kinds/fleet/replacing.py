@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
-from provisioner.errors import ChangedMeanwhile, ProvisionerError, WaitError
+from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.members import spread
 from provisioner.kinds.fleet.rollout import Await, Crew, Launch, Terminate, moves, next_move
@@ -89,9 +89,11 @@ class _Replacement:
                 ended = tuple(each for each in self.shown.values() if each.id not in {one.id for one in live})
                 pad = self.plan.pad
                 wave = ScaleOut(pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
-                self._count(count)
-                _, shown = wave.launch(self.hands)
-                self.shown = shown or self._look()
+                grown = wave.launch(self.hands)
+                self.shown = grown.shown or self._look()
+                if grown.shortage and not grown.new:
+                    raise self._no_room(grown.shortage)
+                self._count(len(grown.new))
             case Terminate(ids):
                 for part in chunks(ids, MOST_IDS):
                     self.hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
@@ -121,6 +123,14 @@ class _Replacement:
                 f"paused after {len(self.gone)} of {len(self.plan.going)}: new members end once they run",
                 "look at why they do, with `status` and in their logs; applying again goes on from here",
             )
+
+    def _no_room(self, shortage: AwsError) -> AwsError:
+        if self.plan.pad.fleet.update.order == "launch_first" and self._crew().going:
+            shortage.hint = (
+                "apply again later, or set `update: {order: terminate_first}`, which makes room before it "
+                "launches"
+            )
+        return shortage
 
     def _not_healthy(self, move: Launch | Terminate | Await, error: WaitError) -> None:
         update = self.plan.pad.fleet.update

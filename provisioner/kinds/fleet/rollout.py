@@ -73,27 +73,32 @@ def next_move(crew: Crew) -> Move | None:
     missing = max(crew.count - crew.size, 0)
     if not crew.going:
         return Launch(missing) if missing else None
-    if crew.update.order == "launch_first":
-        if surplus:
-            return Terminate(_worst_first(crew.going, crew.healthy)[:surplus])
+    launches_first = crew.update.order == "launch_first"
+    if launches_first and not surplus:
         return Launch(missing + min(crew.update.max_unavailable, len(crew.going)))
     if missing:
         return Launch(missing)
-    taken = may_be_taken(crew.going, crew.healthy, crew.count, crew.update.max_unavailable)
+    most = surplus if launches_first else crew.update.max_unavailable
+    taken = may_be_taken(crew.going, crew.healthy, crew.count, crew.update.max_unavailable, most)
     return Terminate(taken) if taken else Await(down)
 
 
 def may_be_taken(
-    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
+    candidates: Sequence[str],
+    healthy: Collection[str],
+    count: int,
+    max_unavailable: int,
+    most: int | None = None,
 ) -> tuple[str, ...]:
     """The candidates that may become unavailable now: those that are already, and as many more as allowed.
 
-    `healthy` are all members that are healthy, of `count` that there should be.
+    `healthy` are all members that are healthy, of `count` that there should be; `most` is how many to take at
+    a time, `max_unavailable` if it is not said.
     """
     allowed = max(max_unavailable - (count - len(healthy)), 0)
     ordered = _worst_first(candidates, healthy)
     free = sum(each not in healthy for each in ordered)
-    return ordered[: min(free + allowed, max_unavailable)] if free + allowed else ()
+    return ordered[: min(free + allowed, max_unavailable if most is None else most)]
 
 
 def _worst_first(ids: Sequence[str], healthy: Collection[str]) -> tuple[str, ...]:

@@ -88,6 +88,15 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
+class Grown:
+    """The members that a launch got, all instances as shown after it, and why there was no room for more."""
+
+    new: tuple[Instance, ...]
+    shown: Mapping[str, Instance]
+    shortage: AwsError | None
+
+
+@dataclass(frozen=True)
 class ScaleOut:
     """Launch `count` members, give them their names, and wait until they run.
 
@@ -121,30 +130,31 @@ class ScaleOut:
         )
 
     def run(self, hands: Hands) -> None:
-        self.launch(hands)
+        shortage = self.launch(hands).shortage
+        if shortage:
+            raise shortage
 
-    def launch(self, hands: Hands) -> tuple[list[Instance], Mapping[str, Instance]]:
-        """Do it: the new members as launched, and all of the environment's instances as shown at the end."""
+    def launch(self, hands: Hands) -> Grown:
+        """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
         pad = self.pad
         members = {member.id for member in self.members}
         known = members | {member.id for member in self.gone}
         # What this run has launched before is among the members, though maybe not shown yet. Were the next
         # launch shown first, whoever looks then would launch these again.
         pad.wait_for([each for each in pad.answered(hands) if each.id in members], hands, Until.SHOWN)
-        try:
-            self._launch_all(hands)
-        finally:
-            new = [each for each in pad.answered(hands) if each.id not in known]
-            names = self._name(new, hands)
+        shortage = self._launch_all(hands)
+        new = [each for each in pad.answered(hands) if each.id not in known]
+        names = self._name(new, hands)
         shown = self._wait_for_all(new, names, hands)
         self._look_for_others(shown, members | {each.id for each in new})
         if new and pad.fleet.power == "stopped":
             for part in chunks([each.id for each in new], MOST_IDS):
                 hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
             shown = pad.wait_for(new, hands, Until.STOPPED)
-        return new, shown
+        return Grown(tuple(new), shown, shortage)
 
-    def _launch_all(self, hands: Hands) -> None:
+    def _launch_all(self, hands: Hands) -> AwsError | None:
+        """Launch what there is room for; why it is not all, if it is not."""
         pad = self.pad
         epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, hands)
         visible = (*self.members, *self.gone)
@@ -173,8 +183,7 @@ class ScaleOut:
                 if got and missing:
                     # Were a later launch shown before this one, this one's members would be launched again.
                     pad.wait_for(got, hands, Until.SHOWN)
-        if missing:
-            raise _no_room(pad, self.count, missing, shortage)
+        return _no_room(pad, self.count, missing, shortage) if missing else None
 
     def _portions(self, attempts: list[_Attempt], first: bool) -> Iterator[list[_Attempt]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
@@ -189,25 +198,34 @@ class ScaleOut:
         params = launch_params(pad.fleet, pad.profile, pad.surroundings, subnet)
         return Launch(pad.slot(subnet), number, min(share, MOST_AT_ONCE), rung, epoch, params)
 
-    def _name(self, new: Sequence[Instance], hands: Hands) -> dict[str, str]:
-        """Give new members their numbers where names have one: the names by id."""
+    def _name(self, new: Sequence[Instance], hands: Hands) -> Mapping[str, str]:
+        """Give new members their numbers where names have one: the names by id.
+
+        The numbers are made of what is shown of the whole fleet once the new members are, so that two who
+        launched them together number them alike.
+        """
         if not new or not self.pad.fleet.is_indexed:
             return {}
-        # Members that are there may be getting their own numbers at this very moment.
-        numbers = indexes(new, beside=self.members)
-        hands.together(name_call(self.pad.fleet, each.id, numbers[each.id]) for each in new)
-        return {each.id: self.pad.fleet.member_name(numbers[each.id]) for each in new}
+        shown = self.pad.wait_for(new, hands, Until.SHOWN)
+        numbers = indexes([each for each in shown.values() if self.pad.is_member(each)])
+        mine = {each.id: numbers[each.id] for each in new if each.id in numbers}
+        hands.together(name_call(self.pad.fleet, name, index) for name, index in mine.items())
+        return {name: self.pad.fleet.member_name(index) for name, index in mine.items()}
 
     def _wait_for_all(
         self, new: Sequence[Instance], names: Mapping[str, str], hands: Hands
     ) -> Mapping[str, Instance]:
         def is_named(instance: Instance) -> bool:
-            return instance.tag("Name") == names[instance.id]
+            return instance.id not in names or instance.tag(INDEX_TAG) is not None
 
         ids = tuple(each.id for each in new)
-        check = is_named if names else None
-        wait = Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=check)
-        return hands.wait(wait) if ids else {}
+        if not ids:
+            return {}
+        shown = hands.wait(Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=is_named))
+        renamed = [each for each, name in names.items() if each in shown and shown[each].tag("Name") != name]
+        if renamed:
+            raise ChangedMeanwhile(f"somebody else has given a name to {', '.join(renamed)}")
+        return shown
 
     def _look_for_others(self, shown: Mapping[str, Instance], expected: Collection[str]) -> None:
         live = {each.id for each in shown.values() if self.pad.is_member(each)}

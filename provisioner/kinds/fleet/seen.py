@@ -132,10 +132,14 @@ def partly_seen(
         if instance.token and instance.token not in answered:
             by_token[instance.token].append(instance)
     for token, shown in by_token.items():
-        asked = shown[0].tag(ASKED_TAG) or ""
-        is_recent = any(age_s(each, now) < LONGEST_LAG_S for each in shown)
-        if asked.isdecimal() and int(asked) > len(shown) and is_recent:
-            yield PartlySeen(token, int(asked), tuple(shown))
+        # A launch that got fewer than it asked for is told by the lowest number on its members.
+        asked = min(
+            (int(text) for each in shown if (text := each.tag(ASKED_TAG) or "").isdecimal()), default=0
+        )
+        # All were launched at the same time, and starting one again can only make it look younger.
+        is_recent = all(age_s(each, now) < LONGEST_LAG_S for each in shown)
+        if asked > len(shown) and is_recent:
+            yield PartlySeen(token, asked, tuple(shown))
 
 
 def age_s(instance: Instance, now: datetime) -> float:

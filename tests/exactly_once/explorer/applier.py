@@ -16,10 +16,10 @@ from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings, find_fleets
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Again, Call, Environment, Plan, Step, Wait
-from tests.exactly_once.explorer.cloud import NOW, Answer, raw_instance
+from tests.exactly_once.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.kinds.build import FLEET, environment, planned
 
-Shown = tuple[tuple[str, str, bool], ...]
+Shown = tuple[Sight, ...]
 Path = tuple[int, ...]
 # What each branch of a step has been answered, by the branch's path.
 Log = tuple[tuple[Path, tuple[Answer, ...]], ...]
@@ -146,7 +146,7 @@ class _Hands:
         answer = self._answer(wait)
         if answer.error:
             raise WaitError(answer.error)
-        return {each[0]: as_instance(raw_instance(*each)) for each in answer.ids}  # type: ignore[arg-type]
+        return {each.id: as_instance(raw_instance(*each)) for each in answer.ids}  # type: ignore[arg-type]
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return _launch_answers((*self.earlier, *_launches_in(self.log.items())))
@@ -216,7 +216,7 @@ class Applier:
         wants = self.next(run)
         for path, request in wants.requests:
             if isinstance(request, Since):
-                age = Answer((("", "", True),) if request.what in run.ripe else ())
+                age = Answer((Sight("", "", True, 0),) if request.what in run.ripe else ())
                 run = run._replace(asked=run.asked | {request.what})
                 return self._until_asking(_with_answer(run, path, age))
         if wants.requests:

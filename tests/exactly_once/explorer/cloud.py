@@ -11,6 +11,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
+from provisioner.kinds.iam import tag_list
+from provisioner.naming import ASKED_TAG
+
 HIDDEN, LIVE, DEAD, VANISHED = "hidden", "live", "dead", "vanished"
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 LONG_AGO = NOW - timedelta(hours=1)
@@ -36,16 +39,31 @@ class Launched(NamedTuple):
     asked: int
     machines: tuple[Machine, ...]
     is_old: bool = False
+    # What the tag on its machines says of how many were asked for; 0: as many as were.
+    noted: int = 0
 
     def id(self, index: int) -> str:
         """A name that does not depend on the order in which things happened."""
         return _name(self.token, self.asked, index)
 
+    def sight(self, index: int, state: str) -> Sight:
+        """How one of its machines is shown."""
+        return Sight(self.id(index), state, self.is_old, self.noted or self.asked)
+
+
+class Sight(NamedTuple):
+    """An instance as it is shown: its id and state, whether it is old, and how many its launch asked for."""
+
+    id: str
+    state: str
+    is_old: bool
+    asked: int
+
 
 class Answer(NamedTuple):
-    """What a call gave: ids with their state and whether they are old, or an error's code."""
+    """What a call gave: instances, or an error's code."""
 
-    ids: tuple[tuple[str, str, bool], ...] = ()
+    ids: tuple[Sight, ...] = ()
     error: str = ""
     is_launch: bool = False
 
@@ -107,16 +125,26 @@ def settled(cloud: Cloud) -> Cloud:
     return cloud
 
 
+def noted(cloud: Cloud, ids: frozenset[str], asked: int) -> Cloud:
+    """The cloud in which the launches of these carry another number of how many were asked for."""
+    return tuple(
+        launched._replace(noted=asked)
+        if any(launched.id(index) in ids for index in range(len(launched.machines)))
+        else launched
+        for launched in cloud
+    )
+
+
 def aged(cloud: Cloud) -> Cloud:
     """The cloud when ten minutes have passed."""
     return tuple(launched._replace(is_old=True) for launched in cloud)
 
 
 @cache
-def described(cloud: Cloud, token: str | None = None) -> tuple[tuple[str, str, bool], ...]:
-    """What DescribeInstances shows: ids with state and age; all, or those of one token."""
+def described(cloud: Cloud, token: str | None = None) -> tuple[Sight, ...]:
+    """What DescribeInstances shows: all, or those of one token."""
     return tuple(
-        (cloud[at].id(index), machine.shown, cloud[at].is_old)
+        cloud[at].sight(index, machine.shown)
         for at, index, machine in every(cloud)
         if machine.shown in (LIVE, DEAD) and token in (None, cloud[at].token)
     )
@@ -161,7 +189,7 @@ def _with(cloud: Cloud, params: dict[str, Any], machines: tuple[Machine, ...]) -
 def _replayed(launched: Launched) -> Answer:
     return Answer(
         tuple(
-            (launched.id(index), LIVE if machine.is_alive else DEAD, launched.is_old)
+            launched.sight(index, LIVE if machine.is_alive else DEAD)
             for index, machine in enumerate(launched.machines)
         ),
         is_launch=True,
@@ -169,9 +197,10 @@ def _replayed(launched: Launched) -> Answer:
 
 
 @cache
-def raw_instance(name: str, state: str, is_old: bool) -> dict[str, Any]:
+def raw_instance(name: str, state: str, is_old: bool, asked: int) -> dict[str, Any]:
     """An instance as boto3 would hand it over."""
     launched, params = FACTS[name]
+    tags = {each["Key"]: each["Value"] for each in params["TagSpecifications"][0]["Tags"]}
     lives = state == LIVE
     return {
         "InstanceId": name,
@@ -182,6 +211,6 @@ def raw_instance(name: str, state: str, is_old: bool) -> dict[str, Any]:
         "LaunchTime": LONG_AGO if is_old else NOW,
         "ClientToken": launched.token,
         "MetadataOptions": params["MetadataOptions"],
-        "Tags": params["TagSpecifications"][0]["Tags"],
+        "Tags": tag_list(tags | {ASKED_TAG: str(asked)}),
         **({"SubnetId": launched.subnet, "VpcId": "vpc-1", "SecurityGroups": []} if lives else {}),
     }

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from provisioner.kinds.fleet.seen import Subnet
 from provisioner.model import Call, Until, Wait
+from provisioner.naming import ASKED_TAG
 from tests.exactly_once.explorer import cloud as ec2
 from tests.exactly_once.explorer.applier import Applier, Protocol, Request, Run, Shown, Since
 from tests.exactly_once.explorer.cloud import DEAD, HIDDEN, LIVE, VANISHED, Answer, Cloud, Machine
@@ -210,6 +211,10 @@ class Model:
                 yield Outcome(after, answer, left - 1)
         elif request.operation == "TerminateInstances":
             yield Outcome(ec2.terminated(cloud, frozenset(request.params["InstanceIds"])), Answer(), left)
+        elif request.operation == "CreateTags":
+            ((tag,), ids) = request.params["Tags"], frozenset(request.params["Resources"])
+            assert tag["Key"] == ASKED_TAG
+            yield Outcome(ec2.noted(cloud, ids, int(tag["Value"])), Answer(), left)
         else:
             (token,) = request.params["Filters"][0]["Values"]
             for view in self._views(state):
@@ -263,7 +268,7 @@ class Outcome(NamedTuple):
 
 
 def _in(shown: Shown, name: str) -> str:
-    return next((state for each, state, _ in shown if each == name), "")
+    return next((each.state for each in shown if each.id == name), "")
 
 
 def _answers(run: Run, name: str) -> tuple[str, ...]:
@@ -272,7 +277,7 @@ def _answers(run: Run, name: str) -> tuple[str, ...]:
 
 
 def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud) -> str:
-    shown = ", ".join(f"{name} {state}" for name, state, _ in ec2.described(cloud)) or "nothing"
+    shown = ", ".join(f"{each.id} {each.state}" for each in ec2.described(cloud)) or "nothing"
     plan = applier.plan(run.shown, run.earlier) if run and run.shown is not None else None
     reasons = (
         "; ".join(change.reason for change in plan.changes) if plan else "nothing to do, or not approved"
@@ -282,7 +287,7 @@ def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud
 
 def _asked(index: int, request: Request, outcome: Outcome, failure: str, run: Run | None) -> str:
     answer = outcome.answer
-    got = answer.error or ", ".join(name for name, _, _ in answer.ids) or "done"
+    got = answer.error or ", ".join(each.id for each in answer.ids) or "done"
     then = f"; {failure}" if failure and failure != answer.error else "; ends" if run is None else ""
     if isinstance(request, Wait):
         return (
