@@ -8,10 +8,10 @@ from __future__ import annotations
 import itertools
 import threading
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from provisioner.errors import AwsError, Interrupted, WaitError
+from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, ProvisionerError, WaitError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_instances, find_unhealthy
 from provisioner.model import Until, Wait
@@ -129,12 +129,21 @@ class Watcher:
             each.seen = instances
             each.over.set()
         elif self._clock() > each.deadline:
-            minutes = round(wait.timeout_s / 60)
-            each.error = WaitError(
-                f"{', '.join(pending)} not {wait.until} after {minutes} minutes",
-                "look at them with `status`; applying again goes on from here",
-            )
+            each.error = _too_late(wait, pending)
             each.over.set()
+
+
+def _too_late(wait: Wait, pending: Sequence[str]) -> ProvisionerError:
+    minutes = round(wait.timeout_s / 60)
+    if wait.until is Until.SHOWN and wait.check:
+        return ChangedMeanwhile(
+            f"{', '.join(pending)} not shown as changed after {minutes} minutes",
+            "somebody else may be changing the same: let them finish, then apply again",
+        )
+    return WaitError(
+        f"{', '.join(pending)} not {wait.until} after {minutes} minutes",
+        "look at them with `status`; applying again goes on from here",
+    )
 
 
 def _end(asked: Iterable[_Waiting], error: BaseException) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import AwsError, Interrupted, WaitError
+from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitError
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Until, Wait
 from provisioner.watch import Watcher, has_failed, is_over
@@ -135,6 +135,13 @@ def test_a_wait_does_not_last_for_ever() -> None:
     watcher = Watcher(FakeReader([raw(1, "pending")]), Impatient(), clock=lambda: next(times))
     with pytest.raises(WaitError, match="i-1 not running after 10 minutes"):
         watcher.wait(wait(1))
+
+
+def test_what_is_never_shown_as_changed_may_have_been_changed_by_somebody_else() -> None:
+    times = iter([0.0, *[1000.0] * 10])
+    watcher = Watcher(FakeReader([raw(1)]), Impatient(), clock=lambda: next(times))
+    with pytest.raises(ChangedMeanwhile, match="i-1 not shown as changed after 2 minutes"):
+        watcher.wait(wait(1, until=Until.SHOWN, timeout_s=120.0, check=lambda each: False))
 
 
 def test_an_error_of_aws_reaches_whoever_waits() -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from provisioner.kinds.base import Reader
@@ -37,7 +38,10 @@ class Binding:
 
 @dataclass(frozen=True)
 class Instance:
-    """One instance, normalised; `groups` maps the ids of its security groups to their names."""
+    """One instance, normalised; `groups` maps the ids of its security groups to their names.
+
+    `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
+    """
 
     id: str
     state: str
@@ -45,6 +49,7 @@ class Instance:
     type: str
     image: str
     launched: str
+    started: str = ""
     subnet: str | None = None
     vpc: str | None = None
     private_ip: str | None = None
@@ -124,7 +129,8 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         zone=placement.get("AvailabilityZone", ""),
         type=raw.get("InstanceType", ""),
         image=raw.get("ImageId", ""),
-        launched=launched.strftime("%Y-%m-%dT%H:%M:%SZ") if launched else "",
+        launched=_second(min([launched, *_attached(raw)])) if launched else "",
+        started=_second(launched) if launched else "",
         subnet=raw.get("SubnetId"),
         vpc=raw.get("VpcId"),
         private_ip=raw.get("PrivateIpAddress") or None,
@@ -144,6 +150,22 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
     )
+
+
+def _attached(raw: InstanceTypeDef) -> Iterator[datetime]:
+    """When the primary interface was attached, which is at launch; a terminated instance has none any more.
+
+    `LaunchTime` is renewed whenever an instance is started:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Instance.html
+    """
+    for interface in raw.get("NetworkInterfaces", ()):
+        attachment = interface.get("Attachment", {})
+        if attachment.get("DeviceIndex") == 0 and "AttachTime" in attachment:
+            yield attachment["AttachTime"]
+
+
+def _second(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def by_ids(ids: Sequence[str]) -> Iterator[Scope]:

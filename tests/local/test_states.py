@@ -77,6 +77,28 @@ def test_nothing_revives_a_terminated_instance(ec2: Any, image: str) -> None:
     assert state(ec2, instance) == "terminated"
 
 
+@pytest.mark.correction("start-launch-time")
+def test_starting_renews_the_launch_time_and_not_when_things_were_attached(
+    local: LocalAws, ec2: Any, image: str
+) -> None:
+    def times() -> tuple[Any, set[Any]]:
+        (shown,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
+        attached = {each["Attachment"]["AttachTime"] for each in shown["NetworkInterfaces"]}
+        return shown["LaunchTime"], attached | {
+            each["Ebs"]["AttachTime"] for each in shown["BlockDeviceMappings"]
+        }
+
+    instance = launch_one(ec2, image)
+    launched, attached = times()
+    assert attached == {launched}
+    ec2.stop_instances(InstanceIds=[instance])
+    advance(local, 60)
+    ec2.start_instances(InstanceIds=[instance])
+    started, still = times()
+    assert (started - launched).total_seconds() >= 60
+    assert still == {launched}
+
+
 @pytest.mark.correction("start-stopping")
 def test_a_stopping_instance_does_not_start(local: LocalAws, ec2: Any, image: str) -> None:
     set_faults(local, Faults(stop_s=10))

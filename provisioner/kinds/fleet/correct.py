@@ -19,6 +19,9 @@ from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, compared_tags
 
+# How long a correction may take to be shown before it is looked at whether somebody else has undone it.
+LONGEST_S = 120.0
+
 Differences = Mapping[str, tuple[Setting, ...]]
 
 
@@ -69,7 +72,7 @@ def _agrees(setting: Setting, fleet: Fleet) -> Callable[[Instance], bool]:
 def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Instance], bool]) -> Wait:
     """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
     ids = tuple(member.id for member in members)
-    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), check=check)
+    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=LONGEST_S, check=check)
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:

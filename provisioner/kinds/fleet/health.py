@@ -16,7 +16,7 @@ class Health:
 
     A member of a fleet that is parked is healthy when it is stopped. `ailing` are members that nobody waits
     for: they ran as the spec says when it was planned and were not healthy, while others that run so and
-    were launched no earlier were.
+    were started no earlier were.
     """
 
     def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
@@ -46,9 +46,9 @@ class Health:
         members = list(members)
         self._fine |= {each.id for each in members} - self._unhealthy
         right = [each for each in members if each.id not in wrong]
-        newest = max((each.launched for each in right if self._is_healthy(each)), default="")
+        newest = max((each.started for each in right if self._is_healthy(each)), default="")
         down = [each for each in right if each.state == "running" and each.id in self._unhealthy]
-        self.ailing = frozenset(each.id for each in down if each.launched <= newest)
+        self.ailing = frozenset(each.id for each in down if each.started <= newest)
 
     def wait_for(
         self,

@@ -189,12 +189,14 @@ def _complete(world: World, region: Region, member: Member, params: dict[str, An
     specs = {int(item.get("DeviceIndex") or 0): item for item in params.get("NetworkInterfaces") or []}
     for index, interface in instance.nics.items():
         interface.delete_on_termination = specs.get(index, {}).get("DeleteOnTermination")
+        interface.attach_time = instance.launch_time
         if tags := wanted_tags.get("network-interface"):
             region.backend.create_tags([interface.id], tags)
         # moto shows an interface's own groups and the instance's as one; here the interface's are the truth.
         instance.security_groups = []
     wanted = {item["DeviceName"]: item.get("Ebs", {}) for item in params.get("BlockDeviceMappings") or []}
     for name, device in instance.block_device_mapping.items():
+        device.attach_time = instance.launch_time
         volume = region.backend.get_volume(device.volume_id)
         volume.iops = wanted.get(name, {}).get("Iops") or volume.iops
         volume.throughput = wanted.get(name, {}).get("Throughput") or volume.throughput

@@ -151,6 +151,7 @@ def start(world: World, call: Call) -> dict[str, Any]:
     for member, before in states:
         if before == "stopped":
             member.instance.start()
+            member.instance.launch_time = world.clock.today()
             begin(world, region, member, "pending", "running", world.faults.boot_s)
         changes.append(_change(member, before, "running" if before == "running" else "pending"))
     return {"StartingInstances": changes}
