@@ -171,7 +171,7 @@ def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]
         outcome = outcomes.get(earlier)
         if outcome is None:
             return None
-        if outcome.result in (Result.FAILED, Result.SKIPPED):
+        if outcome.change.blocks and outcome.result in (Result.FAILED, Result.SKIPPED):
             failed.append(outcome.change.address)
     return failed
 

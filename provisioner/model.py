@@ -231,8 +231,9 @@ class Change:
 
     `size` is how many things it makes, changes or removes, counted in `unit` (empty: the kind's own name).
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
-    have to be done before. `whole`: everything at the address goes, also what shows only later. `rollout`:
-    how it is done in waves, if it is.
+    have to be done before; what needs this one's address is skipped if it fails, unless `blocks` is false.
+    `whole`: everything at the address goes, also what shows only later. `rollout`: how it is done in waves,
+    if it is.
     """
 
     address: Address
@@ -244,6 +245,7 @@ class Change:
     steps: tuple[Step, ...] = ()
     deferred: str | None = None
     needs: frozenset[Address] = frozenset()
+    blocks: bool = True
     whole: bool = False
     unit: str = ""
     rollout: Rollout | None = None

@@ -123,6 +123,13 @@ def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
     assert outcomes[1].because == "role/a was not done"
 
 
+def test_a_failure_that_does_not_block_is_told_and_what_comes_after_it_is_done() -> None:
+    aws = FakeAws(One="InsufficientInstanceCapacity")
+    outcomes = execute(plan(change(A, "One", blocks=False), change(A, "Two", needs=frozenset({A}))), aws)
+    assert results(outcomes) == ["role/a failed", "role/a done"]
+    assert aws.called == ["One", "Two"]
+
+
 def test_a_deferred_change_is_left_and_keeps_nothing_back() -> None:
     aws = FakeAws()
     left = change(A, deferred="needs a restart", action=Action.REPLACE)

@@ -62,6 +62,7 @@ class TestATypeIsShort:
         wanted = spec(instance_type=["t3.micro", "t3.small"])
         applied_and_planned(program, wanted)
         assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 3, "t3.small": 3}
+        assert cloud.operations().count("RunInstances") == 2 * len(ZONES)
         notes = [note["message"] for note in program.plan(wanted).data["notes"]]
         assert notes == ["3 members with t3.small, choice 2, for want of capacity when launched"]
         status = program.status(wanted)["fleet/web"]
@@ -109,6 +110,7 @@ class TestSpot:
         ran = program.apply(spec(market="spot"))
         assert ran.code == 1
         assert "no room for 6 of 6 members, tried t3.micro (spot) in" in ran.words
+        assert cloud.operations().count("RunInstances") == len(ZONES)
         assert rungs(cloud) == {}
 
     def test_too_low_a_price_is_like_no_room(self, program: Program, cloud: Cloud) -> None:
@@ -132,13 +134,103 @@ class TestSpot:
         assert {market for _, _, market in rungs(cloud)} == {"spot"}
 
 
-def test_a_new_type_without_room_leaves_the_next_one_to_be_started(program: Program, cloud: Cloud) -> None:
-    applied_and_planned(program, spec(count=2))
-    ids = cloud.ids("room")
-    short_of(cloud, Capacity(0, "t3.small"))
-    applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
-    assert cloud.ids("room") == ids
-    assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.medium"}
+class TestAnotherTypeIsWanted:
+    def test_and_without_room_for_it_the_next_one_is_started(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(count=2))
+        ids = cloud.ids("room")
+        short_of(cloud, Capacity(0, "t3.small"))
+        applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
+        assert cloud.ids("room") == ids
+        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.medium"}
+
+    def test_and_without_room_for_any_they_run_again_as_what_they_were(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        applied_and_planned(program, spec(count=2))
+        ids = cloud.ids("room")
+        short_of(cloud, Capacity(0, "t3.small"), Capacity(0, "t3.medium"))
+        ran = program.apply(spec(count=2, instance_type=["t3.small", "t3.medium"]))
+        assert ran.code == 1
+        assert "run again as t3.micro; apply again later" in ran.words
+        assert cloud.ids("room") == ids
+        assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
+        cloud.mend()
+        applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
+
+    def test_and_a_member_that_was_left_stopped_is_started_as_another_choice(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        applied_and_planned(program, spec(count=2))
+        cloud.ec2.stop_instances(InstanceIds=cloud.ids("room"))
+        short_of(cloud, Capacity(0, "t3.micro"))
+        applied_and_planned(program, spec(count=2, instance_type=["t3.micro", "t3.small"]))
+        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.small"}
+        assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
+
+    def test_and_stopped_members_without_room_stay_what_they_are(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        applied_and_planned(program, spec(count=2))
+        cloud.ec2.stop_instances(InstanceIds=cloud.ids("room"))
+        short_of(cloud, Capacity(0))
+        ran = program.apply(spec(count=2, instance_type=["t3.small", "t3.micro"]))
+        assert ran.code == 1
+        assert "are stopped; apply again later" in ran.words
+        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.micro"}
+
+
+class TestThereIsNoRoomForAMissingMember:
+    @pytest.fixture(autouse=True)
+    def _one_is_missing(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(count=3))
+        cloud.ec2.terminate_instances(InstanceIds=cloud.ids("room")[:1])
+        short_of(cloud, Capacity(0))
+
+    def test_and_the_others_are_parked(self, program: Program, cloud: Cloud) -> None:
+        assert program.apply(spec(count=3, power="stopped")).code == 1
+        assert [each["State"]["Name"] for each in cloud.live("room")] == ["stopped"] * 2
+
+    def test_and_the_others_get_their_new_type(self, program: Program, cloud: Cloud) -> None:
+        cloud.break_with(Rule("error", "RunInstances", code="InsufficientInstanceCapacity", status=500))
+        wanted = spec(count=3, instance_type="t3.small", update={"max_unavailable": 2})
+        assert program.apply(wanted).code == 1
+        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.small"}
+
+
+class TestThereIsRoomForSomeOfARollout:
+    def test_and_it_goes_on_with_those(self, program: Program, cloud: Cloud) -> None:
+        before = spec(count=10, user_data="echo 1", update={"max_unavailable": 4})
+        applied_and_planned(program, before)
+        old = cloud.ids("room")
+        cloud.break_with(
+            capacity=(Capacity(4, "*", ZONES[0]), Capacity(4, "*", ZONES[1]), Capacity(4, "*", ZONES[2]))
+        )
+        applied_and_planned(program, spec(count=10, user_data="echo 2", update={"max_unavailable": 4}))
+        assert len(cloud.ids("room")) == 10
+        assert not set(old) & set(cloud.ids("room"))
+
+    def test_and_with_none_it_says_how_to_make_room(self, program: Program, cloud: Cloud) -> None:
+        applied_and_planned(program, spec(count=3, user_data="echo 1"))
+        old = cloud.ids("room")
+        cloud.break_with(capacity=(Capacity(1),))
+        ran = program.apply(spec(count=3, user_data="echo 2"))
+        assert ran.code == 1
+        assert "order: terminate_first" in ran.words
+        assert cloud.ids("room") == old
+        applied_and_planned(program, spec(count=3, user_data="echo 2", update={"order": "terminate_first"}))
+        assert not set(old) & set(cloud.ids("room"))
+
+
+def test_a_launch_that_got_fewer_than_it_asked_for_does_not_hold_up_another_spec(
+    program: Program, cloud: Cloud
+) -> None:
+    short_of(cloud, Capacity(1, "t3.micro"))
+    assert program.apply(spec(count=9)).code == 1
+    (change,) = program.plan(spec(count=9, instance_type=["t3.micro", "t3.small"], tags={"a": "b"})).changes[
+        -1:
+    ]
+    assert change["reason"] == "launch 6, 3 are there"
+    applied_and_planned(program, spec(count=9, instance_type=["t3.micro", "t3.small"], tags={"a": "b"}))
 
 
 def test_members_are_not_moved_to_a_zone_that_has_no_room(program: Program, cloud: Cloud) -> None:

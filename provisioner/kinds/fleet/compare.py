@@ -82,9 +82,9 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
     changes = (
         *corrections(address, fleet, seen, staying, world),
         *unprotected(address, fleet, going, world),
-        *([_scale_out(address, fleet, seen, -surplus, pad)] if surplus < 0 else ()),
         *power_change(address, fleet, powered, world),
         *restart_change(address, fleet, seen, down, going, world),
+        *([_scale_out(address, fleet, seen, -surplus, pad)] if surplus < 0 else ()),
         *([replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else ()),
         *restart_change(address, fleet, seen, up, going, world),
         *([_scale_in(address, fleet, going, seen, world)] if going and not is_rollout else ()),
@@ -113,7 +113,10 @@ def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, pad:
     reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in seen.gone)
     if reclaimed:
         reason += f"; AWS reclaimed {reclaimed} Spot instance{'s' if reclaimed > 1 else ''}"
-    return Change(address, Action.CREATE, reason, fields=fields, size=count, unit=UNIT, steps=(step,))
+    # Whoever is there can be restarted and replaced also while there is no room for more.
+    return Change(
+        address, Action.CREATE, reason, fields=fields, size=count, unit=UNIT, steps=(step,), blocks=False
+    )
 
 
 def _spread_text(shares: Mapping[Subnet, int]) -> str:

@@ -49,7 +49,7 @@ def power_change(
     if wrong:
         states = sorted({each.state for each in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        steps = power_steps(wrong, fleet.power, world.environment.name)
+        steps = power_steps(wrong, fleet, world.environment.name)
         yield Change(
             address,
             Action.UPDATE,

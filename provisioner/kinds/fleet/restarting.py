@@ -9,17 +9,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.errors import ProvisionerError, WaitError
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.rollout import may_be_taken
 from provisioner.kinds.fleet.seen import scope_of
 from provisioner.kinds.fleet.settings import How, differing, launch_record, read_record, write_record
+from provisioner.kinds.fleet.starting import Start, resize
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Rollout, Step, Until, Wait
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
-from provisioner.retry import CAPACITY_CODES
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,7 @@ class _Restarting:
         if any(states[each] != "stopped" for each in wave):
             self._wait(tuple(wave), Until.STOPPED)
         self.hands.together(
-            _modify(each, path, self.plan.fleet, self.plan.fleet.instance_types[0])
-            for each in wave
-            for path in self.plan.paths[each]
+            _modify(each, path, self.plan.fleet) for each in wave for path in self.plan.paths[each]
         )
         self.hands.together(self._record(wave))
         if self.plan.fleet.power == "running":
@@ -118,22 +116,10 @@ class _Restarting:
                 yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
 
     def _start(self, wave: Sequence[str]) -> None:
-        """Start members; where there is no room for the type they were given, with the next one."""
-        resized = [each for each in wave if "instance_type" in self.plan.paths[each]]
-        for other in (*self.plan.fleet.instance_types[1:], None):
-            try:
-                for part in chunks(wave, MOST_IDS):
-                    self.hands.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
-                return
-            except AwsError as error:
-                if error.code not in CAPACITY_CODES or other is None or not resized:
-                    if error.code in CAPACITY_CODES:
-                        error.hint = (
-                            f"{', '.join(wave)} changed, but stopped; apply again later to have them "
-                            "started, or give `instance_type` more choices"
-                        )
-                    raise
-            self.hands.together(_modify(each, "instance_type", self.plan.fleet, other) for each in resized)
+        before = {each: self.shown[each].type for each in wave}
+        wanted = self.plan.fleet.instance_types[0]
+        now = {each: wanted if "instance_type" in self.plan.paths[each] else before[each] for each in wave}
+        Start(self.plan.fleet, before, now).run(self.hands)
 
     def _is_changed(self, instance: Instance) -> bool:
         """Whether EC2 shows what was changed; the next plan would change it again otherwise."""
@@ -156,26 +142,33 @@ class _Restarting:
         return (scope_of(self.plan.environment),)
 
 
-def _modify(instance: str, path: str, fleet: Fleet, instance_type: str) -> Step:
+def _modify(instance: str, path: str, fleet: Fleet) -> Step:
+    if path == "instance_type":
+        return resize(instance, fleet.instance_types[0])
     attributes: dict[str, dict[str, Any]] = {
-        "instance_type": {"InstanceType": {"Value": instance_type}},
         "ebs_optimized": {"EbsOptimized": {"Value": fleet.ebs_optimized}},
         "user_data": {"UserData": {"Value": fleet.user_data}},
     }
     return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": instance, **attributes[path]})
 
 
-def power_steps(members: Sequence[Instance], power: str, environment: str) -> tuple[Step, ...]:
+def power_steps(members: Sequence[Instance], fleet: Fleet, environment: str) -> tuple[Step, ...]:
     """The steps that stop members or start them, all at once, and wait until they are so."""
     scopes = (scope_of(environment),)
     ids = tuple(member.id for member in members)
-    before, wrong = (Until.RUNNING, "pending") if power == "stopped" else (Until.STOPPED, "stopping")
-    operation = "StopInstances" if power == "stopped" else "StartInstances"
-    unsettled = tuple(member.id for member in members if member.state == wrong)
+    if fleet.power == "stopped":
+        pending = tuple(member.id for member in members if member.state == "pending")
+        return (
+            *([Wait(pending, Until.RUNNING, scopes)] if pending else ()),
+            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS)),
+            Wait(ids, Until.STOPPED, scopes),
+        )
+    stopping = tuple(member.id for member in members if member.state == "stopping")
+    types = {member.id: member.type for member in members}
     return (
-        *([Wait(unsettled, before, scopes)] if unsettled else ()),
-        *(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS)),
-        Wait(ids, Until.STOPPED if power == "stopped" else Until.STARTED, scopes),
+        *([Wait(stopping, Until.STOPPED, scopes)] if stopping else ()),
+        Start(fleet, types, types),
+        Wait(ids, Until.STARTED, scopes),
     )
 
 
