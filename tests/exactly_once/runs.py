@@ -67,7 +67,7 @@ class Nursery:
         self._started: Future[int] = Future()
         self._ended: dict[int, Future[int]] = {}
         self._process = subprocess.Popen(
-            [sys.executable, "-m", f"{__package__}.zygote"],
+            [sys.executable, "-m", f"{__package__}.ahead"],
             cwd=ROOT,
             env=dict(environment),
             stdin=subprocess.PIPE,

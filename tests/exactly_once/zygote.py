@@ -25,6 +25,7 @@ import boto3
 
 import provisioner.aws
 import provisioner.kinds
+import provisioner.kinds.fleet
 import provisioner.observe
 import provisioner.render.as_json
 import provisioner.render.as_text
@@ -34,6 +35,7 @@ import provisioner.watch
 from provisioner import cli, cli_change
 from provisioner.local import LocalAws, advance
 
+from . import ahead
 from .runs import TELLING
 
 # For other threads to get on, where the program believes that seconds have passed.
@@ -112,6 +114,7 @@ class _Moving(threading.Event):
     def wait(self, timeout: float | None = None) -> bool:
         if timeout is None or self.is_set():
             return super().wait(timeout)
+        ahead.run_ahead(timeout)
         advance(self.aws, timeout)
         return super().wait(MOMENT_S)
 
@@ -128,7 +131,4 @@ def _hurry(port: int) -> None:
     _Moving.aws = LocalAws(port, 0)
     for module in (cli_change, provisioner.aws):
         vars(module)["threading"] = _Threading()
-
-
-if __name__ == "__main__":
-    main()
+    vars(provisioner.kinds.fleet)["datetime"] = ahead.Datetime
