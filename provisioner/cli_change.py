@@ -71,6 +71,8 @@ def carry_out(
                 stop,
             )
         _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)
+    if refreshed and (carried.obstacle or not all(outcome.is_good for outcome in carried.outcomes)):
+        _tell_of_refreshing(refreshed)
     if carried.obstacle:
         raise carried.obstacle
     if stop.is_set():
@@ -100,6 +102,11 @@ def _show_outcomes(environment: Environment, outcomes: Any, seconds: float, outp
 
         console = console_for()
         console.print(outcomes_text(environment.name, outcomes, seconds, console.width), soft_wrap=True)
+
+
+def _tell_of_refreshing(refreshed: tuple[str, ...]) -> None:
+    options = " ".join(f"--refresh-image {fleet}" for fleet in refreshed)
+    click.echo(f"apply again with {options} to go on; without, the fleet keeps the image it had", err=True)
 
 
 @contextmanager

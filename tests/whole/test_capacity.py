@@ -64,7 +64,7 @@ class TestATypeIsShort:
         assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 3, "t3.small": 3}
         assert cloud.operations().count("RunInstances") == 2 * len(ZONES)
         notes = [note["message"] for note in program.plan(wanted).data["notes"]]
-        assert notes == ["3 members with t3.small, choice 2, for want of capacity when launched"]
+        assert notes == ["3 members with t3.small, choice 2 of 2"]
         status = program.status(wanted)["fleet/web"]
         assert status["choices"] == "3 t3.micro, 3 t3.small"
 

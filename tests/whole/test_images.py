@@ -117,10 +117,87 @@ class TestByAnOwnerAndAName:
         assert "self has no image named team-base-* for arm64" in ran.said
 
 
-def test_an_image_that_is_deprecated_is_told(program: Program, cloud: Cloud, images: tuple[str, str]) -> None:
+@pytest.mark.parametrize("is_there", [False, True], ids=["to be launched", "already there"])
+def test_an_image_that_is_deprecated_is_told(
+    program: Program, cloud: Cloud, images: tuple[str, str], is_there: bool
+) -> None:
+    if is_there:
+        apply(program, spec(images[0]))
     local_aws.deprecate_image(cloud.server, images[0], datetime(2025, 3, 4, tzinfo=UTC))
     (note,) = program.plan(spec(images[0])).data["notes"]
     assert note["message"].startswith(f"the image {images[0]} is deprecated since 2025-03-04")
+
+
+class TestTheSpecNamesAnotherSource:
+    @pytest.fixture
+    def other(self, cloud: Cloud) -> str:
+        made = datetime(2026, 1, 1, tzinfo=UTC)
+        return local_aws.add_image(cloud.server, "other-base", "self", created=made)
+
+    def test_and_the_members_are_replaced_by_its_image(
+        self, program: Program, cloud: Cloud, images: tuple[str, str], other: str
+    ) -> None:
+        apply(program, spec({"ssm": PARAMETER}))
+        wanted = spec({"owner": "self", "name": "other-*"})
+        (change,) = program.plan(wanted).changes
+        assert change["fields"] == [{"path": "image", "before": images[0], "after": other}]
+        apply(program, wanted)
+        assert used(cloud) == [other] * 2
+        local_aws.add_image(cloud.server, "other-newer", "self", created=datetime(2026, 2, 1, tzinfo=UTC))
+        assert program.plan(wanted).changes == []
+
+    def test_and_nothing_is_replaced_where_it_gives_the_same_image(
+        self, program: Program, cloud: Cloud, images: tuple[str, str]
+    ) -> None:
+        apply(program, spec({"ssm": PARAMETER}))
+        before = cloud.ids("pictured")
+        apply(program, spec({"owner": "self", "name": "team-base-2024"}))
+        apply(program, spec(images[0]))
+        assert cloud.ids("pictured") == before
+
+    def test_and_a_rollout_that_was_cut_short_stays_with_the_image_it_began_with(
+        self, program: Program, cloud: Cloud, images: tuple[str, str], other: str
+    ) -> None:
+        before = spec({"ssm": PARAMETER}, update={"order": "terminate_first"})
+        apply(program, before)
+        wanted = spec({"owner": "self", "name": "other-*"}, update={"order": "terminate_first"})
+        cloud.break_with(
+            local_aws.Rule("error", "TerminateInstances", nth=(2,), code="AccessDenied", status=403)
+        )
+        assert program.apply(wanted).code == 1
+        cloud.mend()
+        local_aws.add_image(cloud.server, "other-newer", "self", created=datetime(2026, 2, 1, tzinfo=UTC))
+        apply(program, wanted)
+        assert used(cloud) == [other] * 2
+
+    def test_that_does_not_exist_and_the_plan_is_refused(
+        self, program: Program, cloud: Cloud, images: tuple[str, str]
+    ) -> None:
+        apply(program, spec({"ssm": PARAMETER}))
+        ran = program.plan(spec({"owner": "self", "name": "nothing-*"}))
+        assert ran.code == 1
+        assert "self has no image named nothing-*" in ran.said
+
+
+def test_a_fleet_that_is_even_needs_no_image_to_stay_so(
+    program: Program, cloud: Cloud, images: tuple[str, str]
+) -> None:
+    wanted = spec({"owner": "self", "name": PATTERN}, rebalance=True)
+    apply(program, wanted)
+    local_aws.remove_image(cloud.server, images[1])
+    assert program.plan(wanted).changes == []
+
+
+def test_a_refresh_that_was_cut_short_says_how_to_go_on(
+    program: Program, cloud: Cloud, images: tuple[str, str]
+) -> None:
+    wanted = spec({"ssm": PARAMETER})
+    apply(program, wanted)
+    local_aws.set_parameter(cloud.server, PARAMETER, images[1])
+    cloud.break_with(local_aws.Rule("error", "TerminateInstances", code="AccessDenied", status=403))
+    ran = program.run("apply", "--yes", "--refresh-image", "web", program.write(wanted))
+    assert ran.code == 1
+    assert "apply again with --refresh-image web to go on" in ran.said
 
 
 def test_a_fleet_whose_image_is_gone_keeps_its_members_and_launches_no_more(
@@ -133,6 +210,7 @@ def test_a_fleet_whose_image_is_gone_keeps_its_members_and_launches_no_more(
     ran = program.plan(having(wanted, fleets__web__count=3))
     assert ran.code == 1
     assert images[0] in ran.said
+    assert "`apply --refresh-image web` replaces the members by newer ones" in ran.words
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,8 @@ class FleetKind:
         return ()
 
     def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
-        followed = {} if destroying else _followed(environment)
-        images = list(dict.fromkeys(followed.values()))
+        wanted = {} if destroying else _images(environment)
+        images = list(dict.fromkeys(wanted.values()))
         found, *newest = reader.together(
             lambda: find_fleets(reader, environment.name, datetime.now(UTC)),
             *(lambda image=image: newest_image(reader, image) for image in images),
@@ -39,8 +39,7 @@ class FleetKind:
         fleets = {Address(self.name, key): seen for key, seen in found.items()}
         of_image = dict(zip(images, newest, strict=True))
         return fleets | {
-            at: replace(fleets.get(at) or SeenFleet(), newest=of_image[image])
-            for at, image in followed.items()
+            at: replace(fleets.get(at) or SeenFleet(), newest=of_image[image]) for at, image in wanted.items()
         }
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
@@ -67,10 +66,9 @@ class FleetKind:
         }
 
 
-def _followed(environment: Environment) -> dict[Address, Image]:
-    """The images that are given by parameter or lookup, by the fleet's address."""
-    fleets = {at: fleet for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
-    return {at: fleet.image for at, fleet in fleets.items() if not fleet.image.id}
+def _images(environment: Environment) -> dict[Address, Image]:
+    """What the images are given by, by the fleet's address."""
+    return {at: fleet.image for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
 
 
 def _choices(fleet: Fleet, seen: SeenFleet) -> str | None:

@@ -10,10 +10,10 @@ from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import image_to_launch, with_image
-from provisioner.kinds.fleet.look_around import look_around
+from provisioner.kinds.fleet.look_around import Need, look_around
 from provisioner.kinds.fleet.renew import to_replace
-from provisioner.kinds.fleet.seen import SeenFleet
-from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
+from provisioner.kinds.fleet.seen import SeenFleet, Surroundings
+from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs, of_same_source
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Seen
 
@@ -66,15 +66,13 @@ def _closer(
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
     trouble = _image_trouble(fleet, seen, missing)
     fleet = with_image(fleet, seen)
-    launching = missing or fleet.rebalance or bool(to_replace(fleet, seen))
-    groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
-    regrouping = any(differs(groups, fleet, member) for member in seen.members)
-    image = image_to_launch(fleet, seen)
-    surroundings, more = look_around(reader, fleet, seen, image, launching, regrouping)
+    around, more = _look_around(reader, fleet, seen, missing, world)
+    seen = replace(seen, surroundings=around)
+    if not missing and fleet.rebalance and to_replace(fleet, seen):
+        around, more = _look_around(reader, fleet, seen, True, world)
+    trouble = tuple(sorted({*trouble, *more}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
-    seen = replace(
-        seen, surroundings=surroundings, trouble=tuple(sorted((*trouble, *more))), associations=ours
-    )
+    seen = replace(seen, surroundings=around, trouble=trouble, associations=ours)
     restarting = differing(fleet, seen.members, How.RESTART)
     going = restarting or to_replace(fleet, seen) or len(seen.members) > fleet.count
     if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
@@ -84,12 +82,31 @@ def _closer(
     return seen
 
 
+def _look_around(
+    reader: Reader, fleet: Fleet, seen: SeenFleet, missing: bool, world: World
+) -> tuple[Surroundings, tuple[str, ...]]:
+    groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
+    restarted = differing(fleet, seen.members, How.RESTART).values()
+    need = Need(
+        launching=missing or bool(to_replace(fleet, seen)),
+        placing=fleet.rebalance,
+        resizing=any(each.path == "instance_type" for settings in restarted for each in settings),
+        regrouping=any(differs(groups, fleet, member) for member in seen.members),
+    )
+    return look_around(reader, fleet, seen, image_to_launch(fleet, seen), need)
+
+
 def _image_trouble(fleet: Fleet, seen: SeenFleet, missing: bool) -> tuple[str, ...]:
     """Why the image is not known that is to be launched. Raises AwsError if AWS did not say.
 
     An image that a mere note would tell of may be unknown.
     """
-    is_rolling = fleet.image.update == "roll"
-    if seen.newest.error and (missing or is_rolling):
+    if fleet.image.id:
+        is_wanted = missing or bool(to_replace(fleet, seen))
+    elif fleet.image.update == "pin" and of_same_source(fleet, seen.members):
+        is_wanted = False
+    else:
+        is_wanted = missing or bool(seen.members)
+    if seen.newest.error and is_wanted:
         raise seen.newest.error
-    return seen.newest.trouble if is_rolling or (missing and not seen.members) else ()
+    return seen.newest.trouble if is_wanted else ()

@@ -96,7 +96,7 @@ def _settings(
         if setting.path in RECORDED:
             continue
         for members in group_by(wrong.get(setting.path, ()), setting.actual):
-            reason = f"{setting.path} differs on {on_members(members)}"
+            reason = f"{setting.path} differs on {on_members(members)}: {setting.why}"
             fields = (_field(setting, fleet, members[0]),)
             groups = seen.surroundings.groups
             steps = (

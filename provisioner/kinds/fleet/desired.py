@@ -22,7 +22,10 @@ TYPES_THAT_NEED_IOPS = ("io1", "io2")
 
 @dataclass(frozen=True)
 class Image:
-    """Where the image comes from: an id, or an SSM parameter, or the newest of an owner by name."""
+    """Where the image comes from: an id, or an SSM parameter, or the newest of an owner by name.
+
+    `pinned` is the id of the one that a fleet by parameter or lookup stays with, once it was looked up.
+    """
 
     id: str | None = None
     ssm: str | None = None
@@ -30,6 +33,7 @@ class Image:
     name: str | None = None
     architecture: str | None = None
     update: str = "pin"
+    pinned: str | None = None
 
 
 @dataclass(frozen=True)

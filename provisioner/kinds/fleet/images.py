@@ -7,14 +7,16 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 from provisioner.errors import AwsError, UsageError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
-from provisioner.kinds.fleet.seen import Newest, SeenFleet
+from provisioner.kinds.fleet.seen import FoundImage, Newest, SeenFleet
+from provisioner.kinds.fleet.settings import of_same_source
 from provisioner.model import Address, Desired, Environment
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
@@ -24,18 +26,11 @@ class Unfit(Exception):
     """What the spec asks for does not fit what the account has."""
 
 
-@dataclass(frozen=True)
-class FoundImage:
-    """An image; `deprecated`: the day since when its owner advises against it, if that has come."""
-
-    id: str
-    root_device: str | None = None
-    deprecated: str | None = None
-
-
 def newest_image(reader: Reader, image: Image) -> Newest:
-    """What the spec's parameter or lookup gives now."""
+    """What the spec's id, parameter or lookup gives now."""
     try:
+        if image.id:
+            return Newest(_of_id(reader, image.id, "check `image:`"))
         return Newest(_of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image))
     except Unfit as unfit:
         return Newest(trouble=(str(unfit),))
@@ -54,19 +49,23 @@ def in_words(error: AwsError) -> str:
 
 
 def image_to_launch(fleet: Fleet, seen: SeenFleet) -> str:
-    """The image that new members get; empty while it is not known."""
+    """The image that new members get; empty while it is not known.
+
+    A fleet stays with the image of its members, but for those launched from what the spec named then.
+    """
     if fleet.image.id:
         return fleet.image.id
-    if seen.members and fleet.image.update == "pin":
-        return seen.members[-1].image
-    return seen.newest.image or ""
+    if fleet.image.update == "pin" and (own := of_same_source(fleet, seen.members)):
+        return own[-1].image
+    return seen.newest.image.id if seen.newest.image else ""
 
 
 def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
-    """The fleet with the image that it follows as its image, so that members with another one differ."""
-    if fleet.image.update == "pin" or not seen.newest.image:
-        return fleet
-    return replace(fleet, image=replace(fleet.image, id=seen.newest.image))
+    """The fleet with the image that it is to have, so that members with another one differ."""
+    image = image_to_launch(fleet, seen) or None
+    if fleet.image.update == "roll":
+        return replace(fleet, image=replace(fleet.image, id=image))
+    return replace(fleet, image=replace(fleet.image, pinned=image))
 
 
 def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:
@@ -89,20 +88,35 @@ def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment
 
 def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) -> FoundImage:
     """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
-    if not image:
-        return FoundImage("")
-    is_new = not seen.members and not fleet.image.id
-    if is_new and not fleet.root_volume:
-        return FoundImage(image)
-    found = reader.call("ec2", "DescribeImages", ImageIds=[image])["Images"]
+    newest = seen.newest.image
+    if not image or fleet.image.id:
+        return newest or FoundImage(image)
+    if newest and newest.id == image and (newest.root_device or not (seen.members or fleet.root_volume)):
+        return newest
+    return _of_id(reader, image, f"`apply --refresh-image {fleet.key}` replaces the members by newer ones")
+
+
+def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
+    try:
+        found = reader.call("ec2", "DescribeImages", ImageIds=[image])["Images"]
+    except AwsError as error:
+        if not is_absent(error):
+            raise
+        found = []
     if not found:
-        raise Unfit(f"there is no image {image} in this region, or it is not shared with this account")
-    since = found[0].get("DeprecationTime", "")
+        raise Unfit(
+            f"there is no image {image} in this region, or it is not shared with this account; {hint}"
+        )
+    return _found(found[0])
+
+
+def _found(image: Mapping[str, Any]) -> FoundImage:
+    since = image.get("DeprecationTime", "")
     is_past = bool(since) and since <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return FoundImage(image, found[0].get("RootDeviceName"), since[:10] if is_past else None)
+    return FoundImage(image["ImageId"], image.get("RootDeviceName"), since[:10] if is_past else None)
 
 
-def _of_parameter(reader: Reader, name: str) -> str:
+def _of_parameter(reader: Reader, name: str) -> FoundImage:
     try:
         value: str = reader.call("ssm", "GetParameter", Name=name)["Parameter"]["Value"]
     except AwsError as error:
@@ -111,10 +125,10 @@ def _of_parameter(reader: Reader, name: str) -> str:
         raise Unfit(f"there is no SSM parameter {name} in this region; check `image:`") from error
     if not value.startswith("ami-"):
         raise Unfit(f"SSM parameter {name} holds no image id; check `image:`")
-    return value
+    return FoundImage(value)
 
 
-def _of_lookup(reader: Reader, image: Image) -> str:
+def _of_lookup(reader: Reader, image: Image) -> FoundImage:
     filters = {"name": image.name, "architecture": image.architecture, "state": "available"}
     found = reader.call(
         "ec2",
@@ -125,6 +139,4 @@ def _of_lookup(reader: Reader, image: Image) -> str:
     if not found:
         of = f" for {image.architecture}" if image.architecture else ""
         raise Unfit(f"{image.owner} has no image named {image.name}{of}; check `image:`")
-    newest = max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"]))
-    identifier: str = newest["ImageId"]
-    return identifier
+    return _found(max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])))

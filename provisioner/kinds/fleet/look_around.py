@@ -2,31 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Collection, Iterable
+from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.images import FoundImage, Unfit, describe_image, in_words, is_absent
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
+from provisioner.kinds.fleet.images import Unfit, describe_image, in_words, is_absent
+from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
+
+
+class Need(NamedTuple):
+    """What is about to be done: to launch, even out subnets, change types, change security groups."""
+
+    launching: bool
+    placing: bool
+    resizing: bool
+    regrouping: bool
 
 
 def look_around(
-    reader: Reader, fleet: Fleet, seen: SeenFleet, image: str, launching: bool, regrouping: bool
+    reader: Reader, fleet: Fleet, seen: SeenFleet, image: str, need: Need
 ) -> tuple[Surroundings, tuple[str, ...]]:
-    """What a launch of `image`, or a change of security groups, needs to know; and what is wrong with it."""
+    """What that needs to know of the account; and what is wrong with it."""
     trouble: list[str] = []
+
+    def read_if(needed: bool, read: Callable[[], Any], otherwise: Any) -> Callable[[], Any]:
+        return _careful(read, otherwise, trouble) if needed else lambda: otherwise
+
+    def where() -> tuple[Subnet, ...]:
+        return _with_the_type(reader, fleet, _subnets(reader, fleet))
+
+    def types() -> None:
+        _check_zones(reader, fleet, {each.zone for each in seen.members})
+
+    is_placing = need.launching or need.placing
     subnets: tuple[Subnet, ...] = ()
     found = FoundImage(image)
-    if launching:
-        subnets, found, _ = reader.together(
-            _careful(lambda: _with_the_type(reader, fleet, _subnets(reader, fleet)), (), trouble),
-            _careful(lambda: describe_image(reader, fleet, seen, image), found, trouble),
-            _careful(lambda: _check_key(reader, fleet), None, trouble),
+    if is_placing or need.resizing:
+        subnets, found, *_ = reader.together(
+            read_if(is_placing, where, ()),
+            read_if(need.launching, lambda: describe_image(reader, fleet, seen, image), found),
+            read_if(need.launching, lambda: _check_key(reader, fleet), None),
+            read_if(need.resizing and not is_placing, types, None),
         )
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
-    groups = _careful(lambda: _groups(reader, fleet, vpcs), {}, trouble)() if launching or regrouping else {}
+    groups = read_if(need.launching or need.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
     around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
     return around, tuple(sorted(trouble))
 
@@ -80,26 +101,46 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
 
 
 def _with_the_type(reader: Reader, fleet: Fleet, subnets: tuple[Subnet, ...]) -> tuple[Subnet, ...]:
-    """The subnets in zones that offer at least one of the fleet's types; not every zone has every type.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
-    """
-    offerings = reader.pages(
-        "ec2",
-        "DescribeInstanceTypeOfferings",
-        "InstanceTypeOfferings",
-        LocationType="availability-zone",
-        Filters=[{"Name": "instance-type", "Values": list(fleet.instance_types)}],
-    )
-    offered = {offering["Location"] for offering in offerings}
-    types = " or ".join(fleet.instance_types)
-    if not offered:
-        raise Unfit(f"the region has no instance type {types}; check `instance_type:`")
+    """The subnets in zones that offer at least one of the fleet's types; not every zone has every type."""
+    offered = _offered(reader, fleet)
     without = sorted({subnet.zone for subnet in subnets} - offered)
     chosen = tuple(subnet for subnet in subnets if subnet.zone in offered)
     if without and (fleet.where.subnets or fleet.where.zones or not chosen):
-        raise Unfit(f"{', '.join(without)} does not offer {types}; check `instance_type:` and where it runs")
+        raise _not_offered(without, fleet)
     return chosen
+
+
+def _check_zones(reader: Reader, fleet: Fleet, zones: Collection[str]) -> None:
+    without = sorted(set(zones) - _offered(reader, fleet))
+    if without:
+        raise _not_offered(without, fleet)
+
+
+def _not_offered(zones: Iterable[str], fleet: Fleet) -> Unfit:
+    types = " or ".join(fleet.instance_types)
+    return Unfit(f"{', '.join(zones)} does not offer {types}; check `instance_type:` and where it runs")
+
+
+def _offered(reader: Reader, fleet: Fleet) -> set[str]:
+    """The zones that offer at least one of the fleet's types, each of which some zone has to.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
+    """
+    offerings = list(
+        reader.pages(
+            "ec2",
+            "DescribeInstanceTypeOfferings",
+            "InstanceTypeOfferings",
+            LocationType="availability-zone",
+            Filters=[{"Name": "instance-type", "Values": list(fleet.instance_types)}],
+        )
+    )
+    unknown = [
+        each for each in fleet.instance_types if each not in {one["InstanceType"] for one in offerings}
+    ]
+    if unknown:
+        raise Unfit(f"the region has no instance type {' or '.join(unknown)}; check `instance_type:`")
+    return {offering["Location"] for offering in offerings}
 
 
 def _check_key(reader: Reader, fleet: Fleet) -> None:

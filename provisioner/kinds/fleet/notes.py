@@ -63,19 +63,21 @@ def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
     for number, rung in enumerate(fleet.rungs[1:], 2):
         members = range(numbers[rung])
         if members:
-            yield f"{on_members(members)} with {rung}, choice {number}, for want of capacity when launched"
+            yield f"{on_members(members)} with {rung}, choice {number} of {len(fleet.rungs)}"
 
 
 def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[str]:
-    if seen.surroundings.deprecated:
-        since = f"is deprecated since {seen.surroundings.deprecated}"
-        yield f"the image {seen.surroundings.image} {since}; choose a newer one in `image:`"
+    given = seen.newest.image if fleet.image.id else None
+    deprecated = seen.surroundings.deprecated or (given.deprecated if given else None)
+    if deprecated:
+        image = seen.surroundings.image or fleet.image.id
+        yield f"the image {image} is deprecated since {deprecated}; choose a newer one in `image:`"
     if fleet.image.id or fleet.image.update == "roll" or not seen.newest.image:
         return
     images = dict.fromkeys(member.image for member in staying)
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members"
     if len(images) > 1:
         yield f"members have {len(images)} images, {', '.join(images)}; {refresh}"
-    elif images and seen.newest.image not in images:
-        newer = f"there is a newer image, {seen.newest.image}"
+    elif images and seen.newest.image.id not in images:
+        newer = f"there is a newer image, {seen.newest.image.id}"
         yield f"{newer}; the fleet stays with {next(iter(images))}. {refresh}"

@@ -15,7 +15,7 @@ from provisioner.kinds.fleet.restarting import Restart, power_steps
 from provisioner.kinds.fleet.rollout import Crew, foreseen, foreseen_restart
 from provisioner.kinds.fleet.scale_out import Launchpad
 from provisioner.kinds.fleet.seen import SeenFleet
-from provisioner.kinds.fleet.settings import How, Setting, differing, shown
+from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
 from provisioner.kinds.instances import Instance
 from provisioner.model import Action, Address, Change, FieldChange
 
@@ -154,7 +154,7 @@ def _settings(fleet: Fleet, wrong: Sequence[Instance], how: How) -> list[tuple[S
 
 def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
     settings = _settings(fleet, wrong, how)
-    whys = "; ".join(dict.fromkeys(setting.why for setting, _ in settings))
+    whys = "; ".join(dict.fromkeys(why_for(setting, fleet) for setting, _ in settings))
     paths = ", ".join(setting.path for setting, _ in settings)
     differ = "differs" if len(settings) == 1 else "differ"
     return f"{paths} {differ} on {on_members(wrong)}: {whys}" if settings else ""

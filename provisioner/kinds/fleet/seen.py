@@ -53,13 +53,22 @@ class PartlySeen:
 
 
 @dataclass(frozen=True)
+class FoundImage:
+    """An image; `deprecated`: the day since when its owner advises against it, if that has come."""
+
+    id: str
+    root_device: str | None = None
+    deprecated: str | None = None
+
+
+@dataclass(frozen=True)
 class Newest:
-    """The image that the spec's parameter or lookup gives now, or why it gives none.
+    """The image that the spec's id, parameter or lookup gives now, or why it gives none.
 
     `trouble` says in words what the spec names and AWS does not have; `error` is why AWS did not say.
     """
 
-    image: str | None = None
+    image: FoundImage | None = None
     trouble: tuple[str, ...] = ()
     error: AwsError | None = None
 

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.desired import SPOT, Fleet, Volume, as_fields
+from provisioner.kinds.fleet.desired import SPOT, Fleet, Image, Volume, as_fields
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
@@ -62,7 +62,38 @@ def launch_record(fleet: Fleet) -> dict[str, str]:
         "root_volume": ",".join(sorted(_root_fields(fleet.root_volume))) or "none",
         "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
         "public_ip": public,
+        "image": image_source(fleet.image),
     }
+
+
+def image_source(image: Image) -> str:
+    """What the spec says of where the image comes from, in short; `id` if it is the image itself."""
+    source = (image.ssm, image.owner, image.name, image.architecture)
+    return _digest(json.dumps(source).encode()) if image.ssm or image.owner else "id"
+
+
+def of_same_source(fleet: Fleet, members: Iterable[Instance]) -> list[Instance]:
+    """The members whose image came from what the spec names now."""
+    source = image_source(fleet.image)
+    return [each for each in members if read_record(each).get("image", source) == source]
+
+
+class ImageIs(NamedTuple):
+    """Which image, and where it came from; None: that does not matter, or is not known."""
+
+    id: str
+    source: str | None
+
+
+def _image_wanted(fleet: Fleet) -> ImageIs | NotCompared:
+    if fleet.image.id:
+        return ImageIs(fleet.image.id, None)
+    return ImageIs(fleet.image.pinned, image_source(fleet.image)) if fleet.image.pinned else NOT_COMPARED
+
+
+def _same_image(wanted: ImageIs, actual: ImageIs) -> bool:
+    is_kept = wanted.source is not None and actual.source in (None, wanted.source)
+    return wanted.id == actual.id or is_kept
 
 
 def _root_fields(volume: Volume | None) -> Iterator[str]:
@@ -228,8 +259,9 @@ SETTINGS: tuple[Setting, ...] = (
         How.REPLACE,
         "the image is fixed at launch",
         f"{EC2_API}/API_RunInstances.html",
-        lambda fleet: _or_any(fleet.image.id),
-        lambda instance: instance.image,
+        _image_wanted,
+        lambda instance: ImageIs(instance.image, read_record(instance).get("image")),
+        _same_image,
     ),
     Setting(
         "key_name",
@@ -304,6 +336,17 @@ def how_for(setting: Setting, fleet: Fleet) -> How | None:
     return How.REPLACE if how is How.RESTART and fleet.market == SPOT else how
 
 
+def why_for(setting: Setting, fleet: Fleet) -> str:
+    """Why a setting is changed as it is on this fleet's members."""
+    if setting.how is How.RESTART and fleet.market == SPOT:
+        return "Spot instances cannot be stopped to change it"
+    if setting.how is How.RESTART and fleet.update.on_restart == "replace":
+        return "as `update: {on_restart: replace}` says"
+    if setting.path == "user_data" and fleet.update.on_user_data == "restart":
+        return "as `update: {on_user_data: restart}` says"
+    return setting.why
+
+
 def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
     """The settings that are changed in one way and in which members differ from the spec, by member."""
     chosen = [(each, each.wanted(fleet)) for each in SETTINGS if how_for(each, fleet) is how]
@@ -329,6 +372,8 @@ def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
 
 def shown(value: Any) -> Any:
     """A setting's value as a plan shows it: plain data."""
+    if isinstance(value, ImageIs):
+        return value.id
     if isinstance(value, Mapping):
         return tuple(sorted(value.values()))
     if isinstance(value, tuple) and len(value) == 1:
