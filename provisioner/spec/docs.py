@@ -104,7 +104,8 @@ def _rows(
         about, _, absent = field.get("description", "").partition(" Absent: ")
         absent = mandatory if name in required else _cell(absent.removesuffix("."))
         takes = _cell(allowed(field, whole))
-        yield f"| `{before}{name}` | {takes} | {absent} | {_cell(about)} |"
+        source = f" ([AWS]({field['x-source']}))" if "x-source" in field else ""
+        yield f"| `{before}{name}` | {takes} | {absent} | {_cell(about)}{source} |"
         for inner, mark, is_form in _inside(field, whole):
             needed = "**required** in this form" if is_form else "**required**"
             yield from _rows(inner, whole, f"{before}{name}{mark}.", needed)

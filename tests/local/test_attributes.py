@@ -23,6 +23,15 @@ def test_some_attributes_change_on_stopped_instances_only(ec2: Any, image: str, 
     ec2.modify_instance_attribute(InstanceId=instance, **change)
 
 
+@pytest.mark.correction("modify-type-known")
+def test_an_instance_becomes_only_of_a_type_that_exists(ec2: Any, image: str) -> None:
+    instance = launch_one(ec2, image)
+    ec2.stop_instances(InstanceIds=[instance])
+    with refused("InvalidInstanceAttributeValue"):
+        ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.mediun"})
+    ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.medium"})
+
+
 @pytest.mark.correction("user-data-encoded-once")
 def test_user_data_changes_on_stopped_instances_and_is_encoded_once(ec2: Any, image: str) -> None:
     instance = launch_one(ec2, image)

@@ -18,9 +18,9 @@ from provisioner.spec.schemas import folder, resolve
 
 WHOLE = schema(KINDS)
 HOW_IT_CHANGES = {
-    How.LIVE: "Changes while the instances run.",
-    How.RESTART: "Changes by stop and start.",
-    How.REPLACE: "Changes by replacement.",
+    How.LIVE: "Changes while the instances run",
+    How.RESTART: "Changes by stop and start",
+    How.REPLACE: "Changes by replacement",
 }
 
 
@@ -61,14 +61,19 @@ def test_every_field_is_described_in_a_sentence_and_says_what_absent_means() -> 
             assert not absent or absent.endswith("."), f"{path}/{name}"
 
 
-def test_schema_and_docs_say_of_each_setting_of_a_fleet_how_it_changes() -> None:
-    table = {setting.path: HOW_IT_CHANGES[setting.how] for setting in SETTINGS}
-    assert {path: said for path, text in fleet_fields().items() if (said := how_it_changes(text))} == table
-
+def test_schema_and_docs_say_of_each_setting_of_a_fleet_how_it_changes_and_why() -> None:
+    table = {each.path: (f"{HOW_IT_CHANGES[each.how]}: {each.why}.", each.source) for each in SETTINGS}
+    fields = fleet_fields()
+    told = {path: field for path, field in fields.items() if how_it_changes(field["description"])}
+    assert told.keys() == table.keys()
     docs = next(path for path in generated() if path.name == "spec.md").read_text(encoding="utf-8")
     (section,) = (part for part in docs.split("\n## ") if part.startswith("fleets\n"))
     rows = {row.split("`")[1]: row for row in section.splitlines() if row.startswith("| `")}
-    assert {path: said for path, row in rows.items() if (said := how_it_changes(row))} == table
+    assert {path for path, row in rows.items() if how_it_changes(row)} == table.keys()
+    for path, (said, source) in table.items():
+        assert said in fields[path]["description"]
+        assert fields[path]["x-source"] == source
+        assert f"{said} ([AWS]({source}))" in rows[path]
 
 
 def test_objects_take_no_unknown_fields() -> None:
@@ -99,20 +104,19 @@ def test_sources_are_found_in_an_installed_package(tmp_path: Path, monkeypatch: 
     assert folder() == installed / "schemas"
 
 
-def how_it_changes(text: str) -> str:
-    """What a text says of how a setting changes; empty: nothing."""
-    return " ".join(sentence for sentence in HOW_IT_CHANGES.values() if sentence in text)
+def how_it_changes(text: str) -> bool:
+    """Whether a text says how a setting changes."""
+    return any(words in text for words in HOW_IT_CHANGES.values())
 
 
-def fleet_fields() -> dict[str, str]:
-    """The descriptions of all fields of a fleet by their paths, those within them included."""
-    descriptions: dict[str, str] = {}
+def fleet_fields() -> dict[str, dict[str, Any]]:
+    """All fields of a fleet by their paths, those within them included."""
+    fields: dict[str, dict[str, Any]] = {}
     for path, part in parts(WHOLE["$defs"]["fleet"]):
         above = [word for word in path.split("/") if word and word not in ("properties", "anyOf", "items")]
         for name, field in part.get("properties", {}).items():
-            description = field.get("description") or resolve(field, WHOLE)["description"]
-            descriptions[".".join((*above, name))] = description
-    return descriptions
+            fields[".".join((*above, name))] = {**resolve(field, WHOLE), **field}
+    return fields
 
 
 def parts(part: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:

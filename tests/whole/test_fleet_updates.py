@@ -376,3 +376,30 @@ def test_members_without_a_number_yet_get_none_that_a_member_about_to_go_has(
         "web-3",
         "web-4",
     }
+
+
+def test_a_type_that_does_not_exist_is_told_before_anybody_is_stopped(
+    program: Program, cloud: Cloud, witness: Witness
+) -> None:
+    program.apply(fleet())
+    witness.clear()
+    ran = program.apply(fleet(instance_type=["t3.small", "t3.mediun"]))
+    assert ran.code == 1
+    assert "the region has no instance type t3.mediun" in ran.words
+    assert witness.operations == Counter()
+
+
+@pytest.mark.parametrize(
+    ("more", "why"),
+    [
+        ({"update": {"on_restart": "replace"}}, "as `update: {on_restart: replace}` says"),
+        ({"market": "spot"}, "Spot instances cannot be stopped to change it"),
+        ({}, "the type can only be changed while the instance is stopped"),
+    ],
+)
+def test_the_reason_says_why_members_are_restarted_or_replaced(
+    program: Program, cloud: Cloud, more: dict[str, Any], why: str
+) -> None:
+    program.apply(fleet(**more))
+    (change,) = program.plan(fleet(instance_type="t3.small", **more)).changes
+    assert change["reason"] == f"instance_type differs on 2 members: {why}"

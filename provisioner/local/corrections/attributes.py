@@ -13,6 +13,7 @@ import base64
 from typing import Any
 
 from moto.core.types import Base64EncodedString
+from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.local.call import AwsError, Call, not_implemented
 from provisioner.local.corrections import lag, states
@@ -66,6 +67,9 @@ def may_modify(world: World, call: Call) -> None:
         raise AwsError("IncorrectInstanceState", f"The instance '{member.id}' is not in the 'stopped' state.")
     if name == "UserData":
         check_user_data(value)
+    if name == "InstanceType" and value not in INSTANCE_TYPES:
+        text = f"Invalid value '{value}' for InstanceType."
+        raise AwsError("InvalidInstanceAttributeValue", text)
     if name == "InstanceInitiatedShutdownBehavior" and value not in ("stop", "terminate"):
         text = f"Value ({value}) for parameter instanceInitiatedShutdownBehavior is invalid."
         raise AwsError("InvalidParameterValue", text)
