@@ -58,6 +58,14 @@ REFRESH = click.option(
 )
 
 
+DEEP = click.option(
+    "--deep",
+    is_flag=True,
+    help="Also read what DescribeInstances does not show (user data, termination protection, shutdown "
+    "behaviour, volumes): three calls a member.",
+)
+
+
 class Group(click.Group):
     """Suggests the command that may have been meant, and has `local` imported only when it is needed."""
 
@@ -140,6 +148,7 @@ def validate(specs: tuple[str, ...]) -> None:
 @SPEC
 @FORMAT
 @REFRESH
+@DEEP
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
 @connection_options
@@ -147,13 +156,14 @@ def plan(
     spec: str,
     output_format: str,
     refreshed: tuple[str, ...],
+    deep: bool,
     detailed_exitcode: bool,
     destroying: bool,
     options: Options,
 ) -> None:
     """Show what apply would do. Changes nothing."""
     environment = load_spec(spec, refreshed)
-    made = make_plan(environment, connect_to(environment, options), destroying)
+    made = make_plan(environment, connect_to(environment, options), destroying, deep)
     if output_format == "json":
         from provisioner.render.as_json import plan_data
 
@@ -171,10 +181,13 @@ def plan(
 @YES
 @FORMAT
 @REFRESH
+@DEEP
 @connection_options
-def apply(spec: str, yes: bool, output_format: str, refreshed: tuple[str, ...], options: Options) -> None:
+def apply(
+    spec: str, yes: bool, output_format: str, refreshed: tuple[str, ...], deep: bool, options: Options
+) -> None:
     """Show the plan, ask, and make AWS as the spec says."""
-    carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed)
+    carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep)
 
 
 @cli.command()

@@ -40,6 +40,7 @@ def carry_out(
     options: Options,
     destroying: bool,
     refreshed: tuple[str, ...] = (),
+    deep: bool = False,
 ) -> None:
     """The whole of apply and destroy. Ends by an exit exception of click's unless all is well."""
     from provisioner.apply import Executor
@@ -53,7 +54,7 @@ def carry_out(
             f"look at `plan`, then say `{command} --yes`",
         )
     aws = connect_to(environment, options)
-    plan = make_plan(environment, aws, destroying)
+    plan = make_plan(environment, aws, destroying, deep)
     show_plan(plan, options, stderr=output_format == "json")
     if plan.refusals:
         raise click.exceptions.Exit(refusal_code(plan))
@@ -66,7 +67,7 @@ def carry_out(
         with _progress() as on_event:
             carried = converge(
                 plan,
-                lambda: make_plan(environment, aws, destroying),
+                lambda: make_plan(environment, aws, destroying, deep),
                 Executor(aws.for_writing(), on_event, stop).execute,
                 stop,
             )

@@ -39,13 +39,13 @@ def connect_to(environment: Environment, options: Options) -> Aws:
     return connect(environment.region, options, show if options.verbose else lambda sent: None)
 
 
-def make_plan(environment: Environment, aws: Aws, destroying: bool) -> Plan:
+def make_plan(environment: Environment, aws: Aws, destroying: bool, deep: bool = False) -> Plan:
     """Observe and compare. Raises AwsError and UsageError."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
-    return compare(observe(environment, aws, KINDS, destroying), KINDS)
+    return compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
 
 
 def console_for(stderr: bool = False) -> Console:

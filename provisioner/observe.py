@@ -18,9 +18,16 @@ class IdentifyingReader(Reader, Protocol):
 
 
 def observe(
-    environment: Environment, reader: IdentifyingReader, kinds: Sequence[Kind], destroying: bool = False
+    environment: Environment,
+    reader: IdentifyingReader,
+    kinds: Sequence[Kind],
+    destroying: bool = False,
+    deep: bool = False,
 ) -> World:
-    """What AWS has of the environment. Raises AwsError, and UsageError when this is another account."""
+    """What AWS has of the environment; `deep`: also what takes calls of its own for each thing.
+
+    Raises AwsError, and UsageError when this is another account.
+    """
     identity = None
     if environment.account_id:
         # Asked before anything else, so that a spec for another account sends nothing there.
@@ -32,13 +39,13 @@ def observe(
 
     seen = _merged(reader.together(*(observer(kind) for kind in kinds)))
     identity = identity or _named_in(seen) or reader.identity()
-    world = World(environment, Observed(identity, seen), destroying)
+    world = World(environment, Observed(identity, seen), destroying, deep)
 
     def closer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
         return lambda: kind.look_closer(reader, world)
 
     closer_seen = reader.together(*(closer(kind) for kind in kinds))
-    return World(environment, Observed(identity, _merged(closer_seen)), destroying)
+    return World(environment, Observed(identity, _merged(closer_seen)), destroying, deep)
 
 
 def _merged(seen: Sequence[Mapping[Address, Seen]]) -> dict[Address, Seen]:

@@ -47,11 +47,15 @@ class Reader(Protocol):
 
 
 class World(NamedTuple):
-    """What a kind may look at while it compares: the whole spec and all that was observed."""
+    """What a kind may look at while it compares: the whole spec and all that was observed.
+
+    `deep`: also what takes calls of its own for each thing.
+    """
 
     environment: Environment
     observed: Observed
     destroying: bool = False
+    deep: bool = False
 
     @property
     def identity(self) -> Identity:

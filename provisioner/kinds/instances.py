@@ -41,6 +41,7 @@ class Instance:
     """One instance, normalised; `groups` maps the ids of its security groups to their names.
 
     `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
+    `has_elastic_ip`: its public address is one that somebody has given it.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Instance:
     vpc: str | None = None
     private_ip: str | None = None
     public_ip: str | None = None
+    has_elastic_ip: bool = False
     profile: Binding | None = None
     key_name: str | None = None
     groups: Mapping[str, str] | None = None
@@ -64,6 +66,7 @@ class Instance:
     monitoring: bool = False
     ebs_optimized: bool = False
     tenancy: str = "default"
+    root_device: str | None = None
     market: str = "on_demand"
     token: str | None = None
     state_reason: str | None = None
@@ -123,6 +126,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
     metadata = raw.get("MetadataOptions", {})
     placement = raw.get("Placement", {})
     launched = raw.get("LaunchTime")
+    nics = raw.get("NetworkInterfaces", ())
     return Instance(
         id=raw["InstanceId"],
         state=raw["State"]["Name"],
@@ -135,6 +139,9 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         vpc=raw.get("VpcId"),
         private_ip=raw.get("PrivateIpAddress") or None,
         public_ip=raw.get("PublicIpAddress") or None,
+        has_elastic_ip=any(
+            each.get("Association", {}).get("IpOwnerId", "amazon") != "amazon" for each in nics
+        ),
         profile=Binding(profile["Arn"], profile["Id"]) if profile else None,
         key_name=raw.get("KeyName") or None,
         groups={group["GroupId"]: group["GroupName"] for group in raw.get("SecurityGroups", ())},
@@ -145,6 +152,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         monitoring=raw.get("Monitoring", {}).get("State") in ("enabled", "pending"),
         ebs_optimized=raw.get("EbsOptimized", False),
         tenancy=placement.get("Tenancy", "default"),
+        root_device=raw.get("RootDeviceName"),
         market=raw.get("InstanceLifecycle") or "on_demand",
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),

@@ -103,8 +103,8 @@ class Program:
         """A plan that may not even be begun."""
         return self.run("plan", self.write(spec), *options)
 
-    def apply(self, spec: Spec) -> Ran:
-        return self.run("apply", "--yes", "--format", "json", self.write(spec))
+    def apply(self, spec: Spec, *options: str) -> Ran:
+        return self.run("apply", "--yes", "--format", "json", self.write(spec), *options)
 
     def destroy(self, spec: Spec) -> Ran:
         return self.run("destroy", "--yes", "--format", "json", self.write(spec))

@@ -30,13 +30,15 @@ class Case:
     """`first` and `second` are values in the spec, or make them; None: the field is left out.
 
     `has` tells whether EC2 shows that a member has a value. `by_hand` gives the member with this id the value
-    behind the program's back, and returns the id of the member that has it then.
+    behind the program's back, and returns the id of the member that has it then; `sees` are the options with
+    which a plan sees that.
     """
 
     first: Any
     second: Any
     has: Callable[[Cloud, Raw, Any], bool]
     by_hand: Callable[[Cloud, str, Any], str]
+    sees: tuple[str, ...] = ()
 
     def values(self, cloud: Cloud) -> tuple[Any, Any]:
         first, second = (each(cloud) if callable(each) else each for each in (self.first, self.second))
@@ -111,11 +113,10 @@ def modified_while_stopped(cloud: Cloud, instance: str, **params: Any) -> str:
     return instance
 
 
-def exchanged(cloud: Cloud, instance: str, record: Mapping[str, str] | None = None, **params: Any) -> str:
-    """Terminates a member and launches another with its tags, but with other parameters and record."""
+def exchanged(cloud: Cloud, instance: str, **params: Any) -> str:
+    """Terminates a member and launches another with its tags, but with other parameters."""
     old = cloud.instance(instance)
     tags = {key: value for key, value in tags_of(old).items() if key != ASKED_TAG}
-    tags[LAUNCH_TAG] = edited(tags[LAUNCH_TAG], record or {})
     options = ("HttpTokens", "HttpEndpoint", "HttpPutResponseHopLimit", "InstanceMetadataTags")
     alike = {
         "ImageId": old["ImageId"],
@@ -181,13 +182,11 @@ def _monitored(cloud: Cloud, instance: str, value: bool) -> str:
 
 
 def _protected(cloud: Cloud, instance: str, value: bool) -> str:
-    modified(cloud, instance, DisableApiTermination={"Value": value})
-    return write_in_record(cloud, instance, protection="on" if value else "off")
+    return modified(cloud, instance, DisableApiTermination={"Value": value})
 
 
 def _shuts_down(cloud: Cloud, instance: str, value: str) -> str:
-    modified(cloud, instance, InstanceInitiatedShutdownBehavior={"Value": value})
-    return write_in_record(cloud, instance, shutdown=value)
+    return modified(cloud, instance, InstanceInitiatedShutdownBehavior={"Value": value})
 
 
 def _in_subnet(cloud: Cloud, instance: str, subnet: str) -> str:
@@ -197,21 +196,23 @@ def _in_subnet(cloud: Cloud, instance: str, subnet: str) -> str:
 def _with_address(cloud: Cloud, instance: str, value: bool) -> str:
     subnet = cloud.instance(instance)["SubnetId"]
     interface = {"DeviceIndex": 0, "SubnetId": subnet, "AssociatePublicIpAddress": value}
-    record = {"public_ip": "yes" if value else "no"}
-    return exchanged(cloud, instance, record, SubnetId=None, NetworkInterfaces=[interface])
+    return exchanged(cloud, instance, SubnetId=None, NetworkInterfaces=[interface])
 
 
 def _with_root(cloud: Cloud, instance: str, value: Mapping[str, int]) -> str:
     size = value["size_gb"]
     device = cloud.instance(instance)["RootDeviceName"]
     mapping = {"DeviceName": device, "Ebs": {"VolumeSize": size, "DeleteOnTermination": True}}
-    return exchanged(cloud, instance, {"root_volume": f"size_gb:{size}"}, BlockDeviceMappings=[mapping])
+    return exchanged(cloud, instance, BlockDeviceMappings=[mapping])
 
 
 def _with_volumes(cloud: Cloud, instance: str, value: list[Mapping[str, Any]]) -> str:
     mappings = [{"DeviceName": each["device"], "Ebs": {"VolumeSize": each["size_gb"]}} for each in value]
-    return exchanged(cloud, instance, {"volumes": "0123456789ab"}, BlockDeviceMappings=mappings)
+    return exchanged(cloud, instance, BlockDeviceMappings=mappings)
 
+
+# What DescribeInstances does not show is read for each member.
+DEEP = ("--deep",)
 
 CASES: dict[str, Case] = {
     "metadata.http_tokens": _metadata("HttpTokens", "required", "optional"),
@@ -229,12 +230,14 @@ CASES: dict[str, Case] = {
         True,
         lambda cloud, member, value: attribute(cloud, member, "disableApiTermination") is value,
         _protected,
+        DEEP,
     ),
     "shutdown_behavior": Case(
         "stop",
         "terminate",
         lambda cloud, member, value: attribute(cloud, member, "instanceInitiatedShutdownBehavior") == value,
         _shuts_down,
+        DEEP,
     ),
     "security_groups": Case(
         lambda cloud: group(cloud, "default"),
@@ -264,9 +267,8 @@ CASES: dict[str, Case] = {
         "#!/bin/sh\n",
         "#!/bin/bash\n",
         lambda cloud, member, value: user_data(cloud, member) == value,
-        lambda cloud, instance, value: exchanged(
-            cloud, instance, {"user_data": "0123456789ab"}, UserData=value
-        ),
+        lambda cloud, instance, value: exchanged(cloud, instance, UserData=value),
+        DEEP,
     ),
     "image": Case(
         lambda cloud: image(cloud, 0),
@@ -303,6 +305,7 @@ CASES: dict[str, Case] = {
         {"size_gb": 40},
         lambda cloud, member, value: volume_sizes(cloud, member) == {"root": value["size_gb"]},
         _with_root,
+        DEEP,
     ),
     "volumes": Case(
         [{"device": "/dev/sdf", "size_gb": 1}],
@@ -312,11 +315,13 @@ CASES: dict[str, Case] = {
             == {each["device"]: each["size_gb"] for each in value}
         ),
         _with_volumes,
+        DEEP,
     ),
     "associate_public_ip": Case(
         False,
         True,
         lambda _, member, value: bool(member.get("PublicIpAddress")) is value,
         _with_address,
+        DEEP,
     ),
 }

@@ -7,6 +7,7 @@ After apply, everything of the environment has to look as it did before, seen wi
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -557,3 +558,33 @@ def test_never_touches_instances_that_merely_look_like_ours(program: Program, cl
     assert len(cloud.instances(*where("tag:provisioner:environment", "probe"))) == 2
     program.destroy(PROBE)
     assert cloud.picture_of_instance(cloud.instance(stranger)) == before
+
+
+def test_a_deep_plan_reads_three_attributes_of_each_member_and_all_volumes(
+    program: Program, cloud: Cloud
+) -> None:
+    program.apply(PROBE)
+    plain = Counter(_reads(program, cloud))
+    deep = Counter(_reads(program, cloud, "--deep"))
+    assert deep - plain == {"DescribeInstanceAttribute": 6, "DescribeVolumes": 1}
+
+
+def test_what_only_a_deep_plan_sees_is_put_right_by_a_deep_apply(program: Program, cloud: Cloud) -> None:
+    program.apply(PROBE)
+    odd = cloud.ids("probe")[0]
+    cloud.ec2.modify_instance_attribute(InstanceId=odd, DisableApiTermination={"Value": True})
+    assert program.plan(PROBE).changes == []
+    (change,) = program.plan(PROBE, "--deep").changes
+    assert (change["instances"], [each["path"] for each in change["fields"]]) == (
+        [odd],
+        ["termination_protection"],
+    )
+    assert program.apply(PROBE, "--deep").code == 0
+    assert program.plan(PROBE, "--deep").changes == []
+    assert program.destroy(PROBE).code == 0
+
+
+def _reads(program: Program, cloud: Cloud, *options: str) -> list[str]:
+    cloud.forget_calls()
+    assert program.plan(PROBE, *options).changes == []
+    return list(cloud.operations())

@@ -60,14 +60,14 @@ def test_what_was_changed_by_hand_is_put_right_and_no_other_member_touched(
     odd = case.by_hand(cloud, cloud.ids("probe")[1], second)
     assert case.has(cloud, cloud.instance(odd), second)
 
-    planned = program.plan(spec)
+    planned = program.plan(spec, *case.sees)
     assert planned.told == {(FLEET, "update", setting.path)}
     assert planned.changes[0]["instances"] == [odd]
     witness.clear()
-    applied = program.apply(spec)
+    applied = program.apply(spec, *case.sees)
     assert applied.code == 0, applied.said
     assert case.all_have(cloud, first, second)
     assert times(cloud) == before
     assert not DISRUPTIVE & witness.operations.keys()
     assert witness.named == {odd}
-    assert program.plan(spec).told == set()
+    assert program.plan(spec, *case.sees).told == set()

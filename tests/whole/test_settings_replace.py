@@ -61,11 +61,11 @@ def test_a_member_that_was_launched_otherwise_is_replaced_and_no_other_touched(
     assert case.has(cloud, cloud.instance(odd), second)
     assert len(cloud.ids("probe")) == 2
 
-    planned = program.plan(spec)
+    planned = program.plan(spec, *case.sees)
     assert planned.told == {(FLEET, "replace", setting.path)}
     assert planned.changes[0]["instances"] == [odd]
     witness.clear()
-    applied = program.apply(spec)
+    applied = program.apply(spec, *case.sees)
     assert applied.code == 0, applied.said
     after = set(cloud.ids("probe"))
     assert len(after) == 2
@@ -73,4 +73,4 @@ def test_a_member_that_was_launched_otherwise_is_replaced_and_no_other_touched(
     assert odd not in after
     assert case.all_have(cloud, first, second)
     assert witness.named == {odd}
-    assert program.plan(spec).told == set()
+    assert program.plan(spec, *case.sees).told == set()

@@ -10,7 +10,7 @@ import pytest
 
 from .cloud import AWS_POLICY, Cloud, where
 from .program import Program
-from .setting_cases import exchanged
+from .setting_cases import exchanged, write_in_record
 from .specs import IMAGE, PROBE, ROLES_ONLY, called, having, lacking
 
 ROLE, PROFILE, FLEET = "role/worker", "instance_profile/worker", "fleet/worker"
@@ -362,7 +362,7 @@ def test_what_needs_a_restart_or_a_replacement_is_done_along_with_the_rest(
 ) -> None:
     program.apply(PROBE)
     stays, goes = cloud.ids("probe")
-    goes = exchanged(cloud, goes, {"user_data": "0123456789ab"})
+    goes = write_in_record(cloud, exchanged(cloud, goes), user_data="0123456789ab")
     spec = having(PROBE, fleets__worker__instance_type="t3.large", tags={"team": "other"})
 
     planned = program.plan(spec)

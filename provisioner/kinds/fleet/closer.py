@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.look_around import Need, look_around
@@ -61,6 +62,8 @@ def _closer(
     fleet: Any = world.environment.resources.get(address)
     seen: SeenFleet = world.seen(address) or SeenFleet()
     seen = replace(seen, uses=_bound_to(seen.members, world))
+    if fleet and world.deep:
+        seen = replace(seen, members=as_they_are(reader, fleet, seen.members))
     if fleet is None or (world.destroying and not seen.partly_seen):
         return seen
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)

@@ -56,10 +56,10 @@ def launch_record(fleet: Fleet) -> dict[str, str]:
     volumes = [as_fields(volume) for volume in fleet.volumes]
     public = {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip]
     return {
-        "user_data": _digest(fleet.user_data) if fleet.user_data else "none",
+        "user_data": user_data_record(fleet.user_data),
         "protection": "on" if fleet.termination_protection else "off",
         "shutdown": fleet.shutdown_behavior,
-        "root_volume": ",".join(sorted(_root_fields(fleet.root_volume))) or "none",
+        "root_volume": root_record(fleet.root_volume),
         "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
         "public_ip": public,
         "image": image_source(fleet.image),
@@ -94,6 +94,16 @@ def _image_wanted(fleet: Fleet) -> ImageIs | NotCompared:
 def _same_image(wanted: ImageIs, actual: ImageIs) -> bool:
     is_kept = wanted.source is not None and actual.source in (None, wanted.source)
     return wanted.id == actual.id or is_kept
+
+
+def user_data_record(user_data: bytes) -> str:
+    """How the launch record has user data."""
+    return _digest(user_data) if user_data else "none"
+
+
+def root_record(volume: Volume | None) -> str:
+    """How the launch record has a root volume, as far as anything is said of it."""
+    return ",".join(sorted(_root_fields(volume))) or "none"
 
 
 def _root_fields(volume: Volume | None) -> Iterator[str]:
