@@ -97,6 +97,7 @@ def test_every_single_call(killed: Killed, command: str, side: Side, lag: dict[s
         except AssertionError as error:
             wrong.append(f"killed at request {number}: {error}")
     assert not wrong, "\n\n".join([f"{len(wrong)} cases", *wrong])
+    print(f"{command}: killed at {number - 1} requests")  # noqa: T201
     assert number > {"apply": 30, "destroy": 20}[command]
 
 
