@@ -70,7 +70,7 @@ class _Restarting:
         left = list(self.plan.paths)
         while left := [each for each in left if self._is_live(each)]:
             done = len(self.plan.paths) - len(left)
-            self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
+            self._tell(done)
             live = [each for each in self.shown.values() if self._is_member(each)]
             healthy = health.healthy(live) - self.plan.replaced
             # Those that were started just before, by this run or by one that was killed.
@@ -82,6 +82,7 @@ class _Restarting:
                 health.no_more(wave)
                 self._change(wave)
                 left = [each for each in left if each not in wave]
+                self._tell(done + len(wave))
             elif not starting:
                 raise _nothing_may_go(fleet, len(healthy))
             try:
@@ -91,6 +92,9 @@ class _Restarting:
                     raise _paused(done, len(self.plan.paths), error) from error
                 health.give_up(wave or starting)
                 self.shown = self._wait((), Until.SHOWN)
+
+    def _tell(self, done: int) -> None:
+        self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
 
     def _change(self, wave: Sequence[str]) -> None:
         states = {each: self.shown[each].state for each in wave}
