@@ -8,6 +8,7 @@ else the machine is doing does not count.
 from __future__ import annotations
 
 import gc
+import importlib
 import json
 import os
 import statistics
@@ -69,6 +70,8 @@ def child(case: str, members: int) -> dict[str, Any]:
     from provisioner.plan import plan as compare
     from provisioner.render.as_text import plan_text
 
+    # It sets how often garbage is collected, as the command does.
+    importlib.import_module("provisioner.cli")
     world = observed_world(case, members)
     gc.collect()
     began = time.process_time()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from provisioner.kinds.attachment import AttachmentKind
 from provisioner.kinds.base import Kind
 from provisioner.kinds.fleet import FleetKind
-from provisioner.kinds.fleet.images import refresh_images
+from provisioner.kinds.fleet.refresh import refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.role import RoleKind
 

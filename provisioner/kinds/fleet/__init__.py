@@ -13,7 +13,6 @@ from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.fleet.desired import Fleet, Image, Rung, parse_fleet
-from provisioner.kinds.fleet.images import newest_image
 from provisioner.kinds.fleet.seen import STRAYS, SeenFleet, find_fleets
 from provisioner.model import Address, Desired, Environment, Findings, Note, Refusal, Seen
 from provisioner.naming import FLEET_TAG
@@ -30,6 +29,8 @@ class FleetKind:
         return ()
 
     def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+        from provisioner.kinds.fleet.images import newest_image
+
         wanted = {} if destroying else _images(environment)
         images = list(dict.fromkeys(wanted.values()))
         found, *newest = reader.together(

@@ -7,17 +7,16 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeImages.html
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.errors import AwsError, UsageError
+from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
 from provisioner.kinds.fleet.seen import FoundImage, Newest, SeenFleet
 from provisioner.kinds.fleet.settings import of_same_source
-from provisioner.model import Address, Desired, Environment
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
@@ -66,24 +65,6 @@ def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
     if fleet.image.update == "roll":
         return replace(fleet, image=replace(fleet.image, id=image))
     return replace(fleet, image=replace(fleet.image, pinned=image))
-
-
-def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:
-    """The environment with fleets that follow their parameter or lookup. Raises UsageError."""
-    fleets = {at.key: fleet for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
-    rolled: dict[Address, Desired] = {}
-    for key in keys:
-        fleet = fleets.get(key)
-        if fleet is None:
-            have = ", ".join(sorted(fleets)) or "none"
-            raise UsageError(f"{environment.source} has no fleet {key}", f"its fleets: {have}")
-        if fleet.image.id:
-            raise UsageError(
-                f"fleet {key} is given its image by id, {fleet.image.id}",
-                "change the id in the spec, and apply that",
-            )
-        rolled[Address("fleet", key)] = replace(fleet, image=replace(fleet.image, update="roll"))
-    return replace(environment, resources={**environment.resources, **rolled})
 
 
 def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) -> FoundImage:

@@ -15,7 +15,6 @@ from provisioner.kinds.iam import (
     same_names,
     standing,
 )
-from provisioner.kinds.role.compare import create_role, delete_role, update_role
 from provisioner.kinds.role.desired import Role, parse_role
 from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles, unknown_policies
 from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
@@ -50,6 +49,9 @@ class RoleKind:
         return seen
 
     def compare(self, address: Address, world: World) -> Findings:
+        # What only a plan needs: reading a spec takes less time than importing the rest.
+        from provisioner.kinds.role.compare import create_role, update_role
+
         role: Role | None = world.desired(address)
         seen: SeenRole = world.seen(address) or SeenRole()
         found = seen.role
@@ -110,6 +112,8 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
                 ),
             )
         )
+    from provisioner.kinds.role.compare import delete_role
+
     reason = "destroying" if world.destroying else "no longer in the spec"
     return Findings(changes=(delete_role(address, found, reason),))
 
