@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import compare, plot, pure, report, scale, startup
+from bench import compare, lines, plot, pure, report, scale, startup
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--latency-ms", type=float, default=60.0, help="of every call (60)")
     parser.add_argument("--no-throttle", action="store_true", help="without AWS's request rates")
     parser.add_argument("--scale", help="sizes for provisioner, separated by commas (10,50,200,1000)")
-    parser.add_argument("--scale-others", type=int, default=0, help="competitors too, up to this size")
+    parser.add_argument("--scale-others", type=int, help="competitors too, up to this size (200)")
     parser.add_argument("--out", type=Path, help="where to keep the results (bench/results)")
     options = parser.parse_args()
     options.only, options.parts = options.only.split(","), options.parts.split(",")
@@ -44,6 +44,8 @@ def arguments() -> argparse.Namespace:
     options.runs = options.runs or (1 if options.quick else 3)
     options.members = options.members or (5 if options.quick else 50)
     sizes = options.scale or ("5,10" if options.quick else "10,50,200,1000")
+    if options.scale_others is None:
+        options.scale_others = 5 if options.quick else 200
     options.scale = [int(size) for size in sizes.split(",")]
     options.out = options.out or (None if options.quick else RESULTS)
     return options
@@ -93,7 +95,11 @@ def main() -> int:
             "pure": [asdict(each) for each in computed],
             "runs": [asdict(each) for each in (*runs, *scaled)],
         }
-        keep(options.out, data, text, plot.picture(compared, heading(settings)) if compared else "")
+        pictures = {
+            "comparison.svg": plot.picture(compared, heading(settings)) if compared else "",
+            "scale.svg": lines.picture(grown, computed, "members against calls and seconds") if grown else "",
+        }
+        keep(options.out, data, text, pictures)
     return 1 if failed else 0
 
 
@@ -145,13 +151,14 @@ def as_text(
     return f"{told}\n" + "".join(f"\n## {name}\n\n{text}\n" for name, text in sections.items() if text)
 
 
-def keep(folder: Path, data: dict[str, Any], text: str, svg: str) -> None:
-    """Writes the three files."""
+def keep(folder: Path, data: dict[str, Any], text: str, pictures: dict[str, str]) -> None:
+    """Writes the files; a picture of nothing is left as it was."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "results.json").write_text(json.dumps(data, indent=1) + "\n")
     (folder / "results.md").write_text(f"# Measured by `make bench`\n\n{text}")
-    if svg:
-        (folder / "comparison.svg").write_text(svg)
+    for name, svg in pictures.items():
+        if svg:
+            (folder / name).write_text(svg)
     say(f"kept in {folder}")
 
 

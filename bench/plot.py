@@ -21,21 +21,18 @@ def picture(compared: Sequence[Summary], title: str) -> str:
     rows = [(step, [each for each in good if each.step == step]) for step in STEPS]
     height = 84 + sum(len(bars) * BAR + GAP for _, bars in rows)
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="sans-serif" '
-        'font-size="12">',
-        f'<rect width="{WIDTH}" height="{height}" fill="#ffffff"/>',
-        _text(LEFT - 84, 24, title, "bold"),
-        _text(LEFT, 52, "seconds, median (log scale)"),
-        _text(LEFT + PANEL + 110, 52, "API calls (log scale)"),
+        text(LEFT - 84, 24, title, "bold"),
+        text(LEFT, 52, "seconds, median (log scale)"),
+        text(LEFT + PANEL + 110, 52, "API calls (log scale)"),
     ]
     seconds = _scale([each.median_s for each in good])
     calls = _scale([float(each.calls) for each in good])
     top = 64
     for step, bars in rows:
-        parts.append(_text(LEFT - 84, top + 13, step, "bold"))
+        parts.append(text(LEFT - 84, top + 13, step, "bold"))
         top += GAP - 8
         for each in bars:
-            parts.append(_text(LEFT - 84, top + 14, LABELS.get(each.who, each.who)))
+            parts.append(text(LEFT - 84, top + 14, LABELS.get(each.who, each.who)))
             colour = COLOURS.get(each.who, "#444444")
             parts += _bar(LEFT, top, seconds(each.median_s), colour, f"{each.median_s:.2f} s")
             throttled = f", {each.throttled:,} throttled" if each.throttled else ""
@@ -44,7 +41,18 @@ def picture(compared: Sequence[Summary], title: str) -> str:
             )
             top += BAR
         top += 8
-    return "\n".join([*parts, "</svg>", ""])
+    return svg(WIDTH, height, parts)
+
+
+def svg(width: float, height: float, parts: Sequence[str]) -> str:
+    """A picture of these parts on white."""
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" '
+        'font-size="12">'
+    )
+    return "\n".join(
+        [head, f'<rect width="{width}" height="{height}" fill="#ffffff"/>', *parts, "</svg>", ""]
+    )
 
 
 def _scale(values: Sequence[float]) -> Callable[[float], float]:
@@ -57,9 +65,10 @@ def _scale(values: Sequence[float]) -> Callable[[float], float]:
 def _bar(left: float, top: float, width: float, colour: str, label: str) -> list[str]:
     return [
         f'<rect x="{left}" y="{top + 2}" width="{width:.1f}" height="{BAR - 5}" rx="2" fill="{colour}"/>',
-        _text(left + width + 6, top + 14, label),
+        text(left + width + 6, top + 14, label),
     ]
 
 
-def _text(x: float, y: float, text: str, weight: str = "normal") -> str:
-    return f'<text x="{x:.1f}" y="{y}" font-weight="{weight}" fill="#1b1f24">{escape(text)}</text>'
+def text(x: float, y: float, what: str, weight: str = "normal", colour: str = "#1b1f24") -> str:
+    """A text that begins at a point."""
+    return f'<text x="{x:.1f}" y="{y:.1f}" font-weight="{weight}" fill="{colour}">{escape(what)}</text>'
