@@ -11,6 +11,7 @@ from provisioner.local import Faults
 
 from .cloud import Cloud
 from .program import Program
+from .setting_cases import modified_while_stopped
 from .specs import IMAGE, having
 
 WANTED: dict[str, Any] = {
@@ -132,9 +133,7 @@ def test_a_member_that_was_sick_before_counts_as_unavailable_and_is_not_waited_f
 ) -> None:
     sick, drifted, *_ = cloud.ids("health")
     local_aws.set_status(cloud.server, sick, "impaired")
-    cloud.ec2.stop_instances(InstanceIds=[drifted])
-    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
-    cloud.ec2.start_instances(InstanceIds=[drifted])
+    modified_while_stopped(cloud, drifted, InstanceType={"Value": "t3.small"})
     planned = program.plan(WANTED)
     assert planned.changes[0]["rollout"]["healthy"] == 2
     applied = program.apply(WANTED)
@@ -147,9 +146,7 @@ def test_where_the_sick_are_all_that_may_be_unavailable_nothing_is_taken_down(
 ) -> None:
     sick, drifted, *_ = cloud.ids("health")
     local_aws.set_status(cloud.server, sick, "impaired")
-    cloud.ec2.stop_instances(InstanceIds=[drifted])
-    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
-    cloud.ec2.start_instances(InstanceIds=[drifted])
+    modified_while_stopped(cloud, drifted, InstanceType={"Value": "t3.small"})
     cloud.forget_calls()
     applied = program.apply(having(WANTED, fleets__web__update__max_unavailable=1))
     assert applied.code == 1
@@ -163,9 +160,8 @@ def test_members_that_just_started_are_not_taken_for_healthy(
 ) -> None:
     """Two are stopped by hand, and a third has another type: it goes down only when the two are healthy."""
     drifted, *stopped = cloud.ids("health")[:3]
-    cloud.ec2.stop_instances(InstanceIds=[drifted, *stopped])
-    cloud.ec2.modify_instance_attribute(InstanceId=drifted, InstanceType={"Value": "t3.small"})
-    cloud.ec2.start_instances(InstanceIds=[drifted])
+    cloud.ec2.stop_instances(InstanceIds=stopped)
+    modified_while_stopped(cloud, drifted, InstanceType={"Value": "t3.small"})
     local_aws.set_faults(cloud.server, Faults(status_s=0.5))
     cloud.forget_calls()
     applied = program.apply(WANTED)
