@@ -59,21 +59,23 @@ def _closer(
     associations: Mapping[str, str],
     world: World,
 ) -> SeenFleet:
-    fleet: Any = world.environment.resources.get(address)
+    wanted: Any = world.environment.resources.get(address)
     seen: SeenFleet = world.seen(address) or SeenFleet()
     seen = replace(seen, uses=_bound_to(seen.members, world))
-    if fleet and world.deep:
-        seen = replace(seen, members=as_they_are(reader, fleet, seen.members))
-    if fleet is None or (world.destroying and not seen.partly_seen):
+    if wanted and world.deep:
+        seen = replace(seen, members=as_they_are(reader, wanted, seen.members))
+    if wanted is None or (world.destroying and not seen.partly_seen):
         return seen
+    fleet = with_image(wanted, seen)
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
-    trouble = _image_trouble(fleet, seen, missing)
-    fleet = with_image(fleet, seen)
-    around, more = _look_around(reader, fleet, seen, missing, world)
-    seen = replace(seen, surroundings=around)
-    if not missing and fleet.rebalance and to_replace(fleet, seen):
-        around, more = _look_around(reader, fleet, seen, True, world)
-    trouble = tuple(sorted({*trouble, *more}))
+    launching = missing or bool(to_replace(fleet, seen))
+    around, trouble = _look_around(reader, fleet, seen, launching)
+    if not launching and fleet.rebalance:
+        # Whom to move is known only now.
+        launching = bool(to_replace(fleet, replace(seen, surroundings=around)))
+        if launching:
+            around, trouble = _look_around(reader, fleet, seen, launching)
+    trouble = tuple(sorted({*trouble, *_image_trouble(wanted, seen, launching)}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
     seen = replace(seen, surroundings=around, trouble=trouble, associations=ours)
     restarting = differing(fleet, seen.members, How.RESTART)
@@ -86,12 +88,12 @@ def _closer(
 
 
 def _look_around(
-    reader: Reader, fleet: Fleet, seen: SeenFleet, missing: bool, world: World
+    reader: Reader, fleet: Fleet, seen: SeenFleet, launching: bool
 ) -> tuple[Surroundings, tuple[str, ...]]:
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     restarted = differing(fleet, seen.members, How.RESTART).values()
     need = Need(
-        launching=missing or bool(to_replace(fleet, seen)),
+        launching=launching,
         placing=fleet.rebalance,
         resizing=any(each.path == "instance_type" for settings in restarted for each in settings),
         regrouping=any(differs(groups, fleet, member) for member in seen.members),
@@ -99,17 +101,17 @@ def _look_around(
     return look_around(reader, fleet, seen, image_to_launch(fleet, seen), need)
 
 
-def _image_trouble(fleet: Fleet, seen: SeenFleet, missing: bool) -> tuple[str, ...]:
-    """Why the image is not known that is to be launched. Raises AwsError if AWS did not say.
+def _image_trouble(wanted: Fleet, seen: SeenFleet, launching: bool) -> tuple[str, ...]:
+    """Why the image is not known that is to be launched, or to be compared with that of the members.
 
-    An image that a mere note would tell of may be unknown.
+    An image that a mere note would tell of may be unknown. Raises AwsError if AWS did not say.
     """
-    if fleet.image.id:
-        is_wanted = missing or bool(to_replace(fleet, seen))
-    elif fleet.image.update == "pin" and of_same_source(fleet, seen.members):
-        is_wanted = False
+    if wanted.image.id:
+        is_needed = launching
+    elif wanted.image.update == "pin" and of_same_source(wanted, seen.members):
+        is_needed = False
     else:
-        is_wanted = missing or bool(seen.members)
-    if seen.newest.error and is_wanted:
+        is_needed = launching or bool(seen.members)
+    if seen.newest.error and is_needed:
         raise seen.newest.error
-    return seen.newest.trouble if is_wanted else ()
+    return seen.newest.trouble if is_needed else ()

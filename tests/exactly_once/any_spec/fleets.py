@@ -80,7 +80,13 @@ def _images(raw: Spec, was: Mapping[str, Machine]) -> Collection[str]:
     if isinstance(raw["image"], str):
         return [raw["image"]]
     is_pinned = raw["image"].get("update") != "roll"
-    return {one.image for one in was.values()} if is_pinned and was else [list(IMAGES)[-1]]
+    own = {one.image for one in was.values() if not _launched_by_id(one)}
+    return own if is_pinned and own else [list(IMAGES)[-1]]
+
+
+def _launched_by_id(member: Machine) -> bool:
+    """Whether its spec had its image by id, as is written on it; all others come from the one parameter."""
+    return "image=id" in member.tags.get("provisioner:launch", "").split()
 
 
 def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Picture) -> None:
@@ -232,8 +238,9 @@ def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
         yield "market"
     if raw.get("user_data", "") != member.user_data:
         yield "user_data"
-    is_rolling = not isinstance(raw["image"], str) and raw["image"].get("update") == "roll"
-    wanted = list(IMAGES)[-1] if is_rolling else raw["image"]
+    wanted = raw["image"]
+    if not isinstance(wanted, str) and (wanted.get("update") == "roll" or _launched_by_id(member)):
+        wanted = list(IMAGES)[-1]
     if isinstance(wanted, str) and wanted != member.image:
         yield "image"
     if raw.get("key_name") != member.key:
