@@ -270,7 +270,8 @@ def _answered(service: str, operation: str, error: botocore_errors.ClientError) 
     hint = _HINTS.get(code)
     if code == "OperationNotPermitted" and operation == "TerminateInstances":
         hint = (
-            "termination protection was switched on by hand: switch it off, or name the member in `protect`"
+            "termination protection was switched on by hand: switch it off in EC2; `apply` also leaves the "
+            "members alone that `protect` names"
         )
     if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
         hint = f"these credentials need the permission {service}:{operation}"

@@ -51,7 +51,7 @@ def carry_out(
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             f"{command} asks before it changes anything, and there is no terminal to ask on",
-            f"look at `plan`, then say `{command} --yes`",
+            f"look at `plan{' --destroy' if destroying else ''}`, then say `{command} --yes`",
         )
     aws = connect_to(environment, options)
     plan = make_plan(environment, aws, destroying, deep)

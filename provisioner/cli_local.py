@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Callable
 from dataclasses import fields
 from typing import Any
@@ -35,7 +36,9 @@ def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 @local.command()
 @click.option(
-    "--port", type=int, help=f"Port on 127.0.0.1; {local_aws.DEFAULT_PORT} by default, 0: any free one."
+    "--port",
+    type=int,
+    help=f"Port on 127.0.0.1; by default {local_aws.DEFAULT_PORT}, or any where that is taken; 0: any.",
 )
 @switch_options
 def up(port: int | None, **switches: Any) -> None:
@@ -90,15 +93,16 @@ def calls(output_format: str, clear: bool) -> None:
 
 
 @local.command("add-instance")
-@click.argument("instance_id", default="i-0123456789abcdef0")
+@click.argument("instance_id", required=False)
 @click.option("--tag", "tags", multiple=True, metavar="KEY=VALUE", help="A tag; may be given again.")
 @click.option("--region", default="us-east-1", show_default=True)
-def add_instance(instance_id: str, tags: tuple[str, ...], region: str) -> None:
-    """Run an instance that no spec owns, for trying attachments."""
+def add_instance(instance_id: str | None, tags: tuple[str, ...], region: str) -> None:
+    """Run an instance that no spec owns, for trying attachments; with a made-up id if none is given."""
     malformed = [tag for tag in tags if "=" not in tag]
     if malformed:
         raise UsageError(f"{malformed[0]} is no tag", "write --tag KEY=VALUE")
     pairs = dict(tag.split("=", 1) for tag in tags)
+    instance_id = instance_id or f"i-{secrets.token_hex(9)[:17]}"
     click.echo(local_aws.add_instance(_running(), instance_id, pairs, region=region))
 
 

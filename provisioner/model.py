@@ -255,6 +255,19 @@ class Change:
         return count_calls(self.steps)
 
 
+def how_many(changes: Iterable[Change]) -> Counter[tuple[Address, str]]:
+    """How many things changes concern, by address and unit; what several of them concern counts once."""
+    named: dict[tuple[Address, str], set[str]] = {}
+    counted: Counter[tuple[Address, str]] = Counter()
+    for change in changes:
+        key = change.address, change.unit
+        named.setdefault(key, set()).update(change.instances)
+        if not change.instances:
+            counted[key] = max(counted[key], change.size)
+    counted.update({key: len(ids) for key, ids in named.items()})
+    return counted
+
+
 @dataclass(frozen=True)
 class Refusal:
     """Why nothing of a plan may be carried out. `exit_code` as in the README's table."""
@@ -297,10 +310,8 @@ class Plan:
     @property
     def summary(self) -> dict[Action, int]:
         """How many things each action concerns."""
-        counted = Counter(dict.fromkeys(Action, 0))
-        for change in self.changes:
-            counted[change.action] += change.size
-        return dict(counted)
+        changes = {action: [each for each in self.changes if each.action is action] for action in Action}
+        return {action: how_many(alike).total() for action, alike in changes.items()}
 
 
 class Result(StrEnum):

@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
+from provisioner.kinds.iam import tags_in_words
 from provisioner.kinds.instance_profile import FoundProfile
 from provisioner.kinds.instances import (
     LIVE,
@@ -120,7 +121,7 @@ class AttachmentKind:
             *_detach(address, seen, world),
         )
         notes = (
-            (Note(address, f"no instance has the tags {dict(attachment.tags)}"),)
+            (Note(address, f"no instance has the tags {tags_in_words(attachment.tags)}"),)
             if attachment and attachment.tags and not seen.chosen
             else ()
         )
@@ -128,9 +129,10 @@ class AttachmentKind:
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
         seen: SeenAttachment = world.seen(address) or SeenAttachment()
-        wrong = _bound_wrong(address, seen, world)
+        attachment: Attachment | None = world.desired(address)
+        wanted = max(len(seen.chosen), len(attachment.instances) if attachment else 0)
         return {
-            "state": f"{len(seen.chosen) - len(wrong)} of {len(seen.chosen)} attached",
+            "state": f"{len(seen.chosen) - len(_bound_wrong(address, seen, world))} of {wanted} attached",
             "members": [each.summary() for each in (*seen.chosen, *seen.left)],
         }
 
@@ -170,7 +172,12 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
         )
         unmark = None if asking or world.destroying else profile.name
         if left or unmark:
-            address = min(asking, default=_free_address(at.key, world))
+            once = [
+                address
+                for address, thing in world.environment.resources.items()
+                if world.destroying and isinstance(thing, Attachment) and thing.profile == at
+            ]
+            address = min([*asking, *once], default=_free_address(at.key, world))
             yield address, SeenAttachment(left=left, marked=unmark, uses=frozenset({at}))
 
 

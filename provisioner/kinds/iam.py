@@ -73,6 +73,11 @@ def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     return {tag["Key"]: tag["Value"] for tag in listed or ()}
 
 
+def tags_in_words(tags: Mapping[str, str]) -> str:
+    """Tags as people write them: `team=data, stage=dev`."""
+    return ", ".join(f"{key}={value}" for key, value in tags.items())
+
+
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """A mapping as AWS's list of Key and Value, in a fixed order."""
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]

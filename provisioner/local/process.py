@@ -43,9 +43,10 @@ def log_file() -> Path:
 def up(port: int | None = None, **switches: Any) -> LocalAws:
     """Starts the local AWS in the background unless it is running, and returns it once it answers.
 
-    `port`: 5577 by default, 0 for any that is free. `switches`: fields of Switches; if any is given and the
-    local AWS is already running, they replace its faults. Raises LocalAwsError if another port than that of
-    the running one is asked for, the port is taken, a switch is unknown, or it does not start.
+    `port`: 0 for any that is free; by default 5577, or any where that is taken. `switches`: fields of
+    Switches; if any is given and the local AWS is already running, they replace its faults. Raises
+    LocalAwsError if another port than that of the running one is asked for, the port is taken, a switch is
+    unknown, or it does not start.
     """
     if unknown := sorted(set(switches) - set(Switches.__dataclass_fields__)):
         raise LocalAwsError(f"no such switch: {', '.join(unknown)}")
@@ -53,7 +54,8 @@ def up(port: int | None = None, **switches: Any) -> LocalAws:
     with _locked():
         running = status()
         if running is None:
-            return start(DEFAULT_PORT if port is None else port, faults)
+            usual = DEFAULT_PORT if _free(DEFAULT_PORT) else 0
+            return start(usual if port is None else port, faults)
         if port not in (None, 0, running.port):
             raise LocalAwsError(
                 f"the local AWS already runs on port {running.port}, not {port}",

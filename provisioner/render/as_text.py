@@ -38,6 +38,7 @@ _PAST = {
     Action.DELETE: "deleted",
 }
 _LABEL = 9
+_MOST_FIELDS = 3
 _WIDEST_ADDRESS = 36
 _SHOWN_INSTANCES = 3
 
@@ -149,10 +150,10 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
 
 def _count_lines(plan: Plan, width: int) -> list[Line]:
     if not plan.changes:
-        if plan.destroy:
-            return [line(f"Nothing to destroy. Nothing of {plan.environment} is there.", "good")]
         if plan.refusals:
             return []
+        if plan.destroy:
+            return [line(f"Nothing to destroy. Nothing of {plan.environment} is there.", "good")]
         return [line(f"No changes. {plan.environment} is as the spec says.", "good")]
     items: list[Line] = []
     for action in Action:
@@ -166,7 +167,7 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     if left:
         items.append(line(f"{left:,} of them not carried out.", "warning"))
     calls = sum(call.count for change in plan.changes if change.deferred is None for call in change.calls)
-    items.append(line(count(calls, "API call") + "."))
+    items.append(line(f"{count(calls, 'API call')} that write."))
     return flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
 
 
@@ -186,8 +187,7 @@ def _outcome_lines(outcome: Outcome, column: int, width: int) -> list[Line]:
     details: list[tuple[str, str]] = []
     match outcome.result:
         case Result.DONE:
-            what = f": {breakdown([change])}" if change.size > 1 else ""
-            told = [*words(_PAST[change.action] + what), line(f"({duration(outcome.seconds)})", "faint")]
+            told = [*words(_done(change)), line(f"({duration(outcome.seconds)})", "faint")]
         case Result.FAILED:
             summary, details = _failure(outcome.failure)
             told = words(summary, "gone")
@@ -199,6 +199,14 @@ def _outcome_lines(outcome: Outcome, column: int, width: int) -> list[Line]:
     for text, style in details:
         lines += flow(words(text, style), width, indent=_LABEL + 2, gap=" ")
     return lines
+
+
+def _done(change: Change) -> str:
+    """What was done, and to how many: `updated tags: 2 instances`."""
+    fields = list(dict.fromkeys(each.path.partition(".")[0] for each in change.fields))
+    told = ", ".join(fields) if len(fields) <= _MOST_FIELDS else f"{len(fields)} fields"
+    updated = f" {told}" if change.action is Action.UPDATE and fields else ""
+    return _PAST[change.action] + updated + (f": {breakdown([change])}" if change.size > 1 else "")
 
 
 def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:

@@ -10,6 +10,7 @@ _HOW = {
     "launch_first": "launch, wait until healthy, then terminate",
     "terminate_first": "terminate, then launch, wait until healthy",
     "restart": "stop, change, start, wait until healthy",
+    "parked": "change, as they are stopped",
 }
 _MOST_WAVES = 12
 _FIRST_WAVES = 4
@@ -22,7 +23,9 @@ def wave_lines(rollout: Rollout, style: str, width: int) -> list[Line]:
     sizes = {len(wave) for wave in rollout.waves}
     waves = "1 wave" if number == 1 else f"{number} waves"
     of = f"of {sizes.pop()}" if len(sizes) == 1 else f"of up to {max(sizes, default=0)}"
-    told = f"{_HOW[rollout.order]}; never fewer than {rollout.healthy} of {rollout.count} healthy"
+    told = _HOW[rollout.order]
+    if rollout.order != "parked":
+        told += f"; never fewer than {rollout.healthy} of {rollout.count} healthy"
     lines = flow(
         words(told), width, (Piece(" " * INDENT), Piece(f"{waves} {of}:"), Piece(" ")), INDENT + 2, " "
     )

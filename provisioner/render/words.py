@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from provisioner.model import Change
+from provisioner.model import Change, how_many
 from provisioner.render.as_json import jsonable
 
 _AWS_MANAGED = ":iam::aws:policy/"
@@ -21,14 +21,9 @@ def count(number: int, noun: str) -> str:
 def breakdown(changes: Iterable[Change]) -> str:
     """What changes concern, the most numerous first: `50 instances, 1 role, 1 instance profile`."""
     counted: Counter[str] = Counter()
-    for change in changes:
-        counted[noun(change)] += change.size
+    for (address, unit), number in how_many(changes).items():
+        counted[unit or address.kind.replace("_", " ")] += number
     return ", ".join(count(number, each) for each, number in counted.most_common() if number)
-
-
-def noun(change: Change) -> str:
-    """What one thing that a change concerns is called."""
-    return change.unit or change.address.kind.replace("_", " ")
 
 
 def duration(seconds: float) -> str:

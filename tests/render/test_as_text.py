@@ -33,7 +33,7 @@ Plan for outages-dev  account 123456789012, us-east-1  LOCAL
     subnet-0c33cc33: 18 · user_data: #!/bin/sh … (2 lines)
 
 Plan: 52 to create (50 instances, 1 role, 1 instance profile), 0 to update, 0 to replace,
-      0 to delete. 9 API calls.
+      0 to delete. 9 API calls that write.
 """
 
 DRIFTED = """\
@@ -68,7 +68,7 @@ note fleet/web: 2 members are stopped; they count, and are left as they are
 
 ! DESTROYS 7 instances.
 Plan: 2 to create (2 instances), 51 to update (50 instances, 1 role), 3 to replace (3 instances),
-      7 to delete (7 instances). 3 of them not carried out. 4 API calls.
+      7 to delete (7 instances). 3 of them not carried out. 4 API calls that write.
 """
 
 REFUSED = """\
@@ -87,7 +87,7 @@ REFUSED role/collector: a role named outages-dev-collector exists under /, and i
     give the role another name with `name:`, or delete the other one
 
 Refused: nothing of this plan will be carried out.
-Plan: 1 to create, 0 to update, 0 to replace, 0 to delete. 4 API calls.
+Plan: 1 to create, 0 to update, 0 to replace, 0 to delete. 4 API calls that write.
 """
 
 DESTROYED = """\
@@ -112,7 +112,7 @@ Plan to destroy outages-dev  account 123456789012, us-east-1
 
 ! DESTROYS 50 instances, 1 instance profile, 1 role.
 Plan: 0 to create, 0 to update, 0 to replace, 52 to delete (50 instances, 1 instance profile,
-      1 role). 3 API calls.
+      1 role). 3 API calls that write.
 """
 
 OUTCOMES = """\

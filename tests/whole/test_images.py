@@ -11,6 +11,7 @@ import provisioner.local as local_aws
 
 from .cloud import Cloud
 from .program import Program
+from .setting_cases import volume_sizes
 from .specs import having
 
 PARAMETER = "/team/image"
@@ -228,3 +229,14 @@ def test_what_cannot_be_refreshed_is_said_before_anything_is_sent(
     assert ran.code == 3
     assert said in ran.said
     assert cloud.operations() == []
+
+
+@pytest.mark.parametrize("update", ["pin", "roll"])
+@pytest.mark.parametrize("source", [{"ssm": PARAMETER}, {"owner": "self", "name": PATTERN}])
+def test_the_root_volume_is_as_the_spec_says_wherever_the_image_comes_from(
+    program: Program, cloud: Cloud, images: tuple[str, str], source: dict[str, str], update: str
+) -> None:
+    wanted = spec({**source, "update": update}, root_volume={"size_gb": 30})
+    for one in (wanted, having(wanted, fleets__web__count=3)):
+        apply(program, one)
+    assert [volume_sizes(cloud, each) for each in cloud.live("pictured")] == [{"root": 30}] * 3

@@ -9,6 +9,7 @@ from typing import Any
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_profile
 from provisioner.kinds.fleet.desired import SPOT, Fleet
+from provisioner.kinds.fleet.ending import Termination
 from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import settle
 from provisioner.kinds.fleet.members import leaving_order, spread, victims
@@ -22,20 +23,16 @@ from provisioner.kinds.fleet.renew import (
     to_restart,
 )
 from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet, scope_of
+from provisioner.kinds.fleet.seen import SeenFleet, Subnet
 from provisioner.kinds.fleet.settings import is_protected, stays_protected
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.kinds.instances import Instance
 from provisioner.model import (
     Action,
     Address,
-    Call,
     Change,
     FieldChange,
     Findings,
     Refusal,
-    Step,
-    Until,
-    Wait,
 )
 
 
@@ -111,6 +108,8 @@ def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, pad:
     )
     reason = f"launch {count}" + (f", {len(seen.members)} are there" if seen.members else "")
     reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in seen.gone)
+    if fleet.power == "stopped":
+        reason += ", then stop them"
     if reclaimed:
         reason += f"; AWS reclaimed {reclaimed} Spot instance{'s' if reclaimed > 1 else ''}"
     # Whoever is there can be restarted and replaced also while there is no room for more.
@@ -164,10 +163,6 @@ def _terminate(
     address: Address, going: Sequence[Instance], reason: str, fields: tuple[FieldChange, ...], world: World
 ) -> Change:
     ids = tuple(member.id for member in going)
-    steps: tuple[Step, ...] = (
-        *(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS)),
-        Wait(ids, Until.TERMINATED, (scope_of(world.environment.name),)),
-    )
     return Change(
         address,
         Action.DELETE,
@@ -176,7 +171,7 @@ def _terminate(
         instances=ids,
         size=len(ids),
         unit=UNIT,
-        steps=steps,
+        steps=(Termination(ids, world.environment.name),),
     )
 
 

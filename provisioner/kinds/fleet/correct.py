@@ -9,7 +9,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import SPOT, Fleet
 from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
-from provisioner.kinds.fleet.members import indexes, on_members
+from provisioner.kinds.fleet.members import indexes, on_members, verb
 from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
@@ -96,7 +96,7 @@ def _settings(
         if setting.path in RECORDED:
             continue
         for members in group_by(wrong.get(setting.path, ()), setting.actual):
-            reason = f"{setting.path} differs on {on_members(members)}: {setting.why}"
+            reason = f"{setting.path} {verb(setting.path)} on {on_members(members)}: {setting.why}"
             fields = (_field(setting, fleet, members[0]),)
             groups = seen.surroundings.groups
             steps = (
@@ -120,11 +120,11 @@ def _recorded(
 
     for members in group_by([each for each in staying if wrong(each)], lambda each: _paths(wrong(each))):
         settings = wrong(members[0])
-        reason = f"{', '.join(_paths(settings))} {'differs' if len(settings) == 1 else 'differ'}"
+        paths = ", ".join(_paths(settings))
         yield _change(
             address,
             members,
-            f"{reason} on {on_members(members)}",
+            f"{paths} {verb(paths)} on {on_members(members)}",
             tuple(_field(setting, fleet, members[0]) for setting in settings),
             (
                 *recorded_steps(fleet, members, _paths(settings)),

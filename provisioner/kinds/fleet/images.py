@@ -69,12 +69,14 @@ def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
 
 def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) -> FoundImage:
     """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
+    if not image:
+        return FoundImage("")
     newest = seen.newest.image
-    if not image or fleet.image.id:
-        return newest or FoundImage(image)
-    if newest and newest.id == image and (newest.root_device or not (seen.members or fleet.root_volume)):
+    is_enough = newest and (newest.root_device or not (seen.members or fleet.root_volume))
+    if newest and newest.id == image and is_enough:
         return newest
-    return _of_id(reader, image, f"`apply --refresh-image {fleet.key}` replaces the members by newer ones")
+    refresh = f"`apply --refresh-image {fleet.key}` replaces the members by newer ones"
+    return _of_id(reader, image, refresh if fleet.image.pinned else "check `image:`")
 
 
 def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:

@@ -10,6 +10,7 @@ from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import Unfit, describe_image, in_words, is_absent
 from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
+from provisioner.kinds.iam import tags_in_words
 
 
 class Need(NamedTuple):
@@ -48,6 +49,8 @@ def look_around(
         )
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
     groups = read_if(need.launching or need.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
+    if need.launching and fleet.root_volume and found.id and not (found.root_device or trouble):
+        trouble.append(f"image {found.id} does not say which device its root volume is; check `root_volume:`")
     around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
     return around, tuple(sorted(trouble))
 
@@ -86,7 +89,7 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
         found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
     subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
     if not subnets and where.tags:
-        raise Unfit(f"no subnet has the tags {dict(where.tags)}; check `subnets:`")
+        raise Unfit(f"no subnet has the tags {tags_in_words(where.tags)}; check `subnets:`")
     missing = set(where.zones) - {subnet.zone for subnet in subnets}
     if missing:
         raise Unfit(

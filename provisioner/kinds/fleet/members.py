@@ -132,3 +132,8 @@ def indexes(members: Sequence[Instance], beside: Sequence[Instance] = ()) -> dic
 def on_members(members: Sized) -> str:
     """`1 member`, `3 members`."""
     return "1 member" if len(members) == 1 else f"{len(members)} members"
+
+
+def verb(paths: str) -> str:
+    """`differs` or `differ`, whichever goes with settings of these names."""
+    return "differ" if "," in paths or paths.endswith("s") else "differs"

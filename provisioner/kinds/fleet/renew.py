@@ -9,10 +9,10 @@ from typing import Any
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
-from provisioner.kinds.fleet.members import crowded, leaving_order, on_members, roomy, victims
+from provisioner.kinds.fleet.members import crowded, leaving_order, on_members, roomy, verb, victims
 from provisioner.kinds.fleet.replacing import Replace
 from provisioner.kinds.fleet.restarting import Restart, power_steps
-from provisioner.kinds.fleet.rollout import Crew, foreseen, foreseen_restart
+from provisioner.kinds.fleet.rollout import PARKED, RESTART, Crew, foreseen, foreseen_restart
 from provisioner.kinds.fleet.scale_out import Launchpad
 from provisioner.kinds.fleet.seen import SeenFleet
 from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
@@ -81,7 +81,8 @@ def restart_change(
     health = _health(fleet, seen, going | set(paths))
     others = {each.id for each in seen.members if each.id not in paths} - health.ailing
     healthy = (health.healthy(seen.members) | others | _launched_before(fleet, seen)) - going
-    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most)
+    order = PARKED if fleet.power == "stopped" else RESTART
+    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most, order)
     step = Restart(fleet, world.environment.name, seen.members, paths, seen.unhealthy, going, rollout)
     ids = tuple(paths)
     yield Change(
@@ -110,7 +111,7 @@ def replace_change(
     crew = Crew(fleet.count, fleet.update, ids, staying, healthy, health.ailing)
     reason = _reason(fleet, going, How.REPLACE)
     if not reason:
-        reason = f"members are spread unevenly; {on_members(going)} moved"
+        reason = f"members are spread unevenly; {on_members(going)} to be moved"
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
         subnets = roomy(seen.members, pad.surroundings.subnets, fleet)
         pad = replace(pad, surroundings=replace(pad.surroundings, subnets=subnets))
@@ -156,8 +157,7 @@ def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
     settings = _settings(fleet, wrong, how)
     whys = "; ".join(dict.fromkeys(why_for(setting, fleet) for setting, _ in settings))
     paths = ", ".join(setting.path for setting, _ in settings)
-    differ = "differs" if len(settings) == 1 else "differ"
-    return f"{paths} {differ} on {on_members(wrong)}: {whys}" if settings else ""
+    return f"{paths} {verb(paths)} on {on_members(wrong)}: {whys}" if settings else ""
 
 
 def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:

@@ -136,10 +136,11 @@ class _Replacement:
         update = self.plan.pad.fleet.update
         if update.pause_on_failure or not isinstance(move, Await):
             left = [each.id for each in self._live() if each.id in self.plan.going]
+            again = "wait for them once more" if isinstance(move, Await) else "launch others"
             raise ProvisionerError(
                 f"paused after {len(self.gone)} of {len(self.plan.going)}: {error.message}",
                 f"{len(left)} old members go on as they are; look at the new ones, then correct the spec, or "
-                "apply again to wait for them once more",
+                f"apply again to {again}",
             ) from error
         self.shown = self._look()
         self.health.give_up(each.id for each in self._live() if each.id not in self.plan.going)

@@ -13,6 +13,8 @@ from provisioner.kinds.fleet.desired import Update
 from provisioner.model import Rollout
 
 RESTART = "restart"
+# Members of a fleet that is stopped.
+PARKED = "parked"
 
 
 @dataclass(frozen=True)
@@ -135,7 +137,11 @@ def _changed(crew: Crew, staying: tuple[str, ...], going: tuple[str, ...], healt
 
 
 def foreseen_restart(
-    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
+    candidates: Sequence[str],
+    healthy: Collection[str],
+    count: int,
+    max_unavailable: int,
+    order: str = RESTART,
 ) -> Rollout:
     """Restarting all candidates wave by wave, if nothing goes wrong."""
     waves = tuple(_restart_waves(candidates, healthy, count, max_unavailable))
@@ -144,7 +150,7 @@ def foreseen_restart(
     for wave in waves:
         least = min(least, len(now - set(wave)))
         now |= set(wave)
-    return Rollout(RESTART, waves, least, count)
+    return Rollout(order, waves, least, count)
 
 
 def _restart_waves(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
@@ -130,11 +130,11 @@ class ScaleOut:
         )
 
     def run(self, hands: Hands) -> None:
-        shortage = self.launch(hands).shortage
+        shortage = self.launch(hands, hands.tell).shortage
         if shortage:
             raise shortage
 
-    def launch(self, hands: Hands) -> Grown:
+    def launch(self, hands: Hands, tell: Callable[[str], None] = lambda phase: None) -> Grown:
         """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
         pad = self.pad
         members = {member.id for member in self.members}
@@ -144,6 +144,7 @@ class ScaleOut:
         pad.wait_for([each for each in pad.answered(hands) if each.id in members], hands, Until.SHOWN)
         shortage = self._launch_all(hands)
         new = [each for each in pad.answered(hands) if each.id not in known]
+        tell(f"{len(new)} of {self.count} launched")
         names = self._name(new, hands)
         shown = self._wait_for_all(new, names, hands)
         self._look_for_others(shown, members | {each.id for each in new})

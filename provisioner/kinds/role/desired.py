@@ -113,6 +113,9 @@ def _from_file(name: str, path: Path, entry: Entry) -> Any:
         return None
     try:
         return json.loads(content)
+    except UnicodeDecodeError:
+        entry.problem(path, f"{name} is no text in UTF-8, as JSON is")
+        return None
     except ValueError as error:
         entry.problem(path, f"{name} is not JSON: {error}")
         return None

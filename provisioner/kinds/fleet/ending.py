@@ -1,0 +1,47 @@
+"""Terminating members, and telling which of them go all the same when EC2 refuses.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html: a protected instance keeps
+those in its zone, and the others are terminated although the call is answered with an error.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from provisioner.errors import AwsError, ProvisionerError
+from provisioner.kinds.fleet.seen import scope_of
+from provisioner.kinds.instances import MOST_IDS, chunks
+from provisioner.model import Call, CallCount, Hands, Until, Wait
+
+
+@dataclass(frozen=True)
+class Termination:
+    """Terminate members of an environment, and wait until they are gone."""
+
+    ids: tuple[str, ...]
+    environment: str
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", "TerminateInstances", -(-len(self.ids) // MOST_IDS)),)
+
+    def run(self, hands: Hands) -> None:
+        try:
+            for part in chunks(self.ids, MOST_IDS):
+                hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+        except AwsError as error:
+            with suppress(ProvisionerError):
+                error.text = f"{error.text.rstrip('.')}. {self._told(hands)}"
+            raise
+        hands.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
+
+    def _told(self, hands: Hands) -> str:
+        shown = hands.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+        left = [each for each in self.ids if each in shown and shown[each].is_live]
+        gone = len(self.ids) - len(left)
+        return (
+            f"{gone} of {len(self.ids)} are terminated all the same, but not {', '.join(left)}"
+            if gone
+            else ""
+        )
