@@ -213,6 +213,8 @@ def test_destroying_detaches_and_leaves_the_instance_alone(program: Program, clo
     cloud.stranger(BOX, {"Name": "lecture"})
     before = cloud.everything()
     program.apply(ATTACHING)
+    planned = program.plan(ATTACHING, "--destroy")
+    assert "attachment/box" in {change["address"] for change in planned.changes}
     assert program.destroy(ATTACHING).code == 0
     assert cloud.everything() == before
     assert "TerminateInstances" not in cloud.writes()

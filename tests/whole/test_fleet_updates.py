@@ -403,3 +403,30 @@ def test_the_reason_says_why_members_are_restarted_or_replaced(
     program.apply(fleet(**more))
     (change,) = program.plan(fleet(instance_type="t3.small", **more)).changes
     assert change["reason"] == f"instance_type differs on 2 members: {why}"
+
+
+def test_a_parked_fleet_is_changed_without_being_started(
+    program: Program, cloud: Cloud, witness: Witness
+) -> None:
+    parked = fleet(power="stopped")
+    assert program.plan(parked).changes[0]["reason"] == "launch 2, then stop them"
+    program.apply(parked)
+    resized = fleet(power="stopped", instance_type="t3.small")
+    (change,) = program.plan(resized).changes
+    assert change["rollout"]["order"] == "parked"
+    witness.clear()
+    assert program.apply(resized).code == 0
+    assert witness.operations == {"ModifyInstanceAttribute": 2}
+    assert list(types(cloud).values()) == ["t3.small"] * 2
+
+
+def test_a_member_with_several_differences_is_one_instance_to_update(program: Program, cloud: Cloud) -> None:
+    program.apply(fleet())
+    one = cloud.ids("probe")[0]
+    cloud.ec2.create_tags(
+        Resources=[one], Tags=[{"Key": "Name", "Value": "x"}, {"Key": "extra", "Value": "y"}]
+    )
+    cloud.ec2.monitor_instances(InstanceIds=[one])
+    planned = program.plan(fleet())
+    assert len(planned.changes) == 3
+    assert planned.data["summary"]["update"] == 1

@@ -141,6 +141,24 @@ def test_members_that_were_protected_by_hand_are_left_and_the_profile_with_them(
     assert cloud.profiles() == cloud.roles() == [NAME]
 
 
+def test_a_termination_that_ec2_refuses_in_part_says_which_members_went(
+    program: Program, cloud: Cloud
+) -> None:
+    wanted = having(PROBE, fleets__worker__availability_zones=["us-east-1a", "us-east-1b"])
+    program.apply(wanted)
+    (kept, _), (gone, _) = sorted(
+        ((each["InstanceId"], each["Placement"]["AvailabilityZone"]) for each in cloud.live("probe")),
+        key=lambda found: found[1],
+    )
+    cloud.ec2.modify_instance_attribute(InstanceId=kept, DisableApiTermination={"Value": True})
+    destroyed = program.destroy(wanted)
+    assert destroyed.code == 1
+    (failed,) = destroyed.data["failed"]
+    assert failed["failure"]["message"].endswith(f"1 of 2 are terminated all the same, but not {kept}")
+    assert cloud.ids("probe") == [kept]
+    assert gone != kept
+
+
 def test_a_member_without_the_tag_of_its_fleet_is_not_left_running_by_a_destroy_that_says_it_is_done(
     program: Program, cloud: Cloud
 ) -> None:
