@@ -11,8 +11,8 @@ from typing import Any
 from provisioner.kinds import KINDS
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.record import launch_record, write_record
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
-from provisioner.kinds.fleet.settings import launch_record, write_record
 from provisioner.kinds.instance_profile import FoundProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.role.seen import FoundRole, SeenRole

@@ -12,9 +12,10 @@ from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.look_around import Need, look_around
+from provisioner.kinds.fleet.record import of_same_source
 from provisioner.kinds.fleet.renew import to_replace
 from provisioner.kinds.fleet.seen import SeenFleet, Surroundings
-from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs, of_same_source
+from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Seen
 

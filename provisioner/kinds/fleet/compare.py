@@ -14,6 +14,7 @@ from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import settle
 from provisioner.kinds.fleet.members import leaving_order, spread, victims
 from provisioner.kinds.fleet.notes import notes
+from provisioner.kinds.fleet.record import is_protected, stays_protected
 from provisioner.kinds.fleet.renew import (
     UNIT,
     power_change,
@@ -24,7 +25,6 @@ from provisioner.kinds.fleet.renew import (
 )
 from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet
-from provisioner.kinds.fleet.settings import is_protected, stays_protected
 from provisioner.kinds.instances import Instance
 from provisioner.model import (
     Action,

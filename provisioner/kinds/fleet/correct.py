@@ -10,10 +10,11 @@ from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import SPOT, Fleet
 from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
 from provisioner.kinds.fleet.members import indexes, on_members, verb
+from provisioner.kinds.fleet.record import is_protected
 from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
-from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, is_protected, shown
+from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait

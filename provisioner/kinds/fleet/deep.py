@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Volume, as_fields
-from provisioner.kinds.fleet.settings import (
+from provisioner.kinds.fleet.record import (
     launch_record,
     read_record,
     root_record,

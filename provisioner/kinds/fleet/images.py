@@ -15,8 +15,8 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
+from provisioner.kinds.fleet.record import of_same_source
 from provisioner.kinds.fleet.seen import FoundImage, Newest, SeenFleet
-from provisioner.kinds.fleet.settings import of_same_source
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 

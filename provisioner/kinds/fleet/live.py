@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.settings import launch_record, read_record, write_record
+from provisioner.kinds.fleet.record import launch_record, read_record, write_record
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, Step, Together

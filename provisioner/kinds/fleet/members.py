@@ -8,8 +8,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence, Sized
 
 from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.record import stays_protected
 from provisioner.kinds.fleet.seen import Subnet
-from provisioner.kinds.fleet.settings import How, differing, stays_protected
+from provisioner.kinds.fleet.settings import How, differing
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 

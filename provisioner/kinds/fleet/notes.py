@@ -7,8 +7,9 @@ from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.fleet.desired import Fleet, Rung
 from provisioner.kinds.fleet.members import on_members
+from provisioner.kinds.fleet.record import read_record
 from provisioner.kinds.fleet.seen import SeenFleet
-from provisioner.kinds.fleet.settings import How, differing, read_record
+from provisioner.kinds.fleet.settings import How, differing
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address, Note
 from provisioner.naming import LAUNCH_TAG

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.kinds.fleet.desired import SPOT, Fleet, Rung, Volume
+from provisioner.kinds.fleet.record import launch_record, write_record
 from provisioner.kinds.fleet.seen import Subnet, Surroundings
-from provisioner.kinds.fleet.settings import launch_record, write_record
 from provisioner.kinds.iam import tag_list
 from provisioner.model import Call
 from provisioner.naming import ASKED_TAG, LAUNCH_TAG

@@ -12,9 +12,10 @@ from typing import Any
 from provisioner.errors import ProvisionerError, WaitError
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.record import launch_record, read_record, write_record
 from provisioner.kinds.fleet.rollout import may_be_taken
 from provisioner.kinds.fleet.seen import scope_of
-from provisioner.kinds.fleet.settings import How, differing, launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings import How, differing
 from provisioner.kinds.fleet.starting import Start, resize
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks

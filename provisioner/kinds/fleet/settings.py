@@ -1,25 +1,20 @@
 """One table: every setting of a fleet's members, how it can be changed, and why.
 
 `wanted` gives what the spec asks for, `actual` what a member has; NOT_COMPARED from either says that there
-is nothing to compare. What DescribeInstances does not show is written down at launch in the tag
-`provisioner:launch`, setting by setting.
+is nothing to compare. What DescribeInstances does not show is compared by the launch record.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
 import operator
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from functools import lru_cache
-from types import MappingProxyType
 from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.desired import SPOT, Fleet, Image, Volume, as_fields
+from provisioner.kinds.fleet.desired import SPOT, Fleet
+from provisioner.kinds.fleet.record import image_source, launch_record, read_record
 from provisioner.kinds.instances import Instance
-from provisioner.naming import LAUNCH_TAG
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
@@ -51,33 +46,6 @@ class Setting:
     agree: Callable[[Any, Any], bool] = operator.eq
 
 
-def launch_record(fleet: Fleet) -> dict[str, str]:
-    """What DescribeInstances will not show of a member launched now."""
-    volumes = [as_fields(volume) for volume in fleet.volumes]
-    public = {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip]
-    return {
-        "user_data": user_data_record(fleet.user_data),
-        "protection": "on" if fleet.termination_protection else "off",
-        "shutdown": fleet.shutdown_behavior,
-        "root_volume": root_record(fleet.root_volume),
-        "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
-        "public_ip": public,
-        "image": image_source(fleet.image),
-    }
-
-
-def image_source(image: Image) -> str:
-    """What the spec says of where the image comes from, in short; `id` if it is the image itself."""
-    source = (image.ssm, image.owner, image.name, image.architecture)
-    return _digest(json.dumps(source).encode()) if image.ssm or image.owner else "id"
-
-
-def of_same_source(fleet: Fleet, members: Iterable[Instance]) -> list[Instance]:
-    """The members whose image came from what the spec names now."""
-    source = image_source(fleet.image)
-    return [each for each in members if read_record(each).get("image", source) == source]
-
-
 class ImageIs(NamedTuple):
     """Which image, and where it came from; None: that does not matter, or is not known."""
 
@@ -96,56 +64,8 @@ def _same_image(wanted: ImageIs, actual: ImageIs) -> bool:
     return wanted.id == actual.id or is_kept
 
 
-def user_data_record(user_data: bytes) -> str:
-    """How the launch record has user data."""
-    return _digest(user_data) if user_data else "none"
-
-
-def root_record(volume: Volume | None) -> str:
-    """How the launch record has a root volume, as far as anything is said of it."""
-    return ",".join(sorted(_root_fields(volume))) or "none"
-
-
-def _root_fields(volume: Volume | None) -> Iterator[str]:
-    """What is said of the root volume, one text for each field; nothing of what is left to AWS."""
-    for name, value in as_fields(volume).items() if volume else ():
-        if name == "delete_on_termination":
-            # The root volume always goes with its instance.
-            continue
-        yield f"{name}:{_digest(value.encode()) if name == 'kms_key_id' else str(value).lower()}"
-
-
 def _says_no_less(wanted: str, actual: str) -> bool:
     return set(wanted.split(",")) <= set(actual.split(","))
-
-
-def write_record(record: Mapping[str, str]) -> str:
-    """A launch record as the value of a tag."""
-    return " ".join(f"{name}={value}" for name, value in record.items())
-
-
-def read_record(instance: Instance) -> Mapping[str, str]:
-    """The launch record of a member; empty when it has none."""
-    return _parse_record(instance.tag(LAUNCH_TAG) or "")
-
-
-@lru_cache(maxsize=1024)
-def _parse_record(text: str) -> Mapping[str, str]:
-    return MappingProxyType(dict(word.split("=", 1) for word in text.split() if "=" in word))
-
-
-def is_protected(instance: Instance) -> bool:
-    """Whether the member was given termination protection by us."""
-    return read_record(instance).get("protection") == "on"
-
-
-def stays_protected(instance: Instance, fleet: Fleet) -> bool:
-    """Whether the member is under termination protection, and not to lose it by this very plan."""
-    return fleet.termination_protection and is_protected(instance)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:12]
 
 
 def _recorded(
