@@ -36,6 +36,9 @@ from provisioner.model import (
 )
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, iam_path
 
+# How many ids a refusal names.
+MOST_TOLD = 5
+
 
 @dataclass(frozen=True)
 class Attachment:
@@ -265,14 +268,15 @@ def _refusals(
             "correct `instances:`; the list is exact, so that a typo is not taken for a wish",
             exit_code=1,
         )
-    for each in seen.chosen:
-        owner = each.tag(ENVIRONMENT_TAG)
+    for instances in group_by(seen.chosen, lambda each: each.tag(ENVIRONMENT_TAG)):
+        owner = instances[0].tag(ENVIRONMENT_TAG)
+        belong = f"{_some(instances)} {'belongs' if len(instances) == 1 else 'belong'} to"
         if owner == world.environment.name:
             hint = "give the fleet the `instance_profile:`, and choose others here"
-            yield Refusal(address, f"{each.id} belongs to a fleet of this environment", hint)
+            yield Refusal(address, f"{belong} a fleet of this environment", hint)
         elif owner:
-            hint = "its own spec says which profile it has; choose others here"
-            yield Refusal(address, f"{each.id} belongs to the environment {owner}", hint)
+            hint = "its own spec says which profile an instance has; choose others here"
+            yield Refusal(address, f"{belong} the environment {owner}", hint)
     for other, thing in world.environment.resources.items():
         if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
             both = found & {each.id for each in (world.seen(other) or SeenAttachment()).chosen}
@@ -282,6 +286,13 @@ def _refusals(
                     f"{', '.join(sorted(both))} is in {other} too, with another profile",
                     "an instance has one profile; take it out of one of the two",
                 )
+
+
+def _some(instances: Sequence[Instance]) -> str:
+    """The ids, of many only the first ones."""
+    told = ", ".join(each.id for each in instances[:MOST_TOLD])
+    more = len(instances) - MOST_TOLD
+    return f"{told} and {more} more" if more > 0 else told
 
 
 def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, world: World) -> Iterator[Change]:

@@ -264,3 +264,15 @@ def test_one_instance_cannot_be_given_two_profiles(program: Program, cloud: Clou
     assert refused.code == 4
     assert BOX in refused.words
     assert cloud.writes() == []
+
+
+def test_instances_of_another_environment_are_refused_once_with_their_number(
+    program: Program, cloud: Cloud
+) -> None:
+    for number in range(7):
+        cloud.stranger(f"i-0000000000000000{number}", {"room": "lab-3", "provisioner:environment": "theirs"})
+    spec = having(
+        ATTACHING, attachments__box={"instance_profile": "worker", "select": {"tags": {"room": "lab-3"}}}
+    )
+    (refusal,) = program.plan(spec).data["refusals"]
+    assert refusal["message"].endswith(" and 2 more belong to the environment theirs")
