@@ -20,7 +20,6 @@ import botocore.session
 from botocore import xform_name
 from botocore.config import Config
 from botocore.parsers import ResponseParserError
-from tenacity import RetryCallState, Retrying, wait_random_exponential
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
@@ -124,14 +123,40 @@ class Aws:
                     failed.append(error)
                     raise
 
+        try:
+            answer = attempt()
+        except AwsError as error:
+            if not self._is_worth_a_retry(error, 0.0):
+                raise
+            answer = self._send_again(error, attempt, sent)
+        self._remember(operation, params, answer)
+        return answer
+
+    def _send_again(
+        self, error: AwsError, attempt: Callable[[], dict[str, Any]], sent: list[float]
+    ) -> dict[str, Any]:
+        """What comes of a call that has failed once, at the first of the times `sent`. Raises AwsError."""
+        # Most runs need none of this, and to import it takes a twentieth of a plan's time.
+        from tenacity import RetryCallState, Retrying, wait_random_exponential
+
+        first = [error]
+
+        def again() -> dict[str, Any]:
+            if first:
+                raise first.pop()
+            return attempt()
+
+        def should_retry(state: RetryCallState) -> bool:
+            failed = state.outcome.exception() if state.outcome else None
+            return isinstance(failed, AwsError) and self._is_worth_a_retry(failed, time.monotonic() - sent[0])
+
         answer: dict[str, Any] = Retrying(
-            retry=lambda state: self._should_retry(state, time.monotonic() - sent[0] if sent else 0.0),
+            retry=should_retry,
             wait=wait_random_exponential(multiplier=0.5, max=8, min=0.1),
             stop=lambda _: self._stop.is_set(),
             sleep=self._wait,
             reraise=True,
-        )(attempt)
-        self._remember(operation, params, answer)
+        )(again)
         return answer
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
@@ -204,10 +229,7 @@ class Aws:
         finally:
             self._on_call(Sent(service, operation, time.monotonic() - started, code))
 
-    def _should_retry(self, state: RetryCallState, seconds: float) -> bool:
-        error = state.outcome.exception() if state.outcome else None
-        if not isinstance(error, AwsError):
-            return False
+    def _is_worth_a_retry(self, error: AwsError, seconds: float) -> bool:
         with self._lock:
             made = frozenset(self._made)
         patience = patience_for(error, made)

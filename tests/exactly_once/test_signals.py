@@ -154,7 +154,7 @@ def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
     assert {"fleet/numbered", "fleet/plain"} <= told(ran)["skipped"]
-    assert "AWS goes on by itself" in ran.out
+    assert f"{NUMBERED} of {NUMBERED} launched; apply again to go on" in ran.out
     trial.account.cloud.wait(600.0)
     trial.runs_right()
     trial.is_right()
