@@ -281,6 +281,7 @@ _HINTS = {
     "SignatureDoesNotMatch": "the secret access key does not belong to the access key",
     "AuthFailure": "AWS does not take these credentials here: check the keys, and that the region is on",
     "OptInRequired": "this account has not opted in to the region or the service",
+    "InvalidRegion": "check `region:`",
     NETWORK_ERROR: "check the network, the region's name and --endpoint-url",
 }
 

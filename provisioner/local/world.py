@@ -20,6 +20,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.iam.models import iam_backends
 
 from provisioner.errors import LocalAwsError
+from provisioner.local.call import AwsError
 from provisioner.local.clock import Clock
 from provisioner.local.settings import Faults
 
@@ -206,8 +207,10 @@ class World:
         return iam_backends[self.account]["aws"]
 
     def region(self, name: str) -> Region:
-        """EC2 in a region."""
+        """EC2 in a region. Raises AwsError for one that does not exist: AWS has no such address either."""
         if name not in self.regions:
+            if name not in ec2_backends[DEFAULT_ACCOUNT_ID].regions:
+                raise AwsError("InvalidRegion", f"There is no region {name}")
             self.regions[name] = Region(name)
         region = self.regions[name]
         region.adopt(self.clock.now())

@@ -396,3 +396,10 @@ def test_a_policy_that_does_not_exist_is_named_with_the_one_that_may_have_been_m
     assert wrong in applied.words
     assert "did you mean AmazonS3ReadOnlyAccess?" in applied.words
     assert cloud.writes() == []
+
+
+def test_a_region_that_does_not_exist_is_told(program: Program) -> None:
+    ran = program.plan_or_error(having(PROBE, region="us-esat-1"))
+    assert ran.code == 1
+    assert "There is no region us-esat-1" in ran.err
+    assert "check `region:`" in ran.err
