@@ -63,7 +63,7 @@ test: $(READY) ## Run the tests
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
 	$(BIN)/python -m pytest -n 2 -m long
 
-bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (an hour; ARGS=--quick: 3 minutes)
+bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
 	$(BIN)/python -m bench $(ARGS)
 
 check: $(READY) ## Lint, format check and types

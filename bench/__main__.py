@@ -34,7 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--latency-ms", type=float, default=60.0, help="of every call (60)")
     parser.add_argument("--no-throttle", action="store_true", help="without AWS's request rates")
     parser.add_argument("--scale", help="sizes for provisioner, separated by commas (10,50,200,1000)")
-    parser.add_argument("--scale-others", type=int, help="competitors too, up to this size (200)")
+    parser.add_argument("--scale-others", type=int, help="competitors too, up to this size (50)")
     parser.add_argument("--out", type=Path, help="where to keep the results (bench/results)")
     options = parser.parse_args()
     options.only, options.parts = options.only.split(","), options.parts.split(",")
@@ -45,7 +45,7 @@ def arguments() -> argparse.Namespace:
     options.members = options.members or (5 if options.quick else 50)
     sizes = options.scale or ("5,10" if options.quick else "10,50,200,1000")
     if options.scale_others is None:
-        options.scale_others = 5 if options.quick else 200
+        options.scale_others = 5 if options.quick else 50
     options.scale = [int(size) for size in sizes.split(",")]
     options.out = options.out or (None if options.quick else RESULTS)
     return options

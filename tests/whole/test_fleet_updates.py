@@ -430,3 +430,19 @@ def test_a_member_with_several_differences_is_one_instance_to_update(program: Pr
     planned = program.plan(fleet())
     assert len(planned.changes) == 3
     assert planned.data["summary"]["update"] == 1
+
+
+def test_members_of_a_parked_fleet_are_changed_while_others_are_missing_or_replaced(
+    program: Program, cloud: Cloud
+) -> None:
+    program.apply(fleet(count=5, power="stopped"))
+    kept, lost, *_ = cloud.ids("probe")
+    cloud.ec2.terminate_instances(InstanceIds=[lost])
+    spec = fleet(
+        count=5, power="stopped", instance_type="t3.small", protect=[kept], root_volume={"size_gb": 20}
+    )
+    applied = program.apply(spec)
+    assert applied.code == 0, applied.said
+    assert list(types(cloud).values()) == ["t3.small"] * 5
+    assert set(states(cloud).values()) == {"stopped"}
+    assert program.plan(spec).told == set()

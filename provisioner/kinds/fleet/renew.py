@@ -12,12 +12,12 @@ from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.members import crowded, leaving_order, on_members, roomy, verb, victims
 from provisioner.kinds.fleet.replacing import Replace
 from provisioner.kinds.fleet.restarting import Restart, power_steps
-from provisioner.kinds.fleet.rollout import PARKED, RESTART, Crew, foreseen, foreseen_restart
+from provisioner.kinds.fleet.rollout import PARKED, Crew, foreseen, foreseen_restart
 from provisioner.kinds.fleet.scale_out import Launchpad
 from provisioner.kinds.fleet.seen import SeenFleet
 from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
 from provisioner.kinds.instances import Instance
-from provisioner.model import Action, Address, Change, FieldChange
+from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
 # What a fleet's changes are counted in.
 UNIT = "instance"
@@ -76,13 +76,8 @@ def restart_change(
         return
     differences = differing(fleet, wrong, How.RESTART)
     paths = {name: tuple(setting.path for setting in settings) for name, settings in differences.items()}
-    most = len(wrong) if fleet.power == "stopped" else fleet.update.max_unavailable
     going = frozenset(each.id for each in replaced)
-    health = _health(fleet, seen, going | set(paths))
-    others = {each.id for each in seen.members if each.id not in paths} - health.ailing
-    healthy = (health.healthy(seen.members) | others | _launched_before(fleet, seen)) - going
-    order = PARKED if fleet.power == "stopped" else RESTART
-    rollout = foreseen_restart(tuple(paths), healthy, fleet.count, most, order)
+    rollout = _foreseen_restart(fleet, seen, tuple(paths), going)
     step = Restart(fleet, world.environment.name, seen.members, paths, seen.unhealthy, going, rollout)
     ids = tuple(paths)
     yield Change(
@@ -97,6 +92,16 @@ def restart_change(
         unit=UNIT,
         rollout=rollout,
     )
+
+
+def _foreseen_restart(fleet: Fleet, seen: SeenFleet, ids: tuple[str, ...], going: frozenset[str]) -> Rollout:
+    if fleet.power == "stopped":
+        return Rollout(PARKED, (ids,), 0, fleet.count)
+    health = _health(fleet, seen, going | set(ids))
+    # Those that do not run yet are started or launched before.
+    others = {each.id for each in seen.members} - set(ids) - going - health.ailing
+    healthy = health.healthy(seen.members) | others | _launched_before(fleet, seen)
+    return foreseen_restart(ids, healthy, fleet.count, fleet.update.max_unavailable)
 
 
 def replace_change(

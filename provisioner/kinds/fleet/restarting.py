@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribu
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -73,12 +73,11 @@ class _Restarting:
             done = len(self.plan.paths) - len(left)
             self._tell(done)
             live = [each for each in self.shown.values() if self._is_member(each)]
-            healthy = health.healthy(live) - self.plan.replaced
+            healthy = health.healthy(live)
             # Those that were started just before, by this run or by one that was killed.
             waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.ailing
             starting = tuple(sorted(waited_for - healthy))
-            most = len(left) if fleet.power == "stopped" else fleet.update.max_unavailable
-            wave = () if starting else may_be_taken(left, healthy, fleet.count, most)
+            wave = () if starting else self._wave(left, healthy)
             if wave:
                 health.no_more(wave)
                 self._change(wave)
@@ -93,6 +92,13 @@ class _Restarting:
                     raise _paused(done, len(self.plan.paths), error) from error
                 health.give_up(wave or starting)
                 self.shown = self._wait((), Until.SHOWN)
+
+    def _wave(self, left: Sequence[str], healthy: Collection[str]) -> tuple[str, ...]:
+        """Who is taken next; of a fleet that is stopped, all of them."""
+        fleet = self.plan.fleet
+        if fleet.power == "stopped":
+            return tuple(left)
+        return may_be_taken(left, healthy, fleet.count, fleet.update.max_unavailable)
 
     def _tell(self, done: int) -> None:
         self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")

@@ -137,11 +137,7 @@ def _changed(crew: Crew, staying: tuple[str, ...], going: tuple[str, ...], healt
 
 
 def foreseen_restart(
-    candidates: Sequence[str],
-    healthy: Collection[str],
-    count: int,
-    max_unavailable: int,
-    order: str = RESTART,
+    candidates: Sequence[str], healthy: Collection[str], count: int, max_unavailable: int
 ) -> Rollout:
     """Restarting all candidates wave by wave, if nothing goes wrong."""
     waves = tuple(_restart_waves(candidates, healthy, count, max_unavailable))
@@ -150,7 +146,7 @@ def foreseen_restart(
     for wave in waves:
         least = min(least, len(now - set(wave)))
         now |= set(wave)
-    return Rollout(order, waves, least, count)
+    return Rollout(RESTART, waves, least, count)
 
 
 def _restart_waves(
