@@ -10,7 +10,7 @@ _HOW = {
     "launch_first": "launch, wait until healthy, then terminate",
     "terminate_first": "terminate, then launch, wait until healthy",
     "restart": "stop, change, start, wait until healthy",
-    "parked": "change, as they are stopped",
+    "parked": "change while stopped",
 }
 _MOST_WAVES = 12
 _FIRST_WAVES = 4
