@@ -446,3 +446,11 @@ def test_members_of_a_parked_fleet_are_changed_while_others_are_missing_or_repla
     assert list(types(cloud).values()) == ["t3.small"] * 5
     assert set(states(cloud).values()) == {"stopped"}
     assert program.plan(spec).told == set()
+
+
+def test_a_destroy_that_is_refused_does_not_say_that_nothing_is_there(program: Program, cloud: Cloud) -> None:
+    program.apply(fleet(termination_protection=True))
+    refused = program.destroy(fleet(termination_protection=True))
+    assert refused.code == 4
+    assert "under termination protection" in refused.words
+    assert "Nothing to destroy" not in refused.words
