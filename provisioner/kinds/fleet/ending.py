@@ -32,7 +32,7 @@ class Termination:
                 hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
         except AwsError as error:
             with suppress(ProvisionerError):
-                error.text = f"{error.text.rstrip('.')}. {self._told(hands)}"
+                error.text += self._told(hands)
             raise
         hands.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
 
@@ -40,8 +40,5 @@ class Termination:
         shown = hands.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
         left = [each for each in self.ids if each in shown and shown[each].is_live]
         gone = len(self.ids) - len(left)
-        return (
-            f"{gone} of {len(self.ids)} are terminated all the same, but not {', '.join(left)}"
-            if gone
-            else ""
-        )
+        but = f", but not {', '.join(left)}" if left else ""
+        return f" {gone} of {len(self.ids)} are terminated all the same{but}" if gone else ""
