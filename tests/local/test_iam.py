@@ -360,6 +360,77 @@ def test_tags_of_profiles_follow_the_rules_of_tags(iam: Any) -> None:
     ]
 
 
+@pytest.mark.correction("iam-tag-case")
+def test_a_tag_of_a_role_replaces_the_one_whose_key_differs_in_case_only(iam: Any) -> None:
+    make_role(iam, Tags=[{"Key": "Team", "Value": "a"}, {"Key": "Stage", "Value": "dev"}])
+    iam.tag_role(RoleName="worker", Tags=[{"Key": "team", "Value": "b"}])
+    for tags in (
+        iam.list_role_tags(RoleName="worker")["Tags"],
+        iam.get_role(RoleName="worker")["Role"]["Tags"],
+        iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"][0]["Tags"],
+    ):
+        assert {tag["Key"]: tag["Value"] for tag in tags} == {"team": "b", "Stage": "dev"}
+    iam.untag_role(RoleName="worker", TagKeys=["TEAM"])
+    assert iam.list_role_tags(RoleName="worker")["Tags"] == [{"Key": "Stage", "Value": "dev"}]
+
+
+def test_fifty_tags_of_a_role_can_be_written_again_in_another_case(iam: Any) -> None:
+    make_role(iam, Tags=[{"Key": f"Key{n}", "Value": "a"} for n in range(50)])
+    iam.tag_role(RoleName="worker", Tags=[{"Key": f"key{n}", "Value": "b"} for n in range(50)])
+    with refused("LimitExceeded"):
+        iam.tag_role(RoleName="worker", Tags=[{"Key": "more", "Value": ""}])
+
+
+def test_tag_keys_of_a_profile_may_differ_in_case_only(iam: Any) -> None:
+    both = [{"Key": "Team", "Value": "a"}, {"Key": "team", "Value": "b"}]
+    iam.create_instance_profile(InstanceProfileName="worker", Tags=both)
+    iam.untag_instance_profile(InstanceProfileName="worker", TagKeys=["Team"])
+    assert iam.list_instance_profile_tags(InstanceProfileName="worker")["Tags"] == both[1:]
+    iam.tag_instance_profile(InstanceProfileName="worker", Tags=both[:1])
+    assert len(iam.list_instance_profile_tags(InstanceProfileName="worker")["Tags"]) == 2
+    with refused("InvalidInput"):
+        iam.tag_instance_profile(InstanceProfileName="worker", Tags=[both[0], both[0]])
+
+
+@pytest.mark.correction("iam-find-by-any-case")
+def test_roles_and_profiles_are_found_in_whatever_case(iam: Any) -> None:
+    iam.create_role(RoleName="Worker", AssumeRolePolicyDocument=TRUST)
+    iam.create_instance_profile(InstanceProfileName="Worker")
+    role, profile = {"RoleName": "wORKER"}, {"InstanceProfileName": "worKer"}
+    assert iam.get_role(**role)["Role"]["RoleName"] == "Worker"
+    iam.tag_role(**role, Tags=[{"Key": "a", "Value": "b"}])
+    iam.update_role(**role, Description="new")
+    iam.update_role_description(**role, Description="newer")
+    iam.update_assume_role_policy(**role, PolicyDocument=TRUST)
+    iam.put_role_policy(**role, PolicyName="p", PolicyDocument=POLICY)
+    iam.attach_role_policy(**role, PolicyArn=S3)
+    iam.put_role_permissions_boundary(**role, PermissionsBoundary=S3)
+    iam.add_role_to_instance_profile(**role, **profile)
+    iam.tag_instance_profile(**profile, Tags=[{"Key": "a", "Value": "b"}])
+    (details,) = iam.get_account_authorization_details(Filter=["Role"])["RoleDetailList"]
+    assert details["RoleName"] == "Worker"
+    assert [item["PolicyName"] for item in details["RolePolicyList"]] == ["p"]
+    assert [item["InstanceProfileName"] for item in details["InstanceProfileList"]] == ["Worker"]
+    assert iam.list_role_tags(**role)["Tags"] == [{"Key": "a", "Value": "b"}]
+    assert iam.list_instance_profiles_for_role(**role)["InstanceProfiles"]
+    assert iam.get_instance_profile(**profile)["InstanceProfile"]["Roles"][0]["RoleName"] == "Worker"
+    iam.remove_role_from_instance_profile(**role, **profile)
+    iam.delete_instance_profile(**profile)
+    iam.detach_role_policy(**role, PolicyArn=S3)
+    iam.delete_role_policy(**role, PolicyName="p")
+    iam.delete_role(**role)
+    with refused("NoSuchEntity"):
+        iam.get_role(RoleName="Worker")
+
+
+@pytest.mark.correction("iam-policy-case")
+def test_policy_names_clash_without_regard_to_case_and_path(iam: Any) -> None:
+    iam.create_policy(PolicyName="Reader", Path="/a/", PolicyDocument=POLICY)
+    with refused("EntityAlreadyExists"):
+        iam.create_policy(PolicyName="reader", Path="/b/", PolicyDocument=POLICY)
+    iam.create_policy(PolicyName="AmazonS3ReadOnlyAccess", PolicyDocument=POLICY)
+
+
 @pytest.mark.same_on_moto
 def test_tag_keys_of_a_role_differ_in_more_than_case(iam: Any) -> None:
     with refused("InvalidInput"):

@@ -1,17 +1,21 @@
 """Names, paths and tags in IAM.
 
 IAM User Guide, "IAM and AWS STS quotas: names, lengths" (64 for roles, 128 for profiles and policies, no
-distinction of case, unique whatever the path); API Reference, CreateRole, CreateInstanceProfile, data type
-Tag. moto takes names of any length with any characters, and the same name in another case.
+distinction of case, unique whatever the path); API Reference, CreateRole, CreateInstanceProfile,
+CreatePolicy, data type Tag. User Guide, "Tagging IAM resources: Case sensitivity"
+(https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html): keys on roles ignore case, and the last
+one written is kept; keys on instance profiles do not. moto takes names of any length with any characters,
+the same name in another case, and finds nothing by it; it keeps two tags of a role that differ in case only.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import Any
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections.registry import check
+from provisioner.local.corrections.registry import check, handler
 from provisioner.local.world import World
 
 _LENGTHS = {"RoleName": 64, "InstanceProfileName": 128, "PolicyName": 128}
@@ -21,6 +25,7 @@ _NAMED = (
     "CreateRole",
     "GetRole",
     "UpdateRole",
+    "UpdateRoleDescription",
     "DeleteRole",
     "TagRole",
     "UntagRole",
@@ -49,7 +54,29 @@ _NAMED = (
 MOST_TAGS = 50
 
 
-@check(*(f"iam:{name}" for name in _NAMED))
+@check(
+    *(
+        f"iam:{name}"
+        for name in _NAMED
+        if name not in ("CreateRole", "CreateInstanceProfile", "CreatePolicy")
+    ),
+    first=True,
+)
+def exist(world: World, call: Call) -> None:
+    """Roles and profiles that are named have to be there; in whatever case, the call is about that one."""
+    if role := call.params.get("RoleName"):
+        found = _spelled(role, world.iam.roles.values())
+        if found is None:
+            raise AwsError("NoSuchEntity", f"The role with name {role} cannot be found.", 404)
+        _rename(call, "RoleName", found)
+    if profile := call.params.get("InstanceProfileName"):
+        found = _spelled(profile, world.iam.instance_profiles.values())
+        if found is None:
+            raise AwsError("NoSuchEntity", f"Instance Profile {profile} cannot be found.", 404)
+        _rename(call, "InstanceProfileName", found)
+
+
+@check(*(f"iam:{name}" for name in _NAMED), first=True)
 def names(world: World, call: Call) -> None:
     """Names are of the length and characters allowed."""
     for field, most in _LENGTHS.items():
@@ -61,19 +88,6 @@ def names(world: World, call: Call) -> None:
             raise _invalid(value, field, f"Member must have length {bound}")
         if not re.fullmatch(_NAME, value, re.ASCII):
             raise _invalid(value, field, "Member must satisfy regular expression pattern: [\\w+=,.@-]+")
-
-
-@check(
-    *(f"iam:{name}" for name in _NAMED if name not in ("CreateRole", "CreateInstanceProfile", "CreatePolicy"))
-)
-def exist(world: World, call: Call) -> None:
-    """Roles and profiles that are named have to be there."""
-    role = call.params.get("RoleName")
-    if role and not any(item.name == role for item in world.iam.roles.values()):
-        raise AwsError("NoSuchEntity", f"The role with name {role} cannot be found.", 404)
-    profile = call.params.get("InstanceProfileName")
-    if profile and not any(item.name == profile for item in world.iam.instance_profiles.values()):
-        raise AwsError("NoSuchEntity", f"Instance Profile {profile} cannot be found.", 404)
 
 
 @check(
@@ -102,7 +116,7 @@ def paths(world: World, call: Call) -> None:
 def role_is_new(world: World, call: Call) -> None:
     """No role has the name, in whatever case and under whatever path."""
     name = call.params["RoleName"]
-    if any(item.name.lower() == name.lower() for item in world.iam.roles.values()):
+    if _spelled(name, world.iam.roles.values()):
         raise AwsError("EntityAlreadyExists", f"Role with name {name} already exists.", 409)
 
 
@@ -110,28 +124,71 @@ def role_is_new(world: World, call: Call) -> None:
 def profile_is_new(world: World, call: Call) -> None:
     """No profile has the name, in whatever case and under whatever path."""
     name = call.params["InstanceProfileName"]
-    if any(item.name.lower() == name.lower() for item in world.iam.instance_profiles.values()):
+    if _spelled(name, world.iam.instance_profiles.values()):
         raise AwsError("EntityAlreadyExists", f"Instance Profile {name} already exists.", 409)
+
+
+@check("iam:CreatePolicy")
+def policy_is_new(world: World, call: Call) -> None:
+    """No policy of the account has the name, in whatever case and under whatever path."""
+    name = call.params["PolicyName"]
+    own = [item for arn, item in world.iam.managed_policies.items() if f":{world.account}:" in arn]
+    if _spelled(name, own):
+        text = f"A policy called {name} already exists. Duplicate names are not allowed."
+        raise AwsError("EntityAlreadyExists", text, 409)
 
 
 @check("iam:CreateRole", "iam:TagRole", "iam:CreateInstanceProfile", "iam:TagInstanceProfile")
 def tags(world: World, call: Call) -> None:
     """Allowed characters and lengths, no reserved keys, and at most 50 with those that are there."""
     given = call.params.get("Tags") or []
-    world.iam._tag_verification(given)
+    for tag in given:
+        world.iam._tag_verification([tag])
     if any(tag["Key"].lower().startswith("aws:") for tag in given):
         text = "aws: prefixed tag key names are not allowed for external use."
         raise AwsError("InvalidInput", text)
-    folded = [tag["Key"].lower() for tag in given]
-    if len(folded) != len(set(folded)):
+    kind = "Role" if call.operation.endswith("Role") else "InstanceProfile"
+    keys = [_key_of(kind, tag["Key"]) for tag in given]
+    if len(keys) != len(set(keys)):
         text = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
         raise AwsError("InvalidInput", text)
-    if not call.operation.startswith("Tag"):
-        return
-    kind = "Role" if call.operation == "TagRole" else "InstanceProfile"
-    thing = _named(world, call, kind)
-    if len({tag["Key"].lower() for tag in thing.tags} | set(folded)) > MOST_TAGS:
+    there = _named(world, call, kind).tags if call.operation.startswith("Tag") else []
+    if len({_key_of(kind, tag["Key"]) for tag in there} | set(keys)) > MOST_TAGS:
         raise AwsError("LimitExceeded", f"Cannot exceed quota for TagsPer{kind}: {MOST_TAGS}", 409)
+
+
+@handler("iam:TagRole")
+def tag_role(world: World, call: Call) -> dict[str, Any]:
+    """A tag replaces the one whose key differs in case only, and its key is kept as it is written now."""
+    role = world.iam.get_role(call.params["RoleName"])
+    given = call.params.get("Tags") or []
+    replaced = {_key_of("Role", tag["Key"]) for tag in given}
+    role.tags = [*(tag for tag in role.tags if _key_of("Role", tag["Key"]) not in replaced), *given]
+    return {}
+
+
+@handler("iam:UntagRole")
+def untag_role(world: World, call: Call) -> dict[str, Any]:
+    """Removes the tags with these keys, in whatever case."""
+    role = world.iam.get_role(call.params["RoleName"])
+    gone = {_key_of("Role", key) for key in call.params.get("TagKeys") or []}
+    role.tags = [tag for tag in role.tags if _key_of("Role", tag["Key"]) not in gone]
+    return {}
+
+
+def _spelled(name: str, things: Iterable[Any]) -> str | None:
+    """The name of the thing that has this name in whatever case."""
+    return next((item.name for item in things if item.name.lower() == name.lower()), None)
+
+
+def _rename(call: Call, field: str, name: str) -> None:
+    """Lets the call, also as moto reads it, name a thing as it is spelled."""
+    call.params[field] = call.response.params[field] = name
+
+
+def _key_of(kind: str, key: str) -> str:
+    """What two keys have in common that stand for one tag."""
+    return key.lower() if kind == "Role" else key
 
 
 @check("iam:CreateRole", "iam:UpdateRole")

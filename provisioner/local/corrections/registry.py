@@ -16,12 +16,15 @@ CHECKS: dict[str, list[Check]] = defaultdict(list)
 HANDLERS: dict[str, Handler] = {}
 
 
-def check(*names: str) -> Callable[[Check], Check]:
-    """The function runs before these operations (`ec2:RunInstances`), and raises AwsError to refuse one."""
+def check(*names: str, first: bool = False) -> Callable[[Check], Check]:
+    """The function runs before these operations (`ec2:RunInstances`), and raises AwsError to refuse one.
+
+    `first`: before all checks that were registered so far.
+    """
 
     def register(function: Check) -> Check:
         for name in names:
-            CHECKS[name].append(function)
+            CHECKS[name].insert(0 if first else len(CHECKS[name]), function)
         return function
 
     return register
