@@ -15,6 +15,8 @@ LAUNCH_TAG = "provisioner:launch"
 ASKED_TAG = "provisioner:asked"
 INDEX_TAG = "provisioner:index"
 ATTACHED_TAG = "provisioner:attached"
+# What EC2's console shows as the name of a thing.
+NAME_TAG = "Name"
 
 
 def iam_path(environment: str) -> str:
@@ -47,8 +49,12 @@ def ownership_tags(environment: str, fleet: str | None = None) -> dict[str, str]
 
 
 def is_ignored(tag: str, patterns: Iterable[str]) -> bool:
-    """Whether a tag on our things is none of our business: AWS's own, or named by `ignore_tags`."""
-    return tag.startswith("aws:") or any(fnmatchcase(tag, pattern) for pattern in patterns)
+    """Whether a tag on our things is none of our business: AWS's own, or named by `ignore_tags`.
+
+    In a pattern `*` stands for any text, and everything else for itself.
+    """
+    literal = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in patterns)
+    return tag.startswith("aws:") or any(fnmatchcase(tag, pattern) for pattern in literal)
 
 
 def compared_tags(

@@ -20,6 +20,9 @@ class Entry(Protocol):
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`; reading goes on, so that all problems are told at once."""
 
+    def common_tag_problem(self, key: str, message: str, hint: str | None = None) -> None:
+        """Report something wrong with one of the environment's own tags; the same is told once."""
+
     def read_file(self, path: Path, name: str) -> bytes | None:
         """The content of the file that the spec names at `path`, relative to the spec's own folder.
 

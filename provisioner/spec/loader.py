@@ -79,6 +79,12 @@ class SpecEntry:
         """Report something wrong at `path`, which is relative to the entry."""
         self._problems.append(self._document.problem((*self._path, *path), message, hint, at_key=not path))
 
+    def common_tag_problem(self, key: str, message: str, hint: str | None = None) -> None:
+        """Report something wrong with a tag of the environment, however many entries find it."""
+        problem = self._document.problem(("tags", key), message, hint, at_key=True)
+        if problem not in self._problems:
+            self._problems.append(problem)
+
     def read_file(self, path: Path, name: str) -> bytes | None:
         """The content of a file beside the spec; None when it cannot be read, which is then reported."""
         file = File(self._document.file).parent / name

@@ -9,7 +9,7 @@ import pytest
 from provisioner.kinds.fleet.seen import PartlySeen
 from provisioner.kinds.fleet.settings import SETTINGS, How
 from provisioner.kinds.instances import Binding
-from provisioner.model import Action, Address, Environment, Plan
+from provisioner.model import Action, Address, Call, Environment, Plan
 from provisioner.naming import FLEET_TAG, INDEX_TAG, LAUNCH_TAG
 from tests.kinds.build import (
     FLEET,
@@ -267,6 +267,78 @@ def test_a_member_that_differs_is_corrected_or_named(case: str) -> None:
     plan = plan_of(desired, *both, associations=associations)
     assert [told(change) for change in plan.changes] == lines
     assert [operation for change in plan.changes for operation in calls(change)] == operations
+
+
+# `name:` of the fleet, `ignore_tags`, the tags that somebody has changed on the first of two members,
+# the fields of the plan, and the tags that it writes.
+NAMES: dict[str, tuple[str, list[str], dict[str, Any], list[str], dict[str, str]]] = {
+    "renamed": ("web", [], {"Name": "mine"}, ["name"], {"Name": "web"}),
+    "renamed, and names are left alone": ("web", ["Name"], {"Name": "mine"}, [], {}),
+    "renamed, and all is left alone": ("web", ["*"], {"Name": "mine"}, [], {}),
+    "renamed, and a letter is not a pattern": (
+        "web",
+        ["N?me", "[N]ame"],
+        {"Name": "mine"},
+        ["name"],
+        {"Name": "web"},
+    ),
+    "unnamed, and names are left alone": ("web", ["Na*"], {"Name": None}, [], {}),
+    "numbered and renamed": (
+        "web-{index}",
+        [],
+        {"Name": "x", INDEX_TAG: "1"},
+        ["name"],
+        {"Name": "web-1", INDEX_TAG: "1"},
+    ),
+    "numbered and renamed, and names are left alone": (
+        "web-{index}",
+        ["Name"],
+        {"Name": "x", INDEX_TAG: "1"},
+        [],
+        {},
+    ),
+    "the number lost, and names are left alone": (
+        "web-{index}",
+        ["Name"],
+        {"Name": "x", INDEX_TAG: None},
+        ["name"],
+        {INDEX_TAG: "1"},
+    ),
+    "a wish of ours is compared whatever a pattern says": (
+        "web",
+        ["*"],
+        {"team": "ops"},
+        ["tags.team"],
+        {"team": "data"},
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NAMES)
+def test_names_are_given_by_the_spec_or_left_alone_but_never_both(case: str) -> None:
+    name, ignored, changed, paths, put = NAMES[case]
+    plain = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
+    desired = environment(tags={"team": "data"}, ignore_tags=ignored, fleets={"web": {**plain, "name": name}})
+    number = {INDEX_TAG: "2", "Name": "web-2"} if "{" in name else {}
+    plan = planned(desired, {FLEET: seen_fleet(members(desired, {"tags": changed}, {"tags": number}))})
+    assert [field.path for change in plan.changes for field in change.fields] == paths
+    written = [
+        tag
+        for change in plan.changes
+        for step in change.steps
+        for call in getattr(step, "steps", (step,))
+        if isinstance(call, Call)
+        for tag in call.params["Tags"]
+    ]
+    assert {tag["Key"]: tag["Value"] for tag in written} == put
+
+
+def test_a_name_among_the_tags_of_the_environment_is_for_those_that_have_none_of_their_own() -> None:
+    plain = {"count": 1, "image": "ami-00000000000000001", "instance_type": "t3.micro", "name": "mine"}
+    desired = environment(tags={"Name": "all", "team": "data"}, roles={"web": {}}, fleets={"web": plain})
+    assert "Name" not in fleet_of(desired).tags
+    assert desired.resources[ROLE].tags["Name"] == "all"  # type: ignore[attr-defined]
+    assert planned(desired, {FLEET: seen_fleet(members(desired, {}))}).summary[Action.UPDATE] == 0
 
 
 @pytest.mark.parametrize(

@@ -12,13 +12,13 @@ from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
 from provisioner.kinds.fleet.members import indexes, on_members, verb
 from provisioner.kinds.fleet.record import is_protected
 from provisioner.kinds.fleet.renew import UNIT
-from provisioner.kinds.fleet.scale_out import name_call
+from provisioner.kinds.fleet.scale_out import name_call, number_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
-from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, compared_tags
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags, is_ignored
 
 # How long a correction may take to be shown before it is looked at whether somebody else has undone it.
 LONGEST_S = 120.0
@@ -177,7 +177,7 @@ def _binding_reason(wanted: WantedProfile | None, members: Sequence[Instance]) -
 
 def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
     """One change for all members whose tags differ in the same way, names apart."""
-    kept_apart = {LAUNCH_TAG, ASKED_TAG, INDEX_TAG, "Name"}
+    kept_apart = {LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG}
     wanted = dict(fleet.tags)
 
     def wrong(member: Instance) -> tuple[FieldChange, ...]:
@@ -202,23 +202,25 @@ def _names(
 ) -> Iterator[Change]:
     # What members that are about to go are called is not free before they are gone.
     numbers = indexes(seen.members) if fleet.is_indexed else {}
+    # Then the name is given at launch, and whatever others make of it is left alone.
+    is_left_alone = is_ignored(NAME_TAG, world.environment.ignore_tags)
 
-    def wanted(member: Instance) -> tuple[str, str | None]:
+    def is_right(member: Instance) -> bool:
         number = numbers.get(member.id, 0)
-        return fleet.member_name(number), str(number) if number else member.tag(INDEX_TAG)
+        if number and member.tag(INDEX_TAG) != str(number):
+            return False
+        return is_left_alone or member.tag(NAME_TAG) == fleet.member_name(number)
 
-    wrong = [each for each in staying if (each.tag("Name"), each.tag(INDEX_TAG)) != wanted(each)]
+    wrong = [each for each in staying if not is_right(each)]
     if wrong:
-        before: set[Any] = {each.tag("Name") for each in wrong}
+        before: set[Any] = {each.tag(NAME_TAG) for each in wrong}
         field = FieldChange("name", before.pop() if len(before) == 1 else "various", fleet.name)
-        steps: tuple[Step, ...] = (
-            (Together(tuple(name_call(fleet, each.id, numbers[each.id]) for each in wrong)),)
-            if fleet.is_indexed
-            else _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
-        )
-        shown = _until_shown(
-            wrong, world, lambda each: (each.tag("Name"), each.tag(INDEX_TAG)) == wanted(each)
-        )
+        steps: tuple[Step, ...] = _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
+        if fleet.is_indexed:
+            numbered = {each.id: numbers[each.id] for each in wrong}
+            call = number_call if is_left_alone else name_call
+            steps = (Together(tuple(call(fleet, name, index) for name, index in numbered.items())),)
+        shown = _until_shown(wrong, world, is_right)
         yield _change(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address
-from provisioner.naming import FLEET_TAG, default_name, ownership_tags
+from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 LARGEST_USER_DATA = 16 * 1024
@@ -172,7 +172,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         shutdown_behavior=raw.get("shutdown_behavior", "terminate" if raw.get("market") == SPOT else "stop"),
         associate_public_ip=raw.get("associate_public_ip"),
         tenancy=raw.get("tenancy", "default"),
-        tags={**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment), FLEET_TAG: key},
+        tags=_tags(key, raw, entry),
         power=raw.get("power", "running"),
         market=_market(raw, entry),
         max_price=raw.get("max_price"),
@@ -218,9 +218,21 @@ def _name(key: str, raw: Mapping[str, Any], entry: Entry) -> str:
         return name
     if len(longest) > 256:
         entry.problem(("name",), "a name is a tag, and a tag takes at most 256 characters")
-    if "Name" in raw.get("tags", {}):
-        entry.problem(("tags", "Name"), "the Name tag is given by `name:`", "move it there")
+    if NAME_TAG in raw.get("tags", {}):
+        entry.problem(("tags", NAME_TAG), "the Name tag is given by `name:`", "move it there")
+    if NAME_TAG in entry.tags and "name" not in raw:
+        entry.common_tag_problem(
+            NAME_TAG,
+            "each fleet names its members, by `name:` or by its key",
+            "take it out here, or give every fleet a `name:`, which wins over it",
+        )
     return name
+
+
+def _tags(key: str, raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
+    """The tags of every member and its volumes: the environment's, the fleet's, ours. The Name is apart."""
+    merged = {**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment), FLEET_TAG: key}
+    return {name: value for name, value in merged.items() if name != NAME_TAG}
 
 
 def _where(raw: Mapping[str, Any], entry: Entry) -> Where:

@@ -241,6 +241,11 @@ def name_call(fleet: Fleet, instance: str, index: int) -> Call:
     return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list(tags)})
 
 
+def number_call(_: Fleet, instance: str, index: int) -> Call:
+    """The call that gives a member its number, and leaves its name as it is."""
+    return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list({INDEX_TAG: str(index)})})
+
+
 def _no_room(pad: Launchpad, count: int, missing: int, shortage: AwsError | None) -> AwsError:
     zones = ", ".join(sorted({subnet.zone for subnet in pad.surroundings.subnets}))
     rungs = ", then ".join(str(rung) for rung in pad.fleet.rungs)
