@@ -41,7 +41,8 @@ class Instance:
     """One instance, normalised; `groups` maps the ids of its security groups to their names.
 
     `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
-    `has_elastic_ip`: its public address is one that somebody has given it.
+    `interfaces` are the ids of its network interfaces, the primary one first; groups and addresses are those
+    of the primary one. `has_elastic_ip`: its public address is one that somebody has given it.
     """
 
     id: str
@@ -59,6 +60,7 @@ class Instance:
     profile: Binding | None = None
     key_name: str | None = None
     groups: Mapping[str, str] | None = None
+    interfaces: tuple[str, ...] = ()
     http_tokens: str | None = None
     http_endpoint: str | None = None
     hop_limit: int | None = None
@@ -126,7 +128,8 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
     metadata = raw.get("MetadataOptions", {})
     placement = raw.get("Placement", {})
     launched = raw.get("LaunchTime")
-    nics = raw.get("NetworkInterfaces", ())
+    nics = sorted(raw.get("NetworkInterfaces", ()), key=_device_index)
+    primary: Mapping[str, Any] = nics[0] if nics else {}
     return Instance(
         id=raw["InstanceId"],
         state=raw["State"]["Name"],
@@ -139,12 +142,14 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         vpc=raw.get("VpcId"),
         private_ip=raw.get("PrivateIpAddress") or None,
         public_ip=raw.get("PublicIpAddress") or None,
-        has_elastic_ip=any(
-            each.get("Association", {}).get("IpOwnerId", "amazon") != "amazon" for each in nics
-        ),
+        has_elastic_ip=primary.get("Association", {}).get("IpOwnerId", "amazon") != "amazon",
         profile=Binding(profile["Arn"], profile["Id"]) if profile else None,
         key_name=raw.get("KeyName") or None,
-        groups={group["GroupId"]: group["GroupName"] for group in raw.get("SecurityGroups", ())},
+        groups={
+            group["GroupId"]: group["GroupName"]
+            for group in primary.get("Groups", raw.get("SecurityGroups", ()))
+        },
+        interfaces=tuple(each["NetworkInterfaceId"] for each in nics if "NetworkInterfaceId" in each),
         http_tokens=metadata.get("HttpTokens"),
         http_endpoint=metadata.get("HttpEndpoint"),
         hop_limit=metadata.get("HttpPutResponseHopLimit"),
@@ -158,6 +163,15 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
     )
+
+
+def _device_index(interface: Any) -> tuple[int, int]:
+    """Where an interface is attached: the primary one is device 0 of network card 0.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceNetworkInterfaceAttachment.html
+    """
+    attachment = interface.get("Attachment", {})
+    return attachment.get("NetworkCardIndex", 0), attachment.get("DeviceIndex", 0)
 
 
 def _attached(raw: InstanceTypeDef) -> Iterator[datetime]:

@@ -40,7 +40,11 @@ AROUND = Surroundings(
     "ami-00000000000000001",
     None,
     "/dev/xvda",
-    {"web": "sg-00000000000000001", "db": "sg-00000000000000002"},
+    {
+        "web": "sg-00000000000000001",
+        "db": "sg-00000000000000002",
+        "sg-00000000000000001": "sg-00000000000000001",
+    },
 )
 PROFILE_ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/env-web"
 

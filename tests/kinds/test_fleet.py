@@ -126,6 +126,32 @@ DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
         ["ModifyInstanceAttribute"],
     ),
     "security groups by id": ({"security_groups": ["sg-00000000000000001"]}, {}, [], []),
+    "a security group by id and by name": ({"security_groups": ["web", "sg-00000000000000001"]}, {}, [], []),
+    "security groups by id and by name, and one of them missing": (
+        {"security_groups": ["web", "sg-00000000000000001", "db"]},
+        {"groups": {"sg-00000000000000001": "web", "sg-00000000000000002": "db"}},
+        ["update fleet/web security_groups i-02"],
+        ["ModifyInstanceAttribute"],
+    ),
+    "one security group more than by id and by name": (
+        {"security_groups": ["web", "sg-00000000000000001"]},
+        {"groups": {"sg-00000000000000001": "web", "sg-00000000000000002": "db"}},
+        ["update fleet/web security_groups i-01"],
+        ["ModifyInstanceAttribute"],
+    ),
+    "other security groups on the first of two interfaces": (
+        {"security_groups": ["web"]},
+        {"groups": {"sg-00000000000000002": "db"}, "interfaces": ("eni-1", "eni-2")},
+        ["update fleet/web security_groups i-01"],
+        ["ModifyNetworkInterfaceAttribute"],
+    ),
+    "another tenancy, as the VPC has it": ({}, {"tenancy": "dedicated"}, [], []),
+    "another tenancy than is wanted": (
+        {"tenancy": "default"},
+        {"tenancy": "dedicated"},
+        ["replace fleet/web tenancy i-01"],
+        REPLACED,
+    ),
     "security groups are not compared when none are given": (
         {},
         {"groups": {"sg-00000000000000009": "x"}},

@@ -108,7 +108,7 @@ class Fleet:
     termination_protection: bool
     shutdown_behavior: str
     associate_public_ip: bool | None
-    tenancy: str
+    tenancy: str | None
     tags: Mapping[str, str]
     power: str = "running"
     market: str = ON_DEMAND
@@ -136,6 +136,10 @@ class Fleet:
     def is_indexed(self) -> bool:
         """Whether each member has a number in its name."""
         return self.member_name(1) != self.name
+
+    def group_ids(self, known: Mapping[str, str]) -> list[str]:
+        """The ids of its security groups, each once; `known` maps them as the spec has them to their ids."""
+        return list(dict.fromkeys(known[group] for group in self.security_groups))
 
     def member_name(self, index: int) -> str:
         """The Name tag of the member with this number."""
@@ -171,7 +175,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         termination_protection=raw.get("termination_protection", False),
         shutdown_behavior=raw.get("shutdown_behavior", "terminate" if raw.get("market") == SPOT else "stop"),
         associate_public_ip=raw.get("associate_public_ip"),
-        tenancy=raw.get("tenancy", "default"),
+        tenancy=raw.get("tenancy"),
         tags=_tags(key, raw, entry),
         power=raw.get("power", "running"),
         market=_market(raw, entry),

@@ -34,9 +34,20 @@ def live_steps(
     if path == "monitoring":
         operation = "MonitorInstances" if fleet.monitoring else "UnmonitorInstances"
         return tuple(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS))
-    return _each(
-        ids, "ModifyInstanceAttribute", {"Groups": [groups[group] for group in fleet.security_groups]}
-    )
+    return (Together(tuple(_regroup(member, fleet.group_ids(groups)) for member in members)),)
+
+
+def _regroup(member: Instance, groups: Sequence[str]) -> Call:
+    """The call that gives a member's primary network interface these groups.
+
+    Where an instance has several interfaces, the groups are to be changed by the interface:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+    """
+    wanted = {"Groups": list(groups)}
+    if len(member.interfaces) > 1:
+        interface = {"NetworkInterfaceId": member.interfaces[0]}
+        return Call("ec2", "ModifyNetworkInterfaceAttribute", interface | wanted)
+    return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": member.id} | wanted)
 
 
 def recorded_steps(fleet: Fleet, members: Sequence[Instance], paths: Sequence[str]) -> tuple[Step, ...]:

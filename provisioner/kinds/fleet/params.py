@@ -41,7 +41,9 @@ def launch_params(
     tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet))}
     named = tags if fleet.is_indexed else {**tags, "Name": fleet.name}
     # The zone is said beside the subnet, because a token is zonal only where one of them is given openly.
-    placement = {"AvailabilityZone": subnet.zone, "Tenancy": fleet.tenancy}
+    # What the spec does not say is not sent: a VPC has a tenancy of its own, and an image without volumes
+    # takes no shutdown behaviour; `stop` is what EC2 does by itself.
+    placement = {"AvailabilityZone": subnet.zone, **({"Tenancy": fleet.tenancy} if fleet.tenancy else {})}
     optional: dict[str, Any] = {
         "IamInstanceProfile": {"Name": profile} if profile else None,
         "KeyName": fleet.key_name,
@@ -49,13 +51,15 @@ def launch_params(
         "EbsOptimized": fleet.ebs_optimized,
         "BlockDeviceMappings": _block_devices(fleet, surroundings.root_device),
         "DisableApiTermination": fleet.termination_protection or None,
+        "InstanceInitiatedShutdownBehavior": None
+        if fleet.shutdown_behavior == "stop"
+        else fleet.shutdown_behavior,
         MARKET: _spot(fleet) if fleet.market == SPOT else None,
     }
     return {
         "ImageId": surroundings.image,
         "Placement": placement,
         "Monitoring": {"Enabled": fleet.monitoring},
-        "InstanceInitiatedShutdownBehavior": fleet.shutdown_behavior,
         "MetadataOptions": {
             "HttpTokens": fleet.http_tokens,
             "HttpEndpoint": fleet.http_endpoint,
@@ -72,7 +76,7 @@ def launch_params(
 
 
 def _network(fleet: Fleet, surroundings: Surroundings, subnet: Subnet) -> dict[str, Any]:
-    groups = [surroundings.groups[group] for group in fleet.security_groups]
+    groups = fleet.group_ids(surroundings.groups)
     if fleet.associate_public_ip is None:
         return {"SubnetId": subnet.id, **({"SecurityGroupIds": groups} if groups else {})}
     interface: dict[str, Any] = {

@@ -82,9 +82,9 @@ def _or_any(value: Any) -> Any:
 
 
 def _same_groups(wanted: tuple[str, ...], actual: Mapping[str, str]) -> bool:
-    """Whether the groups are those that the spec gives, each by id or by name."""
-    named = {group if group in wanted else name for group, name in actual.items()}
-    return named == set(wanted)
+    """Whether the groups are those that the spec gives, each by id, by name, or by both."""
+    ids = {name: group for group, name in actual.items()} | {group: group for group in actual}
+    return {ids.get(group) for group in wanted} == set(actual)
 
 
 SETTINGS: tuple[Setting, ...] = (
@@ -224,7 +224,7 @@ SETTINGS: tuple[Setting, ...] = (
         How.REPLACE,
         "tenancy is fixed at launch, but for moves between dedicated and host",
         f"{EC2_API}/API_ModifyInstancePlacement.html",
-        lambda fleet: fleet.tenancy,
+        lambda fleet: _or_any(fleet.tenancy),
         lambda instance: instance.tenancy,
     ),
     Setting(

@@ -249,7 +249,7 @@ def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
         yield "subnets"
     if member.zone not in raw.get("availability_zones", [member.zone]):
         yield "availability_zones"
-    if raw.get("tenancy", "default") != member.tenancy:
+    if raw.get("tenancy", member.tenancy) != member.tenancy:
         yield "tenancy"
     disks = {each["DeviceName"]: each["Ebs"] for each in member.devices}
     root = disks.pop("/dev/xvda", {})
