@@ -73,13 +73,13 @@ def _load_images_once() -> None:
 
 
 def _load_managed_policies_once() -> None:
-    """The same for the 1500 managed policies."""
+    """The same for the 1500 managed policies of a partition."""
     slow_load = IAMBackend._init_aws_policies
-    loaded: list[Any] = []
+    loaded: dict[str, list[Any]] = {}
 
     def load(self: Any) -> list[Any]:
-        if not loaded:
-            loaded.extend(slow_load(self))
-        return [copy.copy(policy) for policy in loaded]
+        if self.region_name not in loaded:
+            loaded[self.region_name] = slow_load(self)
+        return [copy.copy(policy) for policy in loaded[self.region_name]]
 
     IAMBackend._init_aws_policies = load

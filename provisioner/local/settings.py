@@ -69,7 +69,9 @@ class Conditions:
 
     latency_ms: float = _option(0.0, "Milliseconds that every call takes at least.")
     throttle: bool = _option(False, "Enforce the request rates that AWS publishes for EC2, and some for IAM.")
-    propagation_s: float = _option(0.0, "Seconds until EC2 knows a new instance profile, or its new role.")
+    propagation_s: float = _option(
+        0.0, "Seconds until EC2 knows a new instance profile, or its new role, and a trust policy a new role."
+    )
     lag_s: float = _option(0.0, "Seconds until EC2's describe calls show what was written.")
     iam_lag_s: float = _option(0.0, "Seconds until IAM's get and list calls show what was written.")
     boot_s: float = _option(0.0, "Seconds that an instance stays pending.")

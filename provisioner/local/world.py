@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import heapq
 import threading
+from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -184,17 +185,21 @@ class World:
         self.clock = Clock()
         self.faults = Faults()
         self.account = DEFAULT_ACCOUNT_ID
+        # Of the call that is being answered: each partition has an IAM of its own.
+        self.partition = "aws"
         self._clear()
 
     def _clear(self) -> None:
         self.regions: dict[str, Region] = {}
+        # Role id -> when it was made; for propagation to trust policies.
+        self.role_made: dict[str, float] = {}
         # Profile id -> when it was made, and when it last got its role; for propagation to EC2.
         self.profile_made: dict[str, float] = {}
         self.role_added: dict[str, float] = {}
         # Token buckets by action and region; see corrections/limits.py.
         self.buckets: dict[str, Any] = {}
-        # What IAM held before each write within the lag: (when, (roles, profiles)).
-        self.iam_history: list[tuple[float, Any]] = []
+        # What IAM of a partition held before each write within the lag: (when, (roles, profiles)).
+        self.iam_history: dict[str, list[tuple[float, Any]]] = defaultdict(list)
 
     def set_faults(self, faults: Faults) -> None:
         """Replaces the faults; token buckets are full again."""
@@ -203,8 +208,8 @@ class World:
 
     @property
     def iam(self) -> Any:
-        """moto's IAM backend."""
-        return iam_backends[self.account]["aws"]
+        """moto's IAM backend of the partition."""
+        return iam_backends[self.account][self.partition]
 
     def region(self, name: str) -> Region:
         """EC2 in a region. Raises AwsError for one that does not exist: AWS has no such address either."""

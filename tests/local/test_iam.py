@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import LocalAws
+from provisioner.local import Faults, LocalAws, advance, set_faults
 
 from .helpers import POLICY, TRUST, make_profile, make_role, refused
 
@@ -137,6 +137,7 @@ def test_attaching_twice_counts_once(iam: Any) -> None:
         "not json",
         json.dumps({"Version": "2012-10-17"}),
         trust(Principal=None),
+        trust(Principal=None, NotPrincipal={"AWS": "123456789012"}, Effect="Deny"),
         trust(Resource="*"),
         trust(Action="s3:GetObject"),
         trust(Effect="Maybe"),
@@ -161,11 +162,117 @@ def test_a_trust_policy_may_be_of_the_older_version(iam: Any) -> None:
         iam.update_assume_role_policy(RoleName="worker", PolicyDocument=newer)
 
 
+NUMBERS = {"NumericLessThan": {"aws:MultiFactorAuthAge": 3600}, "StringEquals": {"aws:a/b": ["1", 2.5]}}
+DATES = {"DateLessThan": {"aws:CurrentTime": 1893456000}, "Bool": {"aws:SecureTransport": True}}
+
+
+def allows(resource: Any = "*", action: Any = "s3:GetObject", **more: Any) -> dict[str, Any]:
+    return {"Effect": "Allow", "Action": action, "Resource": resource, **more}
+
+
+@pytest.mark.correction("iam-taken")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allows(Condition=NUMBERS),
+        allows(Condition=DATES),
+        allows(action="IAM:passrole", resource="arn:aws:iam::*:root"),
+        allows(resource=["arn:aws:iam::123456789012:*", "arn:*:iam::*:role/*"]),
+        allows(resource="arn:aws:s3:*:123456789012:job/*"),
+        allows(resource="arn:aws:s3:us-east-1:123456789012:storage-lens/x"),
+    ],
+)
+def test_what_iam_takes_is_taken(iam: Any, statement: Any) -> None:
+    make_role(iam)
+    document = json.dumps(
+        {"Version": "2012-10-17", "Statement": [allows(resource="arn:aws:iam::*:root"), statement]}
+    )
+    arn = iam.create_policy(PolicyName="p", PolicyDocument=document)["Policy"]["Arn"]
+    iam.put_role_policy(RoleName="worker", PolicyName="p", PolicyDocument=document)
+    read = iam.get_role_policy(RoleName="worker", PolicyName="p")["PolicyDocument"]
+    assert read == json.loads(document), "kept as it was sent"
+    version = iam.get_policy_version(PolicyArn=arn, VersionId="v1")["PolicyVersion"]
+    assert version["Document"] == json.loads(document)
+
+
+@pytest.mark.correction("iam-not-taken")
+@pytest.mark.parametrize(
+    "statement",
+    [
+        allows(resource="arn:aws-cn:s3:::bucket"),
+        allows(resource=["*", "arn:aws-us-gov:s3:::bucket/*"]),
+        allows(Sid="not alphanumeric"),
+    ],
+)
+def test_a_resource_of_another_partition_is_refused(iam: Any, statement: Any) -> None:
+    document = json.dumps({"Version": "2012-10-17", "Statement": statement})
+    with refused("MalformedPolicyDocument"):
+        iam.create_policy(PolicyName="p", PolicyDocument=document)
+
+
+def test_an_action_of_a_trust_policy_is_one_of_sts_in_any_case(iam: Any) -> None:
+    actions = ["STS:assumerole", "sts:tagsession", "sts:SetContext"]
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust(Action=actions, Condition=NUMBERS))
+    iam.update_assume_role_policy(RoleName="worker", PolicyDocument=trust(Action="sts:assumerole"))
+    with refused("MalformedPolicyDocument") as no:
+        iam.update_assume_role_policy(RoleName="worker", PolicyDocument=trust(Action="sts:TagSessions"))
+    assert no.message == "AssumeRole policy may only specify STS AssumeRole actions."
+
+
+@pytest.mark.correction("iam-principal-new")
+def test_a_new_role_is_no_principal_for_a_while(local: LocalAws, iam: Any) -> None:
+    set_faults(local, Faults(propagation_s=5))
+    arn = make_role(iam, "first")["Arn"]
+    for _ in range(2):
+        with refused("MalformedPolicyDocument") as no:
+            iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust(Principal={"AWS": arn}))
+        assert no.message == f'Invalid principal in policy: "AWS":"{arn}"'
+        advance(local, 2)
+    advance(local, 2)
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust(Principal={"AWS": arn}))
+
+
+@pytest.mark.correction("iam-principal-self")
+def test_a_role_trusts_itself_only_once_it_is_there(iam: Any) -> None:
+    itself = trust(Principal={"AWS": "arn:aws:iam::123456789012:role/worker"})
+    with refused("MalformedPolicyDocument"):
+        iam.create_role(RoleName="worker", AssumeRolePolicyDocument=itself)
+    make_role(iam)
+    iam.update_assume_role_policy(RoleName="worker", PolicyDocument=itself)
+
+
+@pytest.mark.correction("iam-principal-gone")
+def test_a_principal_that_is_deleted_shows_as_its_id(iam: Any) -> None:
+    def principals() -> Any:
+        role = iam.get_role(RoleName="worker")["Role"]
+        return role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["AWS"]
+
+    first, second = make_role(iam, "first"), make_role(iam, "second")
+    both = [first["Arn"], second["Arn"]]
+    iam.create_role(RoleName="worker", AssumeRolePolicyDocument=trust(Principal={"AWS": both}))
+    iam.delete_role(RoleName="first")
+    assert principals() == [first["RoleId"], second["Arn"]]
+    make_role(iam, "first")
+    assert principals() == [first["RoleId"], second["Arn"]], "another role of the same name is another role"
+    with refused("MalformedPolicyDocument"):
+        iam.update_assume_role_policy(
+            RoleName="worker", PolicyDocument=trust(Principal={"AWS": first["RoleId"]})
+        )
+    iam.update_assume_role_policy(RoleName="worker", PolicyDocument=trust(Principal={"AWS": first["Arn"]}))
+    assert principals() == first["Arn"]
+
+
 @pytest.mark.correction("iam-principal")
 @pytest.mark.parametrize(
     "principal",
     [
         {"AWS": "arn:aws:iam::123456789012:role/nobody"},
+        {"AWS": "arn:aws:iam::999999999999:user/*"},
+        {"AWS": "arn:aws:iam::999999999999:group/people"},
+        {"AWS": "arn:aws-cn:iam::999999999999:root"},
+        {"AWS": "arn:aws:s3:::bucket"},
+        {"AWS": "12345678901"},
+        {"Federated": "arn:aws-cn:iam::999999999999:saml-provider/theirs"},
         {"Service": "ec2"},
         {"Nothing": "ec2.amazonaws.com"},
     ],
@@ -183,7 +290,9 @@ def test_principals_that_exist_are_accepted(iam: Any) -> None:
         "arn:aws:iam::999999999999:role/theirs",
         role,
     ]
-    document = trust(Principal={"AWS": accounts, "Service": ["ec2.amazonaws.com", "lambda.amazonaws.com"]})
+    services = ["ec2.amazonaws.com", "lambda.amazonaws.com"]
+    federated = ["cognito-identity.amazonaws.com", "arn:aws:iam::123456789012:oidc-provider/example.com"]
+    document = trust(Principal={"AWS": accounts, "Service": services, "Federated": federated})
     iam.create_role(RoleName="worker", AssumeRolePolicyDocument=document)
 
 

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.utilities.utils import get_partition
+
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import (
     attributes,
@@ -15,6 +17,7 @@ from provisioner.local.corrections import (
     iam_lists,
     iam_names,
     iam_policies,
+    iam_principals,
     iam_profiles,
     images,
     lag,
@@ -41,6 +44,7 @@ _THEMES = (
     iam_lists,
     iam_names,
     iam_policies,
+    iam_principals,
     iam_profiles,
     images,
     launch,
@@ -60,6 +64,7 @@ def answer_call(world: World, call: Call) -> Any:
     DryRun: EC2 API Reference, "Common query parameters": every EC2 action answers `DryRunOperation` if it
     would have succeeded; moto executes some of them instead.
     """
+    world.partition = get_partition(call.region)
     limits.charge_request(world, call)
     for check in CHECKS.get(call.name, ()):
         check(world, call)

@@ -65,16 +65,17 @@ def keep(world: World, region: Region, instance_ids: Iterable[str]) -> None:
 def _keep_iam(world: World) -> None:
     now = world.clock.now()
     past = (now, copy.copy(_snapshot(world)))
-    world.iam_history.append(past)
+    history = world.iam_history[world.partition]
+    history.append(past)
     oldest = now - world.faults.iam_lag_s
-    while len(world.iam_history) > 1 and world.iam_history[0][0] < oldest:
-        world.iam_history.pop(0)
+    while len(history) > 1 and history[0][0] < oldest:
+        history.pop(0)
 
 
 @contextmanager
 def _past_iam(world: World) -> Iterator[None]:
     seen_until = world.clock.now() - world.faults.iam_lag_s
-    past = next((snapshot for at, snapshot in world.iam_history if at > seen_until), None)
+    past = next((snapshot for at, snapshot in world.iam_history[world.partition] if at > seen_until), None)
     if past is None:
         yield
         return
