@@ -211,7 +211,7 @@ def status(spec: str, output_format: str, options: Options) -> None:
     from provisioner.render.as_status import status_data, status_text
 
     environment = load_spec(spec)
-    world = observe(environment, connect_to(environment, options), KINDS)
+    world = observe(environment, connect_to(environment, options), KINDS, looking=True)
     every = world.environment.resources.keys() | world.observed.resources.keys()
     statuses = {
         str(address): kind.status(address, world)

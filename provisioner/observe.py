@@ -23,8 +23,11 @@ def observe(
     kinds: Sequence[Kind],
     destroying: bool = False,
     deep: bool = False,
+    looking: bool = False,
 ) -> World:
     """What AWS has of the environment; `deep`: also what takes calls of its own for each thing.
+
+    `looking`: to tell what there is, and not to plan anything.
 
     Raises AwsError, and UsageError when this is another account.
     """
@@ -35,17 +38,17 @@ def observe(
         _check_account(environment, identity)
 
     def observer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
-        return lambda: kind.observe(reader, environment, destroying)
+        return lambda: kind.observe(reader, environment, not (destroying or looking))
 
     seen = _merged(reader.together(*(observer(kind) for kind in kinds)))
     identity = identity or _named_in(seen) or reader.identity()
-    world = World(environment, Observed(identity, seen), destroying, deep)
+    world = World(environment, Observed(identity, seen), destroying, deep, looking)
 
     def closer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
         return lambda: kind.look_closer(reader, world)
 
     closer_seen = reader.together(*(closer(kind) for kind in kinds))
-    return World(environment, Observed(identity, _merged(closer_seen)), destroying, deep)
+    return world._replace(observed=Observed(identity, _merged(closer_seen)))
 
 
 def _merged(seen: Sequence[Mapping[Address, Seen]]) -> dict[Address, Seen]:

@@ -58,6 +58,10 @@ QUOTA_CODES = frozenset(
     }
 )
 
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the last is what an endpoint
+# answers that does not know the operation.
+DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidAction"})
+
 SERVER_FAULT_CODES = frozenset(
     {
         "InternalError",

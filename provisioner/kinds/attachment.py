@@ -90,7 +90,7 @@ class AttachmentKind:
                 if other != address:
                     yield address, ("instances", index), f"{instance} is in {other} already"
 
-    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
         wanted = {at: each for at, each in environment.resources.items() if isinstance(each, Attachment)}
         chosen = reader.together(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
         return {
@@ -106,6 +106,8 @@ class AttachmentKind:
             there = seen.get(address, SeenAttachment())
             uses = there.uses | left.uses
             seen[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
+        if world.looking:
+            return seen
         changing = [
             each.id
             for at, thing in seen.items()

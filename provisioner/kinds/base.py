@@ -52,13 +52,15 @@ class Reader(Protocol):
 class World(NamedTuple):
     """What a kind may look at while it compares: the whole spec and all that was observed.
 
-    `deep`: also what takes calls of its own for each thing.
+    `deep`: also what takes calls of its own for each thing. `looking`: to tell what there is, and nothing
+    more, so that what only a change needs is not looked up.
     """
 
     environment: Environment
     observed: Observed
     destroying: bool = False
     deep: bool = False
+    looking: bool = False
 
     @property
     def identity(self) -> Identity:
@@ -90,8 +92,11 @@ class Kind(Protocol):
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         """Problems between entries: address, path within the entry, message."""
 
-    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
-        """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants."""
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+        """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants.
+
+        `launching`: something may be launched. What only that needs is not looked up otherwise.
+        """
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         """What else `compare` needs, now that everything was observed; all of this kind, once more."""

@@ -103,7 +103,7 @@ class InstanceProfileKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
         path = iam_path(environment.name)
         wanted = [
             thing.name for at, thing in environment.resources.items() if isinstance(thing, InstanceProfile)
@@ -120,6 +120,8 @@ class InstanceProfileKind:
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         seen = world.seen_of(self.name)
+        if world.looking:
+            return seen
         leaving = {at: thing for at, thing in seen.items() if _is_unmarked_leaving(at, thing, world)}
         strangers = _strangers(reader, [thing.arn for thing in leaving.values()], world.environment.name)
         return {

@@ -28,10 +28,10 @@ class FleetKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return ()
 
-    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
         from provisioner.kinds.fleet.images import newest_image
 
-        wanted = {} if destroying else _images(environment)
+        wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
         found, *newest = reader.together(
             lambda: find_fleets(reader, environment.name, datetime.now(UTC)),

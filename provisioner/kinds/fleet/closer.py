@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.deep import as_they_are
@@ -18,10 +19,13 @@ from provisioner.kinds.fleet.seen import SeenFleet, Surroundings
 from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Seen
+from provisioner.retry import DENIED_CODES
 
 
 def look_closer(reader: Reader, world: World) -> Mapping[Address, Seen]:
     """All fleets once more, each with what it takes to compare it. Raises AwsError."""
+    if world.looking:
+        return world.seen_of("fleet")
     addresses = {at for at in (*world.environment.resources, *world.observed.resources) if at.kind == "fleet"}
     wrong = {at: _bound_wrong(at, world) for at in addresses}
     rebound = [each.id for members in wrong.values() for each in members if each.profile]
@@ -68,17 +72,19 @@ def _closer(
     if wanted is None or (world.destroying and not seen.partly_seen):
         return seen
     fleet = with_image(wanted, seen)
+    if world.destroying:
+        return replace(seen, surroundings=_for_asking_again(reader, fleet, seen))
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
     launching = missing or bool(to_replace(fleet, seen))
-    around, trouble = _look_around(reader, fleet, seen, launching)
+    around, trouble, unchecked = _look_around(reader, fleet, seen, launching)
     if not launching and fleet.rebalance:
         # Whom to move is known only now.
         launching = bool(to_replace(fleet, replace(seen, surroundings=around)))
         if launching:
-            around, trouble = _look_around(reader, fleet, seen, launching)
+            around, trouble, unchecked = _look_around(reader, fleet, seen, launching)
     trouble = tuple(sorted({*trouble, *_image_trouble(wanted, seen, launching)}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
-    seen = replace(seen, surroundings=around, trouble=trouble, associations=ours)
+    seen = replace(seen, surroundings=around, trouble=trouble, unchecked=unchecked, associations=ours)
     restarting = differing(fleet, seen.members, How.RESTART)
     going = restarting or to_replace(fleet, seen) or len(seen.members) > fleet.count
     if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
@@ -88,9 +94,17 @@ def _closer(
     return seen
 
 
+def _for_asking_again(reader: Reader, fleet: Fleet, seen: SeenFleet) -> Surroundings:
+    """What it takes to ask again for a launch that is to be destroyed; nothing, if that cannot be read."""
+    try:
+        return _look_around(reader, fleet, seen, launching=True)[0]
+    except AwsError:
+        return Surroundings()
+
+
 def _look_around(
     reader: Reader, fleet: Fleet, seen: SeenFleet, launching: bool
-) -> tuple[Surroundings, tuple[str, ...]]:
+) -> tuple[Surroundings, tuple[str, ...], tuple[str, ...]]:
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     restarted = differing(fleet, seen.members, How.RESTART).values()
     need = Need(
@@ -113,6 +127,7 @@ def _image_trouble(wanted: Fleet, seen: SeenFleet, launching: bool) -> tuple[str
         is_needed = False
     else:
         is_needed = launching or bool(seen.members)
-    if seen.newest.error and is_needed:
-        raise seen.newest.error
+    error = seen.newest.error
+    if error and is_needed and not (wanted.image.id and error.code in DENIED_CODES):
+        raise error
     return seen.newest.trouble if is_needed else ()

@@ -11,6 +11,7 @@ from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import Unfit, describe_image, in_words, is_absent
 from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
 from provisioner.kinds.iam import tags_in_words
+from provisioner.retry import DENIED_CODES
 
 
 class Need(NamedTuple):
@@ -24,18 +25,51 @@ class Need(NamedTuple):
 
 def look_around(
     reader: Reader, fleet: Fleet, seen: SeenFleet, image: str, need: Need
-) -> tuple[Surroundings, tuple[str, ...]]:
-    """What that needs to know of the account; and what is wrong with it."""
+) -> tuple[Surroundings, tuple[str, ...], tuple[str, ...]]:
+    """What that needs to know of the account; what is wrong with it; and what could not be checked.
+
+    What merely tells early what EC2 would refuse is left to EC2 where these credentials may not look.
+    """
     trouble: list[str] = []
+    unchecked: list[str] = []
 
     def read_if(needed: bool, read: Callable[[], Any], otherwise: Any) -> Callable[[], Any]:
         return _careful(read, otherwise, trouble) if needed else lambda: otherwise
 
+    def check(what: str, read: Callable[[], Any], otherwise: Any) -> Any:
+        try:
+            return read()
+        except AwsError as error:
+            if error.code not in DENIED_CODES:
+                raise
+            unchecked.append(f"{what} was not checked: {error.service} {error.operation}: {error.code}")
+            return otherwise
+
+    types_told = " or ".join(fleet.instance_types)
+
+    def offered() -> set[str] | None:
+        where = f"where there is {types_told}"
+        zones: set[str] | None = check(where, lambda: _offered(reader, fleet), None)
+        return zones
+
     def where() -> tuple[Subnet, ...]:
-        return _with_the_type(reader, fleet, _subnets(reader, fleet))
+        subnets = _subnets(reader, fleet)
+        zones = offered()
+        return subnets if zones is None else _with_the_type(fleet, subnets, zones)
 
     def types() -> None:
-        _check_zones(reader, fleet, {each.zone for each in seen.members})
+        zones = offered()
+        if zones is not None:
+            _check_zones(fleet, {each.zone for each in seen.members}, zones)
+
+    def image_found() -> FoundImage:
+        is_there: FoundImage = check(
+            f"image {image}", lambda: describe_image(reader, fleet, seen, image), FoundImage(image)
+        )
+        return is_there
+
+    def key() -> None:
+        check(f"key pair {fleet.key_name}", lambda: _check_key(reader, fleet), None)
 
     is_placing = need.launching or need.placing
     subnets: tuple[Subnet, ...] = ()
@@ -43,8 +77,8 @@ def look_around(
     if is_placing or need.resizing:
         subnets, found, *_ = reader.together(
             read_if(is_placing, where, ()),
-            read_if(need.launching, lambda: describe_image(reader, fleet, seen, image), found),
-            read_if(need.launching, lambda: _check_key(reader, fleet), None),
+            read_if(need.launching, image_found, found),
+            read_if(need.launching, key, None),
             read_if(need.resizing and not is_placing, types, None),
         )
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
@@ -52,7 +86,7 @@ def look_around(
     if need.launching and fleet.root_volume and found.id and not (found.root_device or trouble):
         trouble.append(f"image {found.id} does not say which device its root volume is; check `root_volume:`")
     around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
-    return around, tuple(sorted(trouble))
+    return around, tuple(sorted(trouble)), tuple(sorted(unchecked))
 
 
 def _careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Callable[[], Any]:
@@ -103,9 +137,8 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
     return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
 
 
-def _with_the_type(reader: Reader, fleet: Fleet, subnets: tuple[Subnet, ...]) -> tuple[Subnet, ...]:
+def _with_the_type(fleet: Fleet, subnets: tuple[Subnet, ...], offered: set[str]) -> tuple[Subnet, ...]:
     """The subnets in zones that offer at least one of the fleet's types; not every zone has every type."""
-    offered = _offered(reader, fleet)
     without = sorted({subnet.zone for subnet in subnets} - offered)
     chosen = tuple(subnet for subnet in subnets if subnet.zone in offered)
     if without and (fleet.where.subnets or fleet.where.zones or not chosen):
@@ -113,8 +146,8 @@ def _with_the_type(reader: Reader, fleet: Fleet, subnets: tuple[Subnet, ...]) ->
     return chosen
 
 
-def _check_zones(reader: Reader, fleet: Fleet, zones: Collection[str]) -> None:
-    without = sorted(set(zones) - _offered(reader, fleet))
+def _check_zones(fleet: Fleet, zones: Collection[str], offered: set[str]) -> None:
+    without = sorted(set(zones) - offered)
     if without:
         raise _not_offered(without, fleet)
 

@@ -18,6 +18,7 @@ from provisioner.naming import LAUNCH_TAG
 def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
     for text in (
+        *seen.unchecked,
         *_unrecorded(staying),
         *_left_alone(fleet, staying),
         *_protected(fleet, seen.members),
@@ -73,6 +74,10 @@ def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Itera
     if deprecated:
         image = seen.surroundings.image or fleet.image.id
         yield f"the image {image} is deprecated since {deprecated}; choose a newer one in `image:`"
+    if seen.newest.error:
+        error = seen.newest.error
+        doubt = f"image {fleet.image.id} is deprecated" if fleet.image.id else "there is a newer image"
+        yield f"whether {doubt} is not known: {error.service} {error.operation}: {error.code}"
     if fleet.image.id or fleet.image.update == "roll" or not seen.newest.image:
         return
     images = dict.fromkeys(member.image for member in staying)

@@ -78,7 +78,8 @@ class SeenFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
-    them. `trouble` says in words what the spec names and AWS does not have.
+    them. `trouble` says in words what the spec names and AWS does not have, `unchecked` what could not be
+    looked up and is not needed.
     """
 
     members: tuple[Instance, ...] = ()
@@ -90,6 +91,7 @@ class SeenFleet:
     unhealthy: frozenset[str] = frozenset()
     associations: Mapping[str, str] = field(default_factory=dict)
     trouble: tuple[str, ...] = ()
+    unchecked: tuple[str, ...] = ()
 
 
 def scope_of(environment: str) -> Scope:

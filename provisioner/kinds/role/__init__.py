@@ -31,13 +31,15 @@ class RoleKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment, destroying: bool) -> Mapping[Address, Seen]:
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
         wanted = [thing.name for thing in environment.resources.values() if isinstance(thing, Role)]
         found = find_roles(reader, environment.name, wanted)
         return {at: SeenRole(role) for at, role in by_address(self.name, found, environment).items()}
 
     def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
         seen = world.seen_of(self.name)
+        if world.looking:
+            return seen
         unattached = {
             at: _unattached(world, at) for at in world.environment.resources if at.kind == self.name
         }
