@@ -5,6 +5,7 @@ IAM path and tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_id
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable, Mapping
 from fnmatch import fnmatchcase
 
@@ -17,6 +18,25 @@ INDEX_TAG = "provisioner:index"
 ATTACHED_TAG = "provisioner:attached"
 # What EC2's console shows as the name of a thing.
 NAME_TAG = "Name"
+
+
+# By the names of their regions; the names of regions in aws itself have three parts, too.
+# https://docs.aws.amazon.com/general/latest/gr/aws-arns-and-namespaces.html
+_PARTITIONS = (
+    ("aws-cn", re.compile(r"cn-[a-z]+-[0-9]+")),
+    ("aws-us-gov", re.compile(r"us-gov-[a-z]+-[0-9]+")),
+    ("aws-iso", re.compile(r"us-iso-[a-z]+-[0-9]+")),
+    ("aws-iso-b", re.compile(r"us-isob-[a-z]+-[0-9]+")),
+    ("aws-iso-e", re.compile(r"eu-isoe-[a-z]+-[0-9]+")),
+    ("aws-iso-f", re.compile(r"us-isof-[a-z]+-[0-9]+")),
+    ("aws-eusc", re.compile(r"eusc-[a-z]+-[a-z]+-[0-9]+")),
+    ("aws", re.compile(r"(us|eu|ap|sa|ca|me|af|il|mx)-[a-z]+-[0-9]+")),
+)
+
+
+def partition_of(region: str) -> str | None:
+    """The partition that a region is in; None where its name is of no partition that is known here."""
+    return next((name for name, regions in _PARTITIONS if regions.fullmatch(region)), None)
 
 
 def iam_path(environment: str) -> str:

@@ -9,9 +9,11 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
+from functools import partial
 from typing import Any
 
 from provisioner.policy import ELEMENTS, STATEMENT_ELEMENTS, VERSION, VERSIONS
+from provisioner.policy_arns import principal_problem, resource_problem
 
 Path = tuple[str | int, ...]
 
@@ -27,19 +29,21 @@ OPERATORS = (
 )
 
 _ACTION = re.compile(r"\*|(\*|[A-Za-z0-9.-]+):[A-Za-z0-9*?_-]+")
-_RESOURCE = re.compile(r"\*|arn:[^:]+:[^:]+:.+", re.DOTALL)
+# As far as IAM reads it: an ISO 8601 date, with any time, or a number of seconds.
+_DATE = re.compile(r"[0-9]{1,19}|-?[0-9]{1,9}(-(0?[1-9]|1[0-2])(-(0?[1-9]|[12][0-9]|3[01]))?)?([tT].*)?")
 _SID = re.compile(r"[A-Za-z0-9]*")
 
 
-def problems(document: Any, trust: bool = False) -> list[tuple[Path, str]]:
+def problems(document: Any, trust: bool = False, region: str = "") -> list[tuple[Path, str]]:
     """What IAM will not take: the path to each problem, and what is wrong there in words.
 
-    `trust` tells a role's trust policy from a policy that is attached to an identity.
+    `trust` tells a role's trust policy from a policy that is attached to an identity. `region` is where the
+    policy is used, which says of what partition its ARNs have to be; empty: any.
     """
-    return list(_document_problems(document, trust))
+    return list(_document_problems(document, trust, region))
 
 
-def _document_problems(document: Any, trust: bool) -> Iterator[tuple[Path, str]]:
+def _document_problems(document: Any, trust: bool, region: str) -> Iterator[tuple[Path, str]]:
     if not isinstance(document, Mapping):
         yield (), f"a policy document is a mapping with Version and Statement, found {_found(document)}"
         return
@@ -52,12 +56,12 @@ def _document_problems(document: Any, trust: bool) -> Iterator[tuple[Path, str]]
         return
     statements = document["Statement"]
     if isinstance(statements, Mapping):
-        yield from _statement_problems(("Statement",), statements, trust)
+        yield from _statement_problems(("Statement",), statements, trust, region)
     elif not isinstance(statements, list | tuple) or not statements:
         yield ("Statement",), f"must be a statement or a list of statements, found {_found(statements)}"
     else:
         for index, statement in enumerate(statements):
-            yield from _statement_problems(("Statement", index), statement, trust)
+            yield from _statement_problems(("Statement", index), statement, trust, region)
         yield from _repeated_sids(statements)
 
 
@@ -75,7 +79,7 @@ def _version_problems(document: Mapping[str, Any], trust: bool) -> Iterator[tupl
         yield ("Version",), f'IAM takes new policies of version "{VERSION}" only, found "{version}"'
 
 
-def _statement_problems(path: Path, statement: Any, trust: bool) -> Iterator[tuple[Path, str]]:
+def _statement_problems(path: Path, statement: Any, trust: bool, region: str) -> Iterator[tuple[Path, str]]:
     if not isinstance(statement, Mapping):
         yield path, f"a statement is a mapping with Effect and Action, found {_found(statement)}"
         return
@@ -92,9 +96,7 @@ def _statement_problems(path: Path, statement: Any, trust: bool) -> Iterator[tup
         yield from _string_problems((*path, element), statement[element], action_problem)
 
     if trust:
-        yield from _one_of(path, statement, "Principal", "NotPrincipal")
-        for element in _present(statement, "Principal", "NotPrincipal"):
-            yield from _principal_problems((*path, element), statement[element])
+        yield from _trusted_problems(path, statement, region)
         for element in _present(statement, "Resource", "NotResource"):
             yield (*path, element), f"a trust policy has no {element}: it is about the role it belongs to"
     else:
@@ -105,7 +107,9 @@ def _statement_problems(path: Path, statement: Any, trust: bool) -> Iterator[tup
             )
         yield from _one_of(path, statement, "Resource", "NotResource")
         for element in _present(statement, "Resource", "NotResource"):
-            yield from _string_problems((*path, element), statement[element], _resource_problem)
+            yield from _string_problems(
+                (*path, element), statement[element], lambda arn: resource_problem(arn, region)
+            )
 
     if "Condition" in statement:
         yield from _condition_problems((*path, "Condition"), statement["Condition"])
@@ -130,7 +134,18 @@ def _repeated_sids(statements: Sequence[Any]) -> Iterator[tuple[Path, str]]:
             )
 
 
-def _principal_problems(path: Path, principal: Any) -> Iterator[tuple[Path, str]]:
+def _trusted_problems(path: Path, statement: Mapping[str, Any], region: str) -> Iterator[tuple[Path, str]]:
+    """Who may act as the role. Leaving some out is not offered there: it would let in everybody else."""
+    if "NotPrincipal" in statement:
+        message = "a trust policy takes no NotPrincipal; name those who may in Principal, or add a Condition"
+        yield (*path, "NotPrincipal"), message
+    elif "Principal" not in statement:
+        yield path, "a statement needs a Principal"
+    if "Principal" in statement:
+        yield from _principal_problems((*path, "Principal"), statement["Principal"], region)
+
+
+def _principal_problems(path: Path, principal: Any, region: str) -> Iterator[tuple[Path, str]]:
     if principal == "*":
         return
     if not isinstance(principal, Mapping) or not principal:
@@ -139,7 +154,8 @@ def _principal_problems(path: Path, principal: Any) -> Iterator[tuple[Path, str]
         return
     yield from _unknown(path, principal, PRINCIPAL_TYPES, "a principal")
     for kind in _present(principal, *PRINCIPAL_TYPES):
-        yield from _string_problems((*path, kind), principal[kind], _empty_problem)
+        problem = partial(principal_problem, kind, region=region)
+        yield from _string_problems((*path, kind), principal[kind], problem)
 
 
 def _condition_problems(path: Path, condition: Any) -> Iterator[tuple[Path, str]]:
@@ -158,6 +174,8 @@ def _condition_problems(path: Path, condition: Any) -> Iterator[tuple[Path, str]
             for where, each in _each((*path, operator, key), value):
                 if not isinstance(each, str | bool | int | float):
                     yield where, f"must be text, a number or a boolean, found {_found(each)}"
+                elif plain.startswith("Date") and "${" not in str(each) and not _DATE.fullmatch(str(each)):
+                    yield where, f"must be a date such as 2030-01-31T12:00:00Z, found {_found(each)}"
 
 
 def _string_problems(
@@ -185,14 +203,6 @@ def _trust_action_problem(action: str) -> str | None:
     if not action.lower().startswith("sts:"):
         return f'a trust policy takes actions of sts only, such as sts:AssumeRole; found "{action}"'
     return None
-
-
-def _resource_problem(resource: str) -> str | None:
-    return None if _RESOURCE.fullmatch(resource) else f'must be an ARN or "*", found "{resource}"'
-
-
-def _empty_problem(value: str) -> str | None:
-    return None if value else "must not be empty"
 
 
 def _unknown(

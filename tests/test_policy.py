@@ -489,7 +489,7 @@ BAD: dict[str, tuple[Any, bool, policy.Path, str]] = {
         document({"Effect": "Allow", "Action": "sts:AssumeRole"}),
         True,
         ("Statement", 0),
-        "a statement needs Principal or NotPrincipal",
+        "a statement needs a Principal",
     ),
     "trust with a resource": (
         document(allow(Action="sts:AssumeRole", Principal="*")),

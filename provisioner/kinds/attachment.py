@@ -70,6 +70,7 @@ class SeenAttachment:
 class AttachmentKind:
     name = "attachment"
     section = "attachments"
+    is_of_iam = False
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:
         profile = raw["instance_profile"]

@@ -78,10 +78,14 @@ class World(NamedTuple):
 
 
 class Kind(Protocol):
-    """One kind of thing. Methods that take a Reader read AWS; all others are pure."""
+    """One kind of thing. Methods that take a Reader read AWS; all others are pure.
+
+    `is_of_iam`: its things are IAM's, which takes fewer tags than EC2 does.
+    """
 
     name: str
     section: str
+    is_of_iam: bool
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Desired:
         """The entry `raw`, which satisfies the kind's schema, as a value.

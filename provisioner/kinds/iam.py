@@ -52,20 +52,8 @@ def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
 
 
 def parse_tags(raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
-    """The tags of an entry, with the environment's and those of ownership.
-
-    IAM takes no two keys that differ only in case:
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-    """
-    own = raw.get("tags", {})
-    known = {key.lower(): key for key in entry.tags}
-    for key in own:
-        other = known.setdefault(key.lower(), key)
-        if other != key:
-            entry.problem(
-                ("tags", key), f"differs from the tag {other} only in case, which IAM does not take"
-            )
-    return {**entry.tags, **own, **ownership_tags(entry.environment)}
+    """The tags of an entry, with the environment's and those of ownership."""
+    return {**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)}
 
 
 def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:

@@ -83,6 +83,7 @@ class FoundProfile:
 class InstanceProfileKind:
     name = "instance_profile"
     section = "instance_profiles"
+    is_of_iam = True
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
         name = raw.get("name", default_name(entry.environment, key))

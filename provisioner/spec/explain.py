@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -75,7 +74,7 @@ class _Explainer:
     def __init__(self, document: Document, schema: Mapping[str, Any]) -> None:
         self.document = document
         self.schema = schema
-        self.validator = _VALIDATOR(schema, format_checker=_FORMATS)
+        self.validator = _VALIDATOR(schema)
 
     def errors(self) -> Iterable[Any]:
         """What the validator has to say."""
@@ -251,20 +250,6 @@ def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Itera
 def _is_integer(_: Any, value: Any) -> bool:
     """Whole numbers only: 5.0 is none, whatever JSON Schema says, and AWS would not take it either."""
     return isinstance(value, int) and not isinstance(value, bool)
-
-
-_FORMATS = jsonschema.FormatChecker(formats=())
-
-
-@_FORMATS.checks("tag-text")
-def _is_tag_text(value: object) -> bool:
-    """What IAM takes in tags, which is less than what EC2 takes.
-
-    https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
-    """
-    return not isinstance(value, str) or all(
-        char in "_.:/=+-@" or unicodedata.category(char)[0] in "LZN" for char in value
-    )
 
 
 _VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]

@@ -13,10 +13,10 @@ from provisioner.spec.document import Document, read
 from provisioner.spec.explain import explain, once
 from provisioner.spec.files import FileProblem, Missing, is_special, near_file, read_bytes
 from provisioner.spec.schemas import schema
+from provisioner.spec.tags import tag_problems, texts
 from provisioner.spec.wording import near, quoted, shorten
 
 LARGEST_FILE = 1024 * 1024
-MOST_TAGS = 40
 
 
 def load(path: str, kinds: Sequence[Kind]) -> Environment:
@@ -31,7 +31,7 @@ def load(path: str, kinds: Sequence[Kind]) -> Environment:
     problems = once(found)
     spec = document.value if isinstance(document.value, dict) else {}
     bad = {path[:2] for path, _ in found}
-    problems += _tag_problems(document, spec, kinds)
+    problems += [problem for _, problem in tag_problems(document, spec, kinds)]
     # A name that is refused must not show up in further problems, such as names made from it being too long.
     named_wrongly = any(path == ("environment",) for path, _ in found)
     name = "" if named_wrongly else spec.get("environment", "")
@@ -73,7 +73,7 @@ class SpecEntry:
         self._problems = problems
         self.environment = environment
         self.region: str = spec["region"] if isinstance(spec.get("region"), str) else ""
-        self.tags: Mapping[str, str] = _texts(spec.get("tags"))
+        self.tags: Mapping[str, str] = texts(spec.get("tags"))
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`, which is relative to the entry."""
@@ -116,32 +116,6 @@ def _entries(spec: Mapping[str, Any], kind: Kind) -> list[tuple[str, Mapping[str
     if not isinstance(section, dict):
         return []
     return [(key, raw) for key, raw in section.items() if isinstance(raw, dict)]
-
-
-def _tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> list[Problem]:
-    """What a schema cannot say about tags: that those of the environment and of an entry add up."""
-    common = _texts(spec.get("tags"))
-    problems = []
-    lower: dict[str, str] = {}
-    for key in common:
-        # https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html: IAM ignores case in tag keys.
-        if lower.setdefault(key.lower(), key) != key:
-            message = f"differs only in case from {lower[key.lower()]}, which is the same tag for IAM"
-            problems.append(document.problem(("tags", key), message, at_key=True))
-    for kind in kinds:
-        for key, raw in _entries(spec, kind):
-            together = {**common, **_texts(raw.get("tags"))}
-            if len(together) > MOST_TAGS >= max(len(common), len(_texts(raw.get("tags")))):
-                message = f"with those of the environment {len(together)} tags, and {MOST_TAGS} are allowed"
-                problems.append(document.problem((kind.section, key, "tags"), message, at_key=True))
-    return problems
-
-
-def _texts(tags: Any) -> dict[str, str]:
-    """The tags among anything that a spec may have in their place."""
-    if not isinstance(tags, dict):
-        return {}
-    return {key: value for key, value in tags.items() if isinstance(key, str) and isinstance(value, str)}
 
 
 def _between(

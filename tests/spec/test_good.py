@@ -156,6 +156,60 @@ roles:
     assert load(spec(tmp_path, text), KINDS).resources
 
 
+def fleet(fields: str = "name: w", image: str = "ami-0123456789abcdef0") -> str:
+    return f"fleets: {{web: {{count: 1, image: {image}, instance_type: t3.micro, {fields}}}}}\n"
+
+
+def volume(fields: str) -> str:
+    return fleet(f"volumes: [{{device: /dev/sdf, {fields}}}]")
+
+
+# Spec: what AWS takes, and a check must not refuse.
+TAKEN = {
+    "a fleet's tag with any characters": fleet("tags: {'a*b%': '50 % of 8; <i> \\ \" 日本 🙂'}"),
+    "the environment's, where there are only fleets": "tags: {'a*b%': '50 %'}\n" + fleet(),
+    "keys that differ in case, on a fleet": fleet("tags: {Team: a, team: b}"),
+    "keys that differ in case, of the environment": "tags: {Team: a, team: b}\n" + fleet(),
+    "an odd tag of the environment that each role overrides": (
+        "tags: {note: '50 %'}\nroles: {web: {tags: {note: half}}}\n"
+    ),
+    "tags in the metadata": fleet(
+        "metadata: {instance_tags: enabled}, tags: {'a:b+-=.,_@': 'any/thing at all'}"
+    ),
+    "a policy of the account by its name": "roles: {web: {managed_policies: [my-policy, team/mine]}}\n",
+    "a policy of the account by its ARN": (
+        "roles: {web: {managed_policies: ['arn:aws:iam::123456789012:policy/team/mine']}}\n"
+    ),
+    "the smallest gp3, with the least iops": volume("size_gb: 1, iops: 3000"),
+    "the largest gp3": volume("size_gb: 65536, iops: 80000, throughput: 2000"),
+    "the most throughput at the usual iops": volume("size_gb: 100, throughput: 750"),
+    "the largest io2": volume("size_gb: 65536, type: io2, iops: 256000"),
+    "the smallest st1": volume("size_gb: 125, type: st1"),
+    "a key of the region": volume(
+        'size_gb: 8, encrypted: true, kms_key_id: "arn:aws:kms:us-east-1:123456789012:alias/mine"'
+    ),
+    "devices that look alike": fleet(
+        "volumes: [{device: /dev/sdf, size_gb: 8}, {device: /dev/xvdf, size_gb: 8}]"
+    ),
+    "an image out of a backup": fleet(image="{owner: aws-backup-vault, name: x}"),
+    "six security groups": fleet("security_groups: [a, b, c, d, e, f]"),
+}
+
+
+@pytest.mark.parametrize("text", TAKEN.values(), ids=TAKEN)
+def test_what_aws_takes(text: str, tmp_path: Path) -> None:
+    assert load(spec(tmp_path, text), KINDS).resources
+
+
+def test_regions_of_partitions_that_are_not_known_take_arns_of_any(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    arn = "arn:aws-moon:iam::aws:policy/ReadOnlyAccess"
+    path.write_text(
+        f"environment: test\nregion: moon-base-1\nroles: {{web: {{managed_policies: ['{arn}']}}}}\n"
+    )
+    assert load(str(path), KINDS).resources
+
+
 @pytest.mark.parametrize("key", ["Köln 1", "a.b:c/d=e+f-g@h", "k" * 128])
 def test_tags_of_every_sort(key: str, tmp_path: Path) -> None:
     assert load(spec(tmp_path, f"tags: {{'{key}': ''}}\n"), KINDS).tags == {key: ""}

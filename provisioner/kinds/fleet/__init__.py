@@ -21,6 +21,7 @@ from provisioner.naming import FLEET_TAG
 class FleetKind:
     name = "fleet"
     section = "fleets"
+    is_of_iam = False
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         return parse_fleet(key, raw, entry)

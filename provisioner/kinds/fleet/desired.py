@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path
+from provisioner.kinds.fleet.volumes import same_device, volume_problems
 from provisioner.model import Address
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 
@@ -15,9 +17,8 @@ LARGEST_USER_DATA = 16 * 1024
 
 ON_DEMAND, SPOT = "on_demand", "spot"
 
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html
-TYPES_WITH_IOPS = ("gp3", "io1", "io2")
-TYPES_THAT_NEED_IOPS = ("io1", "io2")
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+_KEY_IN_METADATA = re.compile(r"(?!(\.|\.\.|_index)$)[A-Za-z0-9+=.,_:@-]+")
 
 
 @dataclass(frozen=True)
@@ -151,6 +152,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
     profile = raw.get("instance_profile")
     if profile:
         entry.check_reference(("instance_profile",), "instance_profiles", profile)
+    _check_metadata(raw, entry)
     metadata = raw.get("metadata", {})
     types = raw["instance_type"]
     return Fleet(
@@ -207,6 +209,9 @@ def _market(raw: Mapping[str, Any], entry: Entry) -> str:
     if raw.get("termination_protection"):
         hint = "take it out, or use `market: on_demand`"
         entry.problem(("termination_protection",), "Spot instances cannot have it", hint)
+    if raw.get("tenancy") == "host":
+        hint = "take it out, or use `market: on_demand`"
+        entry.problem(("tenancy",), "Spot instances cannot run on a dedicated host", hint)
     if raw.get("shutdown_behavior") == "stop":
         hint = "write terminate, or use `market: on_demand`"
         entry.problem(("shutdown_behavior",), "one-time Spot instances cannot be stopped", hint)
@@ -266,11 +271,11 @@ def _user_data(written: Any, entry: Entry) -> bytes:
 
 
 def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:
-    devices: set[str] = set()
+    devices: list[str] = []
     for index, volume in enumerate(written):
-        if volume["device"] in devices:
+        if any(same_device(volume["device"], other) for other in devices):
             entry.problem(("volumes", index, "device"), f"{volume['device']} is given twice")
-        devices.add(volume["device"])
+        devices.append(volume["device"])
     volumes = (
         _volume({"type": "gp3", **volume}, ("volumes", index), entry) for index, volume in enumerate(written)
     )
@@ -278,18 +283,29 @@ def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:
 
 
 def _volume(written: Mapping[str, Any], path: Path, entry: Entry) -> Volume:
-    """One volume. https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html"""
-    volume = Volume(**written)
-    type_ = volume.type or "the image's type"
-    if volume.iops and volume.type not in TYPES_WITH_IOPS:
-        entry.problem((*path, "iops"), f"{type_} takes no iops", f"use it with {', '.join(TYPES_WITH_IOPS)}")
-    if volume.type in TYPES_THAT_NEED_IOPS and not volume.iops:
-        entry.problem((*path, "type"), f"{type_} needs `iops`", "add `iops:`, or use gp3")
-    if volume.throughput and volume.type != "gp3":
-        entry.problem((*path, "throughput"), f"{type_} takes no throughput", "use it with gp3")
-    if volume.kms_key_id and not volume.encrypted:
-        entry.problem((*path, "kms_key_id"), "a key is for encrypted volumes only", "add `encrypted: true`")
-    return volume
+    for field, message, hint in volume_problems(written, entry.region):
+        entry.problem((*path, field), message, hint)
+    return Volume(**written)
+
+
+def unfit_for_metadata(keys: Iterable[str]) -> list[str]:
+    """The tag keys that the metadata service cannot serve, so that EC2 refuses to show tags there.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
+    return sorted(key for key in keys if not _KEY_IN_METADATA.fullmatch(key))
+
+
+def _check_metadata(raw: Mapping[str, Any], entry: Entry) -> None:
+    if raw.get("metadata", {}).get("instance_tags") != "enabled":
+        return
+    own = raw.get("tags", {})
+    for key in unfit_for_metadata({**entry.tags, **own}):
+        message = (
+            f"the tag key {key!r} cannot be shown in the metadata, which takes letters, digits and +-=.,_:@"
+        )
+        path: Path = ("tags", key) if key in own else ("metadata", "instance_tags")
+        entry.problem(path, message, "rename the tag, or set `instance_tags: disabled`")
 
 
 def as_fields(volume: Volume) -> dict[str, Any]:

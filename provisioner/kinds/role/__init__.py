@@ -24,6 +24,7 @@ from provisioner.naming import iam_path
 class RoleKind:
     name = "role"
     section = "roles"
+    is_of_iam = True
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         return parse_role(key, raw, entry)

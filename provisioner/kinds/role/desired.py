@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -12,14 +13,15 @@ from provisioner.kinds.base import Entry, Path
 from provisioner.kinds.iam import parse_tags
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
+from provisioner.policy_arns import partition_problem, principal_problem
 from provisioner.policy_grammar import problems
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
-# and the number of attached policies an account may have been granted the larger value given there.
+# and the number of attached policies the largest that an account can be granted: what it has been granted
+# is for a plan to find out.
 LONGEST_NAME = 64
-LARGEST_TRUST = 4_096
+LARGEST_TRUST = 8_192
 LARGEST_INLINE = 10_240
-MOST_MANAGED = 25
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
             f"IAM takes at most {LONGEST_NAME}; give it a shorter `name:`",
         )
     managed = raw.get("managed_policies", ())
-    if len(managed) > MOST_MANAGED:
-        entry.problem(
-            ("managed_policies",), f"{len(managed)} policies; IAM attaches at most {MOST_MANAGED} to a role"
-        )
+    for index, written in enumerate(managed):
+        _check_policy(written, ("managed_policies", index), entry)
+    if "permissions_boundary" in raw:
+        _check_policy(raw["permissions_boundary"], ("permissions_boundary",), entry)
     return Role(
         name=name,
         path=iam_path(entry.environment) + raw.get("path", ""),
@@ -81,10 +83,28 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
     )
 
 
+def _check_policy(written: str, path: Path, entry: Entry) -> None:
+    """Report a managed policy that no role of the spec can have.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/using-service-linked-roles.html
+    """
+    if written.startswith("arn:") and (message := partition_problem(written, entry.region)):
+        entry.problem(path, message)
+    elif re.match(r"(arn:[^:]*:iam::aws:policy/)?aws-service-role/", written):
+        message = (
+            f"{written} is for service-linked roles, which AWS makes itself; IAM takes it for no other role"
+        )
+        entry.problem(path, message, "name another policy")
+
+
 def _trust(written: Any, entry: Entry) -> Mapping[str, Any]:
     if isinstance(written, Mapping):
         return _checked(written, ("trust",), entry, LARGEST_TRUST, trust=True)
-    return policy.trust_for([written] if isinstance(written, str) else written)
+    services = [written] if isinstance(written, str) else written
+    for index, service in enumerate(services):
+        if message := principal_problem("Service", service, entry.region):
+            entry.problem(("trust",) if isinstance(written, str) else ("trust", index), message)
+    return policy.trust_for(services)
 
 
 def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[str, Any]]:
@@ -128,7 +148,7 @@ def _checked(
 
     Where it stands in a file, `path` is where the spec names the file, and the message says the place in it.
     """
-    found = problems(document, trust=trust)
+    found = problems(document, trust=trust, region=entry.region)
     for where, message in found:
         if file is None:
             entry.problem((*path, *where), message)

@@ -1,0 +1,170 @@
+"""ARNs and principals in a policy: what IAM refuses when the policy is sent.
+
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_principal.html
+"""
+
+from __future__ import annotations
+
+import re
+
+from provisioner.naming import partition_of
+
+PARTS = "arn:partition:service:region:account:resource"
+_SIX = 6
+_ACCOUNT_DIGITS = 12
+
+_VARIABLE = re.compile(r"\$\{[^}]*\}")
+_PARTITION = re.compile(r"aws(-[a-z0-9]+)*")
+_SERVICE_PRINCIPAL = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+){2,}")
+_HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[!-~]*)?")
+_ONLY_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
+# What GetRole shows in place of a user or a role that was deleted.
+_UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
+_NAME = r"[\w+=,.@-]+"
+_PATHS = rf"(?:[!-)+->@-~]+/)*{_NAME}"
+_PROVIDER = re.compile(r"(saml|oidc)-provider/[!-~]+")
+# Resources of a principal, by service.
+_ACTING = {
+    "iam": re.compile(rf"root|(user|role)/{_PATHS}", re.ASCII),
+    "sts": re.compile(rf"assumed-role/{_NAME}/{_NAME}|federated-user/{_NAME}", re.ASCII),
+}
+
+
+def resource_problem(resource: str, region: str = "") -> str | None:
+    """What IAM will not take as a Resource in a policy used in `region` (empty: not known); None: it will.
+
+    An ARN that is cut short after a wildcard, such as arn:aws:logs:*, stands for all that may follow; some of
+    AWS's own policies end with the account.
+    """
+    if resource == "*":
+        return None
+    parts = _VARIABLE.sub("x", resource).split(":", _SIX - 1)
+    if parts[0] != "arn" or len(parts) <= 2:
+        return f'must be an ARN or "*", found "{resource}"'
+    if message := partition_problem(resource, region):
+        return message
+    service, where, account, what = (*parts[2:], "", "", "")[:4] if len(parts) < _SIX else parts[2:]
+    if not service or re.search(r"[*?]", service):
+        return f'"{resource}" has to name a service after the partition; IAM takes no wildcard there'
+    if len(parts) < _SIX and not (parts[-1] == "*" and "" not in parts):
+        return f'"{resource}" has {len(parts)} parts; an ARN has {_SIX}: {PARTS}{_meant_bucket(parts)}'
+    if account.isdigit() and len(account) != _ACCOUNT_DIGITS:
+        return f'"{resource}" has an account id of {len(account)} digits; one has {_ACCOUNT_DIGITS}'
+    if service == "iam" and where not in ("", "*") and len(parts) == _SIX:
+        return f'"{resource}" names a region, and IAM has none; write arn:{parts[1]}:iam::{account}:{what}'
+    if service == "s3" and where and len(parts) == _SIX and not account:
+        return f'"{resource}" names a region, and buckets have none there; write arn:{parts[1]}:s3:::{what}'
+    return None
+
+
+def partition_problem(arn: str, region: str = "") -> str | None:
+    """What is wrong with the partition of an ARN that is used in `region`; None: nothing.
+
+    IAM knows one partition only, that of its account. Partitions are too new to be known now and then; then
+    whatever looks like one is taken.
+    """
+    written = arn.split(":", 2)[1]
+    own = partition_of(region)
+    if written == "*" or written == own:
+        return None
+    if own and _PARTITION.fullmatch(written):
+        return f'"{arn}" is of the partition {written}, and {region} is of {own}; write arn:{own}:'
+    if not _PARTITION.fullmatch(written):
+        return f'"{arn}" names no partition of AWS: "{written}"; write arn:{own or "aws"}:'
+    return None
+
+
+def principal_problem(kind: str, principal: str, region: str = "") -> str | None:
+    """What IAM will not take as a principal of a trust policy; None: it will, if the principal exists.
+
+    `kind` is AWS, Service, Federated or CanonicalUser.
+    """
+    if not principal:
+        return "must not be empty"
+    if kind == "AWS":
+        return _identity_problem(principal, region)
+    if kind == "Service":
+        return _service_problem(principal)
+    return _federated_problem(principal, region) if kind == "Federated" else None
+
+
+def _service_problem(principal: str) -> str | None:
+    if _SERVICE_PRINCIPAL.fullmatch(principal) and principal not in _ONLY_SUFFIXES:
+        return None
+    meant = f'; did you mean "{principal}.amazonaws.com"?' if re.fullmatch(r"[a-z0-9-]+", principal) else ""
+    return f'"{principal}" is no service principal, which is such as ec2.amazonaws.com{meant}'
+
+
+def _federated_problem(principal: str, region: str) -> str | None:
+    if principal == "*" or _HOST.fullmatch(principal):
+        return None
+    parts = principal.split(":", _SIX - 1)
+    if parts[0] == "arn" and len(parts) == _SIX:
+        if message := partition_problem(principal, region):
+            return message
+        if parts[2:4] == ["iam", ""] and _is_account(parts[4]) and _PROVIDER.fullmatch(parts[5]):
+            return None
+    return (
+        f'"{principal}" is no identity provider; write its ARN, such as '
+        "arn:aws:iam::123456789012:oidc-provider/example.com, or a name such as accounts.google.com"
+    )
+
+
+def _identity_problem(principal: str, region: str) -> str | None:
+    if principal == "*" or _is_account(principal) or _UNIQUE_ID.fullmatch(principal):
+        return None
+    digits = principal.replace("-", "")
+    if digits.isdigit():
+        if len(digits) == _ACCOUNT_DIGITS:
+            return f'"{principal}" is an account id with hyphens; write "{digits}"'
+        return f'"{principal}" has {len(digits)} digits; an account id has {_ACCOUNT_DIGITS}'
+    if not principal.startswith("arn:"):
+        if _SERVICE_PRINCIPAL.fullmatch(principal):
+            return f'"{principal}" is a service; write Service: {principal}'
+        return _no_identity(principal)
+    return _arn_problem(principal, region)
+
+
+def _arn_problem(principal: str, region: str) -> str | None:
+    parts = principal.split(":", _SIX - 1)
+    if len(parts) < _SIX:
+        return f'"{principal}" has {len(parts)} parts; an ARN has {_SIX}: {PARTS}'
+    if message := partition_problem(principal, region):
+        return message
+    _, partition, service, where, account, what = parts
+    if service in _ACTING and re.search(r"[*?]", account + what):
+        return (
+            f'"{principal}" has a wildcard, which IAM does not take in a principal; '
+            "name the account, and narrow it by a Condition on aws:PrincipalArn"
+        )
+    if service not in _ACTING:
+        return _no_identity(principal)
+    if not _is_account(account):
+        found = f"{len(account)} digits" if account.isdigit() else f'"{account}"'
+        return f'"{principal}" has {found} for an account id, which has {_ACCOUNT_DIGITS} digits'
+    if what.startswith("group/"):
+        return f'"{principal}" is a group, which cannot be a principal; name its users, or a role'
+    if _PROVIDER.fullmatch(what):
+        return f'"{principal}" is an identity provider; write Federated: {principal}'
+    if where:
+        meant = f"arn:{partition}:{service}::{account}:{what}"
+        return f'"{principal}" names a region, and principals have none; write {meant}'
+    return None if _ACTING[service].fullmatch(what) else _no_identity(principal)
+
+
+def _no_identity(principal: str) -> str:
+    return (
+        f'"{principal}" is no principal; write an account id, or the ARN of a user, a role or a session, '
+        "such as arn:aws:iam::123456789012:role/name"
+    )
+
+
+def _is_account(text: str) -> bool:
+    return re.fullmatch(r"[0-9]{12}", text) is not None
+
+
+def _meant_bucket(parts: list[str]) -> str:
+    """What was meant by an ARN of S3 that lacks colons, which is the one that people write without."""
+    name = next((part for part in parts[3:] if part), "")
+    return f"; did you mean arn:{parts[1]}:s3:::{name}?" if parts[2] == "s3" and name else ""

@@ -1,0 +1,74 @@
+"""What a schema cannot say about tags: what the environment's and an entry's make together, and who takes it.
+
+EC2 takes any character and tells keys apart by case; IAM takes fewer and ignores case:
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from provisioner.kinds.base import Kind, Path
+from provisioner.spec.document import Document
+from provisioner.spec.nodes import Located
+from provisioner.spec.wording import quoted
+
+# AWS takes 50 on a thing; some of them are our own.
+MOST_TAGS = 40
+IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
+
+
+def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Located]:
+    """The problems of the tags of a whole spec, each told once, where it can be put right."""
+    common = texts(spec.get("tags"))
+    told: set[tuple[Path, str]] = set()
+    for kind in kinds:
+        section = spec.get(kind.section)
+        for key, raw in section.items() if isinstance(section, dict) else ():
+            if not isinstance(raw, dict):
+                continue
+            place: Path = (kind.section, key, "tags")
+            own = texts(raw.get("tags"))
+            together = len({**common, **own})
+            if together > MOST_TAGS >= max(len(common), len(own)):
+                message = f"with those of the environment {together} tags, and {MOST_TAGS} are allowed"
+                yield document.located(place, message, at_key=True)
+            if not kind.is_of_iam:
+                continue
+            for tag, message in _refused_by_iam(common, own):
+                path = (*place, tag) if tag in own else ("tags", tag)
+                whose = "" if tag in own else f", and {kind.section}.{key} has this tag too"
+                if (path, message) not in told:
+                    told.add((path, message))
+                    yield document.located(path, message + whose, at_key=True)
+
+
+def texts(tags: Any) -> dict[str, str]:
+    """The tags among anything that a spec may have in their place."""
+    if not isinstance(tags, dict):
+        return {}
+    return {key: value for key, value in tags.items() if isinstance(key, str) and isinstance(value, str)}
+
+
+def _refused_by_iam(common: Mapping[str, str], own: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The keys of the tags that IAM refuses on one thing, and why; those of the entry win over the common."""
+    first: dict[str, str] = {}
+    for key, value in {**common, **own}.items():
+        other = first.setdefault(key.lower(), key)
+        if other != key:
+            message = f"differs only in case from the tag {quoted(other)}, which is the same tag for IAM"
+            # An entry's own is told of, also where the key of the environment stands after it.
+            yield (key if key in own or other not in own else other), message
+        if odd := _odd(key):
+            yield key, f"the key has the character {quoted(odd)}; {IAM_TAKES}"
+        if odd := _odd(value):
+            yield key, f"the value has the character {quoted(odd)}; {IAM_TAKES}"
+
+
+def _odd(text: str) -> str:
+    """The first character that IAM does not take in a tag, if there is one."""
+    odd = (char for char in text if char not in "_.:/=+-@" and unicodedata.category(char)[0] not in "LZN")
+    return next(odd, "")
