@@ -233,7 +233,7 @@ class Change:
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
     have to be done before; what needs this one's address is skipped if it fails, unless `blocks` is false.
     `whole`: everything at the address goes, also what shows only later. `rollout`: how it is done in waves,
-    if it is.
+    if it is. `order`: of the changes to one kind, those with a smaller one come first.
     """
 
     address: Address
@@ -249,6 +249,7 @@ class Change:
     whole: bool = False
     unit: str = ""
     rollout: Rollout | None = None
+    order: int = 0
 
     @property
     def calls(self) -> tuple[CallCount, ...]:

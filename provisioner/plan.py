@@ -41,8 +41,8 @@ def _in_order(findings: Iterable[Findings], kinds: Sequence[Kind]) -> list[Chang
     kept = [change for change in changes if change.action is not Action.DELETE]
     deleted = [change for change in changes if change.action is Action.DELETE]
     return [
-        *sorted(kept, key=lambda change: rank[change.address.kind]),
-        *sorted(deleted, key=lambda change: -rank[change.address.kind]),
+        *sorted(kept, key=lambda change: (rank[change.address.kind], change.order)),
+        *sorted(deleted, key=lambda change: (-rank[change.address.kind], change.order)),
     ]
 
 

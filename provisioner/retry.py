@@ -75,6 +75,10 @@ SERVER_FAULT_CODES = frozenset(
 
 BUSY_CODES = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable", "ConcurrentTagAccess"})
 
+# A plan refuses roles of its environment that are not there. One that IAM does not find was made a moment
+# ago, maybe by a run that was killed.
+_OUR_ROLE = ":role/provisioner/"
+
 TAKES_A_PROFILE = frozenset(
     {"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
 )
@@ -146,7 +150,7 @@ PATIENCES = (
         lambda error, made: (
             error.code == "MalformedPolicyDocument"
             and "Invalid principal" in error.text
-            and _names_one_of(error, made)
+            and (_names_one_of(error, made) or _OUR_ROLE in error.text)
         ),
     ),
     # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go

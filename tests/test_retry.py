@@ -44,6 +44,10 @@ AGAIN = [
         error("UpdateAssumeRolePolicy", "MalformedPolicyDocument", f'{PRINCIPAL}/env-web"'),
         "principal made just now",
     ),
+    (
+        error("UpdateAssumeRolePolicy", "MalformedPolicyDocument", f'{PRINCIPAL}/env-made-by-another-run"'),
+        "principal made just now",
+    ),
     (error("DeleteRole", "DeleteConflict"), "still in use"),
 ]
 
@@ -62,7 +66,9 @@ NOT_AGAIN = [
     error("DescribeInstances", "InvalidParameterValue", INVALID),
     error("RemoveRoleFromInstanceProfile", "DeleteConflict"),
     error("CreateRole", "MalformedPolicyDocument", "Syntax errors in policy."),
-    error("CreateRole", "MalformedPolicyDocument", f'{PRINCIPAL}/env-wbe"'),
+    error(
+        "CreateRole", "MalformedPolicyDocument", f'{PRINCIPAL.replace("provisioner/env", "team")}/env-wbe"'
+    ),
 ]
 
 

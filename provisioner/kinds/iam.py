@@ -83,11 +83,16 @@ def tag_changes(
     )
 
 
-def tag_calls(noun: str, name: str, changes: Sequence[FieldChange]) -> tuple[Call, ...]:
-    """The calls that set and remove tags. `noun` is IAM's: Role or InstanceProfile."""
+def tag_calls(noun: str, name: str, changes: Sequence[FieldChange], fold: bool = False) -> tuple[Call, ...]:
+    """The calls that set and remove tags. `noun` is IAM's: Role or InstanceProfile.
+
+    `fold`: keys that differ only in case are one tag, which setting it replaces and removing it would remove.
+    So it is on roles, and not on instance profiles: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
+    """
     wanted = {change.path.removeprefix("tags."): change.after for change in changes}
     set_to = {key: value for key, value in wanted.items() if value is not None}
-    removed = sorted(wanted.keys() - set_to.keys())
+    replaced = {key.lower() for key in set_to} if fold else set()
+    removed = sorted(key for key in wanted.keys() - set_to.keys() if key.lower() not in replaced)
     owner = {f"{noun}Name": name}
     calls = []
     if set_to:

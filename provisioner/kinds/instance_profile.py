@@ -227,7 +227,9 @@ def _tags(address: Address, profile: InstanceProfile, world: World) -> dict[str,
 
 
 def _role_name(profile: InstanceProfile, world: World) -> str:
-    name: str = world.desired(profile.role).name
+    """The name of its role, spelled as it is there: IAM ignores case in names, and keeps it."""
+    seen = world.seen(profile.role)
+    name: str = ((seen and seen.role) or world.desired(profile.role)).name
     return name
 
 

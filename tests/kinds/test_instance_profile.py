@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import pytest
 
-from provisioner.model import Address
+from provisioner.kinds.attachment import SeenAttachment
+from provisioner.kinds.instances import Instance
+from provisioner.model import Address, Call, Step, Together
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG
-from tests.kinds.build import OURS, PROFILE, ROLE, calls, environment, found_profile, planned, seen_role, told
+from tests.kinds.build import (
+    OURS,
+    PROFILE,
+    PROFILE_ARN,
+    ROLE,
+    calls,
+    environment,
+    found_profile,
+    planned,
+    seen_role,
+    told,
+)
 
 SECTIONS = {"roles": {"web": {}, "other": {}}, "instance_profiles": {"web": {"role": "web"}}}
 ROLES = {ROLE: seen_role(), Address("role", "other"): seen_role(name="env-other")}
@@ -34,6 +48,11 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
         {"tags": {}},
         [f"update instance_profile/web tags.{ENVIRONMENT_TAG}"],
         ["TagInstanceProfile"],
+    ),
+    "a tag in another case, which is another tag here": (
+        {"tags": {**OURS, "Team": "a"}},
+        ["update instance_profile/web tags.Team"],
+        ["UntagInstanceProfile"],
     ),
     "the mark of an attachment that is gone": ({"tags": {**OURS, ATTACHED_TAG: "yes"}}, [], []),
 }
@@ -97,3 +116,33 @@ def test_a_name_that_is_taken_is_refused() -> None:
     plan = planned(environment(**sections), {ROLE: seen_role(), PROFILE: found_profile(path="/")})
     assert not plan.changes
     assert [refusal.exit_code for refusal in plan.refusals] == [1]
+
+
+def test_names_that_are_there_in_another_case_are_used_as_they_are() -> None:
+    sections = {
+        "roles": {"web": {}},
+        "instance_profiles": {"web": {"role": "web"}},
+        "attachments": {"box": {"instance_profile": "web", "instances": ["i-0123456789abcdef0"]}},
+    }
+    arn = PROFILE_ARN.replace("env-web", "ENV-Web")
+    seen: dict[Address, Any] = {
+        ROLE: seen_role(name="Env-WEB"),
+        PROFILE: found_profile(name="ENV-Web", arn=arn, roles=()),
+    }
+    box = Address("attachment", "box")
+    instance = Instance("i-0123456789abcdef0", "running", "us-east-1a", "t3.micro", "ami-1", "", tags={})
+    plan = planned(environment(**sections), {**seen, box: SeenAttachment(chosen=(instance,))})
+    sent = [call.params for change in plan.changes for call in every_call(change.steps)]
+    names = {value for params in sent for key, value in params.items() if key.endswith("Name")}
+    assert names == {"Env-WEB", "ENV-Web"}
+    assert [params["IamInstanceProfile"] for params in sent if "IamInstanceProfile" in params] == [
+        {"Name": "ENV-Web"}
+    ]
+
+
+def every_call(steps: Iterable[Step]) -> Iterator[Call]:
+    for step in steps:
+        if isinstance(step, Together):
+            yield from every_call(step.steps)
+        elif isinstance(step, Call):
+            yield step

@@ -11,8 +11,8 @@ import pytest
 
 from provisioner import policy
 from provisioner.kinds.role.desired import LARGEST_INLINE
-from provisioner.kinds.role.seen import SeenRole
-from provisioner.model import Action
+from provisioner.kinds.role.seen import SeenRole, suggestion
+from provisioner.model import Action, Address
 from provisioner.naming import ENVIRONMENT_TAG
 from tests.kinds.build import (
     OURS,
@@ -108,6 +108,24 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
     "tag changed": ({"tags": {"a": "b"}}, {"tags": {**OURS, "a": "c"}}, ["tags.a"], ["TagRole"]),
     "tag added by hand": ({}, {"tags": {**OURS, "a": "c"}}, ["tags.a"], ["UntagRole"]),
     "ownership tag removed": ({}, {"tags": {}}, [f"tags.{ENVIRONMENT_TAG}"], ["TagRole"]),
+    "tag in another case": (
+        {"tags": {"team": "a"}},
+        {"tags": {**OURS, "Team": "a"}},
+        ["tags.Team", "tags.team"],
+        ["TagRole"],
+    ),
+    "tag in another case with another value": (
+        {"tags": {"team": "b"}},
+        {"tags": {**OURS, "TEAM": "a"}},
+        ["tags.TEAM", "tags.team"],
+        ["TagRole"],
+    ),
+    "tag in another case, and one too many": (
+        {"tags": {"team": "a"}},
+        {"tags": {**OURS, "Team": "a", "stage": "dev"}},
+        ["tags.Team", "tags.stage", "tags.team"],
+        ["TagRole", "UntagRole"],
+    ),
     "AWS's own tag": ({}, {"tags": {**OURS, "aws:x": "y"}}, [], []),
     "ignored tag": ({}, {"tags": {**OURS, "CostCenter": "7"}}, [], []),
 }
@@ -339,6 +357,15 @@ def test_a_role_in_a_profile_under_our_path_that_is_tagged_as_somebody_elses_is_
     assert "env-web" in plan.refusals[0].message
 
 
+def test_a_tag_that_was_set_is_not_removed_again() -> None:
+    desired = environment(roles={"web": {"tags": {"team": "a"}}})
+    seen = {ROLE: seen_role(tags={**OURS, "Team": "a", "stage": "dev"})}
+    (change,) = planned(desired, seen).changes
+    tag, untag = change.steps
+    assert tag.params["Tags"] == [{"Key": "team", "Value": "a"}]  # type: ignore[attr-defined]
+    assert untag.params["TagKeys"] == ["stage"]  # type: ignore[attr-defined]
+
+
 def test_a_policy_that_does_not_exist_is_refused_before_anything_is_made() -> None:
     desired = environment(roles={"web": {"managed_policies": ["AmazonS3FullAcess"]}})
     plan = planned(
@@ -346,6 +373,39 @@ def test_a_policy_that_does_not_exist_is_refused_before_anything_is_made() -> No
     )
     assert not plan.changes
     assert "AmazonS3FullAcess" in plan.refusals[0].message
+
+
+def test_a_policy_that_does_not_exist_is_told_once_with_all_that_name_it() -> None:
+    desired = environment(roles={key: {"managed_policies": ["A", "B"]} for key in ("one", "two", "web")})
+    unknown = {Address("role", key): SeenRole(None, {"arn:A": "did you mean X?"}) for key in ("two", "web")}
+    unknown[Address("role", "one")] = SeenRole(None, {"arn:A": "did you mean X?", "arn:B": "see"})
+    told_at = [(str(each.address), each.message, each.hint) for each in planned(desired, unknown).refusals]
+    assert told_at == [
+        (
+            "role/one",
+            "iam GetPolicy: there is no managed policy arn:A; role/two, role/web too",
+            "did you mean X?",
+        ),
+        ("role/one", "iam GetPolicy: there is no managed policy arn:B", "see"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("AmazonS3FullAcess", "AmazonS3FullAccess"),
+        ("amazons3fullaccess", "AmazonS3FullAccess"),
+        ("AmazonS3Read", "AmazonS3ReadOnlyAccess"),
+        ("AmazonEC2RoleforSSM", "service-role/AmazonEC2RoleforSSM"),
+        ("service-role/AmazonS3FullAccess", "AmazonS3FullAccess"),
+        ("S3", "AmazonS3FullAccess or AmazonS3ReadOnlyAccess"),
+    ],
+)
+def test_what_may_have_been_meant_by_a_policy(written: str, meant: str) -> None:
+    paths = ["AmazonS3ReadOnlyAccess", "AmazonS3FullAccess", "service-role/AmazonEC2RoleforSSM", "Billing"]
+    names = {path: path.rsplit("/", 1)[-1] for path in paths}
+    assert suggestion(written, names) == f"did you mean {meant}?"
+    assert suggestion("Qwertz", names) == "see `aws iam list-policies` for the policies there are"
 
 
 def test_the_trust_of_a_service_needs_no_policy() -> None:

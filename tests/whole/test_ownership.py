@@ -240,3 +240,40 @@ def test_terminated_members_are_not_counted(program: Program, cloud: Cloud) -> N
     assert len(cloud.instances(*where("instance-state-name", "terminated"))) == 1
     assert program.apply(BARE_FLEET).code == 0
     assert len(cloud.ids("probe")) == 1
+
+
+OTHER_LETTERS = {
+    "Role": having(ROLES_ONLY, roles__worker__name="PROBE-Worker"),
+    "profile": having(ROLES_ONLY, instance_profiles__worker__name="PROBE-Worker"),
+}
+
+
+@pytest.mark.parametrize("what", OTHER_LETTERS)
+def test_what_is_ours_in_other_letters_is_used_as_it_is(what: str, program: Program, cloud: Cloud) -> None:
+    fleets = {
+        "worker": {"count": 1, "image": IMAGE, "instance_type": "t3.micro", "instance_profile": "worker"}
+    }
+    assert program.apply(having(ROLES_ONLY, tags={"team": "data"}, fleets=fleets)).code == 0
+    before = cloud.picture("probe")
+    cloud.drop_profile(NAME)
+    spec = having(OTHER_LETTERS[what], fleets=fleets)
+    applied = program.apply(spec)
+    assert applied.code == 0, applied.said
+    assert program.plan(spec).told == set()
+    name = NAME if what == "Role" else "PROBE-Worker"
+    assert cloud.profiles() == [name]
+    assert cloud.roles() == [NAME]
+    assert {cloud.profile_on(each) for each in cloud.ids("probe")} == {name}
+    assert cloud.picture("probe")["roles"] == before["roles"]
+    assert program.destroy(spec).code == 0
+    assert cloud.roles() + cloud.profiles() == []
+
+
+def test_the_case_of_a_tags_key_is_followed(program: Program, cloud: Cloud) -> None:
+    for tags in ({"Team": "data"}, {"team": "data"}, {"TEAM": "ops"}):
+        spec = having(ROLES_ONLY, tags=tags)
+        assert program.apply(spec).code == 0
+        assert program.plan(spec).told == set()
+        for picture in (cloud.picture_of_role(NAME), cloud.picture_of_profile(NAME)):
+            assert tags.items() <= picture["Tags"].items()
+            assert [key.lower() for key in picture["Tags"]].count("team") == 1

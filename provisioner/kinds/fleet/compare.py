@@ -137,7 +137,8 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
 def _settle(address: Address, seen: SeenFleet, world: World) -> Change:
     """The change that comes before any other while a launch is seen in part."""
     fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
-    profile: Any = world.environment.resources[fleet.profile] if fleet and fleet.profile else None
+    at = fleet.profile if fleet else None
+    profile: Any = (world.seen(at) or world.environment.resources[at]) if at else None
     step = settle(fleet, profile.name if profile else None, seen.surroundings, seen.partly_seen)
     count = fleet.count if fleet and not world.destroying else 0
     fields = (FieldChange("count", len(seen.members), count),)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -54,6 +54,7 @@ class RoleKind:
     def compare(self, address: Address, world: World) -> Findings:
         # What only a plan needs: reading a spec takes less time than importing the rest.
         from provisioner.kinds.role.compare import create_role, update_role
+        from provisioner.kinds.role.trust import Trusts
 
         role: Role | None = world.desired(address)
         seen: SeenRole = world.seen(address) or SeenRole()
@@ -62,15 +63,18 @@ class RoleKind:
             refusal = refuse_foreign(address, "role", found.name, found.path, found.tags, "CreateRole")
             return Findings(refusals=(refusal,)) if role else Findings()
         if role and seen.unknown:
-            return Findings(refusals=tuple(_refuse_policy(address, *item) for item in seen.unknown.items()))
+            return Findings(refusals=tuple(_refuse_policies(address, seen.unknown, world)))
         if role is None:
             return _leaving(address, found, world) if found else Findings()
+        trusts = Trusts(world)
+        refusals = tuple(trusts.refusals(address, role))
+        if refusals:
+            return Findings(refusals=refusals)
         partition = world.identity.partition
         if found is None:
-            return Findings(changes=(create_role(address, role, partition),))
-        return Findings(
-            changes=tuple(update_role(address, role, found, partition, world.environment.ignore_tags))
-        )
+            return Findings(changes=tuple(create_role(address, role, partition, trusts)))
+        ignored = world.environment.ignore_tags
+        return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
         found = (world.seen(address) or SeenRole()).role
@@ -97,8 +101,14 @@ def _unattached(world: World, address: Address) -> frozenset[str]:
     return frozenset(arn for arn in wanted - has if arn)
 
 
-def _refuse_policy(address: Address, arn: str, hint: str) -> Refusal:
-    return Refusal(address, f"iam GetPolicy: there is no managed policy {arn}", hint, exit_code=1)
+def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World) -> Iterator[Refusal]:
+    """A refusal for each policy that does not exist, at the first of the roles that name it."""
+    for arn, hint in unknown.items():
+        naming = sorted(at for at, seen in world.seen_of("role").items() if arn in seen.unknown)
+        if naming[0] == address:
+            others = f"; {', '.join(map(str, naming[1:]))} too" if naming[1:] else ""
+            message = f"iam GetPolicy: there is no managed policy {arn}{others}"
+            yield Refusal(address, message, hint, exit_code=1)
 
 
 def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
@@ -116,9 +126,10 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
             )
         )
     from provisioner.kinds.role.compare import delete_role
+    from provisioner.kinds.role.trust import Trusts
 
     reason = "destroying" if world.destroying else "no longer in the spec"
-    return Findings(changes=(delete_role(address, found, reason),))
+    return Findings(changes=(delete_role(address, found, reason, Trusts(world)),))
 
 
 def _foreign_profiles(found: FoundRole, world: World) -> list[str]:

@@ -2,22 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from provisioner import policy
 from provisioner.kinds.iam import tag_calls, tag_changes, tag_list
 from provisioner.kinds.role.desired import LARGEST_INLINE, Role
 from provisioner.kinds.role.seen import FoundRole
+from provisioner.kinds.role.trust import CLOSED, Trusts
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together
 
 # The number of managed policies that every account may attach to a role; more only where it was granted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 ATTACHED_EVERYWHERE = 10
+# How many roles a reason names.
+MOST_TOLD = 4
 
 
-def create_role(address: Address, role: Role, partition: str) -> Change:
-    """The change that makes a role with everything on it."""
+def create_role(address: Address, role: Role, partition: str, trusts: Trusts) -> Iterator[Change]:
+    """The changes that make a role with everything on it.
+
+    One that trusts itself, or a role that trusts it, is made with a trust policy that lets nobody in, and
+    gets its own once all of them are there.
+    """
+    needs = trusts.absent(role)
+    wanted = replace(role, trust=trusts.wanted(role))
+    if not trusts.in_two_steps(address):
+        yield replace(_create(address, wanted, partition), needs=needs, order=trusts.order(role))
+        return
+    yield _create(address, replace(role, trust=CLOSED), partition)
+    yield Change(
+        address,
+        Action.UPDATE,
+        f"it trusts {_listed(sorted(needs))}, made first",
+        fields=(FieldChange("trust", CLOSED, wanted.trust),),
+        steps=(_set_trust(wanted),),
+        needs=needs,
+        order=trusts.order(role),
+    )
+
+
+def _create(address: Address, role: Role, partition: str) -> Change:
     boundary = role.boundary_arn(partition)
     optional: dict[str, Any] = {"Description": role.description} if role.description else {}
     if boundary:
@@ -48,9 +74,17 @@ def create_role(address: Address, role: Role, partition: str) -> Change:
 
 
 def update_role(
-    address: Address, role: Role, found: FoundRole, partition: str, ignore_tags: tuple[str, ...]
+    address: Address,
+    role: Role,
+    found: FoundRole,
+    partition: str,
+    ignore_tags: tuple[str, ...],
+    trusts: Trusts,
 ) -> Iterator[Change]:
-    """The changes that correct a role; another path is put off, and all else is done regardless."""
+    """The changes that correct a role; another path is put off, and all else is done regardless.
+
+    A role whose name is there in another case is called as IAM calls it.
+    """
     if role.path != found.path:
         yield Change(
             address,
@@ -59,8 +93,10 @@ def update_role(
             fields=(FieldChange("path", found.path, role.path),),
             deferred="the role would have to be deleted and made again; delete it by hand, or keep the path",
         )
+    needs, order = trusts.absent(role), trusts.order(role)
+    role = replace(role, name=found.name, trust=trusts.wanted(role))
     tags = tag_changes(role.tags, found.tags, ignore_tags)
-    fields = (*_field_changes(role, found, partition), *tags)
+    fields = (*_trust_change(role, found, needs), *_field_changes(role, found, partition), *tags)
     if not fields:
         return
     differing = {change.path.split(".")[0] for change in fields}
@@ -68,13 +104,14 @@ def update_role(
         *_settings_steps(role, differing, partition),
         *_managed_steps(role, found, partition),
         *_inline_steps(role, found),
-        *tag_calls("Role", found.name, tags),
+        *tag_calls("Role", found.name, tags, fold=True),
     )
-    yield Change(address, Action.UPDATE, _reason(differing), fields=fields, steps=steps)
+    reason = _reason(differing) + (f"; it trusts {_listed(sorted(needs))}, made first" if needs else "")
+    yield Change(address, Action.UPDATE, reason, fields=fields, steps=steps, needs=needs, order=order)
 
 
-def delete_role(address: Address, found: FoundRole, reason: str) -> Change:
-    """The change that takes everything off a role and deletes it.
+def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts) -> Change:
+    """The change that takes everything off a role and deletes it, once no trust policy of the spec names it.
 
     The order is IAM's: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
     """
@@ -83,7 +120,8 @@ def delete_role(address: Address, found: FoundRole, reason: str) -> Change:
         + tuple(_remove(found.name, name) for name in sorted(found.inline_policies))
     )
     delete = Call("iam", "DeleteRole", {"RoleName": found.name})
-    return Change(address, Action.DELETE, reason, steps=(clear, delete) if clear.steps else (delete,))
+    steps = (clear, delete) if clear.steps else (delete,)
+    return Change(address, Action.DELETE, reason, steps=steps, needs=trusts.who_let_go(found))
 
 
 def _all_fields(role: Role, partition: str) -> Iterator[FieldChange]:
@@ -109,8 +147,6 @@ def _field_changes(role: Role, found: FoundRole, partition: str) -> Iterator[Fie
         "permissions_boundary": (found.permissions_boundary, role.boundary_arn(partition)),
         "max_session_duration": (found.max_session_duration, role.max_session_duration),
     }
-    if not _same(found.trust, role.trust):
-        yield FieldChange("trust", found.trust, role.trust)
     yield from (FieldChange(path, *pair) for path, pair in pairs.items() if pair[0] != pair[1])
     for name in sorted(role.inline_policies.keys() | found.inline_policies.keys()):
         before, after = found.inline_policies.get(name), role.inline_policies.get(name)
@@ -118,11 +154,27 @@ def _field_changes(role: Role, found: FoundRole, partition: str) -> Iterator[Fie
             yield FieldChange(f"inline_policies.{name}", before, after)
 
 
+def _trust_change(role: Role, found: FoundRole, absent: frozenset[Address]) -> Iterator[FieldChange]:
+    """The change of the trust policy, also where IAM does not show it yet.
+
+    What it says about an absent role is about a former one, which the new one of that name is not.
+    """
+    if absent or not _same(found.trust, role.trust):
+        yield FieldChange("trust", found.trust, role.trust)
+
+
 def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Whether two policy documents mean the same."""
     if one is None or other is None:
         return one is other
     return policy.canonical(one) == policy.canonical(other)
+
+
+def _listed(addresses: Sequence[Address]) -> str:
+    """A few addresses by name; many as a number."""
+    if len(addresses) > MOST_TOLD:
+        return f"{len(addresses)} roles"
+    return " and ".join(map(str, addresses)) if len(addresses) < 3 else ", ".join(map(str, addresses))
 
 
 def _reason(differing: set[str]) -> str:
@@ -141,7 +193,7 @@ def _settings_steps(role: Role, differing: set[str], partition: str) -> Iterator
             name | {"Description": role.description, "MaxSessionDuration": role.max_session_duration},
         )
     if "trust" in differing:
-        yield Call("iam", "UpdateAssumeRolePolicy", name | {"PolicyDocument": policy.compact(role.trust)})
+        yield _set_trust(role)
     if "permissions_boundary" in differing:
         boundary = role.boundary_arn(partition)
         yield (
@@ -149,6 +201,11 @@ def _settings_steps(role: Role, differing: set[str], partition: str) -> Iterator
             if boundary
             else Call("iam", "DeleteRolePermissionsBoundary", name)
         )
+
+
+def _set_trust(role: Role) -> Call:
+    document = policy.compact(role.trust)
+    return Call("iam", "UpdateAssumeRolePolicy", {"RoleName": role.name, "PolicyDocument": document})
 
 
 def _managed_steps(role: Role, found: FoundRole, partition: str) -> Iterator[Step]:

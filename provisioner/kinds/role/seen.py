@@ -18,6 +18,9 @@ from provisioner.kinds.iam import as_tags
 from provisioner.model import Address
 from provisioner.naming import iam_path
 
+# How many policies a message suggests at most.
+MOST_SUGGESTED = 3
+
 
 @dataclass(frozen=True)
 class FoundRole:
@@ -37,6 +40,7 @@ class FoundRole:
     max_session_duration: int
     tags: Mapping[str, str]
     profiles: Mapping[str, str]
+    id: str = ""
 
 
 @dataclass(frozen=True)
@@ -140,6 +144,7 @@ def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
             profile["InstanceProfileName"]: profile["Path"]
             for profile in detail.get("InstanceProfileList", ())
         },
+        id=detail.get("RoleId", ""),
     )
 
 
@@ -170,13 +175,19 @@ def _suggestions(reader: Reader, unknown: Iterable[str]) -> dict[str, str]:
         listed["Arn"].split(":policy/", 1)[1]: listed["PolicyName"]
         for listed in reader.pages("iam", "ListPolicies", "Policies", Scope="AWS")
     }
-    hints = {}
-    for arn in unknown:
-        written = arn.split(":policy/", 1)[-1]
-        last = written.rsplit("/", 1)[-1]
-        with_path = [path for path, name in names.items() if name == last]
-        near = with_path or difflib.get_close_matches(written, names, n=1, cutoff=0.75)
-        hints[arn] = (
-            f"did you mean {near[0]}?" if near else "see `aws iam list-policies` for the policies there are"
-        )
-    return hints
+    return {arn: suggestion(arn.split(":policy/", 1)[-1], names) for arn in unknown}
+
+
+def suggestion(written: str, names: Mapping[str, str]) -> str:
+    """What may have been meant by a policy that does not exist; `names` are of those that do, by path."""
+    last = written.rsplit("/", 1)[-1].lower()
+    lower = {path.lower(): path for path in names}
+    near = [path for path, name in names.items() if name.lower() == last]
+    near = near or [lower[each] for each in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
+    # Of those that go on after what was written, the shortest add least to it.
+    near = near or sorted(
+        (each for each in names if last in each.lower()), key=lambda each: (len(each), each)
+    )
+    if not near:
+        return "see `aws iam list-policies` for the policies there are"
+    return f"did you mean {' or '.join(near[:MOST_SUGGESTED])}?"
