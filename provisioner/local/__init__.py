@@ -20,7 +20,8 @@ from provisioner.local.client import (
     set_parameter,
     set_status,
 )
-from provisioner.local.process import DEFAULT_PORT, down, log_file, reset, state_dir, status, up
+from provisioner.local.folder import log_file, state_dir
+from provisioner.local.process import DEFAULT_PORT, down, reset, status, up
 from provisioner.local.record import CallRecord
 from provisioner.local.settings import (
     Capacity,

@@ -30,6 +30,10 @@ def main() -> int:
     signal.signal(signal.SIGINT, _stop)
     os.environ["MOTO_IAM_LOAD_MANAGED_POLICIES"] = "" if options.plain else "true"
     try:
+        from botocore.loaders import Loader
+
+        # Service models of the user's own are not AWS's.
+        Loader.CUSTOMER_DATA_PATH = Loader.BUILTIN_DATA_PATH
         # Imported here because moto reads its environment when it is imported.
         from provisioner.local.server import serve
 

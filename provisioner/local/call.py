@@ -99,23 +99,40 @@ def not_implemented(name: str, detail: str = "") -> AwsError:
     return AwsError("NotImplemented", f"The local AWS does not support {name}. {detail}".strip(), 501)
 
 
-def read_call(environ: dict[str, Any]) -> Call | None:
-    """The call in a WSGI request, or None if it is for a service that is passed through unchanged.
+def service_of(environ: dict[str, Any]) -> str:
+    """The service that a WSGI request is signed for, or an empty text."""
+    scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
+    return scope[2] if scope else ""
 
-    The body stays readable. Raises AwsError for an operation that the service model does not have.
-    """
-    body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+
+def check_service(environ: dict[str, Any]) -> None:
+    """Raises AwsError for what is not sent to one of the four services, wherever moto would pass it on to."""
+    service = service_of(environ)
+    if service and service not in _RESPONSES:
+        known = ", ".join(name.upper() for name in _RESPONSES)
+        raise AwsError("NotImplemented", f"The local AWS has {known} and nothing of {service}.", 501)
+    if environ.get("PATH_INFO") != "/" or environ.get("REQUEST_METHOD") != "POST":
+        raise AwsError("InvalidAction", "The local AWS takes calls as POST to / only.", 404)
+
+
+def read_call(environ: dict[str, Any], body: bytes) -> Call:
+    """The call in a WSGI request with this body. Raises AwsError for what is no call of the four services."""
+    check_service(environ)
     environ["wsgi.input"] = io.BytesIO(body)
+    # What is read already has one length, however it was sent.
+    environ["CONTENT_LENGTH"] = str(len(body))
     scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
     region, service = scope.groups() if scope else ("us-east-1", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     operation = target.rpartition(".")[2]
     if not target and environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
-        operation = parse_qs(body.decode()).get("Action", [""])[0]
+        operation = parse_qs(body.decode(errors="replace")).get("Action", [""])[0]
     if operation == "AssumeRoleWithWebIdentity":
         service = "sts"
-    if service not in _RESPONSES or not operation:
-        return None
+    if not service:
+        raise AwsError("MissingAuthenticationToken", "Request is missing Authentication Token", 403)
+    if not operation:
+        raise AwsError("MissingAction", "The request must contain the parameter Action.")
     response = _RESPONSES[service]()
     call = Call(service, operation, region, {}, response)
     try:
@@ -126,8 +143,18 @@ def read_call(environ: dict[str, Any]) -> Call | None:
         ) from None
     # The user agent may name a region too, and moto believes that first; the signature is what AWS looks at.
     response.region = region
-    call.params = json.loads(body or b"{}") if service == "ssm" else dict(response.params)
+    call.params = _json(body) if service == "ssm" else dict(response.params)
     return call
+
+
+def _json(body: bytes) -> dict[str, Any]:
+    try:
+        read = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        read = None
+    if not isinstance(read, dict):
+        raise AwsError("SerializationException", "The body is no JSON object.")
+    return read
 
 
 def write_answer(call: Call, result: Any) -> Answer:
@@ -145,9 +172,9 @@ def write_answer(call: Call, result: Any) -> Answer:
     return Answer(int(status), kind, data.replace(b">request-id<", f">{uuid.uuid4()}<".encode()))
 
 
-def write_error(call: Call | None, problem: Exception) -> Answer:
+def write_error(call: Call | None, problem: Exception, service: str = "") -> Answer:
     """An AwsError, or an error of moto's, on the wire as the service writes errors."""
-    service = call.service if call else "ec2"
+    service = call.service if call else service or "ec2"
     if isinstance(problem, ServiceException) and call is not None:
         status, _, _ = call.response.serialized(ActionResult(problem))
         problem = AwsError(problem.code, problem.message, 400 if service == "ec2" else int(status))

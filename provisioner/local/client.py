@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -15,14 +15,16 @@ from provisioner.local.settings import Faults
 
 LOOPBACK = "127.0.0.1"
 CONTROL_PATH = "/_local"
+TOKEN_HEADER = "X-Provisioner-Token"
 
 
 @dataclass(frozen=True)
 class LocalAws:
-    """A running local AWS."""
+    """A running local AWS. `token` is what its control interface asks for; it is in the state folder."""
 
     port: int
     pid: int
+    token: str = field(default="", repr=False)
 
     @property
     def endpoint_url(self) -> str:
@@ -133,7 +135,7 @@ def control(local: LocalAws, path: str, body: Any = None, timeout: float = 30.0)
     request = urllib.request.Request(
         f"{local.endpoint_url}{CONTROL_PATH}/{path}",
         data=None if body is None else json.dumps(body).encode(),
-        headers={"Content-Type": "application/json"},
+        headers={"Content-Type": "application/json", TOKEN_HEADER: local.token},
     )
     try:
         no_proxy = urllib.request.build_opener(urllib.request.ProxyHandler({}))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
-import json
 import os
 import signal
 import socket
@@ -16,28 +15,26 @@ from pathlib import Path
 from typing import Any
 
 from provisioner.errors import LocalAwsError
+from provisioner.local import folder
 from provisioner.local.client import LOOPBACK, LocalAws, control, set_faults
+from provisioner.local.folder import log_file, pid_file, state_dir
 from provisioner.local.settings import Faults, Switches
 
 DEFAULT_PORT = 5577
 START_TIMEOUT_S = 60.0
 STOP_TIMEOUT_S = 10.0
+PACKAGE = Path(__file__).resolve().parents[1]
+# The server process gets this very package, also where it is not installed, and all else from where Python
+# has its packages: never from the folder that somebody happens to work in.
+_MAIN = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location("provisioner", sys.argv.pop(1))
+sys.modules["provisioner"] = package = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(package)
+from provisioner.local.__main__ import main
+sys.exit(main())
+"""
 _CHILDREN: dict[int, subprocess.Popen[bytes]] = {}
-
-
-def state_dir() -> Path:
-    """Where pid, port and log are kept: `$PROVISIONER_LOCAL_DIR`, else `$XDG_STATE_HOME/provisioner`, else
-    `~/.local/state/provisioner`."""
-    if own := os.environ.get("PROVISIONER_LOCAL_DIR"):
-        return Path(own)
-    if xdg := os.environ.get("XDG_STATE_HOME"):
-        return Path(xdg) / "provisioner"
-    return Path.home() / ".local" / "state" / "provisioner"
-
-
-def log_file() -> Path:
-    """The log of the server process."""
-    return state_dir() / "local-aws.log"
 
 
 def up(port: int | None = None, **switches: Any) -> LocalAws:
@@ -73,23 +70,21 @@ def down() -> bool:
         if running is None:
             return False
         _stop(running.pid)
-        _pid_file().unlink(missing_ok=True)
+        folder.forget()
         return True
 
 
 def status() -> LocalAws | None:
-    """The running local AWS, or None. A pid file whose process is gone is removed."""
-    try:
-        data = json.loads(_pid_file().read_text())
-        found = LocalAws(port=int(data["port"]), pid=int(data["pid"]))
-    except FileNotFoundError:
-        return None
-    except (ValueError, KeyError, TypeError):
-        _pid_file().unlink(missing_ok=True)
+    """The running local AWS, or None. A pid file whose process is gone is removed.
+
+    Raises LocalAwsError for a state folder that is not ours alone.
+    """
+    found = folder.read_pid_file()
+    if found is None:
         return None
     if _alive(found.pid) and _answers_as(found):
         return found
-    _pid_file().unlink(missing_ok=True)
+    folder.forget()
     return None
 
 
@@ -113,12 +108,14 @@ def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
         hint = "choose another one with `--port`, or 0 for any"
         raise LocalAwsError(f"port {port} is already in use by another program", hint)
     log = log_file()
-    command = [sys.executable, "-m", "provisioner.local", "--port", str(port), "--pid-file", str(_pid_file())]
-    command += ["--faults", faults.to_json(), *(["--plain"] if plain else [])]
-    # The child must find this package even if it is not installed and the caller is elsewhere.
-    here = str(Path(__file__).resolve().parents[2])
-    path = os.pathsep.join(filter(None, [here, os.environ.get("PYTHONPATH")]))
-    with log.open("ab") as output:
+    folder.make()
+    command = [sys.executable, "-P", "-c", _MAIN, str(PACKAGE / "__init__.py"), "--port", str(port)]
+    command += ["--pid-file", str(pid_file()), "--faults", faults.to_json(), *(["--plain"] if plain else [])]
+    try:
+        output = folder.open_own(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
+    except OSError as problem:
+        raise LocalAwsError(f"cannot write {log}: {problem.strerror or problem}") from None
+    try:
         process = subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -126,14 +123,16 @@ def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
             stderr=output,
             start_new_session=True,
             cwd=state_dir(),
-            env={**_neutral_environment(), "PYTHONPATH": path},
+            env=_neutral_environment(),
         )
+    finally:
+        os.close(output)
     _CHILDREN[process.pid] = process
     deadline = time.monotonic() + START_TIMEOUT_S
     while time.monotonic() < deadline:
         if process.poll() is not None:
             raise LocalAwsError(f"the local AWS did not start: {_last_line(log)}", f"its log is {log}")
-        if _pid_file().exists() and (running := status()) is not None:
+        if pid_file().exists() and (running := status()) is not None:
             return running
         time.sleep(0.05)
     _stop(process.pid)
@@ -141,17 +140,39 @@ def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
 
 
 def _neutral_environment() -> dict[str, str]:
-    """Without what would change moto's behaviour, or make its look at AWS's regions need a profile."""
-    return {key: value for key, value in os.environ.items() if not key.startswith(("MOTO_", "AWS_"))}
+    """Without what would change moto's behaviour, make its look at AWS's regions need a profile, or have
+    Python import what lies in the working folder."""
+    changing = ("MOTO_", "AWS_", "BOTO_", "FLASK_", "WERKZEUG_")
+    kept = {key: value for key, value in os.environ.items() if not key.startswith(changing)}
+    return {
+        **kept,
+        "AWS_CONFIG_FILE": os.devnull,
+        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        "PYTHONPATH": _safe_path(kept.get("PYTHONPATH", "")),
+    }
+
+
+def _safe_path(python_path: str) -> str:
+    """Without the working folder: an empty entry means it too."""
+    entries = [entry for entry in python_path.split(os.pathsep) if Path(entry).is_absolute()]
+    here = Path.cwd()
+    return os.pathsep.join(entry for entry in entries if not _is_same(Path(entry), here))
+
+
+def _is_same(one: Path, other: Path) -> bool:
+    try:
+        return one.samefile(other)
+    except OSError:
+        return False
 
 
 def _stop(pid: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
         os.kill(pid, signal.SIGTERM)
     deadline = time.monotonic() + STOP_TIMEOUT_S
     while _alive(pid):
         if time.monotonic() > deadline:
-            with contextlib.suppress(ProcessLookupError):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.02)
 
@@ -196,10 +217,6 @@ def _free(port: int) -> bool:
     return True
 
 
-def _pid_file() -> Path:
-    return state_dir() / "local-aws.json"
-
-
 def _last_line(log: Path) -> str:
     lines = [line for line in log.read_text(errors="replace").splitlines() if line.strip()]
     return lines[-1] if lines else "no output"
@@ -208,15 +225,16 @@ def _last_line(log: Path) -> str:
 @contextlib.contextmanager
 def _locked() -> Iterator[None]:
     """One `up` or `down` at a time, so that two at once do not start two."""
-    directory = state_dir()
+    folder.make()
     try:
-        directory.mkdir(parents=True, exist_ok=True)
-        handle = (directory / "local-aws.lock").open("w")
+        handle = folder.open_own(folder.lock_file(), os.O_RDWR | os.O_CREAT)
     except OSError as problem:
         hint = "set PROVISIONER_LOCAL_DIR to a directory that can be written"
         raise LocalAwsError(
-            f"cannot keep the local AWS's files in {directory}: {problem.strerror}", hint
+            f"cannot keep the local AWS's files in {state_dir()}: {problem.strerror or problem}", hint
         ) from None
-    with handle:
+    try:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
+    finally:
+        os.close(handle)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
+import secrets
 import socket
 import struct
 import sys
@@ -23,24 +25,39 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 
 from provisioner.errors import LocalAwsError
 from provisioner.local import moto_speed
-from provisioner.local.call import Answer, AwsError, Call, read_call, write_answer, write_error
+from provisioner.local.call import (
+    Answer,
+    AwsError,
+    Call,
+    check_service,
+    read_call,
+    service_of,
+    write_answer,
+    write_error,
+)
 from provisioner.local.client import CONTROL_PATH, LOOPBACK
 from provisioner.local.corrections import answer_call, images, parameters, settle, spot, status
 from provisioner.local.corrections.launch import start_with_id
+from provisioner.local.door import knows_token, read_body, refusal
 from provisioner.local.gate import Gate, Verdict
 from provisioner.local.record import Record, digest
 from provisioner.local.settings import Faults
 from provisioner.local.world import World
 
+GENERATION_HEADER = "x-provisioner-local"
 StartResponse = Callable[[str, list[tuple[str, str]]], Any]
 
 
 class Application:
-    """Faults before, the answer (ours or moto's), the record, faults after."""
+    """Who may come in, faults before, the answer (ours or moto's), the record, faults after."""
 
-    def __init__(self, plain: bool = False) -> None:
+    def __init__(self, port: int, token: str, plain: bool = False) -> None:
+        self.port = port
+        self.token = token
         self.plain = plain
         self.world = World()
+        # Another one after each reset: whoever works with what was there can tell that it is gone.
+        self.generation = secrets.token_hex(8)
         self.gate = Gate()
         self.record = Record()
         self.moto = DomainDispatcherApplication(create_backend_app)
@@ -51,17 +68,28 @@ class Application:
             self.world.set_faults(faults)
         self.gate.set(faults)
 
+    def reset(self) -> None:
+        """Empties the accounts, switches every fault off and forgets the calls."""
+        with self.world.lock:
+            self.world.reset()
+            self.generation = secrets.token_hex(8)
+        self.set_faults(Faults())
+        self.record.clear()
+
     def __call__(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        refused = refusal(environ, self.port)
+        if refused:
+            return _send(Answer(403, "text/plain", f"{refused}\n".encode()), start_response)
         if environ.get("PATH_INFO", "").startswith(CONTROL_PATH):
             return _send(_control(self, environ), start_response)
-        if self.plain:
-            return self._pass_through(environ, start_response)
         try:
-            call = read_call(environ)
-        except AwsError as problem:
-            return _send(write_error(None, problem), start_response)
-        if call is None:
-            return self._pass_through(environ, start_response)
+            if self.plain:
+                check_service(environ)
+                return self._pass_through(environ, start_response)
+            call = read_call(environ, read_body(environ))
+        except Exception as problem:  # noqa: BLE001  what cannot be read is answered too
+            problem = AwsError("InvalidRequest", str(problem)) if type(problem) is ValueError else problem
+            return _send(write_error(None, problem, service_of(environ)), start_response, self.generation)
         began = time.time()
         verdict = self.gate.judge(call.service, call.operation)
         if verdict.wait_s:
@@ -82,7 +110,7 @@ class Application:
         if answer is None or dropped:
             _reset_on_close(environ["werkzeug.socket"])
             raise ConnectionAbortedError(dropped)  # the server closes the connection without a word
-        return _send(answer, start_response)
+        return _send(answer, start_response, self.generation)
 
     def _pass_through(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
         with self.world.lock:
@@ -103,9 +131,12 @@ class Application:
 
 
 def _control(app: Application, environ: dict[str, Any]) -> Answer:
+    if not knows_token(environ, app.token):
+        text = json.dumps({"message": "the control interface asks for the token in the state folder"})
+        return Answer(403, "application/json", text.encode())
     path = environ["PATH_INFO"].removeprefix(f"{CONTROL_PATH}/")
     try:
-        body = json.loads(environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0)) or b"null")
+        body = json.loads(read_body(environ) or b"null")
         result = _control_result(app, path, environ["REQUEST_METHOD"], body)
     except (LocalAwsError, AwsError, ServiceException, ValueError, KeyError, TypeError) as problem:
         text = json.dumps({"message": getattr(problem, "message", None) or str(problem)})
@@ -128,10 +159,7 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
         case "POST", "advance":
             app.world.clock.advance(float(body["seconds"]))
         case "POST", "reset":
-            with app.world.lock:
-                app.world.reset()
-            app.set_faults(Faults())
-            app.record.clear()
+            app.reset()
         case "POST", "instances":
             with app.world.lock:
                 settle(app.world)
@@ -172,12 +200,15 @@ def _time(text: str) -> datetime:
     return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def _send(answer: Answer, start_response: StartResponse) -> Iterable[bytes]:
+def _send(answer: Answer, start_response: StartResponse, generation: str = "") -> Iterable[bytes]:
     headers = [
         ("Content-Type", answer.content_type),
         ("Content-Length", str(len(answer.body))),
+        ("X-Content-Type-Options", "nosniff"),
         ("x-amzn-RequestId", str(uuid.uuid4())),
     ]
+    if generation:
+        headers.append((GENERATION_HEADER, generation))
     start_response(f"{answer.status} {'OK' if answer.status < 400 else 'Error'}", headers)
     return [answer.body]
 
@@ -208,8 +239,6 @@ def serve(port: int, pid_file: Path | None, faults: Faults, plain: bool = False)
     moto_speed.load_once()
     if not plain:
         moto_speed.install()
-    app = Application(plain)
-    app.set_faults(faults)
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
@@ -220,13 +249,16 @@ def serve(port: int, pid_file: Path | None, faults: Faults, plain: bool = False)
         ) from None
     listener.listen(512)
     port = listener.getsockname()[1]
+    app = Application(port, secrets.token_hex(16), plain)
+    app.set_faults(faults)
     server = make_server(LOOPBACK, port, app, threaded=True, request_handler=_Handler, fd=listener.fileno())
     warm = threading.Thread(target=_warm_up, args=(app,), daemon=True)
     warm.start()
-    if pid_file is not None:
-        _write_pid_file(pid_file, port)
+    held = _write_pid_file(pid_file, port, app.token) if pid_file else None
     print(f"listening on {LOOPBACK}:{port}", file=sys.stderr, flush=True)  # noqa: T201  the log of the process
     server.serve_forever()
+    if held is not None:
+        os.close(held)
 
 
 def _warm_up(app: Application) -> None:
@@ -236,8 +268,16 @@ def _warm_up(app: Application) -> None:
         _ = app.world.region("us-east-1").backend
 
 
-def _write_pid_file(path: Path, port: int) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write_pid_file(path: Path, port: int, token: str) -> int:
+    """Says where this process is found, and returns a handle that is to stay open.
+
+    The file is locked for as long as the process lives: by that a file that tells of a process that is gone
+    is known, whoever has its number by now.
+    """
     fresh = path.with_suffix(f".{os.getpid()}")
-    fresh.write_text(json.dumps({"port": port, "pid": os.getpid()}))
+    fresh.unlink(missing_ok=True)
+    handle = os.open(fresh, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW, 0o600)
+    fcntl.flock(handle, fcntl.LOCK_EX)
+    os.write(handle, json.dumps({"port": port, "pid": os.getpid(), "token": token}).encode())
     fresh.replace(path)
+    return handle

@@ -49,5 +49,5 @@ def nursery(
     aws: Cloud, credentials: dict[str, str], tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Nursery]:
     """What runs the program."""
-    with Nursery(tmp_path_factory.mktemp("runs"), credentials, aws.server.port) as nursery:
+    with Nursery(tmp_path_factory.mktemp("runs"), credentials, aws.server) as nursery:
         yield nursery

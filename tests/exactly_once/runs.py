@@ -16,6 +16,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from provisioner.local import LocalAws
+
 from ..whole.program import ROOT, Ran
 
 TIMEOUT_S = 90.0
@@ -56,10 +58,10 @@ class Running:
 class Nursery:
     """Starts runs by forking the zygote. A context manager; threads may share it.
 
-    `clock` is the port of the local AWS whose clock runs ahead while the program pauses.
+    `clock` is the local AWS whose clock runs ahead while the program pauses.
     """
 
-    def __init__(self, folder: Path, environment: Mapping[str, str], clock: int) -> None:
+    def __init__(self, folder: Path, environment: Mapping[str, str], clock: LocalAws) -> None:
         self._folder = folder
         self._clock = clock
         self._numbers = itertools.count(1)
@@ -91,7 +93,7 @@ class Nursery:
         with self._lock:
             folder = self._folder / f"run-{next(self._numbers)}"
             folder.mkdir()
-            clock = 0 if in_real_time else self._clock
+            clock = None if in_real_time else (self._clock.port, self._clock.token)
             order = {"args": [str(each) for each in args], "folder": str(folder), "clock": clock}
             self._started = Future()
             self._process.stdin.write(json.dumps(order).encode() + b"\n")

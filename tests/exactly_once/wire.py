@@ -101,6 +101,11 @@ class Wire:
         """The requests so far that were to change something."""
         return [request for request in self.requests if not request.is_reading]
 
+    @property
+    def upstream(self) -> str:
+        """Host and port of the local AWS."""
+        return f"{LOOPBACK}:{self._upstream}"
+
     def connect(self) -> http.client.HTTPConnection:
         """A connection to the local AWS."""
         return http.client.HTTPConnection(LOOPBACK, self._upstream, timeout=60)
@@ -170,7 +175,9 @@ class _Handler(BaseHTTPRequestHandler):
             wire.end()
 
     def _forward(self, body: bytes) -> Reply:
-        self.upstream.request("POST", self.path, body, dict(self.headers))
+        # The local AWS answers to its own address only.
+        headers = dict(self.headers) | {"Host": self.server.wire.upstream}
+        self.upstream.request("POST", self.path, body, headers)
         reply = self.upstream.getresponse()
         body = reply.read()
         head = [f"HTTP/1.1 {reply.status} {reply.reason}"]

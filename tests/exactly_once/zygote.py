@@ -3,8 +3,8 @@
 Starting Python and reading the service models takes a second of CPU; a fork takes none of that. What comes
 after is the program's own: `cli.main` with its arguments, output to files, real signals, a real end.
 
-Orders come as lines of JSON on stdin: `args`, `folder`, and `clock`, the port of the local AWS whose clock is
-moved by as much as the program would pause (0: it pauses). Events go out on stdout, also as lines:
+Orders come as lines of JSON on stdin: `args`, `folder`, and `clock`, port and token of the local AWS whose
+clock is moved by as much as the program would pause (null: it pauses). Events go out on stdout, as lines too:
 `{"started": pid}` and `{"ended": pid, "code": exit code, negative for a signal}`.
 """
 
@@ -101,7 +101,7 @@ def _become(order: dict[str, Any]) -> None:
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     faulthandler.register(TELLING, file=2)
     if order["clock"]:
-        _hurry(order["clock"])
+        _hurry(*order["clock"])
     sys.argv = ["provisioner", *order["args"]]
     cli.main()
 
@@ -126,9 +126,9 @@ class _Threading:
         return getattr(threading, name)
 
 
-def _hurry(port: int) -> None:
+def _hurry(port: int, token: str) -> None:
     """What the program pauses between two calls passes at once, for the local AWS and so for the program."""
-    _Moving.aws = LocalAws(port, 0)
+    _Moving.aws = LocalAws(port, 0, token)
     for module in (cli_change, provisioner.aws):
         vars(module)["threading"] = _Threading()
     vars(provisioner.kinds.fleet)["datetime"] = ahead.Datetime
