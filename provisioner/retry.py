@@ -46,21 +46,23 @@ CAPACITY_CODES = frozenset(
     }
 )
 
-# Limits of the account, which no other zone and no waiting helps against.
-QUOTA_CODES = frozenset(
+# Limits of the account on what runs, by market and family of types: no other zone helps, another choice may.
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+INSTANCE_QUOTA_CODES = frozenset(
     {
         "InstanceLimitExceeded",
         "VcpuLimitExceeded",
         "MaxSpotInstanceCountExceeded",
-        "VolumeLimitExceeded",
-        "NetworkInterfaceLimitExceeded",
-        "PendingVerification",
+        "MaxFleetCountExceeded",
     }
 )
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the last is what an endpoint
 # answers that does not know the operation.
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidAction"})
+
+# Other limits of the account, which no other choice, no other zone and no waiting helps against.
+QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
 
 SERVER_FAULT_CODES = frozenset(
     {

@@ -26,6 +26,7 @@ from provisioner.local.record import CallRecord
 from provisioner.local.settings import (
     Capacity,
     Faults,
+    Quota,
     Rule,
     Switches,
     delay,
@@ -42,6 +43,7 @@ __all__ = [
     "Capacity",
     "Faults",
     "LocalAws",
+    "Quota",
     "Rule",
     "Switches",
     "add_image",

@@ -59,6 +59,18 @@ class Capacity:
             raise LocalAwsError(f"no such market: {self.market}", "say spot or on-demand")
 
 
+@dataclass(frozen=True)
+class Quota:
+    """At most `vcpus` run in a region on a market, `spot` or `on-demand`, in all families together.
+
+    `families` are the beginnings of the types that the quota is for, such as `("g", "vt")`; none: all types.
+    """
+
+    vcpus: int
+    market: str = "on-demand"
+    families: tuple[str, ...] = ()
+
+
 def _option(default: Any, help_text: str) -> Any:
     return field(default=default, metadata={"help": help_text})
 
@@ -116,9 +128,10 @@ class Switches(Conditions):
 
 @dataclass(frozen=True)
 class Faults(Conditions):
-    """All that can be unkind: conditions, limits of capacity, and rules for single calls."""
+    """All that can be unkind: conditions, limits of capacity, quotas, and rules for single calls."""
 
     capacity: tuple[Capacity, ...] = ()
+    quotas: tuple[Quota, ...] = ()
     rules: tuple[Rule, ...] = ()
 
     def to_json(self) -> str:
@@ -136,6 +149,9 @@ class Faults(Conditions):
                 f"no such switch: {', '.join(unknown)}", f"known are {', '.join(sorted(known))}"
             )
         data["capacity"] = tuple(Capacity(**item) for item in data.get("capacity", ()))
+        data["quotas"] = tuple(
+            Quota(**{**item, "families": tuple(item["families"])}) for item in data.get("quotas", ())
+        )
         data["rules"] = tuple(Rule(**{**item, "nth": tuple(item["nth"])}) for item in data.get("rules", ()))
         return Faults(**data)
 

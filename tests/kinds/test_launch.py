@@ -320,7 +320,7 @@ def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
 
 
 @pytest.mark.parametrize(
-    "code", ["UnauthorizedOperation", "VcpuLimitExceeded", "IdempotentParameterMismatch"]
+    "code", ["UnauthorizedOperation", "VolumeLimitExceeded", "IdempotentParameterMismatch"]
 )
 def test_any_other_error_ends_the_launch(code: str) -> None:
     hands = FakeHands(code)

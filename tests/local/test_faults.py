@@ -16,6 +16,7 @@ from provisioner.local import (
     Capacity,
     Faults,
     LocalAws,
+    Quota,
     Rule,
     Switches,
     advance,
@@ -83,7 +84,10 @@ def test_single_faults_by_hand_are_written_as_text() -> None:
 
 def test_faults_travel_whole(local: LocalAws) -> None:
     faults = Faults(
-        latency_ms=1, capacity=(Capacity(3, "t3.micro"),), rules=(error("RunInstances", nth=(1, 3)),)
+        latency_ms=1,
+        capacity=(Capacity(3, "t3.micro"),),
+        quotas=(Quota(8, "spot", ("g", "vt")),),
+        rules=(error("RunInstances", nth=(1, 3)),),
     )
     set_faults(local, faults)
     assert get_faults(local) == faults

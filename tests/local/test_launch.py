@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Capacity, Faults, LocalAws, advance, set_faults
+from provisioner.local import Capacity, Faults, LocalAws, Quota, advance, set_faults
 
 from .helpers import ids, launch, launch_one, make_profile, one, refused, seen, where
 
@@ -161,6 +161,27 @@ def test_instances_start_all_or_none_as_the_type_they_have_become(
     set_faults(local, Faults(capacity=(Capacity(0, "t3.micro"), Capacity(2, "t3.small", "us-east-1a"))))
     ec2.start_instances(InstanceIds=both)
     assert [item["State"]["Name"] for item in seen(ec2)] == ["running", "running"]
+
+
+@pytest.mark.correction("vcpu-quota")
+def test_quotas_of_vcpus_hold_by_market_and_family(local: LocalAws, ec2: Any, image: str) -> None:
+    spot: dict[str, Any] = {"InstanceMarketOptions": {"MarketType": "spot"}}
+    quotas = (Quota(6, "on-demand", ("t", "m")), Quota(8, "on-demand", ("g",)), Quota(2, "spot"))
+    set_faults(local, Faults(quotas=quotas))
+    some = launch(ec2, image, (1, 9))  # two vCPUs each
+    assert len(some) == 3
+    with refused("VcpuLimitExceeded") as no:
+        launch(ec2, image, InstanceType="m5.large")
+    assert no.status == 400
+    assert len(launch(ec2, image, InstanceType="g4dn.xlarge")) == 1
+    assert len(launch(ec2, image, (1, 2), **spot)) == 1
+    with refused("MaxSpotInstanceCountExceeded"):
+        launch(ec2, image, **spot)
+    (one_of_them, *_) = ids(some)
+    ec2.stop_instances(InstanceIds=[one_of_them])
+    ec2.modify_instance_attribute(InstanceId=one_of_them, InstanceType={"Value": "t3.xlarge"})
+    with refused("VcpuLimitExceeded"):
+        ec2.start_instances(InstanceIds=[one_of_them])
 
 
 @pytest.mark.correction("addresses")

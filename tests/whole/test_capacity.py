@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import provisioner.local as local_aws
-from provisioner.local import Capacity, Rule
+from provisioner.local import Capacity, Quota, Rule
 
 from .cloud import Cloud
 from .program import Program
@@ -83,14 +83,56 @@ class TestATypeIsShort:
         assert sum(rungs(cloud).values()) == 6
 
 
-@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InstanceLimitExceeded"])
-def test_a_quota_is_reported_at_once_as_what_it_is(program: Program, cloud: Cloud, code: str) -> None:
-    cloud.break_with(Rule("error", "RunInstances", code=code, message="You have requested more", status=400))
-    ran = program.apply(spec(instance_type=["t3.micro", "t3.small"]))
-    assert ran.code == 1
-    assert code in ran.said
-    assert "a quota of the account" in ran.words
-    assert cloud.operations().count("RunInstances") == len(ZONES)
+class TestAQuotaIsUsedUp:
+    @pytest.mark.parametrize(
+        "code",
+        [
+            "VcpuLimitExceeded",
+            "InstanceLimitExceeded",
+            "MaxSpotInstanceCountExceeded",
+            "MaxFleetCountExceeded",
+        ],
+    )
+    def test_for_all_choices_and_each_is_reported(self, program: Program, cloud: Cloud, code: str) -> None:
+        cloud.break_with(local_aws.error("RunInstances", code, "You have requested more", status=400))
+        ran = program.apply(spec(instance_type=["t3.micro", "g4dn.xlarge"]))
+        assert ran.code == 1
+        assert code in ran.said
+        assert "no room for 6 of 6 members, tried t3.micro, then g4dn.xlarge" in ran.words
+        assert "these are quotas of the account" in ran.words
+        assert cloud.operations().count("RunInstances") == 2 * len(ZONES)
+
+    def test_in_one_family_and_the_next_takes_over(self, program: Program, cloud: Cloud) -> None:
+        cloud.break_with(quotas=(Quota(4, "on-demand", ("t",)),))
+        wanted = spec(instance_type=["t3.micro", "m5.large"])
+        applied_and_planned(program, wanted)
+        assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 2, "m5.large": 4}
+
+    def test_for_spot_and_on_demand_takes_over(self, program: Program, cloud: Cloud) -> None:
+        cloud.break_with(quotas=(Quota(0, "spot"),))
+        wanted = spec(market="spot", fallback="on_demand")
+        applied_and_planned(program, wanted)
+        assert {market for _, _, market in rungs(cloud)} == {"on-demand"}
+
+    def test_and_no_other_zone_is_asked_for_the_same(self, program: Program, cloud: Cloud) -> None:
+        cloud.break_with(quotas=(Quota(2),), capacity=(Capacity(0, "t3.micro", ZONES[0]),))
+        ran = program.apply(spec(count=3))
+        assert ran.code == 1
+        assert "no room for 2 of 3 members" in ran.words
+        assert "the 1 launched are kept" in ran.words
+        assert '"Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"' in ran.words.replace(
+            "\\", ""
+        )
+        assert cloud.operations().count("RunInstances") == len(ZONES)
+        cloud.mend()
+        applied_and_planned(program, spec(count=3))
+
+    def test_of_another_kind_and_the_way_out_is_said(self, program: Program, cloud: Cloud) -> None:
+        cloud.break_with(local_aws.error("RunInstances", "VolumeLimitExceeded", "Too many", status=400))
+        ran = program.apply(spec(instance_type=["t3.micro", "t3.small"]))
+        assert ran.code == 1
+        assert "a quota of the account" in ran.words
+        assert cloud.operations().count("RunInstances") == len(ZONES)
 
 
 class TestSpot:

@@ -13,6 +13,7 @@ from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
 from provisioner.kinds.fleet.seen import scope_of
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Until, Wait
+from provisioner.retry import INSTANCE_QUOTA_CODES
 
 
 @dataclass(frozen=True)
@@ -126,9 +127,9 @@ class _Replacement:
 
     def _no_room(self, shortage: AwsError) -> AwsError:
         if self.plan.pad.fleet.update.order == "launch_first" and self._crew().going:
+            first = shortage.hint if shortage.code in INSTANCE_QUOTA_CODES else "apply again later"
             shortage.hint = (
-                "apply again later, or set `update: {order: terminate_first}`, which makes room before it "
-                "launches"
+                f"{first}, or set `update: {{order: terminate_first}}`, which makes room before it launches"
             )
         return shortage
 

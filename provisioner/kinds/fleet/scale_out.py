@@ -10,12 +10,13 @@ from provisioner.kinds.fleet.desired import Fleet, Rung
 from provisioner.kinds.fleet.launch import Launch, Slot, next_number
 from provisioner.kinds.fleet.members import indexes, spread
 from provisioner.kinds.fleet.params import launch_params
+from provisioner.kinds.fleet.quotas import way_out, what_was_said
 from provisioner.kinds.fleet.seen import Subnet, Surroundings, answered_launches, is_of, scope_of
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Until, Wait
 from provisioner.naming import FLEET_TAG, INDEX_TAG
-from provisioner.retry import CAPACITY_CODES, QUOTA_CODES
+from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 
 # One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
 # break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
@@ -78,13 +79,18 @@ class _Attempt:
         except AwsError as error:
             if error.code in QUOTA_CODES:
                 error.hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
-            if error.code not in CAPACITY_CODES:
+            if error.code not in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
                 raise
             self.shortage = error
 
     @property
     def is_full(self) -> bool:
         return len(self.got) < self.launch.count
+
+    @property
+    def meets_quota(self) -> bool:
+        """Whether no other zone has room for it either."""
+        return self.shortage is not None and self.shortage.code in INSTANCE_QUOTA_CODES
 
 
 @dataclass(frozen=True)
@@ -101,9 +107,9 @@ class ScaleOut:
     """Launch `count` members, give them their names, and wait until they run.
 
     Each rung is tried in all subnets before the next: a subnet that has no room for all of its share keeps
-    what it got, and the others take the rest. `members` and `gone` are what EC2 shows of the fleet,
-    `expected` how many members there may be when all is done; `leaving` are members that are to go, and so do
-    not count for the spread.
+    what it got, and the others take the rest. Where a quota is used up, the next rung is tried at once.
+    `members` and `gone` are what EC2 shows of the fleet, `expected` how many members there may be when all is
+    done; `leaving` are members that are to go, and so do not count for the spread.
     """
 
     pad: Launchpad
@@ -163,7 +169,7 @@ class ScaleOut:
         numbers = {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
         present = list(self.staying)
         missing = self.count
-        shortage: AwsError | None = None
+        refused: dict[Rung, AwsError] = {}
         for rung in pad.fleet.rungs:
             with_room = list(subnets)
             while missing and with_room:
@@ -175,16 +181,21 @@ class ScaleOut:
                 for portion in self._portions(attempts, first=missing == self.count):
                     hands.together(portion)
                 got = [member for attempt in attempts for member in attempt.got]
-                shortage = next((each.shortage for each in attempts if each.shortage), shortage)
+                # A quota outweighs a lack of room: it is the same in all zones.
+                for attempt in sorted(attempts, key=lambda each: each.meets_quota):
+                    if attempt.shortage:
+                        refused[rung] = attempt.shortage
                 numbers |= {attempt.subnet: attempt.number for attempt in attempts}
                 full = {attempt.subnet for attempt in attempts if attempt.is_full}
                 with_room = [subnet for subnet in with_room if subnet not in full]
+                if any(attempt.meets_quota for attempt in attempts):
+                    with_room = []
                 missing -= len(got)
                 present += got
                 if got and missing:
                     # Were a later launch shown before this one, this one's members would be launched again.
                     pad.wait_for(got, hands, Until.SHOWN)
-        return _no_room(pad, self.count, missing, shortage) if missing else None
+        return _no_room(pad, self.count, missing, refused) if missing else None
 
     def _portions(self, attempts: list[_Attempt], first: bool) -> Iterator[list[_Attempt]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
@@ -246,18 +257,20 @@ def number_call(_: Fleet, instance: str, index: int) -> Call:
     return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list({INDEX_TAG: str(index)})})
 
 
-def _no_room(pad: Launchpad, count: int, missing: int, shortage: AwsError | None) -> AwsError:
+def _no_room(pad: Launchpad, count: int, missing: int, refused: Mapping[Rung, AwsError]) -> AwsError:
     zones = ", ".join(sorted({subnet.zone for subnet in pad.surroundings.subnets}))
     rungs = ", then ".join(str(rung) for rung in pad.fleet.rungs)
     kept = f"; the {count - missing} launched are kept" if missing < count else ""
+    last = list(refused.values())[-1] if refused else None
+    later = "apply again later, or give `instance_type` more choices, or the fleet more subnets"
     return AwsError(
         "ec2",
         "RunInstances",
-        shortage.code if shortage else "InsufficientInstanceCapacity",
+        last.code if last else "InsufficientInstanceCapacity",
         f"no room for {missing} of {count} members, tried {rungs} in {zones}{kept}"
-        + (f". EC2 said: {shortage.text}" if shortage else ""),
-        request_id=shortage.request_id if shortage else None,
-        hint="apply again later, or give `instance_type` more choices, or the fleet more subnets",
+        + (f". {what_was_said(refused)}" if refused else ""),
+        request_id=last.request_id if last else None,
+        hint=way_out(refused, later),
     )
 
 

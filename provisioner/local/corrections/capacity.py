@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.local.call import AwsError
+from provisioner.local.corrections import quotas
 from provisioner.local.settings import Capacity
 from provisioner.local.world import Member, Region, World, set_state
 
@@ -65,9 +66,11 @@ def grant(
 ) -> int:
     """How many of `counts` (least, most) are launched in the zone.
 
-    Raises InsufficientInstanceCapacity, naming those of the zones `others` that have room.
+    Raises InsufficientInstanceCapacity, naming those of the zones `others` that have room, and the error of a
+    quota that is used up.
     """
     least, most = counts
+    most = quotas.allowed(world, region, kind.type, kind.market, least, most)
     free = room(world, region, kind, zone)
     if free is None or free >= most:
         return most
@@ -91,7 +94,7 @@ def grant(
 def grant_start(world: World, region: Region, members: list[Member]) -> None:
     """Makes stopped instances pending, all or none, each as what it is by now, whatever it was before.
 
-    Raises InsufficientInstanceCapacity.
+    Raises InsufficientInstanceCapacity, and the error of a quota that is used up.
     """
     granted: list[Member] = []
     try:
