@@ -92,6 +92,14 @@ class Association:
     until: float | None = None
 
 
+@dataclass(frozen=True)
+class ImageSettings:
+    """What moto does not keep of an image: ENA, and its volumes as registered (device and `Ebs`)."""
+
+    ena: bool = True
+    devices: tuple[dict[str, Any], ...] = ()
+
+
 @dataclass
 class Launch:
     """What a client token stands for: the digest of its parameters and the instances it launched."""
@@ -112,6 +120,7 @@ class Region:
         self.tokens: dict[tuple[str, str], Launch] = {}
         # Image id -> when it is or was deprecated.
         self.deprecations: dict[str, datetime] = {}
+        self.image_settings: dict[str, ImageSettings] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0
@@ -120,6 +129,10 @@ class Region:
     def backend(self) -> Any:
         """moto's EC2 backend for this region."""
         return ec2_backends[DEFAULT_ACCOUNT_ID][self.name]
+
+    def image_settings_of(self, image_id: str) -> ImageSettings:
+        """What is known of an image beyond moto; public ones have ENA and one volume."""
+        return self.image_settings.get(image_id, ImageSettings())
 
     def adopt(self, now: float) -> None:
         """Takes in instances that moto started by itself, as for CreateFleet."""
@@ -135,6 +148,7 @@ class Region:
     def add(self, instance: Any, reservation_id: str, now: float) -> Member:
         """Takes in one instance."""
         self._orders += 1
+        instance.ena_support = self.image_settings_of(instance.image_id).ena
         member = Member(instance, reservation_id, self._orders, now)
         self.members[member.id] = member
         return member

@@ -32,6 +32,43 @@ def test_an_instance_becomes_only_of_a_type_that_exists(ec2: Any, image: str) ->
     ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t3.medium"})
 
 
+@pytest.mark.correction("modify-type-fits")
+def test_an_instance_becomes_of_a_type_of_its_architecture_only(ec2: Any, image: str) -> None:
+    instance = launch_one(ec2, image)
+    ec2.stop_instances(InstanceIds=[instance])
+    with refused("InvalidInstanceAttributeValue") as no:
+        ec2.modify_instance_attribute(InstanceId=instance, InstanceType={"Value": "t4g.micro"})
+    assert "The architecture 'arm64' of the specified instance type does not match" in no.message
+    ec2.start_instances(InstanceIds=[instance])
+    assert (one(ec2, instance)["InstanceType"], one(ec2, instance)["State"]["Name"]) == (
+        "t3.micro",
+        "running",
+    )
+
+
+@pytest.mark.correction("start-type-fits")
+def test_an_instance_starts_where_its_type_is_offered_and_with_what_it_needs(ec2: Any, image: str) -> None:
+    instance = launch_one(ec2, image, Placement={"AvailabilityZone": "us-east-1a"})
+
+    def change(**to: Any) -> None:
+        ec2.modify_instance_attribute(InstanceId=instance, **to)
+
+    ec2.stop_instances(InstanceIds=[instance])
+    change(InstanceType={"Value": "p3dn.24xlarge"})
+    with refused("Unsupported") as no:
+        ec2.start_instances(InstanceIds=[instance])
+    assert "is not supported in your requested Availability Zone (us-east-1a)" in no.message
+    change(InstanceType={"Value": "t3.micro"})
+    change(EnaSupport={"Value": False})
+    with refused("InvalidParameterCombination") as no:
+        ec2.start_instances(InstanceIds=[instance])
+    assert "ENA" in no.message
+    assert one(ec2, instance)["State"]["Name"] == "stopped"
+    change(EnaSupport={"Value": True})
+    ec2.start_instances(InstanceIds=[instance])
+    assert one(ec2, instance)["State"]["Name"] == "running"
+
+
 @pytest.mark.correction("user-data-encoded-once")
 def test_user_data_changes_on_stopped_instances_and_is_encoded_once(ec2: Any, image: str) -> None:
     instance = launch_one(ec2, image)

@@ -16,7 +16,8 @@ from .helpers import AL2023, launch, launch_one, one, refused, where
 
 def register(ec2: Any, name: str = "base", **more: Any) -> str:
     """Registers an image of one's own and returns its id."""
-    request = {"Name": name, "Architecture": "arm64", "RootDeviceName": "/dev/xvda", **more}
+    standard = {"Architecture": "x86_64", "VirtualizationType": "hvm", "EnaSupport": True}
+    request = {"Name": name, **standard, "RootDeviceName": "/dev/xvda", **more}
     return str(ec2.register_image(**request)["ImageId"])
 
 
@@ -38,9 +39,7 @@ def test_a_registered_image_shows_what_it_was_given(local: LocalAws, ec2: Any) -
     before = clock(ec2)
     advance(local, 3600)
     tags = [{"Key": "env", "Value": "dev"}]
-    made = register(
-        ec2, VirtualizationType="hvm", TagSpecifications=[{"ResourceType": "image", "Tags": tags}]
-    )
+    made = register(ec2, Architecture="arm64", TagSpecifications=[{"ResourceType": "image", "Tags": tags}])
     (found,) = ec2.describe_images(Owners=["self"])["Images"]
     assert found["ImageId"] == made
     assert (found["Name"], found["State"], found["Architecture"]) == ("base", "available", "arm64")
@@ -49,7 +48,7 @@ def test_a_registered_image_shows_what_it_was_given(local: LocalAws, ec2: Any) -
     created = datetime.fromisoformat(found["CreationDate"])
     assert timedelta(hours=1) <= created - before < timedelta(minutes=63)
     assert "DeprecationTime" not in found
-    assert one(ec2, launch_one(ec2, made))["ImageId"] == made
+    assert one(ec2, launch_one(ec2, made, InstanceType="t4g.micro"))["ImageId"] == made
 
 
 @pytest.mark.correction("image-copied")
@@ -75,8 +74,8 @@ def test_the_name_of_an_image_is_taken_once(ec2: Any, image: str) -> None:
 
 @pytest.mark.correction("image-filters")
 def test_images_are_found_by_owner_and_filters(ec2: Any, image: str) -> None:
-    made = register(ec2, "base-1", Description="for courses")
-    other = register(ec2, "base-2", Architecture="x86_64")
+    made = register(ec2, "base-1", Architecture="arm64", Description="for courses")
+    other = register(ec2, "base-2")
     assert shown(ec2, Filters=where("name", "base-?")) == [made, other]
     assert shown(ec2, Owners=["123456789012"], Filters=where("architecture", "x86_64")) == [other]
     assert shown(ec2, Owners=["self"], Filters=where("description", "for *")) == [made]

@@ -232,6 +232,59 @@ def test_tenancy_given_at_launch_is_shown(ec2: Any, image: str) -> None:
     assert one(ec2, instance)["Placement"]["Tenancy"] == "dedicated"
 
 
+@pytest.mark.correction("launch-vpc-tenancy")
+def test_in_a_dedicated_vpc_instances_are_dedicated_unless_on_a_host(ec2: Any, image: str) -> None:
+    vpc = ec2.create_vpc(CidrBlock="10.9.0.0/16", InstanceTenancy="dedicated")["Vpc"]["VpcId"]
+    zone = "us-east-1a"
+    made = ec2.create_subnet(VpcId=vpc, CidrBlock="10.9.0.0/24", AvailabilityZone=zone)
+    subnet = made["Subnet"]["SubnetId"]
+    for placement, shown in (({}, "dedicated"), ({"Tenancy": "host"}, "host")):
+        instance = launch_one(ec2, image, SubnetId=subnet, Placement=placement)
+        assert one(ec2, instance)["Placement"]["Tenancy"] == shown
+    interface = {"DeviceIndex": 0, "SubnetId": subnet}
+    inside = launch_one(ec2, image, NetworkInterfaces=[interface])
+    assert one(ec2, inside)["Placement"]["Tenancy"] == "dedicated"
+    with refused("InvalidParameterValue"):
+        launch(ec2, image, SubnetId=subnet, Placement={"Tenancy": "default"})
+
+
+def old_image(ec2: Any, **more: Any) -> str:
+    """An image of one's own, as RegisterImage makes it of few parameters."""
+    return str(ec2.register_image(Name="old", RootDeviceName="/dev/xvda", **more)["ImageId"])
+
+
+HVM: dict[str, Any] = {"Architecture": "x86_64", "VirtualizationType": "hvm"}
+TYPES_THAT_DO_NOT_FIT: dict[str, Any] = {
+    "another architecture": ({**HVM, "EnaSupport": True}, "t4g.micro", {}, "InvalidParameterValue"),
+    "the older architecture": ({"EnaSupport": True}, "t3.micro", {}, "InvalidParameterValue"),
+    "another virtualization": (
+        {**HVM, "VirtualizationType": "paravirtual"},
+        "t3.micro",
+        {},
+        "InvalidParameterCombination",
+    ),
+    "without ENA": (HVM, "t3.micro", {}, "InvalidParameterCombination"),
+    "EBS-optimized": (HVM, "t2.micro", {"EbsOptimized": True}, "Unsupported"),
+}
+
+
+@pytest.mark.correction("type-fits-image")
+@pytest.mark.parametrize("case", TYPES_THAT_DO_NOT_FIT)
+def test_a_type_that_does_not_fit_the_image_is_refused(ec2: Any, case: str) -> None:
+    registered, kind, more, code = TYPES_THAT_DO_NOT_FIT[case]
+    image = old_image(ec2, **registered)
+    for dry_run in (True, False):
+        with refused(code):
+            launch(ec2, image, InstanceType=kind, DryRun=dry_run, **more)
+    assert seen(ec2) == []
+
+
+def test_a_type_that_fits_the_image_is_launched(ec2: Any) -> None:
+    launch(ec2, old_image(ec2, **HVM), InstanceType="t2.micro")
+    (shown,) = seen(ec2)
+    assert (shown["Architecture"], shown["EnaSupport"]) == ("x86_64", False)
+
+
 @pytest.mark.same_on_moto
 def test_what_is_given_at_launch_is_shown(ec2: Any, image: str) -> None:
     ec2.create_key_pair(KeyName="me", KeyType="ed25519")

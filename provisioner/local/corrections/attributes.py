@@ -17,7 +17,9 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.local.call import AwsError, Call, not_implemented
 from provisioner.local.corrections import lag, states
+from provisioner.local.corrections.fit import check_type
 from provisioner.local.corrections.registry import check, handler
+from provisioner.local.corrections.states import machine_of
 from provisioner.local.corrections.views import groups_of, instance_view
 from provisioner.local.world import Member, World
 
@@ -35,6 +37,7 @@ _FIELDS = {
     "Kernel": "kernel",
     "Ramdisk": "ramdisk",
     "EbsOptimized": "ebs_optimized",
+    "EnaSupport": "ena_support",
     "SourceDestCheck": "source_dest_check",
     "DisableApiTermination": "disable_api_termination",
     "DisableApiStop": "disable_api_stop",
@@ -70,6 +73,8 @@ def may_modify(world: World, call: Call) -> None:
     if name == "InstanceType" and value not in INSTANCE_TYPES:
         text = f"Invalid value '{value}' for InstanceType."
         raise AwsError("InvalidInstanceAttributeValue", text)
+    if name == "InstanceType":
+        check_type(machine_of(member), value, "InvalidInstanceAttributeValue")
     if name == "InstanceInitiatedShutdownBehavior" and value not in ("stop", "terminate"):
         text = f"Value ({value}) for parameter instanceInitiatedShutdownBehavior is invalid."
         raise AwsError("InvalidParameterValue", text)
@@ -129,7 +134,7 @@ def describe(world: World, call: Call) -> dict[str, Any]:
         result[field] = view["EnclaveOptions"]
     elif name == "sriovNetSupport":
         result[field] = {"Value": instance.sriov_net_support}
-    elif field in _FIELDS:
+    elif field in _FIELDS and field != "EnaSupport":
         value = getattr(instance, _FIELDS[field])
         result[field] = {} if value is None else {"Value": value}
     else:
@@ -183,7 +188,13 @@ def _given(params: dict[str, Any]) -> tuple[str, Any]:
         value: Any = params.get("Value")
         if name == "UserData":
             value = base64.b64decode(value or "")
-        elif name in ("EbsOptimized", "SourceDestCheck", "DisableApiTermination", "DisableApiStop"):
+        elif name in (
+            "EbsOptimized",
+            "EnaSupport",
+            "SourceDestCheck",
+            "DisableApiTermination",
+            "DisableApiStop",
+        ):
             value = str(value).lower() == "true"
         given = [(name, value)]
     else:

@@ -20,7 +20,7 @@ from provisioner.local.corrections.filters import IMAGE_PATHS, view_filter
 from provisioner.local.corrections.launch_checks import ROOT_SIZE_GB
 from provisioner.local.corrections.paging import page
 from provisioner.local.corrections.registry import check, handler
-from provisioner.local.world import Region, World
+from provisioner.local.world import ImageSettings, Region, World
 
 AMAZON = "137112412989"
 _OWN_ONLY = (
@@ -53,7 +53,7 @@ def describe(world: World, call: Call) -> dict[str, Any]:
         if outdated and not wanted and not params.get("IncludeDeprecated"):
             continue
         if _is_of(world, image, params):
-            view = _view(image, at)
+            view = _view(image, at, region.image_settings_of(image.id))
             if passes(view):
                 found.append(view)
     rows, token = page(found, params, ids_given=bool(wanted))
@@ -94,11 +94,16 @@ def make(world: World, call: Call) -> dict[str, Any]:
         image.virtualization_type = params.get("VirtualizationType") or "paravirtual"
         image.root_device_name = params.get("RootDeviceName") or image.root_device_name
         image.boot_mode = params.get("BootMode")
+        devices = tuple(item for item in params.get("BlockDeviceMappings") or [] if "Ebs" in item)
+        region.image_settings[image_id] = ImageSettings(bool(params.get("EnaSupport")), devices)
     elif call.operation == "CopyImage":
         source = world.region(params["SourceRegion"]).backend.amis[params["SourceImageId"]]
         image.root_device_name, image.boot_mode = source.root_device_name, source.boot_mode
+        settings = world.region(params["SourceRegion"]).image_settings_of(params["SourceImageId"])
+        region.image_settings[image_id] = settings
     else:
         image.root_device_name = image.instance.root_device_name
+        region.image_settings[image_id] = ImageSettings(bool(image.instance.ena_support))
     for spec in params.get("TagSpecifications") or []:
         if spec.get("ResourceType") == "image":
             image.add_tags({tag["Key"]: tag["Value"] for tag in spec.get("Tags") or []})
@@ -198,7 +203,7 @@ def _is_of(world: World, image: Any, params: dict[str, Any]) -> bool:
     return not users or bool(shared & set(users))
 
 
-def _view(image: Any, deprecated: datetime | None) -> dict[str, Any]:
+def _view(image: Any, deprecated: datetime | None, settings: ImageSettings) -> dict[str, Any]:
     root = {
         "SnapshotId": image.ebs_snapshot.id,
         "VolumeSize": ROOT_SIZE_GB,
@@ -213,7 +218,7 @@ def _view(image: Any, deprecated: datetime | None) -> dict[str, Any]:
         "CreationDate": format_timestamp(image.creation_date),
         "DeprecationTime": format_timestamp(deprecated) if deprecated else None,
         "Description": image.description,
-        "EnaSupport": True,
+        "EnaSupport": settings.ena,
         "Hypervisor": image.hypervisor or "xen",
         "ImageId": image.id,
         "ImageLocation": image.image_location,

@@ -14,10 +14,10 @@ from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import instances as moto_instances
-from moto.ec2.models.instance_types import INSTANCE_TYPE_OFFERINGS
 
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import capacity, limits, profiles, spot, states, tokens
+from provisioner.local.corrections.fit import offered_zones
 from provisioner.local.corrections.registry import handler
 from provisioner.local.corrections.views import instance_view
 from provisioner.local.world import Member, Region, World, set_state
@@ -71,16 +71,16 @@ def subnet_of(params: dict[str, Any]) -> str:
     return str(params.get("SubnetId") or next((item for item in inner if item), ""))
 
 
+def vpc_of(region: Region, params: dict[str, Any]) -> Any:
+    """The VPC of the subnet that the parameters name, or the default one."""
+    subnet = subnet_of(params)
+    vpc_id = region.backend.get_subnet(subnet).vpc_id if subnet else region.backend.default_vpc.id
+    return region.backend.get_vpc(vpc_id)
+
+
 def default_zones(region: Region) -> list[str]:
     """The zones in which the default VPC has a default subnet."""
     return sorted(region.backend.get_default_subnets())
-
-
-def offered_zones(region: Region, kind: str) -> list[str]:
-    """The zones that offer an instance type, by moto's list; all if the list does not know the type."""
-    offers = INSTANCE_TYPE_OFFERINGS["availability-zone"].get(region.name, [])
-    zones = sorted(item["Location"] for item in offers if item["InstanceType"] == kind)
-    return zones or [zone.name for zone in region.backend.describe_availability_zones()]
 
 
 def _default_subnet(region: Region, zone: str) -> str:
@@ -172,7 +172,7 @@ def _devices(region: Region, params: dict[str, Any]) -> list[dict[str, Any]]:
 def _complete(world: World, region: Region, member: Member, params: dict[str, Any]) -> None:
     instance = member.instance
     placement = params.get("Placement") or {}
-    member.tenancy = placement.get("Tenancy") or "default"
+    member.tenancy = placement.get("Tenancy") or vpc_of(region, params).instance_tenancy
     member.group_name = placement.get("GroupName") or ""
     member.launch = {
         key: params[key] for key in ("CpuOptions", "EnclaveOptions", "CreditSpecification") if key in params

@@ -16,6 +16,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import launch, profiles, tokens
 from provisioner.local.corrections.attributes import check_user_data
+from provisioner.local.corrections.fit import Machine, check_offered, check_type
 from provisioner.local.corrections.registry import check
 from provisioner.local.world import Region, World
 
@@ -61,7 +62,7 @@ def image(world: World, call: Call) -> None:
 
 @check("ec2:RunInstances")
 def instance_type(world: World, call: Call) -> None:
-    """The type exists and is offered in the zone."""
+    """The type exists, is offered in the zone, and is one that the image runs on."""
     region = world.region(call.region)
     kind = call.params.get("InstanceType") or "m1.small"
     if kind not in INSTANCE_TYPES:
@@ -70,14 +71,25 @@ def instance_type(world: World, call: Call) -> None:
     zones = [item.name for item in region.backend.describe_availability_zones()]
     if zone and zone not in zones:
         raise AwsError("InvalidParameterValue", f"Invalid availability zone: [{zone}]")
-    offered = launch.offered_zones(region, kind)
-    if zone and zone not in offered:
-        raise AwsError(
-            "Unsupported",
-            f"Your requested instance type ({kind}) is not supported in your requested Availability Zone "
-            f"({zone}). Please retry your request by not specifying an Availability Zone or choosing "
-            f"{', '.join(offered)}.",
-        )
+    if zone:
+        check_offered(region, kind, zone)
+    image = region.backend.amis[call.params["ImageId"]]
+    optimized = bool(call.params.get("EbsOptimized"))
+    ena = region.image_settings_of(image.id).ena
+    check_type(Machine(image.architecture, image.virtualization_type, ena, optimized), kind)
+
+
+@check("ec2:RunInstances")
+def tenancy(world: World, call: Call) -> None:
+    """In a VPC whose tenancy is dedicated nothing runs on shared hardware.
+
+    EC2 User Guide, "Dedicated Instances: tenancy of a VPC"
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/dedicated-instance.html); the code is not documented.
+    """
+    vpc = launch.vpc_of(world.region(call.region), call.params)
+    if vpc.instance_tenancy == "dedicated" and _placement(call).get("Tenancy") == "default":
+        text = "The tenancy 'default' is not supported in a VPC whose instance tenancy is 'dedicated'."
+        raise AwsError("InvalidParameterValue", text)
 
 
 @check("ec2:RunInstances")
@@ -112,7 +124,7 @@ def network(world: World, call: Call) -> None:
             raise _both("security groups")
         groups = [group for item in interfaces for group in item.get("Groups") or []]
     subnet_id = launch.subnet_of(params)
-    vpc = region.backend.get_subnet(subnet_id).vpc_id if subnet_id else region.backend.default_vpc.id
+    vpc = launch.vpc_of(region, params).id
     for group_id in groups:
         _check_group(region, group_id, vpc, subnet_id)
     for name in params.get("SecurityGroups") or []:
@@ -148,6 +160,10 @@ def devices(world: World, call: Call) -> None:
             raise AwsError("InvalidBlockDeviceMapping", text)
         if name != root and "Ebs" in mapping and size is None and not disk.get("SnapshotId"):
             raise AwsError("MissingParameter", "The request must contain the parameter size or snapshotId")
+
+
+def _placement(call: Call) -> dict[str, Any]:
+    return call.params.get("Placement") or {}
 
 
 def _check_group(region: Region, group_id: str, vpc: str, subnet_id: str) -> None:

@@ -1,7 +1,7 @@
 """States of instances over time, and what is allowed in which.
 
 EC2 User Guide, "Amazon EC2 instance state changes"; API Reference, TerminateInstances (protected instances
-and zones, all or nothing on a bad id), StopInstances, StartInstances, RebootInstances.
+and zones, all or nothing on a bad id), StopInstances, StartInstances (see fit.py), RebootInstances.
 """
 
 from __future__ import annotations
@@ -9,8 +9,11 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import capacity, status
+from provisioner.local.corrections.fit import Machine, check_abilities, check_offered
 from provisioner.local.corrections.registry import check, handler
 from provisioner.local.gate import chance
 from provisioner.local.world import CODES, Member, Region, World, set_state
@@ -134,10 +137,27 @@ def stop(world: World, call: Call) -> dict[str, Any]:
 
 @check("ec2:StartInstances")
 def may_start(world: World, call: Call) -> None:
-    """Only what is stopped starts; nothing revives a terminated instance."""
-    for member in find(world.region(call.region), call.params["InstanceIds"]):
+    """Only what is stopped starts, as a type that it can be, where the type is offered."""
+    region = world.region(call.region)
+    for member in find(region, call.params["InstanceIds"]):
         if member.state not in ("stopped", "pending", "running"):
             raise _wrong_state(member, "started")
+        kind = str(member.instance.instance_type)
+        if member.state != "stopped" or kind not in INSTANCE_TYPES:
+            continue
+        check_abilities(machine_of(member), kind)
+        check_offered(region, kind, member.zone)
+
+
+def machine_of(member: Member) -> Machine:
+    """What an instance asks of a type."""
+    instance = member.instance
+    return Machine(
+        instance.architecture,
+        instance.virtualization_type,
+        bool(instance.ena_support),
+        bool(instance.ebs_optimized),
+    )
 
 
 @handler("ec2:StartInstances")

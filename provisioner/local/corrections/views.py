@@ -43,7 +43,7 @@ def instance_view(member: Member) -> dict[str, Any]:
         "BlockDeviceMappings": [] if gone else _devices(instance),
         "ClientToken": instance.client_token or "",
         "EbsOptimized": bool(instance.ebs_optimized),
-        "EnaSupport": True,
+        "EnaSupport": instance.ena_support,
         "Hypervisor": "xen",
         "IamInstanceProfile": dict(instance.iam_instance_profile) if instance.iam_instance_profile else None,
         "InstanceLifecycle": instance.lifecycle,
