@@ -8,7 +8,10 @@ from typing import Any, Protocol, TypeVar
 
 from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address, Call, Environment, FieldChange, Refusal
-from provisioner.naming import ENVIRONMENT_TAG, compared_tags, iam_path, key_of, ownership_tags
+from provisioner.naming import ENVIRONMENT_TAG, compared_tags, iam_path, is_ignored, key_of, ownership_tags
+
+# https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
+MOST_TAGS = 50
 
 
 class Standing(Enum):
@@ -83,8 +86,38 @@ def tag_changes(
     )
 
 
-def tag_calls(noun: str, name: str, changes: Sequence[FieldChange], fold: bool = False) -> tuple[Call, ...]:
-    """The calls that set and remove tags. `noun` is IAM's: Role or InstanceProfile.
+def too_many_tags(
+    address: Address, desired: Mapping[str, str], seen: Mapping[str, str], ignored: Sequence[str]
+) -> Iterator[Refusal]:
+    """Why IAM would refuse the tags of a thing: with those of others that stay, there are more than it takes.
+
+    AWS's own do not count. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+    """
+    stay = staying_tags(seen, desired, ignored)
+    number = len({key.lower() for key in (*desired, *stay)})
+    if number > MOST_TAGS:
+        message = f"{number} tags, {len(stay)} of them of others and ignored; AWS takes {MOST_TAGS}"
+        yield Refusal(
+            address, message, "take some out of the spec, or remove some of the others", exit_code=1
+        )
+
+
+def staying_tags(seen: Mapping[str, str], desired: Mapping[str, str], ignored: Sequence[str]) -> list[str]:
+    """The keys of tags that a thing has, that are not in the spec and that stay, but for AWS's own."""
+    return [
+        key for key in seen if key not in desired and is_ignored(key, ignored) and not key.startswith("aws:")
+    ]
+
+
+def is_crowded(desired: Iterable[str], seen: Iterable[str]) -> bool:
+    """Whether a thing has no room for its new tags before it has lost its old ones."""
+    return len({key for key in (*desired, *seen) if not key.startswith("aws:")}) > MOST_TAGS
+
+
+def tag_calls(
+    noun: str, name: str, changes: Sequence[FieldChange], fold: bool = False, crowded: bool = False
+) -> tuple[Call, ...]:
+    """The calls that set and remove tags; the other way round if `crowded`. `noun`: Role or InstanceProfile.
 
     `fold`: keys that differ only in case are one tag, which setting it replaces and removing it would remove.
     So it is on roles, and not on instance profiles: https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
@@ -99,7 +132,7 @@ def tag_calls(noun: str, name: str, changes: Sequence[FieldChange], fold: bool =
         calls.append(Call("iam", f"Tag{noun}", owner | {"Tags": tag_list(set_to)}))
     if removed:
         calls.append(Call("iam", f"Untag{noun}", owner | {"TagKeys": removed}))
-    return tuple(calls)
+    return tuple(reversed(calls) if crowded else calls)
 
 
 class Named(Protocol):

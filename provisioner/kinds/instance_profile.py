@@ -12,6 +12,7 @@ from provisioner.kinds.iam import (
     Standing,
     as_tags,
     by_address,
+    is_crowded,
     parse_tags,
     refuse_foreign,
     refuse_untagged,
@@ -20,6 +21,7 @@ from provisioner.kinds.iam import (
     tag_calls,
     tag_changes,
     tag_list,
+    too_many_tags,
 )
 from provisioner.kinds.instances import LIVE
 from provisioner.model import (
@@ -146,7 +148,10 @@ class InstanceProfileKind:
         if profile and not found:
             return Findings(changes=(_create(address, profile, world),))
         if profile and found:
-            return Findings(changes=tuple(_update(address, profile, found, world)))
+            wanted, ignored = _tags(address, profile, world), environment.ignore_tags
+            refusals = tuple(too_many_tags(address, wanted, found.tags, ignored))
+            changes = () if refusals else tuple(_update(address, profile, found, world))
+            return Findings(changes=changes, refusals=refusals)
         return _leaving(address, found, world) if found else Findings()
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
@@ -270,7 +275,7 @@ def _update(
     tags = tag_changes(desired, found.tags, ignored if ATTACHED_TAG in desired else (*ignored, ATTACHED_TAG))
     if tags:
         fields += tags
-        steps += tag_calls("InstanceProfile", found.name, tags)
+        steps += tag_calls("InstanceProfile", found.name, tags, crowded=is_crowded(desired, found.tags))
         reasons.append("tags differ")
     if fields:
         yield Change(address, Action.UPDATE, ", ".join(reasons), fields=tuple(fields), steps=tuple(steps))

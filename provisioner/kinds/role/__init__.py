@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
@@ -14,9 +13,10 @@ from provisioner.kinds.iam import (
     refuse_untagged,
     same_names,
     standing,
+    too_many_tags,
 )
 from provisioner.kinds.role.desired import Role, parse_role
-from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles, unknown_policies
+from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles
 from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
 from provisioner.naming import iam_path
 
@@ -41,19 +41,15 @@ class RoleKind:
         seen = world.seen_of(self.name)
         if world.looking:
             return seen
-        unattached = {
-            at: _unattached(world, at) for at in world.environment.resources if at.kind == self.name
-        }
-        unknown = unknown_policies(reader, frozenset().union(*unattached.values()))
-        for at, arns in unattached.items():
-            hints = {arn: unknown[arn] for arn in arns if arn in unknown}
-            if hints:
-                seen[at] = replace(world.seen(at) or SeenRole(), unknown=hints)
-        return seen
+        # What only a plan needs: reading a spec takes less time than importing the rest.
+        from provisioner.kinds.role.policies import look_closer_at_policies
+
+        return seen | look_closer_at_policies(reader, world)
 
     def compare(self, address: Address, world: World) -> Findings:
         # What only a plan needs: reading a spec takes less time than importing the rest.
         from provisioner.kinds.role.compare import create_role, update_role
+        from provisioner.kinds.role.policies import refuse_policies, with_own_policies
         from provisioner.kinds.role.trust import Trusts
 
         role: Role | None = world.desired(address)
@@ -66,8 +62,13 @@ class RoleKind:
             return Findings(refusals=tuple(_refuse_policies(address, seen.unknown, world)))
         if role is None:
             return _leaving(address, found, world) if found else Findings()
+        role = with_own_policies(role, seen.own)
         trusts = Trusts(world)
-        refusals = tuple(trusts.refusals(address, role))
+        refusals = (
+            *trusts.refusals(address, role),
+            *refuse_policies(address, role, seen, trusts, world),
+            *too_many_tags(address, role.tags, found.tags if found else {}, world.environment.ignore_tags),
+        )
         if refusals:
             return Findings(refusals=refusals)
         partition = world.identity.partition
@@ -89,25 +90,14 @@ class RoleKind:
         }
 
 
-def _unattached(world: World, address: Address) -> frozenset[str]:
-    """The managed policies that the role is to have and has not, its boundary among them."""
-    role: Role | None = world.desired(address)
-    if role is None:
-        return frozenset()
-    found: FoundRole | None = (world.seen(address) or SeenRole()).role
-    partition = world.identity.partition
-    wanted = role.managed_arns(partition) | ({role.boundary_arn(partition)} - {None})
-    has = (found.managed_policies | {found.permissions_boundary}) if found else frozenset()
-    return frozenset(arn for arn in wanted - has if arn)
-
-
 def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World) -> Iterator[Refusal]:
     """A refusal for each policy that does not exist, at the first of the roles that name it."""
     for arn, hint in unknown.items():
         naming = sorted(at for at, seen in world.seen_of("role").items() if arn in seen.unknown)
         if naming[0] == address:
             others = f"; {', '.join(map(str, naming[1:]))} too" if naming[1:] else ""
-            message = f"iam GetPolicy: there is no managed policy {arn}{others}"
+            whose = "" if arn.startswith("arn:") else ", neither of AWS nor of this account"
+            message = f"iam GetPolicy: there is no managed policy {arn}{whose}{others}"
             yield Refusal(address, message, hint, exit_code=1)
 
 

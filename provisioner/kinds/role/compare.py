@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner import policy
-from provisioner.kinds.iam import tag_calls, tag_changes, tag_list
+from provisioner.kinds.iam import is_crowded, tag_calls, tag_changes, tag_list
 from provisioner.kinds.role.desired import LARGEST_INLINE, Role
 from provisioner.kinds.role.seen import FoundRole
 from provisioner.kinds.role.trust import CLOSED, Trusts
@@ -104,7 +104,7 @@ def update_role(
         *_settings_steps(role, differing, partition),
         *_managed_steps(role, found, partition),
         *_inline_steps(role, found),
-        *tag_calls("Role", found.name, tags, fold=True),
+        *tag_calls("Role", found.name, tags, fold=True, crowded=is_crowded(role.tags, found.tags)),
     )
     reason = _reason(differing) + (f"; it trusts {_listed(sorted(needs))}, made first" if needs else "")
     yield Change(address, Action.UPDATE, reason, fields=fields, steps=steps, needs=needs, order=order)

@@ -45,10 +45,16 @@ class FoundRole:
 
 @dataclass(frozen=True)
 class SeenRole:
-    """What was seen at one role's address; `unknown`: policies that do not exist, each with a hint."""
+    """What was seen at one role's address.
+
+    `unknown`: policies that do not exist, each with a hint; `own`: the ARNs of those that the spec names and
+    that are the account's own; `quotas`: IAM's, if it takes them to tell what fits.
+    """
 
     role: FoundRole | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
+    own: Mapping[str, str] = field(default_factory=dict)
+    quotas: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def uses(self) -> frozenset[Address]:
@@ -148,40 +154,10 @@ def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
     )
 
 
-def unknown_policies(reader: Reader, arns: Iterable[str]) -> dict[str, str]:
-    """Those of the managed policies that do not exist, each with what may have been meant.
-
-    Where these credentials may not look, nothing is claimed.
-    """
-
-    def is_unknown(arn: str) -> bool:
-        try:
-            reader.call("iam", "GetPolicy", PolicyArn=arn)
-        except AwsError as error:
-            if error.code == "NoSuchEntity":
-                return True
-            if error.code != "AccessDenied":
-                raise
-        return False
-
-    asked = sorted(arns)
-    answers = reader.together(*(lambda arn=arn: is_unknown(arn) for arn in asked))
-    unknown = [arn for arn, absent in zip(asked, answers, strict=True) if absent]
-    return _suggestions(reader, unknown) if unknown else {}
-
-
-def _suggestions(reader: Reader, unknown: Iterable[str]) -> dict[str, str]:
-    names = {
-        listed["Arn"].split(":policy/", 1)[1]: listed["PolicyName"]
-        for listed in reader.pages("iam", "ListPolicies", "Policies", Scope="AWS")
-    }
-    return {arn: suggestion(arn.split(":policy/", 1)[-1], names) for arn in unknown}
-
-
 def suggestion(written: str, names: Mapping[str, str]) -> str:
     """What may have been meant by a policy that does not exist; `names` are of those that do, by path."""
     last = written.rsplit("/", 1)[-1].lower()
-    lower = {path.lower(): path for path in names}
+    lower = {name.lower(): path for path, name in names.items()}
     near = [path for path, name in names.items() if name.lower() == last]
     near = near or [lower[each] for each in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
     # Of those that go on after what was written, the shortest add least to it.
