@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from .cloud import Cloud
+from .cloud import Cloud, where
 from .conftest import Run
 from .specs import having
 
@@ -45,7 +45,7 @@ THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException")
 @pytest.fixture
 def image(cloud: Cloud) -> str:
     """An image to launch from, with everything as far away and as limited as it is on AWS."""
-    newest = [{"Name": "name", "Values": ["al2023-ami-2*"]}]
+    newest = [*where("name", "al2023-ami-2*"), *where("architecture", "x86_64")]
     images = cloud.ec2.describe_images(Owners=["amazon"], Filters=newest)["Images"]
     cloud.break_with(latency_ms=60, throttle=True)
     return str(images[0]["ImageId"])
