@@ -20,6 +20,7 @@ from provisioner.cli_common import (
     FAILED,
     INTERRUPTED,
     WRONG_USE,
+    SpecFile,
     connect_to,
     console_for,
     load_spec,
@@ -37,7 +38,12 @@ if TYPE_CHECKING:
 # a plan's time. Measured in docs/performance.md.
 gc.set_threshold(100_000, 50, 100)
 
-SPEC = click.argument("spec", type=click.Path())
+ROOT = click.option(
+    "--root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder that the files a spec names have to be in, instead of its repository or folder.",
+)
 YES = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
 )
@@ -116,6 +122,18 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the spec, with what says where its files may be, and hands both on as `spec`."""
+
+    @click.argument("spec", type=click.Path())
+    @ROOT
+    @functools.wraps(command)
+    def wrapper(spec: str, root: str | None, **rest: Any) -> Any:
+        return command(spec=SpecFile(spec, root), **rest)
+
+    return wrapper
+
+
 @click.group(
     cls=Group,
     context_settings={"help_option_names": ["--help", "-h"]},
@@ -129,23 +147,25 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
-def validate(specs: tuple[str, ...]) -> None:
-    """Check specs, offline; all problems at once."""
-    problems = 0
-    for spec in specs:
-        try:
-            environment = load_spec(spec)
-        except SpecError as error:
-            _print_problems(error)
-            problems += len(error.problems)
+@ROOT
+def validate(specs: tuple[str, ...], root: str | None) -> None:
+    """Check specs, offline; all problems at once, and that no two are about the same environment."""
+    from provisioner.kinds import KINDS
+    from provisioner.spec import load_all
+
+    wrong = False
+    for spec, environment in load_all(specs, KINDS, root):
+        if isinstance(environment, SpecError):
+            _print_problems(environment)
+            wrong = True
         else:
             click.echo(f"{spec}: fine; environment {environment.name} in {environment.region}")
-    if problems:
+    if wrong:
         raise click.exceptions.Exit(WRONG_USE)
 
 
 @cli.command()
-@SPEC
+@spec_argument
 @FORMAT
 @REFRESH
 @DEEP
@@ -153,7 +173,7 @@ def validate(specs: tuple[str, ...]) -> None:
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
 @connection_options
 def plan(
-    spec: str,
+    spec: SpecFile,
     output_format: str,
     refreshed: tuple[str, ...],
     deep: bool,
@@ -177,34 +197,34 @@ def plan(
 
 
 @cli.command()
-@SPEC
+@spec_argument
 @YES
 @FORMAT
 @REFRESH
 @DEEP
 @connection_options
 def apply(
-    spec: str, yes: bool, output_format: str, refreshed: tuple[str, ...], deep: bool, options: Options
+    spec: SpecFile, yes: bool, output_format: str, refreshed: tuple[str, ...], deep: bool, options: Options
 ) -> None:
     """Show the plan, ask, and make AWS as the spec says."""
     carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep)
 
 
 @cli.command()
-@SPEC
+@spec_argument
 @YES
 @FORMAT
 @connection_options
-def destroy(spec: str, yes: bool, output_format: str, options: Options) -> None:
+def destroy(spec: SpecFile, yes: bool, output_format: str, options: Options) -> None:
     """Show the plan, ask, and delete everything of the environment."""
     carry_out(spec, yes, output_format, options, destroying=True)
 
 
 @cli.command()
-@SPEC
+@spec_argument
 @FORMAT
 @connection_options
-def status(spec: str, output_format: str, options: Options) -> None:
+def status(spec: SpecFile, output_format: str, options: Options) -> None:
     """Show what there is: fleets and their members, roles, profiles, attachments."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
@@ -294,5 +314,8 @@ def _print_error(message: str, hint: str | None) -> None:
 def _print_problems(error: SpecError) -> None:
     for problem in error.problems:
         click.echo(str(problem), err=True)
-    number = len(error.problems)
-    click.echo(f"{number} problem{'' if number == 1 else 's'}; nothing was sent", err=True)
+    if error.more:
+        click.echo(error.rest, err=True)
+    number = len(error.problems) + error.more
+    many = f"{'at least ' if error.stopped else ''}{number} problem{'' if number == 1 else 's'}"
+    click.echo(f"{many}; nothing was sent", err=True)

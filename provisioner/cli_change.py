@@ -19,6 +19,7 @@ from provisioner.cli_common import (
     FAILED,
     INTERRUPTED,
     REFUSED,
+    SpecFile,
     connect_to,
     console_for,
     load_spec,
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 def carry_out(
-    spec: str,
+    spec: SpecFile,
     yes: bool,
     output_format: str,
     options: Options,

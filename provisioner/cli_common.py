@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import click
 
@@ -17,7 +17,14 @@ if TYPE_CHECKING:
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
-def load_spec(spec: str, refreshed: Sequence[str] = ()) -> Environment:
+class SpecFile(NamedTuple):
+    """A spec as the command line gives it, and the folder that the files it names have to be below."""
+
+    path: str
+    root: str | None = None
+
+
+def load_spec(spec: SpecFile, refreshed: Sequence[str] = ()) -> Environment:
     """The environment that a spec describes, with the images of some fleets to be followed.
 
     Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed.
@@ -25,7 +32,7 @@ def load_spec(spec: str, refreshed: Sequence[str] = ()) -> Environment:
     from provisioner.kinds import KINDS, refresh_images
     from provisioner.spec import load
 
-    return refresh_images(load(spec, KINDS), refreshed)
+    return refresh_images(load(spec.path, KINDS, spec.root), refreshed)
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:

@@ -37,13 +37,26 @@ class Problem:
 
 
 class SpecError(ProvisionerError):
-    """A spec that cannot be used; `problems` lists everything found, in the order of the file."""
+    """A spec that cannot be used; `problems` lists what was found, in the order of the file.
+
+    Of very many, `problems` has the first; `more` says how many further ones there are, and `stopped` whether
+    the search was ended before all of them were found.
+    """
 
     exit_code = 3
+    MAX_PROBLEMS = 200
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = tuple(sorted(problems))
-        super().__init__("\n".join(str(problem) for problem in self.problems))
+    def __init__(self, problems: list[Problem], stopped: bool = False) -> None:
+        self.problems = tuple(sorted(problems)[: self.MAX_PROBLEMS])
+        self.more = len(problems) - len(self.problems)
+        self.stopped = stopped
+        super().__init__("\n".join([*map(str, self.problems), *([self.rest] if self.more else [])]))
+
+    @property
+    def rest(self) -> str:
+        """How many problems are not listed, in words."""
+        number = f"{'at least ' if self.stopped else ''}{self.more}"
+        return f"{number} further problem{'' if self.more == 1 else 's'} not listed"
 
 
 class UsageError(ProvisionerError):

@@ -10,6 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
+from itertools import islice
 from typing import Any
 
 from provisioner.policy import ELEMENTS, STATEMENT_ELEMENTS, VERSION, VERSIONS
@@ -18,6 +19,8 @@ from provisioner.policy_arns import principal_problem, resource_problem
 Path = tuple[str | int, ...]
 
 LONGEST_SHOWN = 60
+# Of one document; who has more of them will not read them all.
+MAX_PROBLEMS = 200
 PRINCIPAL_TYPES = ("AWS", "Federated", "Service", "CanonicalUser")
 _COMPARISONS = ("Equals", "NotEquals", "LessThan", "LessThanEquals", "GreaterThan", "GreaterThanEquals")
 OPERATORS = (
@@ -35,12 +38,12 @@ _SID = re.compile(r"[A-Za-z0-9]*")
 
 
 def problems(document: Any, trust: bool = False, region: str = "") -> list[tuple[Path, str]]:
-    """What IAM will not take: the path to each problem, and what is wrong there in words.
+    """What IAM will not take: the path to each problem, and what is wrong there in words; the first 200.
 
     `trust` tells a role's trust policy from a policy that is attached to an identity. `region` is where the
     policy is used, which says of what partition its ARNs have to be; empty: any.
     """
-    return list(_document_problems(document, trust, region))
+    return list(islice(_document_problems(document, trust, region), MAX_PROBLEMS))
 
 
 def _document_problems(document: Any, trust: bool, region: str) -> Iterator[tuple[Path, str]]:

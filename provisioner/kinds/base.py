@@ -29,6 +29,15 @@ class Entry(Protocol):
         None when it cannot be read, which has then been reported.
         """
 
+    def read_json(self, path: Path, name: str) -> Any:
+        """What such a file holds as JSON; problems below `path` are then told at their place in that file.
+
+        None when it cannot be read, which has then been reported, and when it holds `null`, which has, too.
+        """
+
+    def check_as_written(self, path: Path, value: Any) -> None:
+        """Report what is no text in `value`, which is at `path`, and would be sent otherwise than written."""
+
     def check_reference(self, path: Path, section: str, key: str) -> None:
         """Report at `path` a key that the named section of the spec does not have."""
 

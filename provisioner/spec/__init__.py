@@ -1,6 +1,7 @@
 """Specs: YAML with positions, the JSON Schema, and every error as file:line:column."""
 
 from provisioner.spec.loader import load
+from provisioner.spec.many import load_all
 from provisioner.spec.schemas import schema
 
-__all__ = ["load", "schema"]
+__all__ = ["load", "load_all", "schema"]

@@ -25,7 +25,15 @@ account and one region. Complete ones, with comments, are under [specs/](../spec
   `fleet/collector`. Keys are {key}.
 - **Put in quotes** what YAML would read as something else than text: account ids, dates such as
   `"2012-10-17"`, versions such as `"1.10"`, and `"yes"`, `"no"`, `"on"`, `"off"`.
-- **Files** are named relative to the folder of the spec, and have at most 1 MiB.
+  In policies, too, what would not be sent as it is written is a mistake: `NO` would be sent as `false`,
+  `1.10` as `1.1`. Whole numbers, `true` and `false` are sent as they are.
+- **Files** are named relative to the folder of the spec, and have at most 1 MiB, 4 MiB together. They have
+  to be regular files in the Git repository that the spec is in or, if it is in none, in the folder of the
+  spec; `--root DIR` names another folder. Links are resolved first, of the spec too. What is in `.git`
+  counts as outside, and so does the home folder. A spec that is right in `/` or in the home folder may name
+  the visible files beside it.
+- **Policies in files** are JSON in UTF-8; keys that are given twice and what JSON does not have are mistakes.
+- **A spec** is a regular file of at most 1 MiB with at most 50,000 lines and 15,000 values.
 - **Anchors, aliases and merge keys** (`&`, `*`, `<<`) work as in any YAML.
 
 Editors that know JSON Schema complete and check a spec whose first line is

@@ -1,8 +1,4 @@
-"""YAML with positions: a file becomes plain values, and every key and value keeps its place.
-
-Only the parser written in Python is used, although the one in C is faster: the two differ in what they
-take (tabs) and in what they say, and a spec must mean the same on every machine.
-"""
+"""YAML with positions: a file becomes plain values, and every key and value keeps its place."""
 
 from __future__ import annotations
 
@@ -16,10 +12,11 @@ import yaml
 
 from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
-from provisioner.spec.files import FileProblem, Missing, near_file, read_bytes
-from provisioner.spec.nodes import CORE, DEEPEST, TOP, Builder, Located, Position, at
+from provisioner.spec.composing import Unreadable, compose
+from provisioner.spec.files import FileProblem, Missing, Source, files_beside, locate, read_source
+from provisioner.spec.nodes import CORE, TOP, Builder, Located, Position, at
 from provisioner.spec.syntax import in_plain_words
-from provisioner.spec.wording import dotted, shorten
+from provisioner.spec.wording import Suggestions, dotted
 
 LARGEST = 1024 * 1024
 
@@ -58,41 +55,30 @@ class Document:
         return Located(path, self.problem(path, message, hint, at_key))
 
 
-def read(file: str) -> Document:
+def read(file: str, source: Source | None = None) -> Document:
     """The document in a file. Raises SpecError when there is none or when it is no YAML."""
-    text = _text(file)
+    text = decode(file, _content(file, source))
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
         place = _place(text[: odd.start()])
         raise _error(file, place, f"the character U+{ord(odd[0]):04X}, which YAML does not take", "remove it")
     try:
-        # All of it, so that a second document cannot hide behind the first.
-        documents = list(yaml.compose_all(text, Loader=yaml.SafeLoader))
+        root = compose(text)
     except yaml.MarkedYAMLError as error:
-        mark, message, hint = in_plain_words(error)
+        mark, message, hint = in_plain_words(error, text)
         raise _error(file, at(mark) if mark else TOP, message, hint) from None
-    except (RecursionError, yaml.YAMLError, ValueError) as error:
-        raise _unreadable(file, error) from None
-    if len(documents) > 1:
-        raise _error(
-            file, at(documents[1].start_mark), "a second document", "keep one spec in each file, without ---"
-        )
-    if not documents or (documents[0].tag == f"{CORE}null"):
+    except Unreadable as error:
+        raise _error(file, at(error.mark) if error.mark else TOP, error.message, error.hint) from None
+    if root is None or root.tag == f"{CORE}null":
         raise _error(file, TOP, "the file is empty", "start with `environment:` and `region:`")
     builder = Builder(file)
-    value = builder.build(documents[0], ())
+    value = builder.build(root, ())
     return Document(
         file, value, builder.values, builder.keys, builder.texts, tuple(builder.problems.values())
     )
 
 
-def _text(file: str) -> str:
-    path = File(file)
-    try:
-        content = read_bytes(path, LARGEST)
-    except FileProblem as problem:
-        meant = near_file(path) if isinstance(problem, Missing) else None
-        hint = f"did you mean {path.with_name(meant)}?" if meant else None
-        raise _error(file, TOP, f"the file {problem}", hint) from None
+def decode(file: str, content: bytes) -> str:
+    """The text of a file. Raises SpecError where it is not UTF-8."""
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -100,14 +86,21 @@ def _text(file: str) -> str:
         raise _error(file, place, "the file is not UTF-8 from here on", "save it as UTF-8") from None
 
 
+def _content(file: str, source: Source | None) -> bytes:
+    try:
+        return read_source(source or locate(file), LARGEST)
+    except FileProblem as problem:
+        hint = problem.hint
+        if isinstance(problem, Missing):
+            meant = Suggestions().near(problem.path.name, files_beside(problem.path))
+            hint = f"did you mean {File(file).with_name(meant)}?" if meant else None
+            if file == "-":
+                hint = "a spec is a file: write what comes from standard input to one"
+        raise _error(file, TOP, f"the file {problem}", hint) from None
+
+
 def _error(file: str, place: Position, message: str, hint: str | None = None) -> SpecError:
     return SpecError([Problem(file, place.line, place.column, "", message, hint)])
-
-
-def _unreadable(file: str, error: Exception) -> SpecError:
-    if isinstance(error, RecursionError):
-        return _error(file, TOP, f"values are nested more than {DEEPEST} deep")
-    return _error(file, TOP, f"this is not YAML: {shorten(str(error))}")
 
 
 def _place(before: str) -> Position:

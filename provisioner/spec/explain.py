@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from itertools import islice
 from typing import Any
 
 import jsonschema
@@ -14,20 +16,22 @@ from provisioner.errors import Problem
 from provisioner.kinds.base import Path
 from provisioner.spec.document import Document
 from provisioner.spec.nodes import Located, is_plain
-from provisioner.spec.schemas import resolve
-from provisioner.spec.wording import LONGEST, allowed, found, listed, near, quoted, shorten
+from provisioner.spec.schemas import inlined, resolve
+from provisioner.spec.wording import LONGEST, Suggestions, allowed, found, listed, quoted, shorten
 
 
-def explain(document: Document, schema: Mapping[str, Any]) -> list[Located]:
+def explain(
+    document: Document, schema: Mapping[str, Any], suggestions: Suggestions, most: int
+) -> list[Located]:
     """All problems of a document with a combined schema, those that kept it from being read rightly first.
 
-    Several may be about the same place: see `once`.
+    Several may be about the same place: see `once`. The search ends when `most` have been found.
     """
-    explainer = _Explainer(document, schema)
+    explainer = _Explainer(document, schema, suggestions)
     # The validator goes through some mappings in no particular order.
     order = {path: number for number, path in enumerate(document.values)}
     wrong = sorted(
-        explainer.all(explainer.errors()),
+        islice(explainer.all(explainer.errors()), most),
         key=lambda each: order.get(each.path, order.get(each.path[:-1], 0)),
     )
     return [*document.problems, *wrong, *_odd_numbers(document)]
@@ -71,10 +75,11 @@ class _Explainer:
     Their declared types allow for values that are not set, which errors of a validator always are.
     """
 
-    def __init__(self, document: Document, schema: Mapping[str, Any]) -> None:
+    def __init__(self, document: Document, schema: Mapping[str, Any], suggestions: Suggestions) -> None:
         self.document = document
+        self.near = suggestions.near
         self.schema = schema
-        self.validator = _VALIDATOR(schema)
+        self.validator = _VALIDATOR(inlined(schema, schema))
 
     def errors(self) -> Iterable[Any]:
         """What the validator has to say."""
@@ -125,12 +130,12 @@ class _Explainer:
         fields = list(error.schema["properties"])
         for key in error.instance:
             if key not in fields:
-                meant = _meant_field(key, error)
+                meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
 
     def _missing(self, path: Path, error: Any) -> Iterator[Located]:
-        misspelt = {_meant_field(key, error) for key in error.instance}
+        misspelt = {self._meant_field(key, error) for key in error.instance}
         for key in error.validator_value:
             if key not in error.instance and key not in misspelt:
                 takes = allowed(error.schema["properties"][key], self.schema)
@@ -152,10 +157,9 @@ class _Explainer:
         return self.document.located(path, message)
 
     def _repeated(self, path: Path, error: Any) -> Located:
-        for index, item in enumerate(error.instance):
-            if item in error.instance[:index]:
-                return self.document.located((*path, index), f"{found(item)} is given twice")
-        return self._value(path, error)
+        index = next(_repeated(error.instance))
+        message = f"{found(error.instance[index])} is given twice"
+        return self.document.located((*path, index), message)
 
     def _value(self, path: Path, error: Any) -> Located:
         """A value of the wrong type, form or size."""
@@ -167,7 +171,7 @@ class _Explainer:
         return self.document.located(path, message, self._hint(value, text, part))
 
     def _hint(self, value: Any, text: str | None, part: Any) -> str | None:
-        if value is None:
+        if value is None and (text is None or text.lower() != "null"):
             return "give it a value or remove the line"
         if text is not None and self.validator.evolve(schema=part).is_valid(text):
             return f"write {quoted(text)}"
@@ -176,7 +180,7 @@ class _Explainer:
             if _unquoted(value) is not None and takes(_unquoted(value)):
                 return f"write {value} without quotes"
             repaired = [each for each in _repaired(value) if takes(each)]
-            meant = near(value, self._known(part)) or next(iter(repaired), None)
+            meant = self.near(value, self._known(part)) or next(iter(repaired), None)
             return f"did you mean {quoted(meant)}?" if meant else None
         return None
 
@@ -209,21 +213,21 @@ class _Explainer:
             return of_type[0]
         if not isinstance(value, dict):
             return None
-        alike = {index: _alike(value, branches[index]) for index in of_type}
+        alike = {index: self._alike(value, branches[index]) for index in of_type}
         best = [index for index, score in alike.items() if score and score == max(alike.values())]
         return best[0] if len(best) == 1 else None
 
+    def _alike(self, value: dict[str, Any], branch: Mapping[str, Any]) -> int:
+        """How many keys of a mapping a branch knows, those with a slip of the pen included."""
+        fields = list(branch.get("properties", ()))
+        return sum(2 if key in fields else 1 for key in value if key in fields or self.near(key, fields))
 
-def _alike(value: dict[str, Any], branch: Mapping[str, Any]) -> int:
-    """How many keys of a mapping a branch knows, those with a slip of the pen included."""
-    fields = list(branch.get("properties", ()))
-    return sum(2 if key in fields else 1 for key in value if key in fields or near(key, fields))
-
-
-def _meant_field(key: str, error: Any) -> str | None:
-    """The field that a key which is none was meant to be, among those that are not there."""
-    fields = error.schema["properties"]
-    return None if key in fields else near(key, [each for each in fields if each not in error.instance])
+    def _meant_field(self, key: str, error: Any) -> str | None:
+        """The field that a key which is none was meant to be, among those that are not there."""
+        fields = error.schema["properties"]
+        if key in fields:
+            return None
+        return self.near(key, [field for field in fields if field not in error.instance])
 
 
 def _unquoted(value: str) -> int | bool | None:
@@ -247,6 +251,22 @@ def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Itera
         yield ValidationError("has another form")
 
 
+def _unique(validator: Any, wanted: bool, instance: Any, _: Any) -> Iterator[ValidationError]:
+    """`uniqueItems`, in time that grows with the list and not with its square."""
+    if wanted and validator.is_type(instance, "array") and any(True for _ in _repeated(instance)):
+        yield ValidationError("has repeated items")
+
+
+def _repeated(items: list[Any]) -> Iterator[int]:
+    """The places of items that have been there before."""
+    before = set()
+    for index, item in enumerate(items):
+        key = json.dumps(item, sort_keys=True)
+        if key in before:
+            yield index
+        before.add(key)
+
+
 def _is_integer(_: Any, value: Any) -> bool:
     """Whole numbers only: 5.0 is none, whatever JSON Schema says, and AWS would not take it either."""
     return isinstance(value, int) and not isinstance(value, bool)
@@ -254,6 +274,6 @@ def _is_integer(_: Any, value: Any) -> bool:
 
 _VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]
     jsonschema.Draft202012Validator,
-    {"pattern": _whole_pattern},
+    {"pattern": _whole_pattern, "uniqueItems": _unique},
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )

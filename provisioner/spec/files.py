@@ -1,51 +1,199 @@
-"""Reading files of people, who want to know why one cannot be read."""
+"""Reading the files of people: a spec, and what it names, which has to be in the place that it may name.
+
+Whoever changes a spec decides which files are read by whoever applies it: a pull request must not be able to
+send `/etc/shadow`, or `/proc/self/environ` of a CI system, to an instance. So links are resolved first, what
+is outside of the spec's repository or folder is refused before anything is said about it, and what is opened
+is the very file that was judged: every step of its path is taken without following links.
+"""
 
 from __future__ import annotations
 
+import os
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 
-from provisioner.spec.wording import near
+MAX_LISTED = 1000
+
+_PSEUDO = ("/proc", "/sys", "/dev")
+_FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
+# Without O_NONBLOCK, opening a pipe waits for a writer, and reading /proc/kmsg for the next message.
+_FILE_FLAGS = os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW | os.O_NOCTTY | os.O_CLOEXEC
 
 
 class FileProblem(Exception):
-    """Why a file cannot be read, in words that go on after its name: `is a folder`."""
+    """Why a file cannot be read, in words that go on after its name: `is a folder`, and perhaps a hint."""
+
+    def __init__(self, message: str, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.hint = hint
 
 
 class Missing(FileProblem):
-    """It is not there."""
+    """It is not there; `path` is where it was looked for."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__("does not exist")
+        self.path = path
 
 
-def read_bytes(path: Path, most: int) -> bytes:
-    """The content of a file of at most `most` bytes. Raises FileProblem, Missing among them."""
+@dataclass(frozen=True)
+class Source:
+    """A spec's file with its links resolved, and `root`, the folder that the files it names have to be below.
+
+    `what` says which folder that is. `flat`: they have to be right in it, and may not be hidden.
+    """
+
+    path: Path
+    root: Path
+    what: str
+    flat: bool = False
+
+
+def locate(spec: str, root: str | None = None) -> Source:
+    """Where a spec really is, and where the files that it names may be.
+
+    That is below `root` if it is given, else below the repository (what has a `.git`) that the spec is in,
+    else below its folder. `/` and the home folder hold too much to count as a repository; of a spec that is
+    right in one of them, only the visible files beside it count. A link in a repository may not lead out of
+    it: whoever changes the repository could otherwise have any file told in error messages.
+
+    Raises FileProblem.
+    """
     try:
-        if path.is_dir():
-            raise FileProblem("is a folder, not a file")
-        with path.open("rb") as opened:
-            content = opened.read(most + 1)
+        path = Path(os.path.realpath(spec))
+        given = Path(spec).absolute()
+        allowed = Path(os.path.realpath(root)) if root else None
+    except (ValueError, OSError):
+        raise FileProblem("is not the name of a file") from None
+    if given.exists() and not path.exists():
+        raise _not_regular()  # such as /dev/stdin, which leads to a pipe without a path
+    linked_in = _repository(given)
+    if linked_in and not any(_is_below(path, folder) for folder in (linked_in, allowed) if folder):
+        raise FileProblem(
+            f"is a link that leads out of the repository {linked_in}",
+            "give the file that it leads to, or a folder that holds both with --root",
+        )
+    if allowed:
+        return Source(path, allowed, "the folder given with --root")
+    if repository := _repository(path):
+        return Source(path, repository, "the repository of the spec")
+    return Source(path, path.parent, "the folder of the spec", flat=_holds_everything(path.parent))
+
+
+def read_source(source: Source, most: int) -> bytes:
+    """The text of the spec itself, of at most `most` bytes. Raises FileProblem, Missing among them."""
+    return _read(source.path, most)
+
+
+def read_named(source: Source, name: str, most: int) -> bytes:
+    """A file that a spec names, relative to its folder. Raises FileProblem, Missing among them."""
+    try:
+        path = Path(os.path.realpath(source.path.parent / name))
+    except (ValueError, OSError):
+        raise FileProblem("is not the name of a file") from None
+    if not _is_below(path, source.root):
+        raise FileProblem(
+            f"is outside of {source.root}, {source.what}",
+            "move it there, or give a folder that holds both with --root",
+        )
+    inside = path.relative_to(source.root).parts
+    if any(part.casefold() == ".git" for part in inside):
+        raise FileProblem("is in a folder of Git's own, which may hold credentials", "use another file")
+    if any(_is_below(path, Path(folder)) for folder in _PSEUDO):
+        raise FileProblem("is not a file on a disk", "use another file")
+    if _is_below(path, _home()) and not _is_below(source.path, _home()):
+        raise FileProblem("is in your home folder, which may hold credentials", "move it beside the spec")
+    if source.flat and (len(inside) != 1 or inside[0].startswith(".")):
+        raise FileProblem(
+            f"is hidden or in another folder; {source.root} is too large to take files from all of it",
+            "put the spec and its files into a folder of their own, or give the folder with --root",
+        )
+    return _read(path, most)
+
+
+def files_beside(path: Path) -> list[str]:
+    """The names of the files in the folder of one that is missing; at most a thousand."""
+    try:
+        with os.scandir(path.parent) as entries:
+            return sorted(entry.name for entry in islice(entries, MAX_LISTED) if entry.is_file())
+    except OSError:
+        return []
+
+
+def _read(path: Path, most: int) -> bytes:
+    """The content of a regular file; nothing in `path` may be a link any more."""
+    try:
+        descriptor = _open(path)
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISDIR(status.st_mode):
+                raise FileProblem("is a folder, not a file")
+            if not stat.S_ISREG(status.st_mode):
+                raise _not_regular()
+            if status.st_size > most:
+                raise _too_large(most)
+            content = b"".join(_chunks(descriptor, most + 1))
+        finally:
+            os.close(descriptor)
     except FileNotFoundError:
-        raise Missing("does not exist") from None
+        raise Missing(path) from None
     except PermissionError:
         raise FileProblem("may not be read by you") from None
-    except ValueError:
-        raise FileProblem("is not the name of a file") from None
     except OSError as error:
         raise FileProblem(f"cannot be read: {error.strerror or error}") from None
     if len(content) > most:
-        raise FileProblem(f"is larger than {most // 1024} KiB")
+        raise _too_large(most)
     return content
 
 
-def near_file(path: Path) -> str | None:
-    """The name of a file in the same folder as one that is missing, if it was probably meant."""
+def _open(path: Path) -> int:
+    """Step by step from the top, so that nobody can put a link in the way after `path` was judged."""
+    folder = os.open(path.anchor, _FOLDER_FLAGS)
     try:
-        return near(path.name, [each.name for each in path.parent.iterdir() if each.is_file()])
-    except (OSError, ValueError):
-        return None
+        for part in path.parts[1:-1]:
+            inner = os.open(part, _FOLDER_FLAGS, dir_fd=folder)
+            os.close(folder)
+            folder = inner
+        return os.open(path.name or ".", _FILE_FLAGS, dir_fd=folder)
+    finally:
+        os.close(folder)
 
 
-def is_special(path: Path) -> bool:
-    """Whether it is there, but neither file nor folder: reading a device or a pipe may never end."""
-    try:
-        return path.exists() and not path.is_file() and not path.is_dir()
-    except (OSError, ValueError):
-        return False
+def _chunks(descriptor: int, most: int) -> Iterator[bytes]:
+    while most > 0 and (chunk := os.read(descriptor, most)):
+        yield chunk
+        most -= len(chunk)
+
+
+def _not_regular() -> FileProblem:
+    return FileProblem("is not a regular file", "write what it gives to one")
+
+
+def _too_large(most: int) -> FileProblem:
+    return FileProblem(f"is larger than {most // 1024} KiB")
+
+
+def _repository(path: Path) -> Path | None:
+    """The nearest folder above with a `.git`, which is a file in a worktree or a submodule."""
+    for folder in path.parents:
+        if _holds_everything(folder):
+            return None
+        if os.path.lexists(folder / ".git"):
+            return Path(os.path.realpath(folder))
+    return None
+
+
+def _holds_everything(folder: Path) -> bool:
+    return os.path.realpath(folder) in (os.path.realpath("/"), str(_home()))
+
+
+def _home() -> Path:
+    # Not Path.home(), which raises where there is none.
+    return Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
+
+
+def _is_below(path: Path, folder: Path) -> bool:
+    return path.is_relative_to(folder)

@@ -13,9 +13,11 @@ from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
 from provisioner.spec.wording import dotted, quoted, shorten
 
-MOST_VALUES = 50_000
-DEEPEST = 50
-LARGEST_NUMBER = 2**63
+MAX_VALUES = 15_000
+MAX_DEPTH = 50
+MAX_NUMBER = 2**63
+# No number that is meant takes more digits, and YAML's base 60 takes time that grows with their square.
+MAX_DIGITS = 100
 
 CORE = "tag:yaml.org,2002:"
 _TEXT = (f"{CORE}str", f"{CORE}value")
@@ -47,6 +49,18 @@ class Located(NamedTuple):
 
 
 TOP = Position(1, 1)
+
+
+class Allowance:
+    """How many values may still be read, for a spec and the files that it names together."""
+
+    def __init__(self, left: int) -> None:
+        self.left = left
+
+    def take(self, count: int = 1) -> bool:
+        """Whether so many more are not too many."""
+        self.left -= count
+        return self.left >= 0
 
 
 @dataclass
@@ -81,11 +95,11 @@ class Builder:
         self.count += 1
         if any(node is each for each in self.above):
             raise self._fatal(place, path, "an alias makes this contain itself", "write it out")
-        if self.count > MOST_VALUES:
-            message = f"with its aliases written out, the file has more than {MOST_VALUES} values"
+        if self.count > MAX_VALUES:
+            message = f"with its aliases written out, the file has more than {MAX_VALUES} values"
             raise self._fatal(place, path, message, "use fewer aliases of aliases, or split the spec")
-        if len(self.above) >= DEEPEST:
-            raise self._fatal(place, path, f"values are nested more than {DEEPEST} deep", None)
+        if len(self.above) >= MAX_DEPTH:
+            raise self._fatal(place, path, f"values are nested more than {MAX_DEPTH} deep", None)
         self.above.append(node)
 
     def _fatal(self, place: Position, path: Path, message: str, hint: str | None) -> SpecError:
@@ -177,8 +191,9 @@ class Builder:
                 return _NUMBERS.bool_values[text.lower()]
             if kind in ("int", "float"):
                 return _number(node, kind)
-        except (ValueError, KeyError, OverflowError):
-            self._problem(node, path, f"{shorten(text)} is not {_NAMES[kind]} that can be used")
+        except (ValueError, KeyError):
+            hint = "put it in quotes if it is a text" if text else "remove the YAML tag"
+            self._problem(node, path, f"{shorten(text)} is not {_NAMES[kind]} that can be used", hint)
             return text
         if kind == "timestamp":
             self._problem(node, path, f"YAML reads {text} as a date", f"write {quoted(text)} for the text")
@@ -194,8 +209,14 @@ class Builder:
 
 def _number(node: yaml.Node, kind: str) -> int | float:
     """The number that a node is. Raises ValueError when it is none, or larger than any that is meant."""
-    number: int | float = getattr(_NUMBERS, f"construct_yaml_{kind}")(node)
-    if not -LARGEST_NUMBER < number < LARGEST_NUMBER:
+    if not 0 < len(node.value) <= MAX_DIGITS:
+        raise ValueError
+    try:
+        number: int | float = getattr(_NUMBERS, f"construct_yaml_{kind}")(node)
+    except (IndexError, OverflowError):
+        # What it says of "-", and of too many places in base 60.
+        raise ValueError from None
+    if not -MAX_NUMBER < number < MAX_NUMBER:
         raise ValueError
     return number
 
@@ -208,6 +229,15 @@ def is_plain(text: str) -> bool:
 def at(mark: yaml.Mark) -> Position:
     """Where the parser says that something is."""
     return Position(mark.line + 1, mark.column + 1)
+
+
+def is_whole_text(text: str) -> bool:
+    """Whether a text has no half of a character, which cannot be sent."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _joined(text: str) -> str | None:

@@ -61,6 +61,18 @@ def resolve(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, A
     return part
 
 
+def inlined(part: Any, whole: Mapping[str, Any]) -> Any:
+    """A part of a combined schema with all that it refers to filled in, which is much faster to check with.
+
+    Nothing in our schemas contains itself.
+    """
+    if isinstance(part, list):
+        return [inlined(inner, whole) for inner in part]
+    if not isinstance(part, Mapping):
+        return part
+    return {key: inlined(inner, whole) for key, inner in resolve(part, whole).items() if key != "$defs"}
+
+
 def to_text(combined: Mapping[str, Any]) -> str:
     """A schema as the text of a file."""
     return json.dumps(combined, indent=2, ensure_ascii=False) + "\n"

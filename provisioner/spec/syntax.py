@@ -6,8 +6,12 @@ import re
 
 import yaml
 
+from provisioner.spec.wording import shorten
 
-def in_plain_words(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str, str | None]:
+MAX_TOLD = 200
+
+
+def in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[yaml.Mark | None, str, str | None]:
     """The place, the message and perhaps a hint for what the parser says.
 
     What is not known here is told in the parser's own words.
@@ -16,11 +20,11 @@ def in_plain_words(error: yaml.MarkedYAMLError) -> tuple[yaml.Mark | None, str, 
     for pattern, message, hint, at_start in _KNOWN:
         if match := re.search(pattern, f"{context} | {problem}"):
             start = error.context_mark or mark
-            where = {f"_{number}": text for number, text in enumerate(match.groups(), 1)}
+            where = {f"_{number}": shorten(text) for number, text in enumerate(match.groups(), 1)}
             where["start"] = f"line {start.line + 1}" if start else "above"
             return (start if at_start else mark), message.format(**where), hint and hint.format(**where)
     told = f"{problem} {context}".strip() or "the YAML cannot be read"
-    return mark or error.context_mark, f"this is not YAML: {told}", None
+    return mark or error.context_mark, f"this is not YAML: {told[:MAX_TOLD]}", None
 
 
 _QUOTES = "put the whole value in quotes"

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from provisioner.kinds.base import Kind, Path
@@ -24,6 +25,8 @@ IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
 def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Located]:
     """The problems of the tags of a whole spec, each told once, where it can be put right."""
     common = texts(spec.get("tags"))
+    if len(common) > MOST_TAGS:
+        return
     told: set[tuple[Path, str]] = set()
     for kind in kinds:
         section = spec.get(kind.section)
@@ -68,6 +71,7 @@ def _refused_by_iam(common: Mapping[str, str], own: Mapping[str, str]) -> Iterat
             yield key, f"the value has the character {quoted(odd)}; {IAM_TAKES}"
 
 
+@cache  # The tags of the environment are those of every entry.
 def _odd(text: str) -> str:
     """The first character that IAM does not take in a tag, if there is one."""
     odd = (char for char in text if char not in "_.:/=+-@" and unicodedata.category(char)[0] not in "LZN")

@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from itertools import islice
 from typing import Any
 
 from provisioner.kinds.base import Path
@@ -46,14 +47,29 @@ def quoted(text: str) -> str:
     return json.dumps(text, ensure_ascii=False)
 
 
-def near(word: str, candidates: Iterable[str]) -> str | None:
-    """The candidate that was probably meant: close in spelling, whatever the case, or longer by an ending."""
-    by_lower = {each.lower(): each for each in candidates}
-    lower = word.lower()
-    found = get_close_matches(lower, by_lower, n=1, cutoff=0.6)
-    if not found and len(lower) > 1:
-        found = [each for each in by_lower if each.startswith(lower)][:1]
-    return by_lower[found[0]] if found and by_lower[found[0]] != word else None
+class Suggestions:
+    """Says what was probably meant, until that has taken too much time: a spec can have any number of slips.
+
+    A comparison of two words takes about 50 microseconds.
+    """
+
+    def __init__(self, comparisons: int = 5_000) -> None:
+        self.left = comparisons
+
+    def near(self, word: str, candidates: Iterable[str]) -> str | None:
+        """The candidate that was probably meant: close in spelling, whatever the case, or longer.
+
+        None if there is none, and for words that are too long to be a slip.
+        """
+        if len(word) > LONGEST_KEY or not self.left:
+            return None
+        by_lower = {each.lower(): each for each in islice(candidates, self.left)}
+        self.left = max(0, self.left - len(by_lower))
+        lower = word.lower()
+        found = get_close_matches(lower, by_lower, n=1, cutoff=0.6)
+        if not found and len(lower) > 1:
+            found = [each for each in by_lower if each.startswith(lower)][:1]
+        return by_lower[found[0]] if found and by_lower[found[0]] != word else None
 
 
 def listed(words: Sequence[str], last: str = "or") -> str:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -65,7 +66,7 @@ def test_unreadable_file(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise PermissionError(13, "Permission denied")
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert told("broken/empty.yaml") == "broken/empty.yaml:1:1: the file may not be read by you\n"
 
 
@@ -88,7 +89,6 @@ fleets:
     [
         ("missing.sh", "the file missing.sh does not exist; looked for missing.sh"),
         ("large.sh", "the file large.sh is larger than 1024 KiB"),
-        ("/dev/zero", "the file /dev/zero is not a regular file"),
         ("a\\0b", "the file a\0b is not the name of a file"),
     ],
 )

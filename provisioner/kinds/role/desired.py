@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -115,9 +114,9 @@ def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[st
             documents[name] = _checked(document, path, entry, LARGEST_INLINE)
             continue
         file = document["file"]
-        content = _from_file(file, (*path, "file"), entry)
+        content = entry.read_json((*path, "file"), file)
         if content is not None:
-            documents[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE, file=file)
+            documents[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE)
     total = sum(policy.size(document) for document in documents.values())
     if len(documents) > 1 and total > LARGEST_INLINE:
         entry.problem(
@@ -127,33 +126,12 @@ def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[st
     return documents
 
 
-def _from_file(name: str, path: Path, entry: Entry) -> Any:
-    content = entry.read_file(path, name)
-    if content is None:
-        return None
-    try:
-        return json.loads(content)
-    except UnicodeDecodeError:
-        entry.problem(path, f"{name} is no text in UTF-8, as JSON is")
-        return None
-    except ValueError as error:
-        entry.problem(path, f"{name} is not JSON: {error}")
-        return None
-
-
-def _checked(
-    document: Any, path: Path, entry: Entry, most: int, trust: bool = False, file: str | None = None
-) -> Mapping[str, Any]:
-    """The document if IAM takes it, else an empty one and its problems reported.
-
-    Where it stands in a file, `path` is where the spec names the file, and the message says the place in it.
-    """
+def _checked(document: Any, path: Path, entry: Entry, most: int, trust: bool = False) -> Mapping[str, Any]:
+    """The document if IAM takes it, else an empty one and its problems reported."""
+    entry.check_as_written(path, document)
     found = problems(document, trust=trust, region=entry.region)
     for where, message in found:
-        if file is None:
-            entry.problem((*path, *where), message)
-        else:
-            entry.problem(path, f"in {file}: {_dotted(where)}{message}")
+        entry.problem((*path, *where), message)
     if found:
         return {}
     size = policy.size(document)
@@ -161,8 +139,3 @@ def _checked(
         entry.problem(path, f"the policy has {size} characters without white space; IAM takes {most}")
     checked: Mapping[str, Any] = document
     return checked
-
-
-def _dotted(path: Path) -> str:
-    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
-    return "".join(parts).removeprefix(".") + (": " if path else "")

@@ -1,0 +1,47 @@
+"""Several specs at once, which must not be about the same environment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+
+from provisioner.errors import SpecError
+from provisioner.kinds.base import Kind
+from provisioner.model import Environment
+from provisioner.spec.loader import load_with_document
+
+
+def load_all(
+    paths: Iterable[str], kinds: Sequence[Kind], root: str | None = None
+) -> Iterator[tuple[str, Environment | SpecError]]:
+    """Each path with its environment, or with what is wrong with it.
+
+    That can be that a spec before it is about the same environment: applying the one would then delete what
+    only the other has. A spec without an account may be meant for any. A file given twice is one spec.
+    """
+    before: list[tuple[str, Environment]] = []
+    for path in paths:
+        try:
+            environment, document = load_with_document(path, kinds, root)
+        except SpecError as error:
+            yield path, error
+            continue
+        same = [
+            other for other, earlier in before if _same(environment, earlier) and not _one_file(path, other)
+        ]
+        if same:
+            message = f"{same[0]} is about the environment {environment.name} in {environment.region} as well"
+            hint = "applying one of them deletes what only the other has; put them together, or rename one"
+            yield path, SpecError([document.problem(("environment",), message, hint)])
+        else:
+            yield path, environment
+        before.append((path, environment))
+
+
+def _same(one: Environment, other: Environment) -> bool:
+    accounts = {one.account_id, other.account_id} - {None}
+    return one.name == other.name and one.region == other.region and len(accounts) < 2
+
+
+def _one_file(one: str, other: str) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)

@@ -1,0 +1,182 @@
+"""What is known and found while a spec is read: the whole of it, and one entry while its kind parses it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path as File
+from typing import Any
+
+from provisioner.errors import Problem, SpecError
+from provisioner.kinds.base import Path
+from provisioner.spec.document import Document
+from provisioner.spec.files import FileProblem, Missing, Source, files_beside, read_named
+from provisioner.spec.json_document import read_json
+from provisioner.spec.nodes import MAX_VALUES, Allowance
+from provisioner.spec.tags import texts
+from provisioner.spec.wording import Suggestions, dotted, quoted, shorten
+
+LARGEST_FILE = 1024 * 1024
+LARGEST_TOGETHER = 4 * LARGEST_FILE
+# Who has more problems is told of the first ones; finding all would take too long.
+MAX_FOUND = 1_000
+MAX_MESSAGE = 500
+MAX_KEYS_SHOWN = 8
+
+
+class Enough(Exception):
+    """More problems than anybody needs have been found."""
+
+
+class Reading:
+    """What is known and found while one spec is read, with an end to the work."""
+
+    def __init__(self, document: Document, source: Source) -> None:
+        self.document = document
+        self.spec: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
+        self.problems: list[Problem] = []
+        self.suggestions = Suggestions()
+        self.allowance = Allowance(MAX_VALUES - len(document.values))
+        self._source = source
+        self._files: dict[str, bytes | FileProblem] = {}
+        self._json: dict[str, Document | list[Problem]] = {}
+        self._bytes_left = LARGEST_TOGETHER
+
+    def report(self, problem: Problem) -> None:
+        """Keep a problem. Raises Enough when there are too many."""
+        if len(problem.message) > MAX_MESSAGE:
+            problem = replace(problem, message=f"{problem.message[:MAX_MESSAGE]}…")
+        self.problems.append(problem)
+        if len(self.problems) >= MAX_FOUND:
+            raise Enough
+
+    def file(self, name: str) -> bytes | FileProblem:
+        """A file that the spec names, or why it cannot be read; it is read once however often it is named."""
+        if name not in self._files:
+            try:
+                if self._bytes_left <= 0:
+                    raise FileProblem("comes after others of more than 4 MiB together", "split the spec")
+                content = read_named(self._source, name, LARGEST_FILE)
+                self._bytes_left -= len(content)
+                self._files[name] = content
+            except FileProblem as problem:
+                # Its frames hold what was read.
+                self._files[name] = problem.with_traceback(None)
+        return self._files[name]
+
+    def json(self, name: str, content: bytes) -> Document | list[Problem]:
+        """The document in the content of a JSON file, or what is wrong with it."""
+        if isinstance(known := self._json.get(name), Document):
+            # Whoever names it goes through it again.
+            self.allowance.take(len(known.values))
+        if name not in self._json:
+            beside = str(File(self.document.file).parent / name)
+            try:
+                document = read_json(beside, content, self.allowance)
+                problems = [located.problem for located in document.problems]
+                self._json[name] = problems or document
+            except SpecError as error:
+                self._json[name] = list(error.problems)
+        return self._json[name]
+
+    def missing(self, problem: Missing, name: str) -> str:
+        """What to do about a file that is missing."""
+        files = files_beside(problem.path) if self.suggestions.left else ()
+        meant = self.suggestions.near(problem.path.name, files)
+        beside = File(self.document.file).parent / name
+        return f"did you mean {File(name).with_name(meant)}?" if meant else f"looked for {beside}"
+
+
+class SpecEntry:
+    """One entry of a spec while its kind parses it; what it is told joins the problems of the reading."""
+
+    def __init__(self, reading: Reading, path: Path, environment: str) -> None:
+        self._reading = reading
+        self._path = path
+        # Files that have been read as JSON, by the path at which they are named; places that were misread.
+        self._files: dict[Path, Document] = {}
+        self._misread: set[Path] = set()
+        spec = reading.spec
+        self.environment = environment
+        self.region: str = spec["region"] if isinstance(spec.get("region"), str) else ""
+        self.tags: Mapping[str, str] = texts(spec.get("tags"))
+
+    def problem(self, path: Path, message: str, hint: str | None = None) -> None:
+        """Report something wrong at `path`, which is relative to the entry."""
+        if path in self._misread:
+            return
+        document, inside = self._document_at(path)
+        problem = document.problem(inside, message, hint, at_key=not path)
+        self._reading.report(replace(problem, field=dotted((*self._path, *path))))
+
+    def common_tag_problem(self, key: str, message: str, hint: str | None = None) -> None:
+        """Report something wrong with a tag of the environment, however many entries find it."""
+        problem = self._reading.document.problem(("tags", key), message, hint, at_key=True)
+        if problem not in self._reading.problems:
+            self._reading.report(problem)
+
+    def read_file(self, path: Path, name: str) -> bytes | None:
+        """The content of a file beside the spec; None when it cannot be read, which is then reported."""
+        content = self._reading.file(name)
+        if isinstance(content, bytes):
+            return content
+        hint = self._reading.missing(content, name) if isinstance(content, Missing) else content.hint
+        self.problem(path, f"the file {shorten(name)} {content}", hint)
+        return None
+
+    def read_json(self, path: Path, name: str) -> Any:
+        """The value in a JSON file beside the spec; None when there is none, which is then reported."""
+        content = self.read_file(path, name)
+        if content is None:
+            return None
+        document = self._reading.json(name, content)
+        if isinstance(document, list):
+            for problem in document:
+                field = dotted((*self._path, *path)) + (f".{problem.field}" if problem.field else "")
+                self._reading.report(replace(problem, field=field))
+            return None
+        if self._reading.allowance.left < 0:
+            self.problem(path, f"with this file, there are more than {MAX_VALUES} values", "split the spec")
+            return None
+        self._files[path] = document
+        if document.value is None:
+            self.problem(path, f"the file {shorten(name)} holds null, which is nothing")
+        return document.value
+
+    def check_as_written(self, path: Path, value: Any) -> None:
+        """Report what is no text and would not be sent as it was written, such as `NO` and `1.10`."""
+        if isinstance(value, dict):
+            for key, inner in value.items():
+                self.check_as_written((*path, key), inner)
+        elif isinstance(value, list):
+            for index, inner in enumerate(value):
+                self.check_as_written((*path, index), inner)
+        elif not isinstance(value, str):
+            document, inside = self._document_at(path)
+            text, sent = document.texts.get(inside, ""), json.dumps(value)
+            if text and (text != sent or value is None):
+                message = f"{shorten(text)} is read as {sent}, and would not be sent as it is written"
+                hint = f"write {quoted(text)} for the text" + ("" if value is None else f", or {sent}")
+                self.problem(path, message, hint)
+                self._misread.add(path)
+
+    def check_reference(self, path: Path, section: str, key: str) -> None:
+        """Report a key that a section of the spec does not have."""
+        entries = self._reading.spec.get(section)
+        if isinstance(entries, dict) and key in entries:
+            return
+        keys: Mapping[str, Any] = entries if isinstance(entries, dict) else {}
+        meant = self._reading.suggestions.near(key, keys)
+        shown = [shorten(each) for each in islice(keys, MAX_KEYS_SHOWN)]
+        more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
+        others = f"{section} has {', '.join(shown)}{more}" if keys else f"the spec has no {section}"
+        self.problem(path, f"{section} has no {quoted(key)}", f"did you mean {meant}?" if meant else others)
+
+    def _document_at(self, path: Path) -> tuple[Document, Path]:
+        """The document that has what is at `path`, a file that is named there or the spec; its path in it."""
+        for length in range(len(path), 0, -1):
+            if path[:length] in self._files:
+                return self._files[path[:length]], path[length:]
+        return self._reading.document, (*self._path, *path)
