@@ -5,7 +5,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from provisioner.kinds.fleet.desired import SPOT, Fleet, Rung, Volume
@@ -21,10 +21,11 @@ MARKET = "InstanceMarketOptions"
 def run_instances(params: Mapping[str, Any], rung: Rung, count: int, name: str) -> Call:
     """The call that launches up to `count` members, once for the token `name`.
 
-    The number asked for is written on each of them, so that whoever sees fewer knows that there are more.
+    The number asked for is written on each of them, so that whoever sees fewer knows that there are more; and
+    the type, which can be changed afterwards.
     """
     tags = [
-        {**spec, "Tags": [*spec["Tags"], {"Key": ASKED_TAG, "Value": str(count)}]}
+        {**spec, "Tags": [*_with_type(spec["Tags"], rung.type), {"Key": ASKED_TAG, "Value": str(count)}]}
         if spec["ResourceType"] == "instance"
         else spec
         for spec in params["TagSpecifications"]
@@ -32,6 +33,12 @@ def run_instances(params: Mapping[str, Any], rung: Rung, count: int, name: str) 
     counted = {"InstanceType": rung.type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
     bought = {key: value for key, value in params.items() if key != MARKET or rung.market == SPOT}
     return Call("ec2", "RunInstances", {**bought, "TagSpecifications": tags, **counted})
+
+
+def _with_type(tags: Iterable[Mapping[str, str]], type_: str) -> Iterator[Mapping[str, str]]:
+    for tag in tags:
+        is_record = tag["Key"] == LAUNCH_TAG
+        yield {**tag, "Value": f"{tag['Value']} type={type_}"} if is_record else tag
 
 
 def launch_params(

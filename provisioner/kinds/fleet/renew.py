@@ -49,7 +49,9 @@ def power_change(
     if wrong:
         states = sorted({each.state for each in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        steps = power_steps(wrong, fleet, world.environment.name)
+        seen: SeenFleet = world.seen(address)
+        others = [each for each in seen.members if each not in wrong]
+        steps = power_steps(wrong, fleet, world.environment.name, others)
         yield Change(
             address,
             Action.UPDATE,

@@ -7,20 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
-from provisioner.errors import ProvisionerError, WaitError
+from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.record import launch_record, read_record, write_record
 from provisioner.kinds.fleet.rollout import may_be_taken
 from provisioner.kinds.fleet.seen import scope_of
 from provisioner.kinds.fleet.settings import How, differing
-from provisioner.kinds.fleet.starting import Start, resize
+from provisioner.kinds.fleet.starting import Start, ran_as, resize
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Rollout, Step, Until, Wait
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+
+# What is changed on stopped members, in this order; what EC2 may refuse first.
+CHANGED_STOPPED = ("instance_type", "ebs_optimized", "user_data")
 
 
 @dataclass(frozen=True)
@@ -78,9 +80,10 @@ class _Restarting:
             waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.ailing
             starting = tuple(sorted(waited_for - healthy))
             wave = () if starting else self._wave(left, healthy)
+            taken = _Wave({each: self.shown[each] for each in wave})
             if wave:
                 health.no_more(wave)
-                self._change(wave)
+                self._change(taken)
                 left = [each for each in left if each not in wave]
                 self._tell(done + len(wave))
             elif not starting:
@@ -88,8 +91,10 @@ class _Restarting:
             try:
                 self.shown = health.wait_for(wave or starting, self._scopes(), self.hands, self._is_changed)
             except WaitError as error:
+                # EC2 may accept a start, and stop the instance again.
+                told = self._to_start(taken).put_back(error, self.hands) if wave else ""
                 if fleet.update.pause_on_failure:
-                    raise _paused(done, len(self.plan.paths), error) from error
+                    raise _paused(done, len(self.plan.paths), error, told) from error
                 health.give_up(wave or starting)
                 self.shown = self._wait((), Until.SHOWN)
 
@@ -103,34 +108,64 @@ class _Restarting:
     def _tell(self, done: int) -> None:
         self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
 
-    def _change(self, wave: Sequence[str]) -> None:
-        states = {each: self.shown[each].state for each in wave}
-        self._wait(tuple(each for each in wave if states[each] == "pending"), Until.RUNNING)
-        running = [each for each in wave if states[each] in ("pending", "running")]
+    def _change(self, wave: _Wave) -> None:
+        """Stop, change and start members; what EC2 refuses is put back. Raises ProvisionerError."""
+        is_running = self.plan.fleet.power == "running"
+        try:
+            self._stop(wave)
+            # One setting after the other: what goes with the new type may not go with the old one.
+            for path in CHANGED_STOPPED:
+                self.hands.together(
+                    _Modify(each, path, self.plan.fleet, wave) for each in self._with(path, wave)
+                )
+            self.hands.together(self._record(wave))
+        except (AwsError, WaitError) as error:
+            self._to_start(wave).put_back(error, self.hands)
+            raise
+        if is_running:
+            self._to_start(wave).run(self.hands)
+
+    def _stop(self, wave: _Wave) -> None:
+        states = {each: instance.state for each, instance in wave.before.items()}
+        self._wait(tuple(each for each in states if states[each] == "pending"), Until.RUNNING)
+        running = [each for each in states if states[each] in ("pending", "running")]
         for part in chunks(running, MOST_IDS):
             self.hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
-        if any(states[each] != "stopped" for each in wave):
-            self._wait(tuple(wave), Until.STOPPED)
-        self.hands.together(
-            _modify(each, path, self.plan.fleet) for each in wave for path in self.plan.paths[each]
-        )
-        self.hands.together(self._record(wave))
-        if self.plan.fleet.power == "running":
-            self._start(wave)
+        if any(state != "stopped" for state in states.values()):
+            self._wait(tuple(states), Until.STOPPED)
 
-    def _record(self, wave: Sequence[str]) -> Iterable[Step]:
+    def _with(self, path: str, wave: _Wave) -> list[str]:
+        return [each for each in wave.before if path in self.plan.paths[each]]
+
+    def _record(self, wave: _Wave) -> Iterable[Step]:
         """Write down what DescribeInstances does not show, once it was changed."""
         digest = launch_record(self.plan.fleet)["user_data"]
-        for each in wave:
-            if "user_data" in self.plan.paths[each]:
-                record = write_record({**read_record(self.shown[each]), "user_data": digest})
-                yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
+        for each in self._with("user_data", wave):
+            record = write_record({**read_record(self.shown[each]), "user_data": digest})
+            yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
 
-    def _start(self, wave: Sequence[str]) -> None:
-        before = {each: self.shown[each].type for each in wave}
-        wanted = self.plan.fleet.instance_types[0]
-        now = {each: wanted if "instance_type" in self.plan.paths[each] else before[each] for each in wave}
-        Start(self.plan.fleet, before, now).run(self.hands)
+    def _to_start(self, wave: _Wave) -> Start:
+        """What starts a wave as it was changed by now, and knows what it had."""
+        fleet = self.plan.fleet
+        before = {each: instance.type for each, instance in wave.before.items()}
+        now = {
+            each: fleet.instance_types[0] if (each, "instance_type") in wave.changed else type_
+            for each, type_ in before.items()
+        }
+        others = [each for each in self.shown.values() if self._is_member(each) and each.id not in before]
+        return Start(
+            fleet,
+            self.plan.environment,
+            before,
+            now,
+            ran_as(wave.before.values(), fleet, others),
+            tuple(
+                _modify_optimized(each, wave.before[each].ebs_optimized)
+                for each, path in wave.changed
+                if path == "ebs_optimized"
+            ),
+            tuple(path for path in CHANGED_STOPPED if self._with(path, wave)),
+        )
 
     def _is_changed(self, instance: Instance) -> bool:
         """Whether EC2 shows what was changed; the next plan would change it again otherwise."""
@@ -153,18 +188,58 @@ class _Restarting:
         return (scope_of(self.plan.environment),)
 
 
+@dataclass(frozen=True)
+class _Wave:
+    """Members that are changed together, as they were before, and the settings that were changed by now."""
+
+    before: Mapping[str, Instance]
+    changed: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Modify:
+    """Change one setting of a stopped member. What EC2 did not refuse counts as changed."""
+
+    instance: str
+    path: str
+    fleet: Fleet
+    wave: _Wave
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", "ModifyInstanceAttribute", 1),)
+
+    def run(self, hands: Hands) -> None:
+        try:
+            _modify(self.instance, self.path, self.fleet).run(hands)
+        except AwsError as error:
+            if 400 <= error.status < 500:
+                raise
+            self.wave.changed.append((self.instance, self.path))
+            raise
+        self.wave.changed.append((self.instance, self.path))
+
+
 def _modify(instance: str, path: str, fleet: Fleet) -> Step:
     if path == "instance_type":
         return resize(instance, fleet.instance_types[0])
-    attributes: dict[str, dict[str, Any]] = {
-        "ebs_optimized": {"EbsOptimized": {"Value": fleet.ebs_optimized}},
-        "user_data": {"UserData": {"Value": fleet.user_data}},
-    }
-    return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": instance, **attributes[path]})
+    if path == "ebs_optimized":
+        return _modify_optimized(instance, fleet.ebs_optimized)
+    user_data = {"UserData": {"Value": fleet.user_data}}
+    return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": instance, **user_data})
 
 
-def power_steps(members: Sequence[Instance], fleet: Fleet, environment: str) -> tuple[Step, ...]:
-    """The steps that stop members or start them, all at once, and wait until they are so."""
+def _modify_optimized(instance: str, value: bool | None) -> Step:
+    params = {"InstanceId": instance, "EbsOptimized": {"Value": value}}
+    return Call("ec2", "ModifyInstanceAttribute", params)
+
+
+def power_steps(
+    members: Sequence[Instance], fleet: Fleet, environment: str, others: Sequence[Instance] = ()
+) -> tuple[Step, ...]:
+    """The steps that stop members or start them, all at once, and wait until they are so.
+
+    `others` are further members, which may tell what these ran as before.
+    """
     scopes = (scope_of(environment),)
     ids = tuple(member.id for member in members)
     if fleet.power == "stopped":
@@ -178,15 +253,17 @@ def power_steps(members: Sequence[Instance], fleet: Fleet, environment: str) -> 
     types = {member.id: member.type for member in members}
     return (
         *([Wait(stopping, Until.STOPPED, scopes)] if stopping else ()),
-        Start(fleet, types, types),
+        Start(fleet, environment, types, types, ran_as(members, fleet, others)),
         Wait(ids, Until.STARTED, scopes),
     )
 
 
-def _paused(done: int, total: int, error: WaitError) -> ProvisionerError:
+def _paused(done: int, total: int, error: WaitError, told: str) -> ProvisionerError:
+    """`told`: how the members are that were put back, if any were."""
     return ProvisionerError(
         f"paused after {done} of {total}: {error.message}",
-        "the other members go on as they are; look at these, then correct the spec, or apply again to go on",
+        "the other members go on as they are; look at these, then correct the spec, or apply again to go on"
+        + (f"; {told}" if told else ""),
     )
 
 

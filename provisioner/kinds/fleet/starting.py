@@ -1,77 +1,184 @@
-"""Starting stopped members, also where EC2 has no room left for the type that they have.
+"""Starting stopped members, and giving them back what they had where EC2 refuses to start them as they are.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
-from provisioner.errors import AwsError
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.instances import MOST_IDS, chunks
-from provisioner.model import Call, CallCount, Hands, Step
-from provisioner.retry import CAPACITY_CODES
+from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.fleet.desired import Fleet, Rung
+from provisioner.kinds.fleet.quotas import way_out
+from provisioner.kinds.fleet.record import read_record
+from provisioner.kinds.fleet.seen import scope_of
+from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, Hands, Step, Until, Wait
+from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES
+
+# What another type may help against.
+NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES
+# How many ids a message names.
+MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
 class Start:
-    """Start members as they are; without room for that, as each other type of the fleet in turn.
+    """Start stopped members as they are; without room for that, as each other type of the fleet in turn.
 
-    Where there is room for none, they get the types `before` again, and are started as that if it is another
-    than they came with.
+    `now` are the types they have. Where nothing helps they get back what they had, and are started as that:
+    the types `before`, and what the steps `undo` give back. If EC2 refuses even this, they are started as a
+    type that they ran as `earlier`, where one is known: they may have been left stopped, with another type,
+    by a run that was killed. `paths` are the settings for which they were stopped.
     """
 
     fleet: Fleet
+    environment: str
     before: Mapping[str, str]
     now: Mapping[str, str]
+    earlier: Mapping[str, str] = field(default_factory=dict)
+    undo: tuple[Step, ...] = ()
+    paths: tuple[str, ...] = ()
 
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "StartInstances", -(-len(self.before) // MOST_IDS)),)
 
     def run(self, hands: Hands) -> None:
-        shortage = self._start(hands)
-        others = self._others() if shortage else ()
-        for other in others:
-            self._resize(dict.fromkeys(self.before, other), hands)
-            if not self._start(hands):
-                return
-        if not shortage:
+        types = dict(self.now)
+        refused = _start(self.before, hands)
+        if not refused:
             return
-        if others or self.now != self.before:
-            self._resize(self.before, hands)
-        run_again = self.now != self.before and not self._start(hands)
-        shortage.hint = self._hint(run_again)
-        raise shortage
+        others = self._others() if refused.code in NO_ROOM else ()
+        for other in others:
+            if not _start_as(dict.fromkeys(self.before, other), types, hands):
+                return
+        is_changed = bool(self.undo) or types != self.before
+        self._give_back(refused, types, hands, (self.before, self.earlier) if is_changed else (self.earlier,))
+        raise refused
+
+    def put_back(self, refused: ProvisionerError, hands: Hands) -> str:
+        """Give those of the members that are stopped what they had, and start them as that.
+
+        `refused` is why they are not as they should be. Returns how they are then, which its hint says too;
+        nothing if none was stopped.
+        """
+        return self._give_back(refused, dict(self.now), hands, (self.before, self.earlier))
 
     def _others(self) -> tuple[str, ...]:
         if self.fleet.update.on_restart != "restart":
             return ()
         return tuple(each for each in self.fleet.instance_types if set(self.now.values()) != {each})
 
-    def _start(self, hands: Hands) -> AwsError | None:
-        """Why there is no room, if there is none. EC2 starts all of a call or none."""
+    def _give_back(
+        self,
+        refused: ProvisionerError,
+        types: dict[str, str],
+        hands: Hands,
+        choices: Sequence[Mapping[str, str]],
+    ) -> str:
+        """`choices` are types to start them as, each tried where the one before was refused."""
         try:
-            for part in chunks(tuple(self.before), MOST_IDS):
-                hands.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
-        except AwsError as error:
-            if error.code not in CAPACITY_CODES:
+            shown = hands.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+            down = [each for each in self.before if each in shown and shown[each].state == "stopped"]
+            if not down:
+                return ""
+            not_undone = _send_each(self.undo, hands)
+            state = self._started(down, types, hands, choices)
+        except ProvisionerError as error:
+            if not isinstance(error, (AwsError, WaitError)):
                 raise
-            return error
-        return None
+            state = f"could not be started again ({error.message})"
+            down, not_undone = list(self.before), None
+        told = f"{_some(down)} {state}"
+        if not_undone:
+            told += f", not wholly with what they had ({not_undone.message})"
+        before = f"{refused.hint}; " if refused.hint and refused.hint not in told else ""
+        refused.hint = f"{before}{told}; {self._way_out(refused)}"
+        return told
 
-    def _resize(self, types: Mapping[str, str], hands: Hands) -> None:
-        hands.together(resize(each, type_) for each, type_ in types.items())
+    def _started(
+        self, down: Sequence[str], types: dict[str, str], hands: Hands, choices: Sequence[Mapping[str, str]]
+    ) -> str:
+        """Start those that are down as the first choice that EC2 does not refuse: how they are then."""
+        before = {each: self.before[each] for each in down}
+        if self.fleet.power == "stopped":
+            _retype(before, types, hands)
+            return "are stopped, as `power: stopped` says, with what they had"
+        for choice in choices:
+            wanted = before | {each: type_ for each, type_ in choice.items() if each in before}
+            if not choice or _start_as(wanted, types, hands):
+                continue
+            try:
+                hands.wait(Wait(tuple(down), Until.STARTED, (scope_of(self.environment),)))
+            except WaitError:
+                return f"are started again as {_names(wanted.values())}, and do not run yet"
+            return f"run again as {_names(wanted.values())}"
+        _retype(before, types, hands)
+        return "are stopped"
 
-    def _hint(self, run_again: bool) -> str:
-        ids = ", ".join(self.before)
-        types = ", ".join(dict.fromkeys(self.before.values()))
-        state = f"run again as {types}" if run_again else "are stopped"
-        return f"{ids} {state}; apply again later, or give `instance_type` more choices"
+    def _way_out(self, refused: ProvisionerError) -> str:
+        code = refused.code if isinstance(refused, AwsError) else ""
+        if code in INSTANCE_QUOTA_CODES and isinstance(refused, AwsError):
+            return way_out({Rung(each): refused for each in self.fleet.instance_types}, "")
+        if code in NO_ROOM and "ebs_optimized" not in self.paths:
+            return "apply again later, or give `instance_type` more choices"
+        if not self.paths:
+            return "apply again once that is put right"
+        settings = " and ".join(f"`{path}`" for path in self.paths)
+        return f"applying this again would stop them once more for the same, so correct {settings} first"
+
+
+def ran_as(members: Iterable[Instance], fleet: Fleet, others: Collection[Instance]) -> dict[str, str]:
+    """A type that each member may have run as before, where another than it has now is known.
+
+    That is the type of a member that is not one of the spec's, as all have it before a rollout, or else the
+    type that the member was launched as.
+    """
+    old = [each.type for each in others if each.type not in fleet.instance_types]
+    known = {each.id: next(iter(old), read_record(each).get("type", each.type)) for each in members}
+    return {each.id: known[each.id] for each in members if known[each.id] != each.type}
 
 
 def resize(instance: str, instance_type: str) -> Step:
     """The call that gives a stopped instance another type."""
     params = {"InstanceId": instance, "InstanceType": {"Value": instance_type}}
     return Call("ec2", "ModifyInstanceAttribute", params)
+
+
+def _start(ids: Iterable[str], hands: Hands) -> AwsError | None:
+    """Why EC2 refuses to, if it does. It starts all of a call or none."""
+    try:
+        for part in chunks(tuple(ids), MOST_IDS):
+            hands.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
+    except AwsError as error:
+        return error
+    return None
+
+
+def _start_as(wanted: Mapping[str, str], types: dict[str, str], hands: Hands) -> AwsError | None:
+    return _retype(wanted, types, hands) or _start(wanted, hands)
+
+
+def _retype(wanted: Mapping[str, str], types: dict[str, str], hands: Hands) -> AwsError | None:
+    """Give members these types where they have others, and write that into `types`."""
+    changed = {each: type_ for each, type_ in wanted.items() if types[each] != type_}
+    types.update(changed)
+    return _send_each([resize(each, type_) for each, type_ in changed.items()], hands)
+
+
+def _send_each(steps: Sequence[Step], hands: Hands) -> AwsError | None:
+    try:
+        hands.together(steps)
+    except AwsError as error:
+        return error
+    return None
+
+
+def _names(types: Iterable[str]) -> str:
+    return ", ".join(dict.fromkeys(types))
+
+
+def _some(ids: Sequence[str]) -> str:
+    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
+    return ", ".join(ids[:MOST_NAMED]) + more
