@@ -109,6 +109,9 @@ class Switches(Conditions):
     capacity: str = _option(
         "", "Room per type, zone and market, such as t3.micro:us-east-1a=3,t3.small:spot=0,*=100."
     )
+    kms_alias: str = _option(
+        "", "KMS aliases that exist, such as alias/disks,alias/logs; alias/aws/ebs does."
+    )
     deny: str = _option("", "Operations refused for lack of permission, such as RunInstances,iam:Create*.")
     fault: str = _option(
         "",
@@ -122,17 +125,20 @@ class Switches(Conditions):
         return Faults(
             **{item.name: getattr(self, item.name) for item in fields(Conditions)},
             capacity=tuple(_read_capacity(text) for text in _parts(self.capacity)),
+            kms_aliases=tuple(_parts(self.kms_alias)),
             rules=(*map(denied, _parts(self.deny)), *map(_read_fault, _parts(self.fault))),
         )
 
 
 @dataclass(frozen=True)
 class Faults(Conditions):
-    """All that can be unkind: conditions, limits of capacity, quotas, and rules for single calls."""
+    """All that can be switched on: conditions, limits of capacity, quotas, and rules for single calls."""
 
     capacity: tuple[Capacity, ...] = ()
     quotas: tuple[Quota, ...] = ()
     rules: tuple[Rule, ...] = ()
+    # Aliases of KMS keys beside that of AWS, since no key can be made here.
+    kms_aliases: tuple[str, ...] = ()
 
     def to_json(self) -> str:
         """As text for the server."""
@@ -152,6 +158,7 @@ class Faults(Conditions):
         data["quotas"] = tuple(
             Quota(**{**item, "families": tuple(item["families"])}) for item in data.get("quotas", ())
         )
+        data["kms_aliases"] = tuple(data.get("kms_aliases", ()))
         data["rules"] = tuple(Rule(**{**item, "nth": tuple(item["nth"])}) for item in data.get("rules", ()))
         return Faults(**data)
 

@@ -37,6 +37,8 @@ class Member:
     tenancy: str = "default"
     group_name: str = ""
     spot_request: str | None = None
+    # Why it terminates instead of running, as code and text; nothing: it runs.
+    launch_error: str = ""
     # Status checks: when they were or will be through, and since when they fail.
     checked_at: float | None = None
     impaired_since: float | None = None

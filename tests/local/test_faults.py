@@ -57,6 +57,7 @@ def test_everything_is_off_by_default(local: LocalAws) -> None:
 def test_single_faults_by_hand_are_written_as_text() -> None:
     written = Switches(
         capacity="t3.micro:us-east-1a=3, *=100, t3.micro:us-east-1a:spot=2, t3.small:on-demand=0",
+        kms_alias="alias/disks, alias/logs",
         deny="RunInstances,iam:Create*",
         fault="drop-reply:RunInstances#2,500:iam:*@0.1,503:ec2:StopInstances,drop-request:*@0.5",
     )
@@ -67,6 +68,7 @@ def test_single_faults_by_hand_are_written_as_text() -> None:
             Capacity(2, "t3.micro", "us-east-1a", "spot"),
             Capacity(0, "t3.small", market="on-demand"),
         ),
+        kms_aliases=("alias/disks", "alias/logs"),
         rules=(
             denied("RunInstances"),
             denied("iam:Create*"),

@@ -29,6 +29,7 @@ from provisioner.local.corrections import (
     states,
     status,
     tags,
+    volumes,
 )
 from provisioner.local.corrections.registry import CHECKS, HANDLERS
 from provisioner.local.corrections.states import settle
@@ -55,6 +56,7 @@ _THEMES = (
     states,
     status,
     tags,
+    volumes,
 )
 
 

@@ -1,4 +1,4 @@
-"""Filters of DescribeInstances, DescribeInstanceStatus and DescribeImages.
+"""Filters of DescribeInstances, DescribeInstanceStatus, DescribeImages and DescribeVolumes.
 
 EC2 API Reference, of these actions, and "List and filter using the CLI and API": values of one filter are
 alternatives, filters must all match, `*` and `?` are wildcards unless escaped with a backslash, case counts.
@@ -96,6 +96,25 @@ IMAGE_PATHS = {
     "virtualization-type": "VirtualizationType",
 }
 """Filters of DescribeImages, as paths in one of its images."""
+
+VOLUME_PATHS = {
+    "attachment.attach-time": "Attachments.AttachTime",
+    "attachment.delete-on-termination": "Attachments.DeleteOnTermination",
+    "attachment.device": "Attachments.Device",
+    "attachment.instance-id": "Attachments.InstanceId",
+    "attachment.status": "Attachments.State",
+    "availability-zone": "AvailabilityZone",
+    "create-time": "CreateTime",
+    "encrypted": "Encrypted",
+    "multi-attach-enabled": "MultiAttachEnabled",
+    "size": "Size",
+    "snapshot-id": "SnapshotId",
+    "status": "State",
+    "tag-key": "Tags.Key",
+    "volume-id": "VolumeId",
+    "volume-type": "VolumeType",
+}
+"""Filters of DescribeVolumes, as paths in one of its volumes."""
 
 STATUS_PATHS = {
     "availability-zone": "AvailabilityZone",

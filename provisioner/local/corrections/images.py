@@ -17,9 +17,9 @@ from moto.ec2.utils import format_timestamp, random_ami_id
 
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections.filters import IMAGE_PATHS, view_filter
-from provisioner.local.corrections.launch_checks import ROOT_SIZE_GB
 from provisioner.local.corrections.paging import page
 from provisioner.local.corrections.registry import check, handler
+from provisioner.local.corrections.volumes import image_devices
 from provisioner.local.world import ImageSettings, Region, World
 
 AMAZON = "137112412989"
@@ -53,7 +53,7 @@ def describe(world: World, call: Call) -> dict[str, Any]:
         if outdated and not wanted and not params.get("IncludeDeprecated"):
             continue
         if _is_of(world, image, params):
-            view = _view(image, at, region.image_settings_of(image.id))
+            view = _view(region, image, at)
             if passes(view):
                 found.append(view)
     rows, token = page(found, params, ids_given=bool(wanted))
@@ -203,22 +203,19 @@ def _is_of(world: World, image: Any, params: dict[str, Any]) -> bool:
     return not users or bool(shared & set(users))
 
 
-def _view(image: Any, deprecated: datetime | None, settings: ImageSettings) -> dict[str, Any]:
-    root = {
-        "SnapshotId": image.ebs_snapshot.id,
-        "VolumeSize": ROOT_SIZE_GB,
-        "DeleteOnTermination": True,
-        "VolumeType": "gp3",
-        "Encrypted": False,
-    }
+def _view(region: Region, image: Any, deprecated: datetime | None) -> dict[str, Any]:
+    disks = [
+        {"DeviceName": name, "Ebs": {"SnapshotId": image.ebs_snapshot.id, **disk}}
+        for name, disk in image_devices(region, image).items()
+    ]
     return {
         "Architecture": image.architecture,
-        "BlockDeviceMappings": [{"DeviceName": image.root_device_name, "Ebs": root}],
+        "BlockDeviceMappings": disks,
         "BootMode": image.boot_mode,
         "CreationDate": format_timestamp(image.creation_date),
         "DeprecationTime": format_timestamp(deprecated) if deprecated else None,
         "Description": image.description,
-        "EnaSupport": settings.ena,
+        "EnaSupport": region.image_settings_of(image.id).ena,
         "Hypervisor": image.hypervisor or "xen",
         "ImageId": image.id,
         "ImageLocation": image.image_location,

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import deepcopy
 from typing import Any
 
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import instances as moto_instances
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections import capacity, limits, profiles, spot, states, tokens
+from provisioner.local.corrections import capacity, limits, profiles, spot, states, tokens, volumes
 from provisioner.local.corrections.fit import offered_zones
 from provisioner.local.corrections.registry import handler
 from provisioner.local.corrections.views import instance_view
@@ -42,14 +41,15 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     subnet = region.backend.get_subnet(subnet_of(call.params) or _default_subnet(region, zone))
     count = capacity.grant_addresses(subnet, counts[0], count)
     limits.charge_instances(world, call, count)
-    reservation = _launch(call, region, subnet.id, count)
+    devices = volumes.launch_devices(region, call.params)
+    reservation = _launch(call, region, subnet.id, count, devices)
     profile = profiles.resolve(world, call.params.get("IamInstanceProfile"))
     region.adopt(world.clock.now())
     members = [region.members[instance.id] for instance in reservation.instances]
     for member in members:
         if profile is not None:
             profiles.bind(world, region, member, profile)
-        _complete(world, region, member, call.params)
+        _complete(world, region, member, call.params, devices)
     tokens.remember(region, call, named, reservation.id, members)
     answer = _reservation(reservation.id, members)
     for instance in answer["Instances"]:
@@ -114,7 +114,7 @@ def start_with_id(world: World, region_name: str, instance_id: str, kind: str, t
         )
     region.adopt(world.clock.now())
     member = region.members[instance_id]
-    _complete(world, region, member, {})
+    _complete(world, region, member, {}, {})
     member.born = member.checked_at = 0.0
     member.impaired_since = None
     set_state(member, "running")
@@ -132,11 +132,11 @@ def _next_id(instance_id: str) -> Iterator[None]:
         moto_instances.random_instance_id = by_chance
 
 
-def _launch(call: Call, region: Region, subnet_id: str, count: int) -> Any:
+def _launch(call: Call, region: Region, subnet_id: str, count: int, devices: volumes.Devices) -> Any:
     """Lets moto make the instances, all or none; returns moto's reservation."""
     params = call.params
     changes: dict[str, Any] = {"MinCount": count, "IamInstanceProfile": None}
-    changes["BlockDeviceMappings"] = _devices(region, params)
+    changes["BlockDeviceMappings"] = volumes.moto_mappings(devices)
     if interfaces := params.get("NetworkInterfaces"):
         changes["NetworkInterfaces"] = [{"SubnetId": subnet_id, **item} for item in interfaces]
     else:
@@ -154,22 +154,9 @@ def _launch(call: Call, region: Region, subnet_id: str, count: int) -> Any:
         raise
 
 
-def _devices(region: Region, params: dict[str, Any]) -> list[dict[str, Any]]:
-    """The image's root device, changed and extended by the mappings given. moto takes one or the other."""
-    image = region.backend.amis[params["ImageId"]]
-    root: dict[str, Any] = {"VolumeSize": 8, "VolumeType": "gp3", "DeleteOnTermination": True}
-    devices: dict[str, dict[str, Any]] = {image.root_device_name: {"Ebs": root}}
-    for mapping in deepcopy(params.get("BlockDeviceMappings") or []):
-        name = mapping["DeviceName"]
-        if "NoDevice" in mapping:
-            devices.pop(name, None)
-        elif "Ebs" in mapping:
-            standard = {"VolumeType": "gp3", "DeleteOnTermination": True}
-            devices[name] = {"Ebs": {**(devices.get(name) or {"Ebs": standard})["Ebs"], **mapping["Ebs"]}}
-    return [{"DeviceName": name, **device} for name, device in devices.items()]
-
-
-def _complete(world: World, region: Region, member: Member, params: dict[str, Any]) -> None:
+def _complete(
+    world: World, region: Region, member: Member, params: dict[str, Any], devices: volumes.Devices
+) -> None:
     instance = member.instance
     placement = params.get("Placement") or {}
     member.tenancy = placement.get("Tenancy") or vpc_of(region, params).instance_tenancy
@@ -194,12 +181,9 @@ def _complete(world: World, region: Region, member: Member, params: dict[str, An
             region.backend.create_tags([interface.id], tags)
         # moto shows an interface's own groups and the instance's as one; here the interface's are the truth.
         instance.security_groups = []
-    wanted = {item["DeviceName"]: item.get("Ebs", {}) for item in params.get("BlockDeviceMappings") or []}
-    for name, device in instance.block_device_mapping.items():
+    for device in instance.block_device_mapping.values():
         device.attach_time = instance.launch_time
-        volume = region.backend.get_volume(device.volume_id)
-        volume.iops = wanted.get(name, {}).get("Iops") or volume.iops
-        volume.throughput = wanted.get(name, {}).get("Throughput") or volume.throughput
+    volumes.complete(world, region, member, devices)
     states.begin(world, region, member, "pending", "running", world.faults.boot_s)
 
 

@@ -14,13 +14,11 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections import launch, profiles, tokens
+from provisioner.local.corrections import launch, profiles, tokens, volumes
 from provisioner.local.corrections.attributes import check_user_data
 from provisioner.local.corrections.fit import Machine, check_offered, check_type
 from provisioner.local.corrections.registry import check
 from provisioner.local.world import Region, World
-
-ROOT_SIZE_GB = 8
 
 
 @check("ec2:RunInstances")
@@ -146,20 +144,8 @@ def profile(world: World, call: Call) -> None:
 
 @check("ec2:RunInstances")
 def devices(world: World, call: Call) -> None:
-    """No volume is smaller than the image it is made from, and a new one says how large it is."""
-    region = world.region(call.region)
-    root = region.backend.amis[call.params["ImageId"]].root_device_name
-    for mapping in call.params.get("BlockDeviceMappings") or []:
-        disk: dict[str, Any] = mapping.get("Ebs") or {}
-        size = disk.get("VolumeSize")
-        name = mapping.get("DeviceName")
-        if name == root and size is not None and size < ROOT_SIZE_GB:
-            snapshot = region.backend.amis[call.params["ImageId"]].ebs_snapshot.id
-            least = f"expect size >= {ROOT_SIZE_GB}GB"
-            text = f"Volume of size {size}GB is smaller than snapshot '{snapshot}', {least}"
-            raise AwsError("InvalidBlockDeviceMapping", text)
-        if name != root and "Ebs" in mapping and size is None and not disk.get("SnapshotId"):
-            raise AwsError("MissingParameter", "The request must contain the parameter size or snapshotId")
+    """Volumes that can be made."""
+    volumes.check_devices(world.region(call.region), call.params)
 
 
 def _placement(call: Call) -> dict[str, Any]:

@@ -191,10 +191,10 @@ def _may_become(state: str, to: str) -> bool:
 
 
 def _become(world: World, region: Region, member: Member, to: str, at: float) -> None:
-    if to == "running" and _fails_to_boot(world, member):
-        member.instance.state_reason.code = "Server.InternalError"
-        member.instance.state_reason.message = "Server.InternalError: Internal error on launch"
-        member.instance._reason = "Server.InternalError"
+    if to == "running" and (why := member.launch_error or _boot_error(world, member)):
+        code = why.partition(":")[0]
+        member.instance.state_reason.code, member.instance.state_reason.message = code, why
+        member.instance._reason = code
         to = "terminated"
     if to == "terminated":
         _die(world, region, member)
@@ -220,8 +220,9 @@ def _die(world: World, region: Region, member: Member) -> None:
     region.schedule(now + world.faults.terminated_visible_s, member.id, "forget")
 
 
-def _fails_to_boot(world: World, member: Member) -> bool:
-    return chance(world.faults.seed, "boot", member.id) < world.faults.boot_failure_share
+def _boot_error(world: World, member: Member) -> str:
+    fails = chance(world.faults.seed, "boot", member.id) < world.faults.boot_failure_share
+    return "Server.InternalError: Internal error on launch" if fails else ""
 
 
 def _say_why(world: World, member: Member, who: str) -> None:
