@@ -16,6 +16,7 @@ LAUNCH_TAG = "provisioner:launch"
 ASKED_TAG = "provisioner:asked"
 INDEX_TAG = "provisioner:index"
 ATTACHED_TAG = "provisioner:attached"
+SWAPPED_TAG = "provisioner:swapped"
 # What EC2's console shows as the name of a thing.
 NAME_TAG = "Name"
 

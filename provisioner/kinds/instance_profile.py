@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.errors import AwsError
@@ -24,6 +25,17 @@ from provisioner.kinds.iam import (
     too_many_tags,
 )
 from provisioner.kinds.instances import LIVE
+from provisioner.kinds.swap import (
+    NOBODY,
+    PENDING,
+    Exchange,
+    Users,
+    end,
+    find_users,
+    is_unfinished,
+    mark,
+    reassociation,
+)
 from provisioner.model import (
     Action,
     Address,
@@ -37,7 +49,7 @@ from provisioner.model import (
     Seen,
     Step,
 )
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, default_name, iam_path
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG, default_name, iam_path
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 LONGEST_NAME = 128
@@ -61,7 +73,9 @@ class InstanceProfile:
 class FoundProfile:
     """An instance profile that exists; `roles` are names, none or one.
 
-    `strangers` are instances bound to it that are not the environment's; only looked for when it is to go.
+    `users` may have the credentials of a former role; only looked for when it is exchanged, or was a moment
+    ago. `strangers` are instances bound to it that are not the environment's; only looked for when it is to
+    go.
     """
 
     name: str
@@ -72,6 +86,7 @@ class FoundProfile:
     tags: Mapping[str, str]
     role_addresses: frozenset[Address] = frozenset()
     strangers: tuple[str, ...] = ()
+    users: Users = NOBODY
 
     @property
     def uses(self) -> frozenset[Address]:
@@ -127,10 +142,14 @@ class InstanceProfileKind:
             return seen
         leaving = {at: thing for at, thing in seen.items() if _is_unmarked_leaving(at, thing, world)}
         strangers = _strangers(reader, [thing.arn for thing in leaving.values()], world.environment.name)
+        now = datetime.now(UTC)
+        swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
+        users = find_users(reader, swapped, world)
         return {
             at: replace(
                 thing,
                 role_addresses=_roles_of(thing, world),
+                users=users.get(at, NOBODY),
                 strangers=tuple(strangers.get(thing.arn, ())) if at in leaving else (),
             )
             for at, thing in seen.items()
@@ -260,25 +279,47 @@ def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
 def _update(
     address: Address, profile: InstanceProfile, found: FoundProfile, world: World
 ) -> Iterator[Change]:
-    role = _role_name(profile, world)
+    role, held = _role_name(profile, world), ", ".join(found.roles) or None
     fields: list[FieldChange] = []
     steps: list[Step] = []
     reasons: list[str] = []
-    if [held.lower() for held in found.roles] != [role.lower()]:
-        fields.append(FieldChange("role", ", ".join(found.roles) or None, role))
-        steps += [_remove_role(found.name, other) for other in found.roles]
-        steps.append(_add_role(found.name, role))
+    is_swap = _holds_another(profile, found, world)
+    if is_swap:
+        fields.append(FieldChange("role", held, role))
+        steps += mark(found.name, found.users)
+        steps.append(Exchange(found.name, found.roles, role) if found.roles else _add_role(found.name, role))
         reasons.append("holds another role" if found.roles else "holds no role")
     desired = _tags(address, profile, world)
     ignored = world.environment.ignore_tags
-    # The mark of an attachment that is to go stays until its instances are free; that change removes it.
-    tags = tag_changes(desired, found.tags, ignored if ATTACHED_TAG in desired else (*ignored, ATTACHED_TAG))
+    # Marks stay until the instances that they are about are free, or have the new role.
+    marks = (SWAPPED_TAG, ATTACHED_TAG) if ATTACHED_TAG not in desired else (SWAPPED_TAG,)
+    tags = tag_changes(desired, found.tags, (*ignored, *marks))
     if tags:
         fields += tags
         steps += tag_calls("InstanceProfile", found.name, tags, crowded=is_crowded(desired, found.tags))
         reasons.append("tags differ")
+    is_pending = found.tags.get(SWAPPED_TAG) == PENDING
+    if is_pending and not found.users.members and not is_swap:
+        fields.append(FieldChange(f"tags.{SWAPPED_TAG}", PENDING, None))
+        steps.append(end(found.name, found.users))
+        reasons.append("no instance has a former role any more")
     if fields:
         yield Change(address, Action.UPDATE, ", ".join(reasons), fields=tuple(fields), steps=tuple(steps))
+    if is_swap or is_pending:
+        yield from reassociation(address, found.name, found.arn, found.users, held if is_swap else None, role)
+
+
+def _holds_another(profile: InstanceProfile, found: FoundProfile, world: World) -> bool:
+    role = _role_name(profile, world)
+    return [held.lower() for held in found.roles] != [role.lower()]
+
+
+def _is_swapped(address: Address, found: FoundProfile, world: World, now: datetime) -> bool:
+    """Whether its role is to be exchanged, or was a moment ago."""
+    profile: InstanceProfile | None = world.desired(address)
+    if profile is None or not found.is_owned_by(world.environment.name):
+        return False
+    return _holds_another(profile, found, world) or is_unfinished(found.tags, now)
 
 
 def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:

@@ -22,6 +22,8 @@ LIVE = ("pending", "running", "stopping", "stopped")
 MOST_FILTER_VALUES = 200
 MOST_IDS = 1000
 MOST_IDS_OF_STATUS = 100
+# How many instances are without a profile at the same time while theirs is bound to them again.
+MOST_REBOUND = 20
 
 
 @dataclass(frozen=True)
@@ -275,6 +277,22 @@ def bind(
         *([Together(tuple(_associate(each, name) for each in freed))] if freed else ()),
         *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
     )
+
+
+def rebind(
+    instances: Sequence[Instance], name: str, arn: str, associations: Mapping[str, str]
+) -> Iterator[Step]:
+    """The steps that take the profile `name` off running instances that have it, and bind it to them again.
+
+    In between, an instance gets no new credentials, so it is done to a few of them at a time.
+    """
+    for ids in chunks([each.id for each in instances if each.id in associations], MOST_REBOUND):
+        scopes = tuple(by_ids(ids))
+        yield from settled([each for each in instances if each.id in ids], scopes)
+        yield Together(tuple(_release(associations[each]) for each in ids))
+        yield from _waits(ids, Until.NO_PROFILE, scopes)
+        yield Together(tuple(_associate(each, name) for each in ids))
+        yield from _waits(ids, Until.PROFILE, scopes, arn)
 
 
 def settled(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:

@@ -109,9 +109,10 @@ class TestMembersGetOtherPermissions:
         assert replaced["ReplaceIamInstanceProfileAssociation"] == 60
         assert replaced["AssociateIamInstanceProfile"] == 0
 
-    def test_by_another_role_in_their_profile_with_two_calls(
+    def test_by_another_role_in_their_profile_with_two_calls_each(
         self, cloud: Cloud, run: Run, write: Write, image: str
     ) -> None:
+        """Two calls would put the other role in, and EC2 could go on with the former one for an hour."""
         before = having(self.OTHER, fleets__worker__image=image)
         counted(cloud, run, "apply", "--yes", write(before))
         after = having(before, instance_profiles__worker__role="other")
@@ -119,6 +120,10 @@ class TestMembersGetOtherPermissions:
         assert {
             name: number for name, number in swapped.items() if not name.startswith(("Get", "List", "Desc"))
         } == {
+            "TagInstanceProfile": 1,
             "RemoveRoleFromInstanceProfile": 1,
             "AddRoleToInstanceProfile": 1,
+            "DisassociateIamInstanceProfile": 50,
+            "AssociateIamInstanceProfile": 50,
+            "UntagInstanceProfile": 1,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
@@ -17,6 +18,7 @@ from provisioner.kinds.iam import (
 )
 from provisioner.kinds.role.desired import Role, parse_role
 from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles
+from provisioner.kinds.swap import kept_for, who_may_have
 from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
 from provisioner.naming import iam_path
 
@@ -119,7 +121,9 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
     from provisioner.kinds.role.trust import Trusts
 
     reason = "destroying" if world.destroying else "no longer in the spec"
-    return Findings(changes=(delete_role(address, found, reason, Trusts(world)),))
+    change = delete_role(address, found, reason, Trusts(world))
+    needs = change.needs | who_may_have(found.name, world)
+    return Findings(changes=(replace(change, needs=needs, deferred=kept_for(found.name, world)),))
 
 
 def _foreign_profiles(found: FoundRole, world: World) -> list[str]:

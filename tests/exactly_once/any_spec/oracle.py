@@ -14,7 +14,7 @@ from .environments import ENVIRONMENT, Spec, name_of
 from .fake_iam import Profile
 from .fake_parts import Machine
 from .fleets import check_fleets, refused_fleets
-from .picture import MARK, OWNER, PATH, Picture, binding, check_tags, fleet_of, is_ours, names
+from .picture import MARK, OWNER, PATH, SWAPPED, Picture, binding, check_tags, fleet_of, is_ours, names
 
 Deferred = dict[tuple[str, str], frozenset[str]]
 
@@ -116,7 +116,8 @@ def _check_roles(
     spec: Spec, before: Picture, after: Picture
 ) -> Iterator[tuple[tuple[str, str], frozenset[str]]]:
     wanted = names(spec, "roles")
-    assert {name for name, role in after.roles.items() if is_ours(role)} == wanted.keys()
+    there = {name for name, role in after.roles.items() if is_ours(role)}
+    assert there == wanted.keys() | _kept_roles(spec, before)
     for name, role in before.roles.items():
         if not is_ours(role):
             assert after.roles[name] == role, f"role {role.name} is not ours and was changed"
@@ -138,6 +139,27 @@ def _check_roles(
         check_tags(role.tags, spec, raw, {OWNER: ENVIRONMENT})
 
 
+def _kept_roles(spec: Spec, before: Picture) -> set[str]:
+    """The roles that have left the spec and that instances of others may have for another hour."""
+    wanted, roles = names(spec, "instance_profiles"), names(spec, "roles")
+    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
+    leaving = {name for name, role in before.roles.items() if is_ours(role) and name not in roles}
+    kept: set[str] = set()
+    for name, profile in before.profiles.items():
+        foreign = {
+            each
+            for each in bound_to(profile, before.live)
+            if before.machines[each].profile == (profile.arn, profile.id)
+            and not fleet_of(before.machines[each])
+            and before.machines[each].state in ("pending", "running")
+            and each not in chosen
+        }
+        if name in wanted and is_ours(profile) and foreign and MARK not in profile.tags:
+            held = (profile.role or "").lower()
+            kept |= leaving if SWAPPED in profile.tags else leaving & {held}
+    return kept
+
+
 def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
     wanted = names(spec, "instance_profiles")
     assert {name for name, profile in after.profiles.items() if is_ours(profile)} == wanted.keys()
@@ -152,7 +174,13 @@ def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
         assert profile.path == PATH
         assert (profile.role or "").lower() == name_of(role, spec["roles"][role]).lower()
         is_attached = any(each["instance_profile"] == key for each in spec.get("attachments", {}).values())
-        check_tags(profile.tags, spec, raw, {OWNER: ENVIRONMENT} | ({MARK: "yes"} if is_attached else {}))
+        # Its users of others may have the former role for a while, which it says as long as that may be so.
+        has = {
+            key: value
+            for key, value in profile.tags.items()
+            if (key, value) == (SWAPPED, "pending") or key != SWAPPED
+        }
+        check_tags(has, spec, raw, {OWNER: ENVIRONMENT} | ({MARK: "yes"} if is_attached else {}))
 
 
 def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collection[str]) -> None:

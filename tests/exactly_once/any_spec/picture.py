@@ -16,6 +16,7 @@ PATH = f"/provisioner/{ENVIRONMENT}/"
 OWNER = "provisioner:environment"
 FLEET = "provisioner:fleet"
 MARK = "provisioner:attached"
+SWAPPED = "provisioner:swapped"
 # What the program notes on members for itself.
 NOTES = ("provisioner:launch", "provisioner:asked", "provisioner:index")
 

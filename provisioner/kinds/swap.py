@@ -1,0 +1,220 @@
+"""The role inside an instance profile is exchanged: which instances have to take up the new one, and how.
+
+EC2 may give a running instance the credentials of the former role for up to an hour:
+https://docs.aws.amazon.com/IAM/latest/UserGuide/id_roles_use_switch-role-ec2_instance-profiles.html. To
+disassociate the profile and to associate it again forces the change:
+https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html. A tag on the profile
+says that this is still to be done, because nothing in AWS shows whose credentials an instance has.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader, World
+from provisioner.kinds.instances import Instance, find_associations, find_instances, rebind
+from provisioner.model import Action, Address, Call, CallCount, Change, FieldChange, Hands, Step, count_calls
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, SWAPPED_TAG
+
+# What the tag says until the instances of the environment have the new role; after that it says since when
+# they have, if somebody else's instances use the profile too.
+PENDING = "pending"
+LONGEST = timedelta(hours=1)
+RUNNING = ("pending", "running")
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True)
+class Users:
+    """Who may have the credentials of a former role of a profile.
+
+    `members` are running instances of the environment, or attached by it, with their `associations`;
+    `foreign` are others, told by id and name, which nobody here may touch.
+    """
+
+    members: tuple[Instance, ...] = ()
+    foreign: tuple[str, ...] = ()
+    associations: Mapping[str, str] = field(default_factory=dict)
+
+
+NOBODY = Users()
+
+
+def is_unfinished(tags: Mapping[str, str], now: datetime) -> bool:
+    """Whether instances may still have the credentials of a former role, as the tags of a profile say."""
+    said = tags.get(SWAPPED_TAG)
+    if said is None or said == PENDING:
+        return said == PENDING
+    try:
+        return now - datetime.strptime(said, _FORMAT).replace(tzinfo=UTC) < LONGEST
+    except ValueError:
+        return True
+
+
+def find_users(reader: Reader, swapped: Mapping[Address, Any], world: World) -> dict[Address, Users]:
+    """Who runs with one of these profiles, given as observed, each at its address. Raises AwsError.
+
+    A stopped instance has no credentials, and gets those of the role that is in the profile when it starts.
+    Who is to be terminated, freed or given another profile is left to that.
+    """
+    if not swapped:
+        return {}
+    bound = (("iam-instance-profile.arn", tuple(each.arn for each in swapped.values())),)
+    running = [
+        (instance, instance.profile)
+        for instance in find_instances(reader, (*bound, ("instance-state-name", RUNNING)))
+        if instance.profile
+    ]
+    asking = _asking(world)
+    users: dict[Address, Users] = {}
+    for at, profile in swapped.items():
+        members, foreign = [], []
+        for instance, binding in running:
+            # What is bound to a former profile of the name is bound anew by its fleet or attachment.
+            if (binding.arn, binding.id) != (profile.arn, profile.id):
+                continue
+            fleet = _fleet_of(instance, world)
+            if at in asking.get(instance.id, ()) or (fleet and _profile_of(fleet, world) == at):
+                members.append(instance)
+            elif not (fleet or instance.id in asking or ATTACHED_TAG in profile.tags):
+                foreign.append(instance.id)
+        users[at] = Users(tuple(members), tuple(foreign))
+    associations = find_associations(reader, [each.id for some in users.values() for each in some.members])
+    return {at: replace(some, associations=associations) for at, some in users.items()}
+
+
+def _asking(world: World) -> dict[str, set[Address]]:
+    """The profiles that attachments of the spec put on instances, by instance."""
+    asking: dict[str, set[Address]] = {}
+    for at, seen in world.seen_of("attachment").items():
+        for instance in seen.chosen if world.desired(at) else ():
+            asking.setdefault(instance.id, set()).add(world.desired(at).profile)
+    return asking
+
+
+def _fleet_of(instance: Instance, world: World) -> Address | None:
+    """The fleet of the environment that an instance is a member of."""
+    key = instance.tag(FLEET_TAG)
+    return Address("fleet", key) if key and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
+
+
+def _profile_of(fleet: Address, world: World) -> Address | None:
+    wanted = world.desired(fleet)
+    return wanted.profile if wanted else None
+
+
+def who_may_have(role: str, world: World) -> frozenset[Address]:
+    """What has to be done before a role may go that leaves a profile: its users may have the role."""
+    profiles = {
+        at
+        for at, profile in world.seen_of("instance_profile").items()
+        if world.desired(at) and (role in profile.roles or profile.tags.get(SWAPPED_TAG) == PENDING)
+    }
+    users = {at for at, seen in world.observed.resources.items() if seen.uses & profiles}
+    return frozenset(profiles | users)
+
+
+def kept_for(role: str, world: World) -> str | None:
+    """Why a role has to stay for a while although it leaves its profile, in words; None: it need not."""
+    for profile in world.seen_of("instance_profile").values():
+        foreign = profile.users.foreign
+        if foreign and (role in profile.roles or SWAPPED_TAG in profile.tags):
+            verb = "has" if len(foreign) == 1 else "have"
+            return (
+                f"{', '.join(foreign)}, not of this environment, {verb} instance profile {profile.name}, and "
+                "can go on with this role for up to an hour; apply again after that"
+            )
+    return None
+
+
+def mark(name: str, users: Users) -> tuple[Step, ...]:
+    """What comes before the role is exchanged: a run that is killed after that leaves word of it."""
+    if users.members:
+        return (_tag(name, PENDING),)
+    return (MarkDone(name),) if users.foreign else ()
+
+
+def reassociation(
+    address: Address, name: str, arn: str, users: Users, before: str | None, after: str
+) -> Iterator[Change]:
+    """The change with which the running instances take up the role that is in the profile by then.
+
+    `before` is the role that they may have instead, if it is known.
+    """
+    if not users.members:
+        return
+    ids = tuple(each.id for each in users.members)
+    them = "1 running instance, which" if len(ids) == 1 else f"{len(ids)} running instances, which"
+    yield Change(
+        address,
+        Action.UPDATE,
+        f"re-associate {them} would go on with the former role for up to an hour",
+        fields=(FieldChange("credentials", before, after),),
+        instances=ids,
+        size=len(ids),
+        unit="instance",
+        steps=(*rebind(users.members, name, arn, users.associations), end(name, users)),
+        needs=frozenset({address}),
+    )
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """Puts another role into a profile, which holds one at most. What is refused leaves the former one in."""
+
+    profile: str
+    before: tuple[str, ...]
+    after: str
+
+    def calls(self) -> Iterable[CallCount]:
+        return count_calls((*(self._remove(role) for role in self.before), self._add(self.after)))
+
+    def run(self, hands: Hands) -> None:
+        for role in self.before:
+            hands.send(self._remove(role))
+        try:
+            hands.send(self._add(self.after))
+        except AwsError:
+            for role in self.before:
+                # Why the other one was refused is what has to be told.
+                with suppress(AwsError):
+                    hands.send(self._add(role))
+            raise
+
+    def _add(self, role: str) -> Call:
+        params = {"InstanceProfileName": self.profile, "RoleName": role}
+        return Call("iam", "AddRoleToInstanceProfile", params)
+
+    def _remove(self, role: str) -> Call:
+        params = {"InstanceProfileName": self.profile, "RoleName": role}
+        return Call("iam", "RemoveRoleFromInstanceProfile", params)
+
+
+@dataclass(frozen=True)
+class MarkDone:
+    """Says on a profile that from now on only instances of others may have the former role."""
+
+    name: str
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("iam", "TagInstanceProfile", 1),)
+
+    def run(self, hands: Hands) -> None:
+        hands.send(_tag(self.name, datetime.now(UTC).strftime(_FORMAT)))
+
+
+def end(name: str, users: Users) -> Step:
+    """What says that the instances of the environment have the new role."""
+    if users.foreign:
+        return MarkDone(name)
+    return Call("iam", "UntagInstanceProfile", {"InstanceProfileName": name, "TagKeys": [SWAPPED_TAG]})
+
+
+def _tag(name: str, value: str) -> Call:
+    tags = [{"Key": SWAPPED_TAG, "Value": value}]
+    return Call("iam", "TagInstanceProfile", {"InstanceProfileName": name, "Tags": tags})
