@@ -71,6 +71,7 @@ class Instance:
     ebs_optimized: bool = False
     tenancy: str = "default"
     root_device: str | None = None
+    architecture: str | None = None
     market: str = "on_demand"
     token: str | None = None
     state_reason: str | None = None
@@ -160,6 +161,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         ebs_optimized=raw.get("EbsOptimized", False),
         tenancy=placement.get("Tenancy", "default"),
         root_device=raw.get("RootDeviceName"),
+        architecture=raw.get("Architecture"),
         market=raw.get("InstanceLifecycle") or "on_demand",
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),

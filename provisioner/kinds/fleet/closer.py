@@ -12,6 +12,7 @@ from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import image_to_launch, with_image
+from provisioner.kinds.fleet.launch_fit import unfit_tags
 from provisioner.kinds.fleet.look_around import Need, look_around
 from provisioner.kinds.fleet.record import of_same_source
 from provisioner.kinds.fleet.renew import to_replace
@@ -82,7 +83,8 @@ def _closer(
         launching = bool(to_replace(fleet, replace(seen, surroundings=around)))
         if launching:
             around, trouble, unchecked = _look_around(reader, fleet, seen, launching)
-    trouble = tuple(sorted({*trouble, *_image_trouble(wanted, seen, launching)}))
+    tags = unfit_tags(fleet, seen.members, world.environment.ignore_tags)
+    trouble = tuple(sorted({*trouble, *_image_trouble(wanted, seen, launching), *tags}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
     seen = replace(seen, surroundings=around, trouble=trouble, unchecked=unchecked, associations=ours)
     restarting = differing(fleet, seen.members, How.RESTART)
@@ -106,12 +108,15 @@ def _look_around(
     reader: Reader, fleet: Fleet, seen: SeenFleet, launching: bool
 ) -> tuple[Surroundings, tuple[str, ...], tuple[str, ...]]:
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
-    restarted = differing(fleet, seen.members, How.RESTART).values()
+    restarted = differing(fleet, seen.members, How.RESTART)
+    resizing = {name for name, settings in restarted.items() if "instance_type" in (s.path for s in settings)}
+    replaced = {each.id for each in to_replace(fleet, seen)}
     need = Need(
         launching=launching,
         placing=fleet.rebalance,
-        resizing=any(each.path == "instance_type" for settings in restarted for each in settings),
+        resizing=bool(resizing),
         regrouping=any(differs(groups, fleet, member) for member in seen.members),
+        resized=tuple(each for each in seen.members if each.id in resizing - replaced),
     )
     return look_around(reader, fleet, seen, image_to_launch(fleet, seen), need)
 

@@ -72,8 +72,7 @@ def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) ->
     if not image:
         return FoundImage("")
     newest = seen.newest.image
-    is_enough = newest and (newest.root_device or not (seen.members or fleet.root_volume))
-    if newest and newest.id == image and is_enough:
+    if newest and newest.id == image and newest.architecture:
         return newest
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members by newer ones"
     return _of_id(reader, image, refresh if fleet.image.pinned else "check `image:`")
@@ -96,7 +95,21 @@ def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
 def _found(image: Mapping[str, Any]) -> FoundImage:
     since = image.get("DeprecationTime", "")
     is_past = bool(since) and since <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
-    return FoundImage(image["ImageId"], image.get("RootDeviceName"), since[:10] if is_past else None)
+    device = image.get("RootDeviceName")
+    disks = {each.get("DeviceName"): each.get("Ebs", {}) for each in image.get("BlockDeviceMappings", ())}
+    disk = disks.get(device, {})
+    return FoundImage(
+        id=image["ImageId"],
+        root_device=device,
+        deprecated=since[:10] if is_past else None,
+        architecture=image.get("Architecture"),
+        virtualization=image.get("VirtualizationType"),
+        ena=image.get("EnaSupport"),
+        root_type=image.get("RootDeviceType"),
+        root_gb=disk.get("VolumeSize"),
+        root_volume_type=disk.get("VolumeType"),
+        root_encrypted=disk.get("Encrypted"),
+    )
 
 
 def _of_parameter(reader: Reader, name: str) -> FoundImage:

@@ -9,18 +9,35 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.images import Unfit, describe_image, in_words, is_absent
+from provisioner.kinds.fleet.launch_fit import (
+    FoundType,
+    as_type,
+    is_in_doubt,
+    unfit_for_members,
+    unfit_types,
+    unfit_volumes,
+)
 from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
 from provisioner.kinds.iam import tags_in_words
+from provisioner.kinds.instances import Instance
 from provisioner.retry import DENIED_CODES
+
+# https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+GROUPS_EVERYWHERE = 5
+GROUPS_QUOTA = "vpc-max-security-groups-per-interface"
 
 
 class Need(NamedTuple):
-    """What is about to be done: to launch, even out subnets, change types, change security groups."""
+    """What is about to be done: to launch, even out subnets, change types, change security groups.
+
+    `resized` are the members that get another type, without being replaced.
+    """
 
     launching: bool
     placing: bool
     resizing: bool
     regrouping: bool
+    resized: tuple[Instance, ...] = ()
 
 
 def look_around(
@@ -71,6 +88,11 @@ def look_around(
     def key() -> None:
         check(f"key pair {fleet.key_name}", lambda: _check_key(reader, fleet), None)
 
+    def abilities() -> tuple[FoundType, ...]:
+        what = f"what {types_told} can be launched from"
+        shown: tuple[FoundType, ...] = check(what, lambda: _abilities(reader, fleet), ())
+        return shown
+
     is_placing = need.launching or need.placing
     subnets: tuple[Subnet, ...] = ()
     found = FoundImage(image)
@@ -81,6 +103,12 @@ def look_around(
             read_if(need.launching, key, None),
             read_if(need.resizing and not is_placing, types, None),
         )
+    if need.launching:
+        trouble += unfit_volumes(fleet, found)
+    if is_in_doubt(fleet, {found.architecture, *(each.architecture for each in need.resized)}, found):
+        able = read_if(need.launching or bool(need.resized), abilities, ())()
+        trouble += unfit_types(fleet, found, able) if need.launching else ()
+        trouble += unfit_for_members(need.resized, able)
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
     groups = read_if(need.launching or need.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
     if need.launching and fleet.root_volume and found.id and not (found.root_device or trouble):
@@ -179,6 +207,20 @@ def _offered(reader: Reader, fleet: Fleet) -> set[str]:
     return {offering["Location"] for offering in offerings}
 
 
+def _abilities(reader: Reader, fleet: Fleet) -> tuple[FoundType, ...]:
+    """What the fleet's types can do; that there is no such type is told with where they are offered.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
+    """
+    try:
+        shown = reader.call("ec2", "DescribeInstanceTypes", InstanceTypes=list(fleet.instance_types))
+    except AwsError as error:
+        if error.code != "InvalidInstanceType":
+            raise
+        return ()
+    return tuple(as_type(raw) for raw in shown["InstanceTypes"])
+
+
 def _check_key(reader: Reader, fleet: Fleet) -> None:
     if fleet.key_name:
         reader.call("ec2", "DescribeKeyPairs", KeyNames=[fleet.key_name])
@@ -197,4 +239,29 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
             f"there is no security group {', '.join(unknown)} in {', '.join(sorted(vpcs))}; "
             "check `security_groups:`"
         )
-    return {group: known[group] for group in fleet.security_groups}
+    chosen = {group: known[group] for group in fleet.security_groups}
+    _check_number(reader, len(set(chosen.values())))
+    return chosen
+
+
+def _check_number(reader: Reader, number: int) -> None:
+    """Raises Unfit for more groups than a network interface takes here, if these credentials may look.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAccountAttributes.html
+    """
+    if number <= GROUPS_EVERYWHERE:
+        return
+    try:
+        shown = reader.call("ec2", "DescribeAccountAttributes", AttributeNames=[GROUPS_QUOTA])
+    except AwsError as error:
+        if error.code not in DENIED_CODES:
+            raise
+        return
+    quotas = {each["AttributeName"]: each["AttributeValues"] for each in shown["AccountAttributes"]}
+    for value in quotas.get(GROUPS_QUOTA, ()):
+        if number > int(value["AttributeValue"]):
+            most = value["AttributeValue"]
+            hint = "join some of them, or have the quota raised: `Security groups per network interface`"
+            raise Unfit(
+                f"{number} security groups, and this account takes {most} on a network interface; {hint}"
+            )

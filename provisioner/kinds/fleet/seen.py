@@ -54,11 +54,22 @@ class PartlySeen:
 
 @dataclass(frozen=True)
 class FoundImage:
-    """An image; `deprecated`: the day since when its owner advises against it, if that has come."""
+    """An image; `deprecated`: the day since when its owner advises against it, if that has come.
+
+    Of the root volume are device, size in GiB, volume type and encryption; `root_type` is ebs or
+    instance-store. None: EC2 did not say, or was not asked.
+    """
 
     id: str
     root_device: str | None = None
     deprecated: str | None = None
+    architecture: str | None = None
+    virtualization: str | None = None
+    ena: bool | None = None
+    root_type: str | None = None
+    root_gb: int | None = None
+    root_volume_type: str | None = None
+    root_encrypted: bool | None = None
 
 
 @dataclass(frozen=True)

@@ -167,7 +167,11 @@ def local_account(cloud: Cloud) -> Account:
     for name in list(GROUPS.values())[1:]:
         execute("ec2", "CreateSecurityGroup", {"GroupName": name, "Description": name, "VpcId": vpc})
     groups = execute("ec2", "DescribeSecurityGroups", {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]})
-    images = sorted(each["ImageId"] for each in execute("ec2", "DescribeImages", {})["Images"])
+    images = sorted(
+        each["ImageId"]
+        for each in execute("ec2", "DescribeImages", {})["Images"]
+        if (each["Architecture"], each["VirtualizationType"]) == ("x86_64", "hvm")
+    )
     parameter = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     newest = execute("ssm", "GetParameter", {"Name": parameter})["Parameter"]["Value"]
     older = next(image for image in images if image != newest)

@@ -111,6 +111,15 @@ class Ec2(Machines):
         ]
         return {"InstanceTypeOfferings": [row for row in rows if passes(row, Filters)]}
 
+    def describe_instance_types(self, InstanceTypes: list[str]) -> dict[str, Any]:
+        return {
+            "InstanceTypes": [
+                {"InstanceType": kind, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}}
+                for kind in TYPES
+                if kind in InstanceTypes
+            ]
+        }
+
     def describe_images(
         self,
         ImageIds: tuple[str, ...] = (),
@@ -122,7 +131,7 @@ class Ec2(Machines):
             raise Fault("InvalidAMIID.NotFound", f"The image id '[{missing[0]}]' does not exist")
         rows = [
             {"ImageId": each, "Name": name, "State": "available", "RootDeviceName": "/dev/xvda"}
-            | {"CreationDate": f"2026-01-0{number}T00:00:00.000Z"}
+            | {"Architecture": "x86_64", "CreationDate": f"2026-01-0{number}T00:00:00.000Z"}
             for number, (each, name) in enumerate(IMAGES.items(), 1)
             if not ImageIds or each in ImageIds
         ]

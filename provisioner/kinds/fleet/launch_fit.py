@@ -1,0 +1,164 @@
+"""Whether what a spec asks for fits together on EC2: images, instance types, volumes, tags.
+
+Each would be refused only when members are launched, or after they were stopped. What EC2 does not say of an
+image or a type is not judged.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resize-limitations.html
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.kinds.fleet.desired import Fleet, unfit_for_metadata
+from provisioner.kinds.fleet.seen import FoundImage
+from provisioner.kinds.fleet.volumes import size_problems
+from provisioner.kinds.iam import MOST_TAGS, staying_tags
+from provisioner.kinds.instances import Instance
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
+
+# Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
+_PLAIN = re.compile(r"(?!hpc|trn|mac)[a-z]{1,4}([2-9]|[1-9][0-9])(?P<options>[a-z]*)(-[a-z]+)?[.][a-z0-9-]+")
+_CHOOSE = "choose a type or an image that fits"
+MARKETS = {"on_demand": "on-demand", "spot": "spot"}
+
+
+@dataclass(frozen=True)
+class FoundType:
+    """An instance type as DescribeInstanceTypes shows it, as far as it matters here; empty: not shown."""
+
+    name: str
+    architectures: tuple[str, ...] = ()
+    virtualizations: tuple[str, ...] = ()
+    root_devices: tuple[str, ...] = ()
+    usages: tuple[str, ...] = ()
+    ena: str = ""
+    ebs_optimized: str = ""
+
+
+def as_type(raw: Mapping[str, Any]) -> FoundType:
+    """An instance type of DescribeInstanceTypes.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceTypeInfo.html
+    """
+    return FoundType(
+        name=raw["InstanceType"],
+        architectures=tuple(raw.get("ProcessorInfo", {}).get("SupportedArchitectures", ())),
+        virtualizations=tuple(raw.get("SupportedVirtualizationTypes", ())),
+        root_devices=tuple(raw.get("SupportedRootDeviceTypes", ())),
+        usages=tuple(raw.get("SupportedUsageClasses", ())),
+        ena=raw.get("NetworkInfo", {}).get("EnaSupport", ""),
+        ebs_optimized=raw.get("EbsInfo", {}).get("EbsOptimizedSupport", ""),
+    )
+
+
+def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: FoundImage) -> bool:
+    """Whether it takes a call to tell if types fit images or members of these architectures (None: unknown).
+
+    Their names say it of nearly all. What a name says and is wrong is refused at the launch.
+    """
+    is_plain = (
+        image.virtualization in (None, "hvm") and image.root_type in (None, "ebs") and image.ena is not False
+    )
+    if not is_plain or fleet.ebs_optimized:
+        return True
+    return any(
+        {_by_name(type_)} != {each} for type_ in fleet.instance_types for each in architectures if each
+    )
+
+
+def _by_name(type_: str) -> str | None:
+    """The architecture of an instance type, as far as its name says it."""
+    name = _PLAIN.fullmatch(type_)
+    return None if name is None else "arm64" if "g" in name["options"] else "x86_64"
+
+
+def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[str]:
+    """Which of the fleet's types cannot be launched from the image, or not as the spec has it."""
+    for type_ in types:
+        if image.architecture and not _has(type_.architectures, image.architecture):
+            its = " or ".join(type_.architectures)
+            yield f"{type_.name} is {its}, and image {image.id} is {image.architecture}; {_CHOOSE}"
+        elif image.virtualization and not _has(type_.virtualizations, image.virtualization):
+            yield f"{type_.name} does not run {image.virtualization} images such as {image.id}; {_CHOOSE}"
+        elif image.root_type and not _has(type_.root_devices, image.root_type):
+            yield f"{type_.name} does not start from {image.root_type}, as image {image.id} does; {_CHOOSE}"
+        elif image.ena is False and type_.ena == "required":
+            yield f"{type_.name} needs an image with ENA, and {image.id} has it not; {_CHOOSE}"
+        for market in fleet.markets:
+            if not _has(type_.usages, MARKETS[market]):
+                yield f"{type_.name} cannot be bought as {market}; choose another type, or another `market:`"
+        if fleet.ebs_optimized and type_.ebs_optimized == "unsupported":
+            yield f"{type_.name} cannot be EBS-optimised; take out `ebs_optimized:`, or choose another type"
+
+
+def unfit_for_members(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[str]:
+    """Which of the types those members cannot become that are to have one of them."""
+    known = [each for each in resized if each.architecture]
+    for type_ in types:
+        others = [each for each in known if not _has(type_.architectures, each.architecture or "")]
+        if others:
+            its = " or ".join(type_.architectures)
+            is_now = f"{others[0].id} is {others[0].architecture}"
+            hint = "choose another type, or replace the members with `update: {on_restart: replace}`"
+            yield f"{type_.name} is {its}, and {is_now}; {hint} and an image that fits"
+
+
+def _has(known: Collection[str], wanted: str) -> bool:
+    return not known or wanted in known
+
+
+def unfit_volumes(fleet: Fleet, image: FoundImage) -> Iterator[str]:
+    """Which volumes an image does not take: its own root device again, or a root that is too small."""
+    for volume in fleet.volumes:
+        device = volume.device or ""
+        if image.root_device and _bare(device) == _bare(image.root_device):
+            yield (
+                f"{device} is the root device of image {image.id} ({image.root_device}); "
+                "say it in `root_volume:`, or choose another device"
+            )
+        elif image.virtualization == "hvm" and device[-1:].isdigit():
+            yield f"image {image.id} takes no device with a number, such as {device}; write /dev/sdf"
+    root = fleet.root_volume
+    if root is None:
+        return
+    if root.size_gb and image.root_gb and root.size_gb < image.root_gb:
+        yield (
+            f"the root volume of image {image.id} has {image.root_gb} GiB, and cannot be made smaller; "
+            f"write `size_gb: {image.root_gb}` or more"
+        )
+    if root.encrypted is False and image.root_encrypted:
+        yield f"the root volume of image {image.id} is encrypted and stays so; take out `encrypted: false`"
+    type_, size_gb = root.type or image.root_volume_type, root.size_gb or image.root_gb
+    # What the spec says by itself was checked with it.
+    if type_ and size_gb and not (root.type and root.size_gb):
+        for field, message, _ in size_problems(type_, size_gb, root.iops):
+            yield f"root_volume: {message}; correct `{field}:` for image {image.id}"
+
+
+def _bare(device: str) -> str:
+    """A device without what may be left out, and without its number: EC2 takes sda and sda1 for one."""
+    return re.sub(r"[0-9]+$", "", device.removeprefix("/dev/"))
+
+
+def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]) -> Iterator[str]:
+    """Which tags of others on members stand in the way of the fleet's own, or of showing them inside."""
+    own = {**fleet.tags, **dict.fromkeys((NAME_TAG, LAUNCH_TAG, ASKED_TAG), "")}
+    own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
+    for member in members:
+        stay = staying_tags(member.tags or {}, own, ignored)
+        if len(own) + len(stay) > MOST_TAGS:
+            yield (
+                f"{member.id} would have {len(own) + len(stay)} tags, {len(stay)} of them of others and "
+                f"ignored, and EC2 takes {MOST_TAGS}; take some out of the spec, or remove some of the others"
+            )
+        if fleet.instance_tags == "enabled" and member.instance_tags != "enabled":
+            for key in unfit_for_metadata(stay):
+                yield (
+                    f"{member.id} has the tag {key!r} of others, which cannot be shown in the metadata; "
+                    "remove it, or set `instance_tags: disabled`"
+                )
