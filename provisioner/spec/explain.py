@@ -15,9 +15,13 @@ from jsonschema.exceptions import ValidationError
 from provisioner.errors import Problem
 from provisioner.kinds.base import Path
 from provisioner.spec.document import Document
+from provisioner.spec.hints import Hints
 from provisioner.spec.nodes import Located, is_plain
 from provisioner.spec.schemas import inlined, resolve
-from provisioner.spec.wording import LONGEST, Suggestions, allowed, found, listed, quoted, shorten
+from provisioner.spec.wording import Suggestions, allowed, found, listed, shorten
+
+# Entries are two keys deep: the section's and their own.
+ENTRY_DEPTH = 2
 
 
 def explain(
@@ -80,10 +84,15 @@ class _Explainer:
         self.near = suggestions.near
         self.schema = schema
         self.validator = _VALIDATOR(inlined(schema, schema))
+        self.hints = Hints(schema, self.takes, suggestions)
 
     def errors(self) -> Iterable[Any]:
         """What the validator has to say."""
         return self.validator.iter_errors(self.document.value)  # type: ignore[no-any-return]
+
+    def takes(self, part: Any, value: Any) -> bool:
+        """Whether a part of the schema takes a value."""
+        return bool(self.validator.evolve(schema=inlined(part, self.schema)).is_valid(value))
 
     def all(self, errors: Iterable[Any]) -> Iterator[Located]:
         for error in errors:
@@ -93,7 +102,7 @@ class _Explainer:
         path: Path = tuple(error.absolute_path)
         if "propertyNames" in error.relative_schema_path:
             message = f"the key has to be {self._allowed(error)}"
-            hint = self._hint(error.instance, None, error.schema)
+            hint = self.hints.hint(error.instance, None, error.schema)
             yield self.document.located((*path, error.instance), message, hint, at_key=True)
             return
         match error.validator:
@@ -132,7 +141,17 @@ class _Explainer:
             if key not in fields:
                 meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
+                if not path and (section := self._section_with(key)):
+                    hint = f"it is a field of the entries of {section}: indent it below one of them"
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
+
+    def _section_with(self, key: str) -> str | None:
+        """The first section whose entries have a field."""
+        for section, part in self.schema["properties"].items():
+            entry = part.get("additionalProperties")
+            if isinstance(entry, Mapping) and key in resolve(entry, self.schema).get("properties", {}):
+                return str(section)
+        return None
 
     def _missing(self, path: Path, error: Any) -> Iterator[Located]:
         misspelt = {self._meant_field(key, error) for key in error.instance}
@@ -168,29 +187,19 @@ class _Explainer:
     def _expected(self, path: Path, value: Any, part: Any) -> Located:
         text = self.document.texts.get(path)
         message = f"expected {allowed(part, self.schema)}, found {found(value, text)}"
-        return self.document.located(path, message, self._hint(value, text, part))
+        hint = self._misplaced(path, value, part) or self.hints.hint(value, text, part)
+        return self.document.located(path, message, hint)
 
-    def _hint(self, value: Any, text: str | None, part: Any) -> str | None:
-        if value is None and (text is None or text.lower() != "null"):
-            return "give it a value or remove the line"
-        if text is not None and self.validator.evolve(schema=part).is_valid(text):
-            return f"write {quoted(text)}"
-        if isinstance(value, str):
-            takes = self.validator.evolve(schema=part).is_valid
-            if _unquoted(value) is not None and takes(_unquoted(value)):
-                return f"write {value} without quotes"
-            repaired = [each for each in _repaired(value) if takes(each)]
-            meant = self.near(value, self._known(part)) or next(iter(repaired), None)
-            return f"did you mean {quoted(meant)}?" if meant else None
+    def _misplaced(self, path: Path, value: Any, part: Any) -> str | None:
+        """A field that stands where the key of an entry belongs, or an entry that its fields stand beside."""
+        fields = part.get("properties", {}) if isinstance(part, Mapping) and len(path) == ENTRY_DEPTH else {}
+        if path and path[-1] in fields and not isinstance(value, dict):
+            return f"{path[-1]} is a field of an entry: indent it by more than the key of its entry"
+        if value is None and fields:
+            beside = _at(self.document.value, path[:-1])
+            if any(key in fields for key in beside):
+                return "its fields stand beside it: indent them by more than its key"
         return None
-
-    def _known(self, part: Any) -> list[str]:
-        """Values that are known to be right."""
-        part = resolve(part, self.schema)
-        values = [*part.get("enum", ()), *part.get("x-known", ())]
-        for branch in part.get("anyOf", ()):
-            values += self._known(branch)
-        return [each for each in values if isinstance(each, str)]
 
     def _of_branches(self, path: Path, error: Any) -> Iterator[Located]:
         """The problems with the branch that was evidently meant, or with none if that is not evident."""
@@ -228,20 +237,6 @@ class _Explainer:
         if key in fields:
             return None
         return self.near(key, [field for field in fields if field not in error.instance])
-
-
-def _unquoted(value: str) -> int | bool | None:
-    """The number or boolean that a text spells."""
-    if re.fullmatch(r"0|[1-9][0-9]{0,9}", value):
-        return int(value)
-    return {"true": True, "false": False}.get(value)
-
-
-def _repaired(value: str) -> Iterator[str]:
-    """What may have been meant by a text that is nearly right; of a long one, nothing."""
-    if len(value) <= LONGEST:
-        hyphens = re.sub(r"[\s_]+", "-", value.strip())
-        yield from (value.strip(), value.lower(), hyphens, hyphens.lower(), re.sub(r"[\s-]+", "", value))
 
 
 def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:

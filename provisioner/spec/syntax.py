@@ -6,7 +6,7 @@ import re
 
 import yaml
 
-from provisioner.spec.wording import shorten
+from provisioner.spec.wording import listed, shorten
 
 MAX_TOLD = 200
 
@@ -17,6 +17,8 @@ def in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[yaml.Mark | 
     What is not known here is told in the parser's own words.
     """
     mark, context, problem = error.problem_mark, error.context or "", error.problem or ""
+    if mark and re.search(_OF_INDENTATION, f"{context} | {problem}") and (odd := _indentation(text, mark)):
+        return mark, *odd
     for pattern, message, hint, at_start in _KNOWN:
         if match := re.search(pattern, f"{context} | {problem}"):
             start = error.context_mark or mark
@@ -26,6 +28,42 @@ def in_plain_words(error: yaml.MarkedYAMLError, text: str) -> tuple[yaml.Mark | 
     told = f"{problem} {context}".strip() or "the YAML cannot be read"
     return mark or error.context_mark, f"this is not YAML: {told[:MAX_TOLD]}", None
 
+
+def _indentation(text: str, mark: yaml.Mark) -> tuple[str, str] | None:
+    """Why the indentation of a line fits none of those above it; None if it fits one."""
+    lines = _LINE_END.split(text)
+    if not _STARTS_A_LINE.fullmatch(lines[mark.line][: mark.column]):
+        return None
+    is_item = lines[mark.line].lstrip(" ").startswith("- ")
+    own = _level(lines[mark.line], is_item)
+    above: dict[int, int] = {}
+    for number in range(mark.line - 1, -1, -1):
+        level = _level(lines[number], is_item)
+        if level is not None and level < min(above, default=level + 1):
+            above[level] = number + 1
+        if above and own is not None and min(above) <= own:
+            break
+    if not above or own is None or own in above:
+        return None
+    nearest = sorted(sorted(above, key=lambda level: abs(level - own))[:2], reverse=True)
+    siblings = listed([f"{level} (line {above[level]})" for level in nearest])
+    spaces = f"{own} space{'' if own == 1 else 's'}"
+    return (
+        f"this line is indented by {spaces}, and those above it that it may belong to by {siblings}",
+        f"indent it by {listed([str(level) for level in nearest])}",
+    )
+
+
+def _level(line: str, of_items: bool) -> int | None:
+    """By how much what is in a line is indented, or the item that starts in it; None if nothing is."""
+    if not (match := re.match(r"( *)((?:- +)*)[^ #]", line)):
+        return None
+    return len(match[1]) if of_items else match.end(2)
+
+
+_LINE_END = re.compile("\r\n|[\r\n\x85\u2028\u2029]")
+_STARTS_A_LINE = re.compile(r"[^:#{}\[\],]*")
+_OF_INDENTATION = "mapping values are not allowed here|expected <block end>, but found '(<block|-)"
 
 _QUOTES = "put the whole value in quotes"
 _INDENT = "line it up with the fields that it belongs to"

@@ -18,6 +18,8 @@ SHOWN = 16
 LONGEST_KEY = 64
 MOST_KEYS = 4
 
+_PLAIN_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
+_WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -70,6 +72,14 @@ class Suggestions:
         if not found and len(lower) > 1:
             found = [each for each in by_lower if each.startswith(lower)][:1]
         return by_lower[found[0]] if found and by_lower[found[0]] != word else None
+
+
+def flow(value: Any) -> str:
+    """A scalar as it can be written in YAML between brackets: in quotes only where it needs them."""
+    if isinstance(value, str):
+        plain = _PLAIN_TEXT.fullmatch(value) and value.lower() not in _WORDS
+        return value if plain else quoted(value)
+    return json.dumps(value, ensure_ascii=False)
 
 
 def listed(words: Sequence[str], last: str = "or") -> str:

@@ -101,7 +101,8 @@ def test_file_that_a_spec_names(
     assert told("spec.yaml") == f"spec.yaml:4:92: fleets.web.user_data.file: {message}\n"
 
 
-def test_secrets_are_not_told_at_length() -> None:
+@pytest.mark.parametrize("where", ["wrong-place", "list"])
+def test_secrets_are_not_told_at_length(where: str) -> None:
     secret = "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY!"
-    assert secret in Path("broken/secret-in-wrong-place.yaml").read_text()
-    assert secret not in told("broken/secret-in-wrong-place.yaml")
+    assert secret in Path(f"broken/secret-in-{where}.yaml").read_text()
+    assert secret not in told(f"broken/secret-in-{where}.yaml")
