@@ -5,13 +5,21 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePath
 from typing import Any, Protocol
 
-from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, ProvisionerError, Unsettled
+from provisioner.errors import (
+    AwsError,
+    ChangedMeanwhile,
+    Interrupted,
+    ProvisionerError,
+    UnexpectedAnswer,
+    Unsettled,
+)
 from provisioner.kinds.base import Reader
 from provisioner.model import Address, Again, Call, Change, Failure, Outcome, Plan, Result, Step, Wait
 from provisioner.retry import again
@@ -113,12 +121,15 @@ class Executor:
                 step.run(hands)
         except Interrupted as error:
             because = f"{hands.phase}; apply again to go on" if hands.phase else error.message
-            return Outcome(change, Result.SKIPPED, self.clock() - started, because=because)
+            ended = Outcome(change, Result.STOPPED, because=because)
         except ProvisionerError as error:
-            return Outcome(change, Result.FAILED, self.clock() - started, failure=_failure(error))
+            ended = Outcome(change, Result.FAILED, failure=_failure(error))
         except Exception as error:  # noqa: BLE001  what the other changes did must be told all the same
-            return Outcome(change, Result.FAILED, self.clock() - started, failure=_bug(error))
-        return Outcome(change, Result.DONE, self.clock() - started)
+            seen = _failure(UnexpectedAnswer(error)) if UnexpectedAnswer.is_why(error) else _bug(error)
+            ended = Outcome(change, Result.FAILED, failure=seen)
+        else:
+            ended = Outcome(change, Result.DONE)
+        return replace(ended, seconds=self.clock() - started, notes=hands.notes())
 
 
 class _Hands:
@@ -127,6 +138,8 @@ class _Hands:
     def __init__(self, executor: Executor, change: Change) -> None:
         self._executor = executor
         self._change = change
+        self._took: Counter[tuple[str, str]] = Counter()
+        self._lock = threading.Lock()
         self.phase = ""
 
     def tell(self, phase: str) -> None:
@@ -157,6 +170,19 @@ class _Hands:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self._executor.aws.answers(operation)
 
+    def took(self, number: int, option: str, wanted: str) -> None:
+        with self._lock:
+            self._took[option, wanted] += number
+
+    def notes(self) -> tuple[str, ...]:
+        """What was made otherwise than was wanted first."""
+        total = self._took.total()
+        return tuple(
+            f"{number} of {total} {'is' if number == 1 else 'are'} {option}, where {wanted} was wanted first"
+            for (option, wanted), number in self._took.items()
+            if option != wanted and number
+        )
+
     def seconds_since(self, what: str) -> float:
         now = self._executor.clock()
         return now - self._executor.first_asked.setdefault(what, now)
@@ -171,7 +197,7 @@ def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]
         outcome = outcomes.get(earlier)
         if outcome is None:
             return None
-        if outcome.change.blocks and outcome.result in (Result.FAILED, Result.SKIPPED):
+        if outcome.change.blocks and outcome.result in (Result.FAILED, Result.STOPPED, Result.SKIPPED):
             failed.append(outcome.change.address)
     return failed
 

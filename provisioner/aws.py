@@ -19,12 +19,14 @@ import botocore.exceptions as botocore_errors
 import botocore.session
 from botocore import xform_name
 from botocore.config import Config
+from botocore.credentials import Credentials
 from botocore.parsers import ResponseParserError
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
 from provisioner.pace import READING, Pace
 from provisioner.retry import NETWORK_ERROR, patience_for
+from provisioner.secrecy import hide, learn_secrets
 
 MOST_AT_ONCE = 16
 NOT_SENT = "interrupted before it was done; apply again to finish it"
@@ -83,6 +85,12 @@ class Aws:
         except botocore_errors.ProfileNotFound as error:
             raise ProvisionerError(
                 str(error), "see `aws configure list-profiles` for the profiles there are"
+            ) from error
+        except Exception as error:
+            raise ProvisionerError(
+                f"the AWS configuration cannot be read: {told(error)}",
+                "check ~/.aws/config and ~/.aws/credentials, or the files that AWS_CONFIG_FILE and "
+                "AWS_SHARED_CREDENTIALS_FILE name",
             ) from error
 
     def for_writing(self) -> Aws:
@@ -205,9 +213,12 @@ class Aws:
                     client = self._session.client(  # type: ignore[call-overload]
                         service, endpoint_url=self.target.endpoint_url, config=self._config
                     )
-                except (botocore_errors.BotoCoreError, ValueError) as error:
+                except Exception as error:
+                    # A configuration that cannot be read comes as whatever the reading of it raises.
                     raise _unreachable(service, "(connecting)", error) from error
                 client.meta.events.register("before-parse", _check_that_it_is_whole)
+                client.meta.events.register("before-send", _learn_what_is_sent)
+                _learn_credentials(self._session)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -222,8 +233,10 @@ class Aws:
             translated = _answered(service, operation, error)
             code = translated.code
             raise translated from error
-        except (botocore_errors.BotoCoreError, ResponseParserError) as error:
-            translated = _unreachable(service, operation, error)
+        except Exception as error:
+            # botocore lets out whatever a missing token file, a broken credential process or an answer that
+            # is not AWS's makes its parts raise.
+            translated = _unreachable(service, operation, error, _user_data_in(params))
             code = translated.code
             raise translated from error
         finally:
@@ -256,6 +269,32 @@ def _local_session() -> boto3.Session:
     return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core)
 
 
+def _learn_what_is_sent(request: Any, **_: Any) -> None:
+    """Learn the credentials in a request that is about to be sent, wherever they came from."""
+    for name in ("Authorization", "X-Amz-Security-Token"):
+        learn_secrets(request.headers.get(name))
+
+
+def _learn_credentials(session: boto3.Session) -> None:
+    """Learn keys that are simply there. To ask any others for theirs would fetch them anew."""
+    found = session.get_credentials()
+    if type(found) is Credentials:
+        learn_secrets(found.secret_key, found.token)
+
+
+def _user_data_in(params: Mapping[str, Any]) -> tuple[str | bytes, ...]:
+    """The user data of a call, which errors about its parameters show."""
+    found = params.get("UserData")
+    given = found.get("Value") if isinstance(found, dict) else found
+    return () if given is None else (given,)
+
+
+def told(error: Exception) -> str:
+    """What an exception says; that of the system says little without its name."""
+    known = isinstance(error, (botocore_errors.BotoCoreError, ResponseParserError))
+    return str(error) if known else f"{type(error).__name__}: {error}"
+
+
 def _check_that_it_is_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
     """Raises ResponseParserError for a reply that was cut off. boto reads half of one as if it were all, and
     takes JSON that it cannot read for an answer without content."""
@@ -269,6 +308,11 @@ def _check_that_it_is_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
 _LOGIN_HINT = (
     "give access keys in the environment, a profile with --profile, or `aws sso login`; "
     "--local needs no account at all"
+)
+
+_OUTSIDE_HINT = (
+    "check the AWS configuration and credentials (`aws sts get-caller-identity`), and that what answers "
+    "is AWS"
 )
 
 _HINTS = {
@@ -326,10 +370,13 @@ _CREDENTIAL_ERRORS = (
 )
 
 
-def _unreachable(service: str, operation: str, error: Exception) -> AwsError:
+def _unreachable(
+    service: str, operation: str, error: Exception, secrets: tuple[str | bytes, ...] = ()
+) -> AwsError:
     code = type(error).__name__
     if isinstance(error, _CREDENTIAL_ERRORS):
         code = "NoCredentials"
     elif isinstance(error, _NETWORK_ERRORS):
         code = NETWORK_ERROR
-    return AwsError(service, operation, code, str(error), hint=_HINTS.get(code))
+    text = hide(told(error), secrets)
+    return AwsError(service, operation, code, text, hint=_HINTS.get(code, _OUTSIDE_HINT))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import functools
 import gc
-import json
 import os
 import sys
 from collections.abc import Callable
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner import __version__
+from provisioner import __version__, streams
 from provisioner.cli_change import carry_out
 from provisioner.cli_common import (
     CHANGES,
@@ -26,10 +25,12 @@ from provisioner.cli_common import (
     load_spec,
     make_plan,
     refusal_code,
+    say,
+    say_data,
     show_plan,
 )
+from provisioner.cli_help import Group
 from provisioner.errors import ProvisionerError, SpecError, UsageError
-from provisioner.streams import outlast_readers
 
 if TYPE_CHECKING:
     from provisioner.connect import Options
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # a plan's time. Measured in docs/performance.md.
 gc.set_threshold(100_000, 50, 100)
 
+COMPLETE = "_PROVISIONER_COMPLETE"
 ROOT = click.option(
     "--root",
     metavar="DIR",
@@ -72,7 +74,7 @@ DEEP = click.option(
 )
 
 
-class Group(click.Group):
+class Root(Group):
     """Suggests the command that may have been meant, and has `local` imported only when it is needed."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -135,7 +137,7 @@ def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 @click.group(
-    cls=Group,
+    cls=Root,
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Exit codes: 0 done, 1 failed, 2 changes (plan --detailed-exitcode), 3 the spec or the command "
     "line is wrong, 4 refused by a safety rule, 130 interrupted.",
@@ -156,10 +158,10 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
     wrong = False
     for spec, environment in load_all(specs, KINDS, root):
         if isinstance(environment, SpecError):
-            _print_problems(environment)
+            _tell_problems(environment)
             wrong = True
         else:
-            click.echo(f"{spec}: fine; environment {environment.name} in {environment.region}")
+            say(f"{spec}: fine; environment {environment.name} in {environment.region}")
     if wrong:
         raise click.exceptions.Exit(WRONG_USE)
 
@@ -187,7 +189,7 @@ def plan(
     if output_format == "json":
         from provisioner.render.as_json import plan_data
 
-        click.echo(json.dumps(plan_data(made), indent=2, ensure_ascii=False))
+        say_data(plan_data(made))
     else:
         show_plan(made, options)
     if made.refusals:
@@ -205,9 +207,9 @@ def plan(
 @connection_options
 def apply(
     spec: SpecFile, yes: bool, output_format: str, refreshed: tuple[str, ...], deep: bool, options: Options
-) -> None:
+) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
-    carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep)
+    return carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep)
 
 
 @cli.command()
@@ -215,9 +217,9 @@ def apply(
 @YES
 @FORMAT
 @connection_options
-def destroy(spec: SpecFile, yes: bool, output_format: str, options: Options) -> None:
+def destroy(spec: SpecFile, yes: bool, output_format: str, options: Options) -> int:
     """Show the plan, ask, and delete everything of the environment."""
-    carry_out(spec, yes, output_format, options, destroying=True)
+    return carry_out(spec, yes, output_format, options, destroying=True)
 
 
 @cli.command()
@@ -241,7 +243,7 @@ def status(spec: SpecFile, output_format: str, options: Options) -> None:
     }
     subject = (environment.name, environment.region, world.identity.account_id, statuses)
     if output_format == "json":
-        click.echo(json.dumps(status_data(*subject), indent=2, ensure_ascii=False))
+        say_data(status_data(*subject))
     else:
         console_for().print(status_text(*subject, local=options.is_local), soft_wrap=True)
 
@@ -252,7 +254,7 @@ def schema() -> None:
     from provisioner.kinds import KINDS
     from provisioner.spec import schema as combined
 
-    click.echo(json.dumps(combined(KINDS), indent=2, ensure_ascii=False))
+    say_data(combined(KINDS))
 
 
 @cli.command()
@@ -264,40 +266,58 @@ def completion(shell: str) -> None:
     made = get_completion_class(shell)
     if made is None:
         raise UsageError(f"no completion for {shell}")
-    click.echo(made(cli, {}, "provisioner", "_PROVISIONER_COMPLETE").source())
+    streams.out().lines(made(cli, {}, "provisioner", COMPLETE).source())
 
 
 def main() -> None:
     """The console script. Ends the process with one of the exit codes of the README."""
-    outlast_readers()
+    if COMPLETE in os.environ:
+        # What a shell reads: the names of commands and options, and what has been typed so far.
+        cli.main(prog_name="provisioner")
+    streams.open_gates()
+    code = _run()
+    if code is None:
+        # It only had something to print. What changes things says itself how that ended.
+        code = FAILED if streams.out().is_broken else DONE
+    for stream, other in ((streams.out(), streams.err()), (streams.err(), streams.out())):
+        if stream.failure and stream.is_broken and not other.holds_document:
+            other.line(
+                f"{stream.name} cannot be written: {stream.failure.strerror}; some of it is lost", "error:"
+            )
+    sys.exit(code)
+
+
+def _run() -> int | None:
+    """Run the command that is on the command line: its exit code, or None if it did nothing but print."""
     try:
-        code = cli.main(prog_name="provisioner", standalone_mode=False)
+        code: int | None = cli.main(prog_name="provisioner", standalone_mode=False)
+        return code
     except SpecError as error:
-        _print_problems(error)
-        code = WRONG_USE
+        _tell_problems(error)
+        return WRONG_USE
     except ProvisionerError as error:
-        _print_error(error.message, error.hint)
-        code = error.exit_code
-    except click.Abort:
-        click.echo("\ncancelled; nothing was changed", err=True)
-        code = INTERRUPTED
+        _tell(error.message, error.hint)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        _tell_line("cancelled; nothing was changed")
+        return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = DONE
+        streams.out().lines(error.format_message())
+        return DONE
     except click.ClickException as error:
-        _print_error(error.format_message(), _usage_hint(error))
-        code = WRONG_USE
-    except KeyboardInterrupt:
-        code = INTERRUPTED
+        _tell(error.format_message(), _usage_hint(error))
+        return WRONG_USE
+    except OSError as error:
+        _tell(f"{type(error).__name__}: {error}", None)
+        return FAILED
     except Exception as error:
         if "-v" in sys.argv or "--verbose" in sys.argv:
             raise
-        _print_error(
+        _tell(
             f"unexpected {type(error).__name__}: {error}",
             "this is a bug in provisioner; the same with -v shows where",
         )
-        code = FAILED
-    sys.exit(code or DONE)
+        return FAILED
 
 
 def _usage_hint(error: click.ClickException) -> str | None:
@@ -305,17 +325,23 @@ def _usage_hint(error: click.ClickException) -> str | None:
     return f"see `{context.command_path} --help`" if context else None
 
 
-def _print_error(message: str, hint: str | None) -> None:
-    click.echo(f"{click.style('error:', fg='red', bold=True)} {message}", err=True)
+def _tell(message: str, hint: str | None) -> None:
+    _tell_line(message, "error:")
     if hint:
-        click.echo(f"  {hint}", err=True)
+        _tell_line(f"  {hint}")
 
 
-def _print_problems(error: SpecError) -> None:
+def _tell_line(text: str, label: str = "") -> None:
+    """On stderr; where that cannot be written, on stdout, unless a document for programs is there."""
+    if not streams.err().line(text, label) and not streams.out().holds_document:
+        streams.out().line(text, label)
+
+
+def _tell_problems(error: SpecError) -> None:
     for problem in error.problems:
-        click.echo(str(problem), err=True)
+        _tell_line(str(problem))
     if error.more:
-        click.echo(error.rest, err=True)
+        _tell_line(error.rest)
     number = len(error.problems) + error.more
     many = f"{'at least ' if error.stopped else ''}{number} problem{'' if number == 1 else 's'}"
-    click.echo(f"{many}; nothing was sent", err=True)
+    _tell_line(f"{many}; nothing was sent")

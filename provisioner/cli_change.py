@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from queue import SimpleQueue
+from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from provisioner import streams
 from provisioner.cli_common import (
+    DONE,
     FAILED,
     INTERRUPTED,
     REFUSED,
@@ -25,13 +27,23 @@ from provisioner.cli_common import (
     load_spec,
     make_plan,
     refusal_code,
+    say,
+    say_data,
     show_plan,
 )
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from provisioner.connect import Options
-    from provisioner.model import Environment
+    from provisioner.converge import Carried
+    from provisioner.model import Environment, Outcome, Plan
+
+STOPPING = "stopping: what is in flight is finished first; again to stop at once"
+# How long the end waits for that to be said, on a terminal that may be stopped.
+MOST_S_TO_SAY_SO = 1.0
+# Said by a signal handler, wherever the cursor is, which a live display has hidden.
+STOPPED_AT_ONCE = b"\nstopped at once; what was in flight may be done or not: apply again to go on\n"
+SHOW_CURSOR = b"\x1b[?25h"
 
 
 def carry_out(
@@ -42,8 +54,8 @@ def carry_out(
     destroying: bool,
     refreshed: tuple[str, ...] = (),
     deep: bool = False,
-) -> None:
-    """The whole of apply and destroy. Ends by an exit exception of click's unless all is well."""
+) -> int:
+    """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin."""
     from provisioner.apply import Executor
     from provisioner.converge import converge
 
@@ -56,97 +68,162 @@ def carry_out(
         )
     aws = connect_to(environment, options)
     plan = make_plan(environment, aws, destroying, deep)
-    show_plan(plan, options, stderr=output_format == "json")
+    for_programs = output_format == "json"
+    show_plan(plan, options, stderr=for_programs)
     if plan.refusals:
-        raise click.exceptions.Exit(refusal_code(plan))
+        return refusal_code(plan)
     to_do = [change for change in plan.changes if not change.deferred]
-    if to_do and not yes:
-        _ask(environment, destroying)
-    started = time.monotonic()
-    with _stoppable() as stop:
-        aws.heed(stop)
-        with _progress() as on_event:
-            carried = converge(
-                plan,
-                lambda: make_plan(environment, aws, destroying, deep),
-                Executor(aws.for_writing(), on_event, stop).execute,
-                stop,
-            )
-        _show_outcomes(environment, carried.outcomes, time.monotonic() - started, output_format)
-    if refreshed and (carried.obstacle or not all(outcome.is_good for outcome in carried.outcomes)):
+    if to_do and not yes and not _agreed(environment, destroying):
+        say("cancelled; nothing was changed", err=True)
+        return REFUSED
+    try:
+        with _stoppable() as stop:
+            aws.heed(stop)
+            with Teller(plan, for_programs) as teller:
+                carried = converge(
+                    plan,
+                    lambda: make_plan(environment, aws, destroying, deep),
+                    Executor(aws.for_writing(), teller.show, stop).execute,
+                    stop,
+                )
+            teller.tell_rest(carried.outcomes)
+            return _code(carried, stop.is_set(), refreshed)
+    except KeyboardInterrupt:
+        return INTERRUPTED
+
+
+def _code(carried: Carried, interrupted: bool, refreshed: tuple[str, ...]) -> int:
+    """The exit code of what was carried out; says what is left to be said."""
+    is_good = all(outcome.is_good for outcome in carried.outcomes)
+    if refreshed and (carried.obstacle or not is_good):
         _tell_of_refreshing(refreshed)
     if carried.obstacle:
         raise carried.obstacle
-    if stop.is_set():
-        raise click.exceptions.Exit(INTERRUPTED)
-    if not all(outcome.is_good for outcome in carried.outcomes):
-        raise click.exceptions.Exit(FAILED)
+    if interrupted:
+        return INTERRUPTED
+    return DONE if is_good else FAILED
 
 
-def _ask(environment: Environment, destroying: bool) -> None:
-    if destroying:
-        answer = click.prompt(f"Type {environment.name} to destroy it", default="", show_default=False)
-        agreed = answer == environment.name
-    else:
-        agreed = click.confirm("Apply these changes?")
-    if not agreed:
-        click.echo("cancelled; nothing was changed", err=True)
-        raise click.exceptions.Exit(REFUSED)
-
-
-def _show_outcomes(environment: Environment, outcomes: Any, seconds: float, output_format: str) -> None:
-    if output_format == "json":
-        from provisioner.render.as_json import outcomes_data
-
-        click.echo(json.dumps(outcomes_data(environment.name, outcomes), indent=2, ensure_ascii=False))
-    elif outcomes:
-        from provisioner.render.as_text import outcomes_text
-
-        console = console_for()
-        console.print(outcomes_text(environment.name, outcomes, seconds, console.width), soft_wrap=True)
+def _agreed(environment: Environment, destroying: bool) -> bool:
+    if not destroying:
+        return click.confirm("Apply these changes?")
+    answer = click.prompt(f"Type {environment.name} to destroy it", default="", show_default=False)
+    return bool(answer == environment.name)
 
 
 def _tell_of_refreshing(refreshed: tuple[str, ...]) -> None:
     options = " ".join(f"--refresh-image {fleet}" for fleet in refreshed)
-    click.echo(f"apply again with {options} to go on; without, the fleet keeps the image it had", err=True)
+    say(f"apply again with {options} to go on; without, the fleet keeps the image it had", err=True)
 
 
-@contextmanager
-def _progress() -> Iterator[Callable[[Any], None]]:
-    from provisioner.render.progress import Progress
+class Teller:
+    """Tells what happens while a plan is carried out, and each end once. A context manager.
 
-    with Progress(console_for(stderr=True)) as progress:
-        yield progress.show
+    Ends are told where the result belongs: on stdout, and on stderr when stdout is for programs. While a
+    live display is on the terminal that both are, all goes above it.
+    """
+
+    def __init__(self, plan: Plan, for_programs: bool) -> None:
+        from provisioner.render.as_text import column_of
+        from provisioner.render.progress import Progress
+
+        self._plan = plan
+        self._for_programs = for_programs
+        self._started = time.monotonic()
+        self._column = column_of(change.address for change in plan.changes)
+        self._already: set[Any] = set()
+        around = console_for(stderr=True)
+        is_shared = around.is_terminal and streams.out().isatty()
+        self._around = around
+        self._result = around if for_programs or is_shared else console_for()
+        self._progress = Progress(around, self._tell)
+        self.show = self._progress.show
+
+    def __enter__(self) -> Teller:
+        self._progress.__enter__()
+        if self._around.is_terminal:
+            for gate in (streams.out(), streams.err()):
+                if gate.isatty():
+                    gate.above = self._above
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for gate in (streams.out(), streams.err()):
+            gate.above = None
+        self._progress.__exit__(kind, error, trace)
+
+    def tell_rest(self, outcomes: Sequence[Outcome]) -> None:
+        """The ends that were not told, and how many there are of each; for programs all of them."""
+        from provisioner.render.as_json import outcomes_data
+        from provisioner.render.as_outcomes import outcomes_text
+
+        environment = self._plan.environment
+        seconds = time.monotonic() - self._started
+        console = self._result
+        if self._for_programs:
+            say_data(outcomes_data(environment, outcomes))
+        if outcomes:
+            text = outcomes_text(environment, outcomes, seconds, console.width, self._already)
+            console.print(text, soft_wrap=True)
+        if outcomes and streams.out().failure and not streams.out().isatty():
+            # Whoever watches gets to see what whoever wanted the result does not.
+            everything = outcomes_text(environment, outcomes, seconds, self._around.width)
+            self._around.print(everything, soft_wrap=True)
+
+    def _tell(self, outcome: Outcome) -> None:
+        from provisioner.render.as_outcomes import outcome_text, told
+
+        if told(outcome) not in self._already:
+            self._already.add(told(outcome))
+            console = self._result
+            console.print(outcome_text(outcome, self._column, console.width), soft_wrap=True)
+
+    def _above(self, text: str) -> None:
+        from provisioner.render.layout import line
+        from provisioner.render.styled import styled
+
+        self._around.print(styled([line(text)]), soft_wrap=True)
 
 
 @contextmanager
 def _stoppable() -> Iterator[threading.Event]:
-    """An event that SIGINT and SIGTERM set; a second SIGINT ends the process at once.
+    """An event that SIGINT, SIGTERM and SIGHUP set; a second SIGINT ends the process at once.
 
-    A handler interrupts whatever the main thread is at, which may hold the locks of the event and of
-    stderr; so it uses neither. https://docs.python.org/3/library/queue.html#simplequeue-objects
+    A handler interrupts whatever the main thread is at, which may hold the locks of the event and of the
+    gates; so it uses neither. https://docs.python.org/3/library/queue.html#simplequeue-objects
     """
     stop = threading.Event()
     signals: SimpleQueue[int] = SimpleQueue()
     heard: list[int] = []
+    farewell = (SHOW_CURSOR if streams.err().isatty() else b"") + STOPPED_AT_ONCE
 
     def listen() -> None:
         if signals.get():
             stop.set()
+            say(STOPPING, err=True)
 
     def on_signal(number: int, _: Any) -> None:
         if heard and number == signal.SIGINT:
+            if signal.SIGINT not in heard[1:]:
+                heard.append(number)
+                streams.cry(farewell)
             os._exit(INTERRUPTED)
         heard.append(number)
         signals.put(number)
-        with suppress(OSError):
-            os.write(2, b"stopping: what is in flight is finished first; again to stop at once\n")
 
-    threading.Thread(target=listen, daemon=True).start()
-    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    listener = threading.Thread(target=listen, daemon=True)
+    listener.start()
+    numbers = [signal.SIGINT, signal.SIGTERM]
+    # Whoever starts a program with nohup wants it to outlast the terminal.
+    if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
+        numbers.append(signal.SIGHUP)
+    before = {number: signal.signal(number, on_signal) for number in numbers}
     try:
         yield stop
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
         signals.put(0)
+        listener.join(MOST_S_TO_SAY_SO)

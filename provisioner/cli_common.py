@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-import click
+from provisioner import streams
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,7 +42,7 @@ def connect_to(environment: Environment, options: Options) -> Aws:
 
     def show(sent: Sent) -> None:
         answer = f"  {sent.code}" if sent.code else ""
-        click.echo(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
+        say(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
 
     return connect(environment.region, options, show if options.verbose else lambda sent: None)
 
@@ -55,11 +56,25 @@ def make_plan(environment: Environment, aws: Aws, destroying: bool, deep: bool =
     return compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
 
 
+def say(text: str, err: bool = False) -> None:
+    """Print one line of text, whatever is in it; above the live display, while there is one."""
+    (streams.err() if err else streams.out()).write(text + "\n")
+
+
+def say_data(data: Any) -> None:
+    """Print a value for programs."""
+    gate = streams.out()
+    # What the encoding does not have is written as JSON can, and letters of all scripts where it has them.
+    is_universal = gate.encoding.lower().replace("-", "").startswith("utf")
+    gate.document(json.dumps(data, indent=2, ensure_ascii=not is_universal, default=str))
+
+
 def console_for(stderr: bool = False) -> Console:
-    """Where text for people goes."""
+    """Where what is laid out for people goes: `styled` lines, and nothing that has not been made visible."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    gate = streams.err() if stderr else streams.out()
+    return Console(file=cast("IO[str]", streams.Layout(gate)), highlight=False, markup=False, emoji=False)
 
 
 def show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:

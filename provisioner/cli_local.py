@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 from collections.abc import Callable
 from dataclasses import fields
@@ -11,12 +10,14 @@ from typing import Any
 import click
 
 from provisioner import local as local_aws
+from provisioner.cli_common import say, say_data
+from provisioner.cli_help import Group
 from provisioner.connect import require_local
 from provisioner.errors import LocalAwsError, UsageError
 from provisioner.local import LocalAws, Switches
 
 
-@click.group()
+@click.group(cls=Group)
 def local() -> None:
     """The local AWS: EC2, IAM, STS and SSM on 127.0.0.1, for trying and testing without an account."""
 
@@ -46,15 +47,15 @@ def up(port: int | None, **switches: Any) -> None:
     require_local()
     chosen = {name: value for name, value in switches.items() if value is not None}
     running = local_aws.up(port, **chosen)
-    click.echo(f"LOCAL AWS at {running.endpoint_url} (process {running.pid})")
-    click.echo(f"  the aws command line: AWS_ENDPOINT_URL={running.endpoint_url} AWS_ACCESS_KEY_ID=local \\")
-    click.echo("    AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 aws ec2 describe-instances")
+    say(f"LOCAL AWS at {running.endpoint_url} (process {running.pid})")
+    say(f"  the aws command line: AWS_ENDPOINT_URL={running.endpoint_url} AWS_ACCESS_KEY_ID=local \\")
+    say("    AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 aws ec2 describe-instances")
 
 
 @local.command()
 def down() -> None:
     """Stop the local AWS; all that is in it is gone."""
-    click.echo("LOCAL AWS stopped" if local_aws.down() else "LOCAL AWS was not running")
+    say("LOCAL AWS stopped" if local_aws.down() else "LOCAL AWS was not running")
 
 
 @local.command()
@@ -62,16 +63,16 @@ def status() -> None:
     """Say whether the local AWS runs. Exit code 1 when it does not."""
     running = local_aws.status()
     if running is None:
-        click.echo("LOCAL AWS is not running")
+        say("LOCAL AWS is not running")
         raise click.exceptions.Exit(1)
-    click.echo(f"LOCAL AWS at {running.endpoint_url} (process {running.pid}), log {local_aws.log_file()}")
+    say(f"LOCAL AWS at {running.endpoint_url} (process {running.pid}), log {local_aws.log_file()}")
 
 
 @local.command()
 def reset() -> None:
     """Empty the local AWS and switch every fault off."""
     local_aws.reset()
-    click.echo("LOCAL AWS is empty")
+    say("LOCAL AWS is empty")
 
 
 @local.command()
@@ -82,12 +83,12 @@ def calls(output_format: str, clear: bool) -> None:
     running = _running()
     if output_format == "json":
         records = [record.__dict__ for record in local_aws.calls(running)]
-        click.echo(json.dumps(records, indent=2, default=str))
+        say_data(records)
     else:
         counted = local_aws.count_calls(running)
         for operation, number in sorted(counted.items(), key=lambda item: (-item[1], item[0])):
-            click.echo(f"{number:7,}  {operation}")
-        click.echo(f"{sum(counted.values()):7,}  in all")
+            say(f"{number:7,}  {operation}")
+        say(f"{sum(counted.values()):7,}  in all")
     if clear:
         local_aws.clear_calls(running)
 
@@ -103,7 +104,7 @@ def add_instance(instance_id: str | None, tags: tuple[str, ...], region: str) ->
         raise UsageError(f"{malformed[0]} is no tag", "write --tag KEY=VALUE")
     pairs = dict(tag.split("=", 1) for tag in tags)
     instance_id = instance_id or f"i-{secrets.token_hex(9)[:17]}"
-    click.echo(local_aws.add_instance(_running(), instance_id, pairs, region=region))
+    say(local_aws.add_instance(_running(), instance_id, pairs, region=region))
 
 
 def _running() -> LocalAws:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from dataclasses import dataclass
+from pathlib import PurePath
 
 
 class ProvisionerError(Exception):
@@ -99,6 +101,23 @@ class AwsError(ProvisionerError):
         self.text = text
         self.status = status
         self.request_id = request_id
+
+
+class UnexpectedAnswer(ProvisionerError):
+    """An answer that AWS does not give, so that nothing can be concluded from it."""
+
+    def __init__(self, error: Exception) -> None:
+        *_, last = traceback.extract_tb(error.__traceback__)
+        where = f"{PurePath(last.filename).name}:{last.lineno}"
+        super().__init__(
+            f"an answer of AWS cannot be understood: {type(error).__name__} in {where}: {error}",
+            "check that what answers is AWS (--endpoint-url, proxies), and try again; if it is, report this",
+        )
+
+    @staticmethod
+    def is_why(error: Exception) -> bool:
+        """Whether an error comes of an answer that lacks something: AWS's names begin in capitals."""
+        return isinstance(error, KeyError) and isinstance(error.args[0], str) and error.args[0][:1].isupper()
 
 
 class WaitError(ProvisionerError):

@@ -129,6 +129,9 @@ class Hands(Protocol):
     def tell(self, phase: str) -> None:
         """Say which part of a long step comes now, for whoever watches."""
 
+    def took(self, number: int, option: str, wanted: str) -> None:
+        """Say that so many were made as one of several options, of which another was `wanted` first."""
+
     def seconds_since(self, what: str) -> float:
         """How long ago this run first asked for the same `what`; 0 for the first time."""
 
@@ -316,8 +319,11 @@ class Plan:
 
 
 class Result(StrEnum):
+    """How a change can end. `stopped`: it was begun, and interrupted; `skipped`: it was not begun."""
+
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"
     SKIPPED = "skipped"
     LEFT = "left"
 
@@ -344,13 +350,14 @@ class Failure:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one change."""
+    """What became of one change; `notes` are what is worth knowing of how it was done."""
 
     change: Change
     result: Result
     seconds: float = 0.0
     failure: Failure | None = None
     because: str | None = None
+    notes: tuple[str, ...] = ()
 
     @property
     def is_good(self) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Protocol
 
-from provisioner.errors import UsageError
+from provisioner.errors import UnexpectedAnswer, UsageError
 from provisioner.kinds.base import Kind, Reader, World
 from provisioner.model import Address, Environment, HasArn, Identity, Observed, Seen
 
@@ -29,8 +29,23 @@ def observe(
 
     `looking`: to tell what there is, and not to plan anything.
 
-    Raises AwsError, and UsageError when this is another account.
+    Raises AwsError, UnexpectedAnswer, and UsageError when this is another account.
     """
+    try:
+        return _observe(environment, reader, kinds, destroying, deep, looking)
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # All that is worked with here was answered by AWS, or by something that is not AWS.
+        raise UnexpectedAnswer(error) from error
+
+
+def _observe(
+    environment: Environment,
+    reader: IdentifyingReader,
+    kinds: Sequence[Kind],
+    destroying: bool,
+    deep: bool,
+    looking: bool,
+) -> World:
     identity = None
     if environment.account_id:
         # Asked before anything else, so that a spec for another account sends nothing there.

@@ -1,40 +1,223 @@
-"""What the program prints on, for as long as it runs: output that nobody reads any more stops nothing."""
+"""The gate: everything that this program prints goes through it, whoever prints it.
+
+stdout and stderr are replaced by gates. What is written to one is a line of text: all in it that could do
+more on a screen than be read is made visible, and what is secret is hidden. Several lines, colours and
+movements of the cursor have to be asked for by name, by who lays text out: `lines`, `layout` and `document`.
+
+An output that fails stops nothing. An apply is not to end in the middle because a disk is full or a terminal
+has gone; what could not be written is told on the other stream, and by the exit code of what only prints.
+"""
 
 from __future__ import annotations
 
+import errno
 import io
 import os
+import select
 import sys
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+from provisioner.secrecy import learn_from_environment, without_secrets
+from provisioner.visible import visible_layout, visible_line, visible_lines
+
+STDIN, STDOUT, STDERR = 0, 1, 2
 
 
-class _Lasting(io.TextIOWrapper):
-    """A stream that goes on into the void once its reader has gone."""
+class Gate(io.TextIOBase):
+    """A stream that shows what it is given, and goes on when it cannot be written.
 
-    def write(self, text: str, /) -> int:
-        try:
-            return super().write(text)
-        except BrokenPipeError:
-            self._go_on_into_the_void()
-            return len(text)
+    `failure` is the first error there was. While a live display is on the screen, `above` prints a line above
+    it. Any thread may write.
+    """
+
+    def __init__(self, stream: TextIO, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._lock = threading.Lock()
+        self._descriptor = _descriptor_of(stream)
+        self.failure: OSError | None = None
+        self.above: Callable[[str], None] | None = None
+        self.holds_document = False
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._stream.encoding or "utf-8"
+
+    @property
+    def errors(self) -> str:  # type: ignore[override]
+        return "replace"
+
+    @property
+    def name(self) -> str:
+        """How people call it."""
+        return self._name
+
+    @property
+    def is_unread(self) -> bool:
+        """Whether its reader has gone, which is the reader's business and no failure."""
+        return self.failure is not None and self.failure.errno == errno.EPIPE
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether something was lost that somebody wants to read."""
+        return self.failure is not None and not self.is_unread
+
+    def fileno(self) -> int:
+        return self._stream.fileno()
+
+    def isatty(self) -> bool:
+        return self._stream.isatty()
+
+    def writable(self) -> bool:
+        return True
 
     def flush(self) -> None:
-        try:
-            super().flush()
-        except BrokenPipeError:
-            self._go_on_into_the_void()
+        """Nothing is kept back."""
 
-    def _go_on_into_the_void(self) -> None:
-        void = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(void, self.fileno())
-        os.close(void)
+    def write(self, text: str, /) -> int:
+        """Print text of any origin. A line break at its end is one; all others are shown."""
+        shown = visible_line(without_secrets(text))
+        above = self.above
+        if above and shown.strip("\n"):
+            above(shown.rstrip("\n"))
+        else:
+            self._put(shown)
+        return len(text)
+
+    def line(self, text: str, label: str = "") -> bool:
+        """Print a line, after a label in red if there is one; whether it was written."""
+        is_coloured = label and self.isatty() and "NO_COLOR" not in os.environ
+        start = f"\x1b[1;31m{label}\x1b[0m " if is_coloured else f"{label} " if label else ""
+        return self._put(start + visible_line(without_secrets(text) + "\n"))
+
+    def lines(self, text: str) -> None:
+        """Print a text of ours whose line breaks are meant."""
+        self._put(visible_lines(_line_by_line(text)) + "\n")
+
+    def layout(self, text: str) -> None:
+        """Print what is laid out for a terminal, its values made visible before."""
+        self._put(visible_layout(_line_by_line(text)))
+
+    def document(self, json: str) -> None:
+        """Print JSON. It is the same document afterwards: everything made visible is so in JSON's way."""
+        self.holds_document = True
+        self.lines(json)
+
+    def _put(self, text: str) -> bool:
+        with self._lock:
+            try:
+                if self._descriptor is None:
+                    self._stream.write(text)
+                    self._stream.flush()
+                else:
+                    _write_all(self._descriptor, text.encode(self.encoding, "replace"))
+            except (OSError, ValueError) as error:
+                self.failure = self.failure or (error if isinstance(error, OSError) else _closed())
+                return False
+        return True
 
 
-def outlast_readers() -> None:
-    """Let stdout and stderr take whatever is printed: for a reader that has gone, and on a terminal that has
-    no such character. An apply is not to end in the middle for either."""
-    for name in ("stdout", "stderr"):
+class Layout(io.TextIOBase):
+    """A gate as a file for who lays text out for a terminal."""
+
+    def __init__(self, gate: Gate) -> None:
+        self._gate = gate
+
+    @property
+    def encoding(self) -> str:  # type: ignore[override]
+        return self._gate.encoding
+
+    def fileno(self) -> int:
+        return self._gate.fileno()
+
+    def isatty(self) -> bool:
+        return self._gate.isatty()
+
+    def writable(self) -> bool:
+        return True
+
+    def flush(self) -> None:
+        """Nothing is kept back."""
+
+    def write(self, text: str, /) -> int:
+        self._gate.layout(text)
+        return len(text)
+
+
+def open_gates() -> None:
+    """Put a gate before stdout and stderr, and a file without content where there is no stdin."""
+    _fill_gaps()
+    learn_from_environment(os.environ)
+    if sys.stdin is None:
+        sys.stdin = Path(os.devnull).open(encoding="utf-8")  # noqa: SIM115  for as long as the program runs
+    for name, descriptor in (("stdout", STDOUT), ("stderr", STDERR)):
         stream = getattr(sys, name)
-        if isinstance(stream, io.TextIOWrapper):
-            line_buffering, encoding = stream.line_buffering, stream.encoding
-            lasting = _Lasting(stream.detach(), encoding, "replace", line_buffering=line_buffering)
-            setattr(sys, name, lasting)
+        if isinstance(stream, Gate):
+            continue
+        setattr(sys, name, Gate(stream if stream is not None else _nowhere(descriptor), name))
+
+
+def out() -> Gate:
+    """What is printed for whoever asked."""
+    return _gate("stdout")
+
+
+def err() -> Gate:
+    """What is printed about the run."""
+    return _gate("stderr")
+
+
+def cry(text: bytes) -> None:
+    """Say something of ours from a signal handler: without locks, which whatever it interrupts may hold."""
+    with suppress(OSError):
+        os.write(STDERR, text)
+
+
+def _gate(name: str) -> Gate:
+    stream: Any = getattr(sys, name)
+    return stream if isinstance(stream, Gate) else Gate(stream, name)
+
+
+def _line_by_line(text: str) -> str:
+    """A long text without secrets. Most lines have nothing in them that could be one, and cost little."""
+    return "\n".join(map(without_secrets, text.split("\n")))
+
+
+def _fill_gaps() -> None:
+    """Occupy the numbers of streams that are closed. The next file or connection would get them, and what is
+    printed would be sent to AWS."""
+    for descriptor in (STDIN, STDOUT, STDERR):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken. Opened for reading, so that to write fails as on a closed one.
+            os.open(os.devnull, os.O_RDONLY)
+
+
+def _nowhere(descriptor: int) -> TextIO:
+    return open(descriptor, "w", encoding="utf-8", closefd=False)
+
+
+def _descriptor_of(stream: TextIO) -> int | None:
+    try:
+        return stream.fileno()
+    except (OSError, ValueError, AttributeError):
+        return None
+
+
+def _write_all(descriptor: int, content: bytes) -> None:
+    left = memoryview(content)
+    while left:
+        try:
+            left = left[os.write(descriptor, left) :]
+        except BlockingIOError:
+            # Whoever shares the terminal has switched it to that; it is as full as any pipe may be.
+            select.select([], [descriptor], [])
+
+
+def _closed() -> OSError:
+    return OSError(errno.EBADF, os.strerror(errno.EBADF))

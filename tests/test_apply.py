@@ -154,7 +154,7 @@ def test_once_stopped_nothing_new_is_begun() -> None:
 
     both = plan(change(A, "One"), change(B, "Two", needs=frozenset({A})))
     outcomes = Executor(aws, stop_at_the_first, stop).execute(both)
-    assert results(outcomes) == ["role/a skipped", "instance_profile/b skipped"]
+    assert results(outcomes) == ["role/a stopped", "instance_profile/b skipped"]
     assert aws.called == []
 
 

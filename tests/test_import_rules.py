@@ -27,6 +27,7 @@ CLI = ("provisioner.cli", "provisioner.cli_*")
 # Lowest first. A pattern stands for the whole name of a module.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the package itself", ("provisioner",)),
+    ("what may be shown", ("provisioner.secrecy", "provisioner.visible")),
     ("errors", ("provisioner.errors",)),
     ("the words for everything", ("provisioner.model",)),
     (
@@ -64,7 +65,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("showing", ("provisioner.render", "provisioner.render.*")),
     ("AWS, real and local", ("provisioner.aws", *LOCAL)),
     ("connecting", ("provisioner.connect",)),
-    ("the command line", (*CLI, "provisioner.streams", "provisioner.__main__")),
+    ("the gate for all that is printed", ("provisioner.streams",)),
+    ("the command line", (*CLI, "provisioner.__main__")),
 )
 
 # Who may import what is not ours. Whatever is not listed may be imported by nobody.
@@ -84,8 +86,8 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
 
 TALKING = ("boto3", "botocore", "tenacity", "moto", "flask", "werkzeug")
 
-# The only modules that print.
-PRINTING = (*CLI, "provisioner.spec.generate", "provisioner.local.__main__", "provisioner.local.server")
+# The only modules that print. The command does so through its gate, and these are not the command.
+PRINTING = ("provisioner.spec.generate", "provisioner.local.__main__", "provisioner.local.server")
 
 # What the core may import of the kinds: their list, their contract, and instances for whoever waits for them.
 FROM_KINDS = {
@@ -217,16 +219,26 @@ def test_what_is_not_ours_is_imported_only_where_it_belongs() -> None:
     assert wrong == []
 
 
-def test_only_the_command_line_prints() -> None:
-    printing = [
+def calls_of(*names: str, but_by: tuple[str, ...] = ()) -> list[str]:
+    """Where functions are called, by their names as they are written."""
+    return [
         f"{name}:{node.lineno}: {ast.unparse(node.func)}"
         for name, tree in modules().items()
-        if not matches(name, PRINTING)
+        if not matches(name, but_by)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and ast.unparse(node.func) in ("print", "click.echo", "sys.stdout.write", "sys.stderr.write")
+        if isinstance(node, ast.Call) and any(fnmatchcase(ast.unparse(node.func), each) for each in names)
     ]
-    assert printing == []
+
+
+def test_nothing_is_printed_past_the_gate() -> None:
+    past = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write", "*.buffer.write")
+    assert calls_of(*past, but_by=PRINTING) == []
+    assert calls_of("os.write", but_by=("provisioner.streams", *LOCAL)) == []
+
+
+def test_only_lines_of_visible_pieces_are_laid_out() -> None:
+    assert calls_of("Text", "Text.*", but_by=("provisioner.render.styled",)) == []
+    assert calls_of("Console", but_by=("provisioner.cli_common",)) == []
 
 
 def in_the_core(name: str) -> bool:

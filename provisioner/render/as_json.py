@@ -100,10 +100,12 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         "instances": list(outcome.change.instances),
         "seconds": round(outcome.seconds, 3),
     }
+    if outcome.notes:
+        data["notes"] = list(outcome.notes)
     match outcome.result:
         case Result.FAILED:
             data["failure"] = dataclasses.asdict(outcome.failure) if outcome.failure else None
-        case Result.SKIPPED:
+        case Result.STOPPED | Result.SKIPPED:
             data["because"] = outcome.because
         case Result.LEFT:
             data["because"] = outcome.because or outcome.change.deferred

@@ -7,6 +7,10 @@ from typing import Any
 
 from rich.text import Text
 
+from provisioner.render.layout import Line, Piece, cells, line, padded
+from provisioner.render.styled import styled
+from provisioner.visible import presentable
+
 FORMAT_VERSION = 1
 TITLES = {
     "id": "instance",
@@ -21,7 +25,12 @@ TITLES = {
     "launched": "launched",
 }
 ALWAYS_IN_THE_TABLE = ("id", "state", "launched")
-STATE_STYLES = {"running": "green", "pending": "yellow", "stopping": "yellow", "stopped": "yellow"}
+STATE_STYLES = {
+    "running": "well",
+    "pending": "unfinished",
+    "stopping": "unfinished",
+    "stopped": "unfinished",
+}
 
 Statuses = Mapping[str, Mapping[str, Any]]
 
@@ -41,19 +50,22 @@ def status_text(
     environment: str, region: str, account_id: str, statuses: Statuses, local: bool = False
 ) -> Text:
     """The status laid out for a terminal; print it with `soft_wrap=True`."""
-    heading = Text.assemble("Status of ", (environment, "bold"), (f"  account {account_id}, {region}", "dim"))
-    if local:
-        heading.append("  LOCAL", "bold cyan")
-    lines = [heading, Text()]
-    width = max((len(address) for address in statuses), default=0)
+    heading: Line = (
+        Piece("Status of "),
+        Piece(environment, "title"),
+        Piece(f"  account {account_id}, {region}", "faint"),
+        *((Piece("  LOCAL", "place"),) if local else ()),
+    )
+    lines: list[Line] = [heading, ()]
+    width = max((cells(presentable(address)) for address in statuses), default=0)
     for address, status in statuses.items():
         members: Sequence[Mapping[str, Any]] = status.get("members", ())
         shared = _shared(members)
         lines.append(_line(address, status, shared, width))
         lines += _table(members, [key for key in TITLES if key not in shared])
     if not statuses:
-        lines.append(Text("Nothing."))
-    return Text("\n").join(lines)
+        lines.append(line("Nothing."))
+    return styled(lines)
 
 
 def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -67,13 +79,13 @@ def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
-def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], width: int) -> Text:
-    line = Text.assemble((address.ljust(width), "bold"), "  ", str(status["state"]))
+def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], width: int) -> Line:
+    pieces = [*padded(line(address, "title"), width), Piece("  "), Piece(str(status["state"]))]
     said = {key: value for key, value in status.items() if key not in ("state", "members", "arn")}
     for key, value in (said | {TITLES[key]: value for key, value in shared.items()}).items():
         if value:
-            line.append(f"  {key.replace('_', ' ')} ", "dim").append(_shown(value))
-    return line
+            pieces += [Piece(f"  {key.replace('_', ' ')} ", "faint"), Piece(_shown(value))]
+    return tuple(pieces)
 
 
 def _shown(value: Any) -> str:
@@ -82,16 +94,21 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _table(members: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Text]:
+def _table(members: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Line]:
     if not members:
         return []
-    rows = [[str(member.get(key) or "-") for key in keys] for member in members]
-    titles = [TITLES[key] for key in keys]
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    lines = [Text("  " + "  ".join(map(str.ljust, titles, widths)).rstrip(), "dim")]
-    for row in rows:
-        line = Text("  " + "  ".join(map(str.ljust, row, widths)).rstrip())
-        for state, style in STATE_STYLES.items():
-            line.highlight_words([state], style)
-        lines.append(line)
-    return lines
+    titles = [Piece(TITLES[key], "faint") for key in keys]
+    rows = [[_cell(str(member.get(key) or "-"), key) for key in keys] for member in members]
+    columns = [max(cells(piece.text) for piece in column) for column in zip(titles, *rows, strict=True)]
+    return [_row(row, columns) for row in (titles, *rows)]
+
+
+def _cell(text: str, key: str) -> Piece:
+    return Piece(text, STATE_STYLES.get(text, "") if key == "state" else "")
+
+
+def _row(row: Sequence[Piece], columns: Sequence[int]) -> Line:
+    pieces: Line = ()
+    for piece, width in zip(row, columns, strict=True):
+        pieces = (*pieces, Piece("  "), *padded((piece,), width))
+    return pieces

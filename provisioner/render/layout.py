@@ -6,12 +6,24 @@ import unicodedata
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from provisioner.visible import presentable
 
-class Piece(NamedTuple):
-    """Some text in one style; a style is a name that the renderer understands."""
 
+class _Piece(NamedTuple):
     text: str
-    style: str = ""
+    style: str
+
+
+class Piece(_Piece):
+    """Some text in one style; a style is a name that the renderer understands.
+
+    Whatever the text is made of, a piece is on one line and holds no secret: nothing of it is layout.
+    """
+
+    __slots__ = ()
+
+    def __new__(cls, text: str, style: str = "") -> Piece:
+        return super().__new__(cls, presentable(text), style)
 
 
 Line = tuple[Piece, ...]
@@ -36,7 +48,7 @@ def width_of(pieces: Line) -> int:
 
 def words(text: str, style: str = "") -> list[Line]:
     """The words of a text, each to be kept in one piece."""
-    return [line(word, style) for word in text.split()]
+    return [line(word, style) for word in presentable(text).split()]
 
 
 def flow(items: Iterable[Line], width: int, first: Line = (), indent: int = 0, gap: str = "  ") -> list[Line]:

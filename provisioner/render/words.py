@@ -9,6 +9,7 @@ from typing import Any
 
 from provisioner.model import Change, how_many
 from provisioner.render.as_json import jsonable
+from provisioner.visible import presentable
 
 _AWS_MANAGED = ":iam::aws:policy/"
 
@@ -27,7 +28,9 @@ def breakdown(changes: Iterable[Change]) -> str:
 
 
 def duration(seconds: float) -> str:
-    """`0.4 s`, `12 s`, `3 min 5 s`."""
+    """`0.4 s`, `12 s`, `3 min 5 s`; less than can be told is `under 0.1 s`."""
+    if seconds < 0.05:
+        return "under 0.1 s"
     if seconds < 9.95:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(round(seconds), 60)
@@ -78,13 +81,6 @@ def shortened_pair(before: str, after: str, room: int) -> tuple[str, str]:
     return shortened("…" + before[start:], room), shortened("…" + after[start:], room)
 
 
-def printable(text: str) -> str:
-    """A text without control characters: tags and names are other people's, the terminal is the reader's."""
-    if text.isprintable():
-        return text
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
-
-
 def is_policy(value: Any) -> bool:
     """Whether a value is an IAM policy document."""
     return isinstance(value, Mapping) and "Statement" in value
@@ -95,4 +91,4 @@ def _text(text: str) -> str:
         return '""'
     if text.startswith("arn:") and _AWS_MANAGED in text:
         return text.partition(_AWS_MANAGED)[2]
-    return printable(text)
+    return presentable(text)

@@ -23,6 +23,7 @@ from .trial import Trial
 from .wire import Reply, Request, Send, Wire
 
 INTERRUPTED = 130
+RESULTS = ("done", "failed", "stopped", "skipped")
 # How long a run may take to end once it was told to.
 AT_ONCE_S = 15.0
 
@@ -66,9 +67,9 @@ def ends_at_once(running: Running) -> Ran:
 
 
 def told(ran: Ran) -> dict[str, set[str]]:
-    """The addresses that a run says are done, failed and skipped."""
+    """The addresses that a run says are done, failed, stopped and skipped."""
     data: dict[str, Any] = json.loads(ran.out)
-    return {result: {each["address"] for each in data[result]} for result in ("done", "failed", "skipped")}
+    return {result: {each["address"] for each in data[result]} for result in RESULTS}
 
 
 @pytest.fixture
@@ -88,7 +89,7 @@ ROLES_AND_PROFILES = {
 REST = {"fleet/numbered", "fleet/plain", "attachment/box"}
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_what_is_in_flight_is_finished_and_nothing_new_begun(trial: Trial, number: int) -> None:
     holding = Holding(lambda request: not request.is_reading and request.operation != "AttachRolePolicy")
     trial.wire.put(holding)
@@ -99,7 +100,9 @@ def test_what_is_in_flight_is_finished_and_nothing_new_begun(trial: Trial, numbe
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
     assert [request.operation for request in trial.wire.writes] == ["CreateRole"] * 2
-    assert told(ran) == {"done": set(), "failed": set(), "skipped": ROLES_AND_PROFILES | REST}
+    begun = {"role/reader", "role/writer"}
+    rest = ROLES_AND_PROFILES - begun | REST
+    assert told(ran) == {"done": set(), "failed": set(), "stopped": begun, "skipped": rest}
     assert "interrupted" in ran.out
     assert trial.account.cloud.roles(f"/provisioner/{NAME}/") == [f"{NAME}-reader", f"{NAME}-writer"]
     trial.wire.put()
@@ -116,7 +119,7 @@ def test_a_launch_in_flight_is_not_lost(trial: Trial) -> None:
     holding.let_go.set()
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
-    assert told(ran) == {"done": ROLES_AND_PROFILES, "failed": set(), "skipped": REST}
+    assert told(ran) == {"done": ROLES_AND_PROFILES, "failed": set(), "stopped": REST, "skipped": set()}
     assert "CreateTags" not in {request.operation for request in trial.wire.writes}
     # Each fleet has sent the launch in its first subnet, which finds out whether the new profile is known.
     assert trial.account.launched() == NUMBERED - 1 + PLAIN - 1
@@ -153,7 +156,7 @@ def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
     interrupt(running)
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
-    assert {"fleet/numbered", "fleet/plain"} <= told(ran)["skipped"]
+    assert {"fleet/numbered", "fleet/plain"} <= told(ran)["stopped"]
     assert f"{NUMBERED} of {NUMBERED} launched; apply again to go on" in ran.out
     trial.account.cloud.wait(600.0)
     trial.runs_right()
@@ -167,7 +170,7 @@ def test_nobody_waits_for_a_service_that_is_busy(trial: Trial) -> None:
     interrupt(running)
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
-    assert {"fleet/numbered", "fleet/plain"} <= told(ran)["failed"] | told(ran)["skipped"]
+    assert {"fleet/numbered", "fleet/plain"} <= told(ran)["failed"] | told(ran)["stopped"]
     assert "RequestLimitExceeded" in ran.out
     trial.account.cloud.mend()
     trial.runs_right()

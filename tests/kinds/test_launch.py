@@ -73,6 +73,9 @@ class FakeHands:
     def tell(self, phase: str) -> None:
         pass
 
+    def took(self, number: int, option: str, wanted: str) -> None:
+        pass
+
     def seconds_since(self, what: str) -> float:
         return self.age_s
 

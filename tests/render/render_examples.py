@@ -215,6 +215,7 @@ def mixed_outcomes() -> list[Outcome]:
     return [
         Outcome(role, Result.DONE, seconds=1.24),
         Outcome(profile, Result.FAILED, seconds=0.3, failure=denied),
+        Outcome(drifted().changes[2], Result.STOPPED, because="1 of 2 launched; apply again to go on"),
         Outcome(fleet, Result.SKIPPED, because="instance_profile/collector was not done"),
         Outcome(drifted().changes[3], Result.LEFT),
     ]

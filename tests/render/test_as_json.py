@@ -172,7 +172,7 @@ def test_what_has_no_json_form_is_refused() -> None:
 
 def test_outcomes_as_data() -> None:
     data = json.loads(json.dumps(outcomes_data("outages-dev", examples.mixed_outcomes())))
-    assert list(data) == ["format_version", "environment", "done", "failed", "skipped", "left"]
+    assert list(data) == ["format_version", "environment", "done", "failed", "stopped", "skipped", "left"]
     assert {result.value: len(data[result]) for result in Result} == dict.fromkeys(Result, 1)
     assert data["done"][0]["address"] == "role/collector"
     assert data["done"][0]["seconds"] == 1.24

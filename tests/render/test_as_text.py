@@ -7,7 +7,8 @@ from rich.console import Console
 from rich.text import Text
 
 from provisioner.model import Action, Address, Change, Failure, FieldChange, Outcome, Plan, Refusal, Result
-from provisioner.render.as_text import outcomes_text, plan_text
+from provisioner.render.as_outcomes import outcomes_text
+from provisioner.render.as_text import plan_text
 from provisioner.render.layout import cells
 
 from . import render_examples as examples
@@ -87,7 +88,6 @@ REFUSED role/collector: a role named outages-dev-collector exists under /, and i
     give the role another name with `name:`, or delete the other one
 
 Refused: nothing of this plan will be carried out.
-Plan: 1 to create, 0 to update, 0 to replace, 0 to delete. 4 API calls that write.
 """
 
 DESTROYED = """\
@@ -121,11 +121,12 @@ failed   + instance_profile/collector  iam AddRoleToInstanceProfile: AccessDenie
            not authorized to perform: iam:PassRole on resource: outages-dev-collector
            allow iam:PassRole on arn:aws:iam::123456789012:role/provisioner/outages-dev/*
            request 8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f
+stopped  + fleet/collector             1 of 2 launched; apply again to go on
 skipped  + fleet/collector             instance_profile/collector was not done
 left     ± fleet/web                   replacing members is not done yet; terminate them to have
                                        them launched anew
 
-Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 skipped, 1 left.
+Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 left.
 """
 
 

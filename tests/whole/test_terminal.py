@@ -203,7 +203,7 @@ def test_an_interrupt_while_applying_ends_with_a_summary_and_running_again_finis
     assert opened.end() == 130
     lines = [line.strip() for line in opened.text.splitlines()]
     assert any(line.startswith("done") and "role/worker" in line for line in lines)
-    assert any(line.startswith("skipped") and "fleet/worker" in line for line in lines)
+    assert any(line.startswith("stopped") and "fleet/worker" in line for line in lines)
 
     cloud.wait(3600)
     assert program.apply(spec).code == 0

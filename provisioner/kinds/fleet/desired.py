@@ -129,6 +129,12 @@ class Fleet:
         """What members can be, in the order in which it is tried."""
         return tuple(Rung(each, market) for market in self.markets for each in self.instance_types)
 
+    def told(self, rung: Rung) -> str:
+        """One of these in words. The market is told where there is more than one."""
+        if len(self.markets) == 1:
+            return str(rung)
+        return f"{rung.type} ({rung.market.replace('_', ' ')})"
+
     @property
     def uses(self) -> frozenset[Address]:
         return frozenset({self.profile}) if self.profile else frozenset()

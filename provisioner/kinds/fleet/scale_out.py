@@ -192,6 +192,7 @@ class ScaleOut:
                     with_room = []
                 missing -= len(got)
                 present += got
+                hands.took(len(got), pad.fleet.told(rung), pad.fleet.told(pad.fleet.rungs[0]))
                 if got and missing:
                     # Were a later launch shown before this one, this one's members would be launched again.
                     pad.wait_for(got, hands, Until.SHOWN)

@@ -47,11 +47,14 @@ class Start:
     def run(self, hands: Hands) -> None:
         types = dict(self.now)
         refused = _start(self.before, hands)
+        wanted = ", ".join(dict.fromkeys(self.now.values()))
         if not refused:
+            hands.took(len(self.before), wanted, wanted)
             return
         others = self._others() if refused.code in NO_ROOM else ()
         for other in others:
             if not _start_as(dict.fromkeys(self.before, other), types, hands):
+                hands.took(len(self.before), other, wanted)
                 return
         is_changed = bool(self.undo) or types != self.before
         self._give_back(refused, types, hands, (self.before, self.earlier) if is_changed else (self.earlier,))

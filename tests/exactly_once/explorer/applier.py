@@ -154,6 +154,9 @@ class _Hands:
     def tell(self, phase: str) -> None:
         pass
 
+    def took(self, number: int, option: str, wanted: str) -> None:
+        pass
+
     def seconds_since(self, what: str) -> float:
         return 1000.0 if self._answer(Since(what)).ids else 0.0
 

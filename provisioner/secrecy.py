@@ -1,0 +1,109 @@
+"""What nobody gets to see: credentials, tokens, passwords in addresses, user data.
+
+Two nets. What is known to be secret is hidden wherever it occurs, in each way that libraries write it; and
+what has the form of a credential is hidden although nobody knows it. Only what comes from the machine or from
+AWS is ever learnt: were a spec able to name secrets, it could hide lines of its own plan.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import re
+from collections.abc import Iterable, Mapping
+from urllib.parse import quote, quote_plus, unquote
+
+HIDDEN = "***"
+
+# Shorter ones would hide honest words. The keys that AWS gives have 16 characters and more.
+_SHORTEST = 8
+
+_SECRET_VARIABLES = re.compile(
+    r"AWS_(ACCESS_KEY_ID|SECRET_ACCESS_KEY|SESSION_TOKEN|SECURITY_TOKEN|CONTAINER_AUTHORIZATION_TOKEN|BEARER_TOKEN_\w+)",
+    re.IGNORECASE,
+)
+_ADDRESS_VARIABLES = re.compile(
+    r"\w*_PROXY|AWS_ENDPOINT_URL\w*|AWS_CONTAINER_CREDENTIALS_FULL_URI", re.IGNORECASE
+)
+
+_NAMES = (
+    r"aws_secret_access_key|secret_?access_?key|(?:aws_)?(?:session|security)_?token|x-amz-security-token|"
+    r"x-amz-signature|x-amz-credential|(?:access|refresh|id)_?token|client_?secret|web_?identity_?token"
+)
+
+# Each takes no more than one word, so that nothing can be hidden behind a value that only looks like one.
+_FORMS = (
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
+    (re.compile(r"(?i)\b(Credential|Signature)=[^\s,;&'\"]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"(?i)\b(Basic|Bearer|Negotiate)(\s+)[\w+/=.~-]{8,}"), rf"\1\2{HIDDEN}"),
+    (re.compile(rf"(?i)\b({_NAMES})(['\"]?\s*[:=]\s*b?['\"]?)[^\s,;&'\"}}]{{4,}}"), rf"\1\2{HIDDEN}"),
+    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/'\"<>?#]*@"), rf"\1{HIDDEN}@"),
+    # A JSON Web Token: https://www.rfc-editor.org/rfc/rfc7519
+    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"), HIDDEN),
+)
+# Without one of these there is nothing that any of the forms could be.
+_SIGNS = ("://", "eyj", "signature", "credential", "basic", "bearer", "negotiate", "token", "secret")
+
+# Threads read it while others learn, so it is only ever replaced as a whole; the longest are first.
+_known: tuple[str, ...] = ()
+
+
+def without_secrets(text: str) -> str:
+    """A text with `***` in place of everything that is secret in it."""
+    for way in _known:
+        if way in text:
+            text = text.replace(way, HIDDEN)
+    lower = text.lower()
+    if any(sign in lower for sign in _SIGNS):
+        for form, instead in _FORMS:
+            text = form.sub(instead, text)
+    return text
+
+
+def hide(text: str, secrets: Iterable[str | bytes]) -> str:
+    """A text without some more, told by name, in each way that libraries write them."""
+    written = {way for secret in secrets for way in _ways_to_write(secret)}
+    for way in sorted(written, key=len, reverse=True):
+        text = text.replace(way, HIDDEN)
+    return text
+
+
+def learn_secrets(*secrets: str | bytes | None) -> None:
+    """From now on these are hidden; None and what is too short to tell from a word are passed over."""
+    global _known
+    new = {way for secret in secrets if secret for way in _ways_to_write(secret)}.difference(_known)
+    if new:
+        _known = tuple(sorted(new.union(_known), key=len, reverse=True))
+
+
+def learn_from_environment(variables: Mapping[str, str]) -> None:
+    """Learn the credentials that variables hold, and the passwords in addresses of proxies and endpoints."""
+    for name, value in variables.items():
+        if _SECRET_VARIABLES.fullmatch(name):
+            learn_secrets(value)
+        elif _ADDRESS_VARIABLES.fullmatch(name):
+            learn_password(value)
+
+
+def learn_password(address: str | None) -> None:
+    """Learn the password in an address, if it has one. https://www.rfc-editor.org/rfc/rfc3986#section-3.2.1"""
+    user, at, _ = (address or "").rpartition("@")
+    password = user.rpartition("://")[2].partition(":")[2]
+    if at and password:
+        learn_secrets(password, unquote(password))
+
+
+def _ways_to_write(secret: str | bytes) -> set[str]:
+    """A secret as it is, as errors quote it, in addresses and in Base64; also each of its lines."""
+    raw = secret if isinstance(secret, bytes) else secret.encode(errors="surrogateescape")
+    text = raw.decode(errors="replace")
+    ways = {text, quote(text), quote(text, safe=""), quote_plus(text)}
+    ways |= {
+        repr(text)[1:-1],
+        repr(raw)[2:-1],
+        json.dumps(text)[1:-1],
+        json.dumps(text, ensure_ascii=False)[1:-1],
+    }
+    ways |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    ways |= {line.strip() for way in (text, repr(text)[1:-1]) for line in re.split(r"\n|\r|\\n|\\r", way)}
+    return {way for way in ways if len(way) >= _SHORTEST}

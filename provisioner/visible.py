@@ -1,0 +1,49 @@
+"""What characters of others may do on a reader's screen: nothing but be seen.
+
+Names, tags, file names and messages come from whoever wrote them. A line break in one forges a line, an
+escape sequence rewrites the screen, a bidirectional override turns a line around:
+https://www.unicode.org/reports/tr36/
+"""
+
+from __future__ import annotations
+
+import json
+import re
+
+from provisioner.secrecy import without_secrets
+
+# What rich and this program write to a terminal: colours, the cursor up, shown or hidden, a line erased.
+_OURS = re.compile(r"(\n|\r|\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK]))")
+
+
+def visible(text: str) -> str:
+    """A text on one line, with everything in it that is no letter, sign or plain space written as JSON does.
+
+    Letters of all scripts stay as they are. Control characters (C0, C1), line and paragraph separators,
+    bidirectional and other invisible marks, and halves of surrogate pairs do not: a line break is `\\n`.
+    """
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+
+
+def presentable(text: str) -> str:
+    """A text as it may be shown to anybody, before it is measured, shortened and broken into lines."""
+    return visible(without_secrets(text))
+
+
+def visible_line(text: str) -> str:
+    """The same, but a line break at the very end stays one."""
+    return visible(text[:-1]) + "\n" if text.endswith("\n") else visible(text)
+
+
+def visible_lines(text: str) -> str:
+    """The same for a text whose line breaks are all meant."""
+    return "\n".join(map(visible, text.split("\n")))
+
+
+def visible_layout(text: str) -> str:
+    """The same for what is laid out for a terminal: line breaks, colours and movements of ours stay."""
+    if text.isprintable():
+        return text
+    return "".join(part if _OURS.fullmatch(part) else visible(part) for part in _OURS.split(text))
