@@ -123,6 +123,7 @@ class Region:
         # Image id -> when it is or was deprecated.
         self.deprecations: dict[str, datetime] = {}
         self.image_settings: dict[str, ImageSettings] = {}
+        self.placement_groups: dict[str, dict[str, Any]] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0

@@ -366,6 +366,18 @@ def test_a_boundary_is_a_policy_that_exists(iam: Any) -> None:
         make_role(iam, PermissionsBoundary="arn:aws:iam::aws:policy/NoSuchPolicy")
 
 
+@pytest.mark.correction("iam-partition")
+def test_policies_are_of_the_accounts_own_partition(iam: Any) -> None:
+    make_role(iam)
+    other = S3.replace("arn:aws:", "arn:aws-us-gov:")
+    for call in (iam.attach_role_policy, iam.detach_role_policy):
+        with refused("ValidationError") as no:
+            call(RoleName="worker", PolicyArn=other)
+        assert no.message == "Invalid ARN partition"
+    with refused("ValidationError"):
+        make_role(iam, "other", PermissionsBoundary=other)
+
+
 @pytest.mark.same_on_moto
 def test_update_role_without_a_duration_resets_it(iam: Any) -> None:
     make_role(iam, MaxSessionDuration=7200)

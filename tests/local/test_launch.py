@@ -435,6 +435,104 @@ def test_groups_by_themselves_do_not_go_with_interfaces(ec2: Any, image: str) ->
         launch(ec2, image, NetworkInterfaces=[interface], SecurityGroupIds=[group])
 
 
+def groups(ec2: Any, count: int) -> list[str]:
+    """So many security groups of the default VPC."""
+    vpc = ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    return [
+        ec2.create_security_group(GroupName=f"g{n}", Description="g", VpcId=vpc)["GroupId"]
+        for n in range(count)
+    ]
+
+
+@pytest.mark.correction("interface-groups-most")
+def test_an_interface_has_five_groups_at_most(ec2: Any, image: str) -> None:
+    six = groups(ec2, 6)
+    instance = launch_one(ec2, image, SecurityGroupIds=six[:5])
+    (interface,) = one(ec2, instance)["NetworkInterfaces"]
+    assert len(interface["Groups"]) == 5
+    subnet = interface["SubnetId"]
+    too_many = "SecurityGroupsPerInterfaceLimitExceeded"
+    with refused(too_many):
+        launch(ec2, image, SecurityGroupIds=six)
+    with refused(too_many):
+        launch(ec2, image, NetworkInterfaces=[{"DeviceIndex": 0, "SubnetId": subnet, "Groups": six}])
+    with refused(too_many):
+        ec2.modify_instance_attribute(InstanceId=instance, Groups=six)
+    with refused(too_many):
+        ec2.modify_network_interface_attribute(NetworkInterfaceId=interface["NetworkInterfaceId"], Groups=six)
+
+
+@pytest.mark.correction("address-in-use")
+def test_a_private_address_is_used_once(ec2: Any, image: str) -> None:
+    subnet = ec2.describe_subnets(Filters=where("default-for-az", "true"))["Subnets"][0]
+    first = str(ip_network(subnet["CidrBlock"])[10])
+    where_to = {"SubnetId": subnet["SubnetId"]}
+    instance = launch_one(ec2, image, PrivateIpAddress=first, **where_to)
+    assert one(ec2, instance)["PrivateIpAddress"] == first
+    with refused("InvalidIPAddress.InUse"):
+        launch(ec2, image, PrivateIpAddress=first, **where_to)
+    with refused("InvalidIPAddress.InUse"):
+        launch(ec2, image, NetworkInterfaces=[{"DeviceIndex": 0, "PrivateIpAddress": first, **where_to}])
+    for wrong in ("10.200.0.10", str(ip_network(subnet["CidrBlock"])[3]), "ten"):
+        with refused("InvalidParameterValue"):
+            launch(ec2, image, PrivateIpAddress=wrong, **where_to)
+    with refused("InvalidParameterCombination"):
+        launch(ec2, image, 2, PrivateIpAddress=str(ip_network(subnet["CidrBlock"])[11]), **where_to)
+    ec2.terminate_instances(InstanceIds=[instance])
+    launch(ec2, image, PrivateIpAddress=first, **where_to)
+
+
+@pytest.mark.correction("elastic-owner")
+def test_an_elastic_address_shows_whose_it_is(ec2: Any, image: str) -> None:
+    instance = launch_one(ec2, image)
+
+    def association() -> Any:
+        return one(ec2, instance)["NetworkInterfaces"][0]["Association"]
+
+    assert association()["IpOwnerId"] == "amazon"
+    address = ec2.allocate_address(Domain="vpc")
+    ec2.associate_address(InstanceId=instance, AllocationId=address["AllocationId"])
+    assert association()["IpOwnerId"] == "123456789012"
+    assert association()["PublicIp"] == address["PublicIp"] == one(ec2, instance)["PublicIpAddress"]
+
+
+@pytest.mark.correction("metadata-tags")
+@pytest.mark.parametrize("key", ["two words", "a/b", "..", "_index", "ö"])
+def test_tags_in_metadata_have_keys_that_it_can_serve(ec2: Any, image: str, key: str) -> None:
+    tags = [{"ResourceType": "instance", "Tags": [{"Key": key, "Value": "x"}]}]
+    fine = [{"ResourceType": "instance", "Tags": [{"Key": "provisioner:fleet", "Value": "two words/x"}]}]
+    enabled = {"InstanceMetadataTags": "enabled"}
+    with refused("InvalidParameterValue") as no:
+        launch(ec2, image, MetadataOptions=enabled, TagSpecifications=tags)
+    assert no.message.startswith(f"'{key}' is not a valid tag key. Tag keys must match pattern")
+    shows = launch_one(ec2, image, MetadataOptions=enabled, TagSpecifications=fine)
+    with refused("InvalidParameterValue"):
+        ec2.create_tags(Resources=[shows], Tags=[{"Key": key, "Value": "x"}])
+    hides = launch_one(ec2, image, TagSpecifications=tags)
+    with refused("InvalidParameterValue"):
+        ec2.modify_instance_metadata_options(InstanceId=hides, **enabled)
+    ec2.delete_tags(Resources=[hides], Tags=[{"Key": key}])
+    ec2.modify_instance_metadata_options(InstanceId=hides, **enabled)
+
+
+@pytest.mark.correction("placement-group")
+def test_a_placement_group_has_to_be_there(ec2: Any, image: str) -> None:
+    with refused("InvalidPlacementGroup.Unknown"):
+        launch(ec2, image, Placement={"GroupName": "together"})
+    ec2.create_placement_group(GroupName="together", Strategy="spread")
+    with refused("InvalidPlacementGroup.Duplicate"):
+        ec2.create_placement_group(GroupName="together", Strategy="spread")
+    (shown,) = ec2.describe_placement_groups(GroupNames=["together"])["PlacementGroups"]
+    assert (shown["Strategy"], shown["State"]) == ("spread", "available")
+    instance = launch_one(ec2, image, Placement={"GroupName": "together"})
+    assert one(ec2, instance)["Placement"]["GroupName"] == "together"
+    with refused("InvalidPlacementGroup.InUse"):
+        ec2.delete_placement_group(GroupName="together")
+    ec2.terminate_instances(InstanceIds=[instance])
+    ec2.delete_placement_group(GroupName="together")
+    assert ec2.describe_placement_groups()["PlacementGroups"] == []
+
+
 @pytest.mark.correction("user-data-limit")
 def test_user_data_has_16_kilobytes_at_most(ec2: Any, image: str) -> None:
     launch(ec2, image, UserData="x" * 16384)

@@ -74,6 +74,23 @@ def attach(world: World, call: Call) -> Any:
     return (200, {}, _EMPTY) if call.params["PolicyArn"] in role.managed_policies else call.moto()
 
 
+@check(
+    "iam:AttachRolePolicy",
+    "iam:DetachRolePolicy",
+    "iam:CreateRole",
+    "iam:PutRolePermissionsBoundary",
+    "iam:GetPolicy",
+    "iam:DeletePolicy",
+    first=True,
+)
+def own_partition(world: World, call: Call) -> None:
+    """Policies are of the account's own partition; the words are those of pulumi-aws-apigateway#347."""
+    for field in ("PolicyArn", "PermissionsBoundary"):
+        arn = call.params.get(field) or ""
+        if arn.startswith("arn:") and arn.split(":")[1] != world.partition:
+            raise AwsError("ValidationError", "Invalid ARN partition")
+
+
 @check("iam:CreateRole", "iam:PutRolePermissionsBoundary")
 def boundary_exists(world: World, call: Call) -> None:
     """A boundary is a managed policy that exists."""

@@ -14,7 +14,8 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.local.call import AwsError, Call
-from provisioner.local.corrections import launch, profiles, tokens, volumes
+from provisioner.local.corrections import interfaces as network_interfaces
+from provisioner.local.corrections import launch, placement, profiles, tokens, volumes
 from provisioner.local.corrections.attributes import check_user_data
 from provisioner.local.corrections.fit import Machine, check_offered, check_type
 from provisioner.local.corrections.registry import check
@@ -78,6 +79,13 @@ def instance_type(world: World, call: Call) -> None:
 
 
 @check("ec2:RunInstances")
+def placement_group(world: World, call: Call) -> None:
+    """The placement group exists."""
+    if name := _placement(call).get("GroupName"):
+        placement.find(world.region(call.region), name)
+
+
+@check("ec2:RunInstances")
 def tenancy(world: World, call: Call) -> None:
     """In a VPC whose tenancy is dedicated nothing runs on shared hardware.
 
@@ -122,6 +130,7 @@ def network(world: World, call: Call) -> None:
             raise _both("security groups")
         groups = [group for item in interfaces for group in item.get("Groups") or []]
     subnet_id = launch.subnet_of(params)
+    network_interfaces.check_launch(region, params)
     vpc = launch.vpc_of(region, params).id
     for group_id in groups:
         _check_group(region, group_id, vpc, subnet_id)

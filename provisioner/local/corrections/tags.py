@@ -2,11 +2,14 @@
 
 EC2 User Guide, "Tag your Amazon EC2 resources: tag restrictions" (50 per resource, keys of 128 and values of
 256 characters, `aws:` is reserved); API Reference, CreateTags, DeleteTags (up to 1000 resources; without
-tags DeleteTags removes all of the user's). moto accepts any number, any key, and unknown instances.
+tags DeleteTags removes all of the user's); User Guide, "View tags for your EC2 instances using instance
+metadata" (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html), with the words of
+aws/karpenter-provider-aws#1527. moto accepts any number, any key, and unknown instances.
 """
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 from moto.ec2.models import validate_resource_ids
@@ -14,10 +17,13 @@ from moto.ec2.models import validate_resource_ids
 from provisioner.local.call import AwsError, Call
 from provisioner.local.corrections import states
 from provisioner.local.corrections.registry import check, handler
+from provisioner.local.corrections.views import tags_of
 from provisioner.local.world import World
 
 MOST_RESOURCES, MOST_TAGS = 1000, 50
 KEY_LENGTH, VALUE_LENGTH = 128, 256
+METADATA_KEY = re.compile(r"[0-9a-zA-Z\-_+=,.@:]{1,255}")
+RESERVED_METADATA_KEYS = (".", "..", "_index")
 LAUNCH_TYPES = ("instance", "volume", "network-interface", "spot-instances-request")
 
 
@@ -77,10 +83,40 @@ def delete(world: World, call: Call) -> Any:
     return {}
 
 
+@check("ec2:CreateTags")
+def in_metadata(world: World, call: Call) -> None:
+    """Tags of an instance that shows them in its metadata have keys that can be shown."""
+    members = world.region(call.region).members
+    for resource in call.params.get("Resources") or []:
+        member = members.get(resource)
+        if member and member.instance.metadata_options.instance_metadata_tags == "enabled":
+            check_metadata_keys([tag["Key"] for tag in call.params.get("Tags") or []])
+
+
+@check("ec2:ModifyInstanceMetadataOptions")
+def may_be_in_metadata(world: World, call: Call) -> None:
+    """An instance shows its tags in its metadata only if all keys can be shown."""
+    member = world.region(call.region).members.get(call.params.get("InstanceId") or "")
+    if member and call.params.get("InstanceMetadataTags") == "enabled":
+        check_metadata_keys([tag["Key"] for tag in tags_of(member)])
+
+
+def check_metadata_keys(keys: list[str]) -> None:
+    """Raises InvalidParameterValue for a key that the metadata service cannot serve, in AWS's words."""
+    for key in keys:
+        if not METADATA_KEY.fullmatch(key) or key in RESERVED_METADATA_KEYS:
+            raise AwsError(
+                "InvalidParameterValue",
+                f"'{key}' is not a valid tag key. Tag keys must match pattern "
+                "([0-9a-zA-Z\\\\-_+=,.@:]{1,255}), and must not be a reserved name ('.', '..', '_index')",
+            )
+
+
 @check("ec2:RunInstances")
 def launch_tags(world: World, call: Call) -> None:
     """Tags given at launch: each kind of resource once, within the limits."""
     kinds = []
+    options = call.params.get("MetadataOptions") or {}
     for spec in call.params.get("TagSpecifications") or []:
         kind = spec.get("ResourceType")
         kinds.append(kind)
@@ -88,6 +124,8 @@ def launch_tags(world: World, call: Call) -> None:
             text = f"'{kind}' is not a valid taggable resource type for this operation."
             raise AwsError("InvalidParameterValue", text)
         check_tags(spec.get("Tags") or [])
+        if kind == "instance" and options.get("InstanceMetadataTags") == "enabled":
+            check_metadata_keys([tag["Key"] for tag in spec.get("Tags") or []])
     if len(kinds) != len(set(kinds)):
         raise AwsError(
             "InvalidParameterValue", "A tag specification for the same resource type is given twice."

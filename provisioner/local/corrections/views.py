@@ -84,7 +84,9 @@ def _interface(interface: Any) -> dict[str, Any]:
     groups = [{"GroupId": group.id, "GroupName": group.name} for group in groups_of(interface)]
     public = interface.public_ip
     owner = interface.owner_id
-    association = {"IpOwnerId": "amazon", "PublicDnsName": "", "PublicIp": public} if public else None
+    # An Elastic IP address is its account's: API Reference, data type InstanceNetworkInterfaceAssociation.
+    is_elastic = any(address.public_ip == public for address in interface.ec2_backend.addresses)
+    association = _association(public, owner if is_elastic else "amazon") if public else None
     address = {"Primary": True, "PrivateIpAddress": interface.private_ip_address, "Association": association}
     return {
         "Association": association,
@@ -110,6 +112,10 @@ def _interface(interface: Any) -> dict[str, Any]:
         "VpcId": interface.subnet.vpc_id,
         "InterfaceType": "interface",
     }
+
+
+def _association(public: str, owner: str) -> dict[str, str]:
+    return {"IpOwnerId": owner, "PublicDnsName": "", "PublicIp": public}
 
 
 def groups_of(interface: Any) -> list[Any]:
