@@ -537,3 +537,13 @@ def test_a_rollout_asks_for_it_too_and_is_approved_with_all_that_it_replaces() -
 def test_nothing_is_asked_for_where_nothing_is_launched() -> None:
     desired = spec()
     assert plan_of(desired, *members(desired, {}, {}), partly_seen=(partly(desired, 2),)).changes == ()
+
+
+def test_old_tags_go_first_where_there_is_no_room_for_both() -> None:
+    own = {"count": 1, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
+    desired = environment(fleets={"web": {**own, "tags": {f"new{number}": "x" for number in range(30)}}})
+    without = fleet_of(environment(fleets={"web": own}))
+    for number, operations in ((30, ["DeleteTags", "CreateTags"]), (1, ["CreateTags", "DeleteTags"])):
+        there = member(1, without, tags={f"old{index}": "x" for index in range(number)})
+        (change,) = planned(desired, {FLEET: seen_fleet([there])}).changes
+        assert calls(change)[:2] == operations

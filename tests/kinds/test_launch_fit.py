@@ -66,6 +66,12 @@ TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] 
         [T3],
         ["t3.micro is x86_64, and image ami-1 is arm64; choose a type or an image that fits"],
     ),
+    "the newest of both (aws/eks-anywhere-build-tooling#2158)": (
+        {"image": {"owner": "amazon", "name": "al2023-*"}},
+        replace(IMAGE, architecture="arm64"),
+        [T3],
+        ["t3.micro is x86_64, and image ami-1 is arm64; say `architecture: x86_64` in `image:`"],
+    ),
     "two architectures in one list": (
         {},
         IMAGE,

@@ -82,6 +82,7 @@ NAMES: dict[str, tuple[list[str], list[str], list[str], list[str]]] = {
     "an ARN, which it has": ([MINE], [MINE], [MINE], []),
     "the account's, to be attached": (["my-policy"], [], [MINE], ["GetPolicy", "ListPolicies Local"]),
     "the account's, with its path": (["team/my-policy"], [], [MINE], ["GetPolicy", "ListPolicies Local"]),
+    "the account's, in other letters": (["My-Policy"], [], [MINE], ["GetPolicy", "ListPolicies Local"]),
     "the account's, which it has": (["my-policy"], [MINE], [MINE], ["GetPolicy"]),
     "AWS's, and it has one of the account that is called so": (
         ["ReadOnlyAccess"],

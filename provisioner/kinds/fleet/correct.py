@@ -15,7 +15,7 @@ from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call, number_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
-from provisioner.kinds.iam import tag_list
+from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags, is_ignored
@@ -234,4 +234,6 @@ def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tu
             steps.append(Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list(put)}))
         if removed:
             steps.append(Call("ec2", "DeleteTags", {"Resources": list(part), "Tags": removed}))
-    return tuple(steps)
+    # Setting first leaves no moment without a tag, as long as there is room for old and new ones.
+    has_no_room = any(is_crowded(put, member.tags or {}) for member in members)
+    return tuple(reversed(steps) if has_no_room else steps)

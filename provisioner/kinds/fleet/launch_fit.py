@@ -82,7 +82,9 @@ def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> 
     for type_ in types:
         if image.architecture and not _has(type_.architectures, image.architecture):
             its = " or ".join(type_.architectures)
-            yield f"{type_.name} is {its}, and image {image.id} is {image.architecture}; {_CHOOSE}"
+            is_any = fleet.image.owner and not fleet.image.architecture
+            hint = f"say `architecture: {type_.architectures[0]}` in `image:`" if is_any else _CHOOSE
+            yield f"{type_.name} is {its}, and image {image.id} is {image.architecture}; {hint}"
         elif image.virtualization and not _has(type_.virtualizations, image.virtualization):
             yield f"{type_.name} does not run {image.virtualization} images such as {image.id}; {_CHOOSE}"
         elif image.root_type and not _has(type_.root_devices, image.root_type):

@@ -138,10 +138,10 @@ def _listed(reader: Reader, scope: str) -> tuple[str, ...]:
 
 
 def _by_name(names: Iterable[str], arns: Iterable[str]) -> dict[str, str]:
-    """The policies of the account with these names, with their paths or without."""
+    """The policies of the account with these names, with their paths or without; IAM ignores their case."""
     own = [arn for arn in arns if not _is_of_aws(arn)]
-    by_name = {_name(arn): arn for arn in own} | {_path(arn): arn for arn in own}
-    return {name: by_name[name] for name in names if name in by_name}
+    by_name = {_name(arn).lower(): arn for arn in own} | {_path(arn).lower(): arn for arn in own}
+    return {name: by_name[name.lower()] for name in names if name.lower() in by_name}
 
 
 def _is_of_aws(arn: str) -> bool:
