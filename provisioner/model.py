@@ -284,10 +284,11 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth reading that is no change."""
+    """Something worth reading that is no change; `commands` are what to type about it, a line each."""
 
     address: Address
     message: str
+    commands: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags
@@ -38,10 +38,18 @@ class Binding:
         return self.arn.rsplit("/", 1)[-1]
 
 
+class Device(NamedTuple):
+    """The volume at a device of an instance, and whether it goes when the instance does."""
+
+    volume: str
+    goes: bool
+
+
 @dataclass(frozen=True)
 class Instance:
     """One instance, normalised; `groups` maps the ids of its security groups to their names.
 
+    `devices` maps device names to volumes, as far as EC2 shows them; of a new instance it shows none.
     `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
     `interfaces` are the ids of its network interfaces, the primary one first; groups and addresses are those
     of the primary one. `has_elastic_ip`: its public address is one that somebody has given it.
@@ -72,6 +80,7 @@ class Instance:
     tenancy: str = "default"
     root_device: str | None = None
     architecture: str | None = None
+    devices: Mapping[str, Device] | None = None
     market: str = "on_demand"
     token: str | None = None
     state_reason: str | None = None
@@ -162,6 +171,11 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         tenancy=placement.get("Tenancy", "default"),
         root_device=raw.get("RootDeviceName"),
         architecture=raw.get("Architecture"),
+        devices={
+            mapping["DeviceName"]: Device(mapping["Ebs"]["VolumeId"], mapping["Ebs"]["DeleteOnTermination"])
+            for mapping in raw.get("BlockDeviceMappings", ())
+            if "VolumeId" in mapping.get("Ebs", {})
+        },
         market=raw.get("InstanceLifecycle") or "on_demand",
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),

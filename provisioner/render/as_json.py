@@ -34,7 +34,11 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             {"address": str(each.address), "message": each.message, "hint": each.hint}
             for each in plan.refusals
         ],
-        "notes": [{"address": str(each.address), "message": each.message} for each in plan.notes],
+        "notes": [
+            {"address": str(each.address), "message": each.message}
+            | ({"commands": list(each.commands)} if each.commands else {})
+            for each in plan.notes
+        ],
     }
     return subject | {"digest": _digest(subject | content)} | content
 

@@ -24,6 +24,17 @@ TITLES = {
     "instance_profile": "profile",
     "launched": "launched",
 }
+# What former members have left behind.
+VOLUMES = "volumes_on_no_member"
+VOLUME_TITLES = {
+    "id": "volume on no member",
+    "size_gb": "GiB",
+    "type": "type",
+    "zone": "zone",
+    "state": "state",
+    "instance": "attached to",
+}
+IN_TABLES = ("members", VOLUMES)
 ALWAYS_IN_THE_TABLE = ("id", "state", "launched")
 STATE_STYLES = {
     "running": "well",
@@ -62,7 +73,8 @@ def status_text(
         members: Sequence[Mapping[str, Any]] = status.get("members", ())
         shared = _shared(members)
         lines.append(_line(address, status, shared, width))
-        lines += _table(members, [key for key in TITLES if key not in shared])
+        lines += _table(members, {key: title for key, title in TITLES.items() if key not in shared})
+        lines += _table(status.get(VOLUMES, ()), VOLUME_TITLES)
     if not statuses:
         lines.append(line("Nothing."))
     return styled(lines)
@@ -81,7 +93,7 @@ def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], width: int) -> Line:
     pieces = [*padded(line(address, "title"), width), Piece("  "), Piece(str(status["state"]))]
-    said = {key: value for key, value in status.items() if key not in ("state", "members", "arn")}
+    said = {key: value for key, value in status.items() if key not in ("state", "arn", *IN_TABLES)}
     for key, value in (said | {TITLES[key]: value for key, value in shared.items()}).items():
         if value:
             pieces += [Piece(f"  {key.replace('_', ' ')} ", "faint"), Piece(_shown(value))]
@@ -94,11 +106,11 @@ def _shown(value: Any) -> str:
     return str(value)
 
 
-def _table(members: Sequence[Mapping[str, Any]], keys: Sequence[str]) -> list[Line]:
-    if not members:
+def _table(things: Sequence[Mapping[str, Any]], columns_of: Mapping[str, str]) -> list[Line]:
+    if not things:
         return []
-    titles = [Piece(TITLES[key], "faint") for key in keys]
-    rows = [[_cell(str(member.get(key) or "-"), key) for key in keys] for member in members]
+    titles = [Piece(title, "faint") for title in columns_of.values()]
+    rows = [[_cell(str(thing.get(key) or "-"), key) for key in columns_of] for thing in things]
     columns = [max(cells(piece.text) for piece in column) for column in zip(titles, *rows, strict=True)]
     return [_row(row, columns) for row in (titles, *rows)]
 

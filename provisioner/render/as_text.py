@@ -93,7 +93,9 @@ def _instance_lines(change: Change, width: int) -> list[Line]:
 
 def _note_lines(note: Note, width: int) -> list[Line]:
     start: Line = (Piece("note", "warning"), Piece(f" {note.address}: "))
-    return flow(words(note.message), width, start, INDENT, gap=" ")
+    # Commands are there to be pasted, and so are not broken.
+    commands = [(Piece(" " * INDENT), Piece(each)) for each in note.commands]
+    return [*flow(words(note.message), width, start, INDENT, gap=" "), *commands]
 
 
 def _refusal_lines(refusal: Refusal, width: int) -> list[Line]:
@@ -119,7 +121,8 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
 def _count_lines(plan: Plan, width: int) -> list[Line]:
     if not plan.changes:
         if plan.destroy:
-            return [line(f"Nothing to destroy. Nothing of {plan.environment} is there.", "good")]
+            is_all = "" if plan.notes else f" Nothing of {plan.environment} is there."
+            return [line(f"Nothing to destroy.{is_all}", "good")]
         return [line(f"No changes. {plan.environment} is as the spec says.", "good")]
     items: list[Line] = []
     for action in Action:

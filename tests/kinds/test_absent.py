@@ -31,6 +31,8 @@ METADATA = {
     "HttpPutResponseHopLimit": 1,
     "InstanceMetadataTags": "disabled",
 }
+# Whatever the image says, it goes with its instance.
+ROOT = [{"DeviceName": "/dev/xvda", "Ebs": {"DeleteOnTermination": True}}]
 
 
 class Absent(NamedTuple):
@@ -55,7 +57,7 @@ ABSENT: dict[str, Absent] = {
     "security_groups": Absent({}, {"groups": {"sg-00000000000000009": "x"}}, ""),
     "ebs_optimized": Absent({}, {"ebs_optimized": True}, ""),
     "associate_public_ip": Absent({}, recorded("public_ip=yes"), ""),
-    "root_volume": Absent({}, recorded("root_volume=size_gb:20,type:gp3"), ""),
+    "root_volume": Absent({"BlockDeviceMappings": ROOT}, recorded("root_volume=size_gb:20,type:gp3"), ""),
     "volumes": Absent({}, recorded("volumes=0123456789ab"), ""),
     # It means a definite thing, which EC2 takes everywhere.
     "metadata": Absent(

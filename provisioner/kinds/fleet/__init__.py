@@ -13,6 +13,7 @@ from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.fleet.desired import Fleet, Image, Rung, parse_fleet
+from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.seen import STRAYS, SeenFleet, find_fleets
 from provisioner.model import Address, Desired, Environment, Findings, Note, Refusal, Seen
 from provisioner.naming import FLEET_TAG
@@ -34,11 +35,15 @@ class FleetKind:
 
         wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
-        found, *newest = reader.together(
+        found, left, *newest = reader.together(
             lambda: find_fleets(reader, environment.name, datetime.now(UTC)),
+            lambda: Left({}) if launching else left_volumes(reader, environment.name),
             *(lambda image=image: newest_image(reader, image) for image in images),
         )
-        fleets = {Address(self.name, key): seen for key, seen in found.items()}
+        fleets = {Address(self.name, key): seen for key, seen in _with_left(found, left).items()}
+        if left.unknown:
+            at = min([*fleets, *(at for at in environment.resources if at.kind == self.name)], default=None)
+            fleets |= {at: replace(fleets.get(at) or SeenFleet(), unchecked=(left.unknown,))} if at else {}
         of_image = dict(zip(images, newest, strict=True))
         return fleets | {
             at: replace(fleets.get(at) or SeenFleet(), newest=of_image[image]) for at, image in wanted.items()
@@ -54,7 +59,7 @@ class FleetKind:
 
         seen: SeenFleet = world.seen(address) or SeenFleet()
         if address.key == STRAYS:
-            return _strays(address, seen, world.destroying)
+            return _strays(address, seen, world)
         return compare_fleet(address, world.desired(address), seen, world)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
@@ -64,6 +69,8 @@ class FleetKind:
         return {
             "state": f"{len(seen.members)} of {wanted}",
             "choices": _choices(fleet, seen) if fleet else None,
+            "note": "; ".join(seen.unchecked) or None,
+            "volumes_on_no_member": [each.summary() for each in seen.left_volumes],
             "members": [each.summary() for each in seen.members],
         }
 
@@ -81,12 +88,24 @@ def _choices(fleet: Fleet, seen: SeenFleet) -> str | None:
     return ", ".join(f"{numbers[rung]} {rung}" for rung in fleet.rungs if numbers[rung]) or None
 
 
-def _strays(address: Address, seen: SeenFleet, destroying: bool) -> Findings:
+def _with_left(found: Mapping[str, SeenFleet], left: Left) -> dict[str, SeenFleet]:
+    """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
+    members = [each for seen in found.values() for each in seen.members]
+    gone = [each for seen in found.values() for each in seen.gone]
+    volumes = {key or STRAYS: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}
+    named = {key: those for key, those in volumes.items() if those}
+    return {**found} | {
+        key: replace(found.get(key) or SeenFleet(), left_volumes=those) for key, those in named.items()
+    }
+
+
+def _strays(address: Address, seen: SeenFleet, world: World) -> Findings:
+    left = tuple(left_notes(address, seen.left_volumes, world.environment.region))
     if not seen.members:
-        return Findings()
+        return Findings(notes=left)
     ids = ", ".join(member.id for member in seen.members)
     message = f"{ids} of this environment without the tag {FLEET_TAG}"
-    if destroying:
+    if world.destroying:
         hint = "put the tag back, or terminate by hand what nobody needs"
-        return Findings(refusals=(Refusal(address, message, hint),))
+        return Findings(refusals=(Refusal(address, message, hint),), notes=left)
     return Findings(notes=(Note(address, f"{message}; left alone"),))

@@ -9,8 +9,10 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.fleet.correct import tag_differences
 from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.found_volumes import FoundVolume, attached_volumes
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.launch_fit import unfit_tags
 from provisioner.kinds.fleet.look_around import Need, look_around
@@ -18,9 +20,13 @@ from provisioner.kinds.fleet.record import of_same_source
 from provisioner.kinds.fleet.renew import to_replace
 from provisioner.kinds.fleet.seen import SeenFleet, Surroundings
 from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
+from provisioner.kinds.fleet.volume_drift import as_shown
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Seen
 from provisioner.retry import DENIED_CODES
+
+# Settings that the launch record has of volumes.
+OF_VOLUMES = ("root_volume", "volumes")
 
 
 def look_closer(reader: Reader, world: World) -> Mapping[Address, Seen]:
@@ -69,12 +75,13 @@ def _closer(
     seen: SeenFleet = world.seen(address) or SeenFleet()
     seen = replace(seen, uses=_bound_to(seen.members, world))
     if wanted and world.deep:
-        seen = replace(seen, members=as_they_are(reader, wanted, seen.members))
+        seen = replace(seen, members=as_they_are(reader, seen.members))
     if wanted is None or (world.destroying and not seen.partly_seen):
         return seen
     fleet = with_image(wanted, seen)
     if world.destroying:
         return replace(seen, surroundings=_for_asking_again(reader, fleet, seen))
+    seen = _with_volumes(reader, fleet, seen, world)
     missing = len(seen.members) < fleet.count or bool(seen.partly_seen)
     launching = missing or bool(to_replace(fleet, seen))
     around, trouble, unchecked = _look_around(reader, fleet, seen, launching)
@@ -86,6 +93,7 @@ def _closer(
     tags = unfit_tags(fleet, seen.members, world.environment.ignore_tags)
     trouble = tuple(sorted({*trouble, *_image_trouble(wanted, seen, launching), *tags}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
+    unchecked = (*seen.unchecked, *unchecked)
     seen = replace(seen, surroundings=around, trouble=trouble, unchecked=unchecked, associations=ours)
     restarting = differing(fleet, seen.members, How.RESTART)
     going = restarting or to_replace(fleet, seen) or len(seen.members) > fleet.count
@@ -94,6 +102,32 @@ def _closer(
         others = {member.id for member in seen.members} - set(running)
         seen = replace(seen, unhealthy=find_unhealthy(reader, running) | others)
     return seen
+
+
+def _with_volumes(reader: Reader, fleet: Fleet, seen: SeenFleet, world: World) -> SeenFleet:
+    """The fleet with the volumes of those members that may need another setting or other tags of volumes."""
+    replaced = differing(fleet, seen.members, How.REPLACE)
+    ids = [
+        each.id
+        for each in seen.members
+        if world.deep
+        or any(setting.path in OF_VOLUMES for setting in replaced.get(each.id, ()))
+        or tag_differences(fleet, each, world.environment.ignore_tags)
+    ]
+    if not ids:
+        return seen
+    volumes: Mapping[str, tuple[FoundVolume, ...]] = {}
+    try:
+        volumes = attached_volumes(reader, ids)
+    except AwsError as error:
+        if error.code not in DENIED_CODES:
+            raise
+        told = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
+        seen = replace(seen, unchecked=(*seen.unchecked, f"{told}: {error.code}"))
+    shown, drift = as_shown(fleet, [each for each in seen.members if each.id in ids], volumes)
+    by_id = {each.id: each for each in shown}
+    members = tuple(by_id.get(each.id, each) for each in seen.members)
+    return replace(seen, members=members, volumes=volumes, drift=drift)
 
 
 def _for_asking_again(reader: Reader, fleet: Fleet, seen: SeenFleet) -> Surroundings:

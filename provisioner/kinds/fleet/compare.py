@@ -10,6 +10,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_profile
 from provisioner.kinds.fleet.desired import SPOT, Fleet
 from provisioner.kinds.fleet.ending import Termination
+from provisioner.kinds.fleet.found_volumes import left_notes, staying_notes
 from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import settle
 from provisioner.kinds.fleet.members import leaving_order, spread, victims
@@ -25,6 +26,7 @@ from provisioner.kinds.fleet.renew import (
 )
 from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet
+from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance
 from provisioner.model import (
     Action,
@@ -32,6 +34,7 @@ from provisioner.model import (
     Change,
     FieldChange,
     Findings,
+    Note,
     Refusal,
 )
 
@@ -70,12 +73,17 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
     down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
     up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
     pad = _launchpad(fleet, seen, world)
+    told = (
+        *notes(address, pinned, seen, staying),
+        *staying_notes(address, fleet, going, world.environment.region),
+    )
     if seen.partly_seen and (surplus < 0 or is_rollout):
         rollout = [replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else []
         settling = _settle(address, seen, world)
         if surplus < 0:
-            return Findings(changes=(settling, *rollout))
-        return Findings(changes=(replace(rollout[0], reason=settling.reason, steps=settling.steps),))
+            return Findings(changes=(settling, *rollout), notes=told)
+        settled = replace(rollout[0], reason=settling.reason, steps=settling.steps)
+        return Findings(changes=(settled,), notes=told)
     changes = (
         *corrections(address, fleet, seen, staying, world),
         *unprotected(address, fleet, going, world),
@@ -86,7 +94,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
         *restart_change(address, fleet, seen, up, going, world),
         *([_scale_in(address, fleet, going, seen, world)] if going and not is_rollout else ()),
     )
-    return Findings(changes=changes, notes=tuple(notes(address, pinned, seen, staying)))
+    return Findings(changes=changes, notes=told)
 
 
 def _launchpad(fleet: Fleet, seen: SeenFleet, world: World) -> Launchpad:
@@ -155,13 +163,18 @@ def _scale_in(
 ) -> Change:
     fields = (FieldChange("count", len(seen.members), fleet.count),)
     reason = f"terminate {len(going)}: wrong settings first, then not running, fullest zone, newest"
-    change = _terminate(address, going, reason, fields, world)
+    change = _terminate(address, going, reason, fields, world, fleet)
     # Their termination protection may have to be switched off first.
     return replace(change, needs=frozenset({address}))
 
 
 def _terminate(
-    address: Address, going: Sequence[Instance], reason: str, fields: tuple[FieldChange, ...], world: World
+    address: Address,
+    going: Sequence[Instance],
+    reason: str,
+    fields: tuple[FieldChange, ...],
+    world: World,
+    fleet: Fleet | None,
 ) -> Change:
     ids = tuple(member.id for member in going)
     return Change(
@@ -172,20 +185,28 @@ def _terminate(
         instances=ids,
         size=len(ids),
         unit=UNIT,
-        steps=(Termination(ids, world.environment.name),),
+        steps=(*keeping_steps(fleet, going), Termination(ids, world.environment.name)),
     )
 
 
 def _leaving(address: Address, seen: SeenFleet, world: World) -> Findings:
+    # What is to stay, the spec says also of what is to be destroyed.
+    fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
+    region = world.environment.region
+    told = (
+        *staying_notes(address, fleet, seen.members, region),
+        *left_notes(address, seen.left_volumes, region),
+        *(Note(address, text) for text in seen.unchecked),
+    )
     if not seen.members:
-        return Findings()
+        return Findings(notes=told)
     if seen.partly_seen:
-        return Findings(changes=(_settle(address, seen, world),))
+        return Findings(changes=(_settle(address, seen, world),), notes=told)
     if any(is_protected(member) for member in seen.members):
         return Findings(refusals=(_refuse_protected(address, seen.members, len(seen.members)),))
     reason = "destroying" if world.destroying else "no longer in the spec"
-    change = _terminate(address, seen.members, reason, (), world)
-    return Findings(changes=(replace(change, whole=True),))
+    change = _terminate(address, seen.members, reason, (), world, fleet)
+    return Findings(changes=(replace(change, whole=True),), notes=told)
 
 
 def _refuse_protected(

@@ -8,6 +8,7 @@ from typing import Any
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.fleet.desired import SPOT, Fleet
+from provisioner.kinds.fleet.found_volumes import FoundVolume
 from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
 from provisioner.kinds.fleet.members import indexes, on_members, verb
 from provisioner.kinds.fleet.record import is_protected
@@ -15,6 +16,7 @@ from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call, number_call
 from provisioner.kinds.fleet.seen import SeenFleet, scope_of
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
+from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
 from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
@@ -22,6 +24,9 @@ from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compa
 
 # How long a correction may take to be shown before it is looked at whether somebody else has undone it.
 LONGEST_S = 120.0
+
+# Tags of a member that are not among the fleet's.
+KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
 
 Differences = Mapping[str, tuple[Setting, ...]]
 
@@ -35,8 +40,9 @@ def corrections(
     # EC2 changes neither of these attributes on a Spot instance.
     lasting = [member for member in staying if member.market != SPOT]
     yield from _recorded(address, fleet, lasting, differences, world)
+    yield from _keeping(address, fleet, staying, world)
     yield from _profile(address, fleet, seen, staying, world)
-    yield from _tags(address, fleet, staying, world)
+    yield from _tags(address, fleet, seen, staying, world)
     yield from _names(address, fleet, seen, staying, world)
 
 
@@ -175,26 +181,61 @@ def _binding_reason(wanted: WantedProfile | None, members: Sequence[Instance]) -
     return f"another instance profile on {on_members(members)}"
 
 
-def _tags(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
-    """One change for all members whose tags differ in the same way, names apart."""
-    kept_apart = {LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG}
-    wanted = dict(fleet.tags)
+def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
+    """One change for all members whose volumes stay or go in the same way, and not as the spec says."""
+    wrong = {each.id: fields for each in staying if (fields := goes_wrong(fleet, each))}
+    for members in group_by([each for each in staying if each.id in wrong], lambda each: wrong[each.id]):
+        steps = (
+            *settled(members, (scope_of(world.environment.name),)),
+            *goes_steps(fleet, members),
+            _until_shown(members, world, lambda each: not goes_wrong(fleet, each)),
+        )
+        reason = f"what volumes do when the instance goes differs on {on_members(members)}"
+        yield _change(address, members, reason, wrong[members[0].id], steps)
+
+
+def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> tuple[FieldChange, ...]:
+    """The tags in which a member differs from the spec, names and what is written down at launch apart."""
+    has = {key: value for key, value in (member.tags or {}).items() if key not in KEPT_APART}
+    if has == fleet.tags:
+        return ()
+    has = compared_tags(has, fleet.tags, ignored)
+    return tuple(
+        FieldChange(f"tags.{key}", has.get(key), fleet.tags.get(key))
+        for key in sorted(fleet.tags.keys() | has.keys())
+        if has.get(key) != fleet.tags.get(key)
+    )
+
+
+def _tags(
+    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+) -> Iterator[Change]:
+    """One change for all members whose tags differ in the same way, and their volumes."""
 
     def wrong(member: Instance) -> tuple[FieldChange, ...]:
-        has = {key: value for key, value in (member.tags or {}).items() if key not in kept_apart}
-        if has == wanted:
-            return ()
-        has = compared_tags(has, wanted, world.environment.ignore_tags)
-        return tuple(
-            FieldChange(f"tags.{key}", has.get(key), wanted.get(key))
-            for key in sorted(wanted.keys() | has.keys())
-            if has.get(key) != wanted.get(key)
-        )
+        return tag_differences(fleet, member, world.environment.ignore_tags)
+
+    def volumes(members: Sequence[Instance]) -> list[FoundVolume]:
+        every = [volume for each in members for volume in seen.volumes.get(each.id, ())]
+        return [each for each in every if each.is_of(world.environment.name, fleet.key)]
 
     for members in group_by([each for each in staying if wrong(each)], wrong):
         fields = wrong(members[0])
-        steps = (*_tag_steps(members, fields), _until_shown(members, world, lambda each: not wrong(each)))
-        yield _change(address, members, f"tags differ on {on_members(members)}", fields, steps)
+        removed = [field.path.removeprefix("tags.") for field in fields if field.after is None]
+        on_volumes = tag_steps(fleet, volumes(members), removed)
+        also = " and their volumes" if on_volumes else ""
+        # The volumes first: that they are still to be done shows on the members.
+        steps = (
+            *on_volumes,
+            *_tag_steps(members, fields),
+            _until_shown(members, world, lambda each: not wrong(each)),
+        )
+        yield _change(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
+    alone = [each for each in staying if not wrong(each) and tag_fields(fleet, volumes([each]))]
+    for members in group_by(alone, lambda each: tag_fields(fleet, volumes([each]))):
+        reason = f"tags differ on volumes of {on_members(members)}"
+        fields = tag_fields(fleet, volumes(members))
+        yield _change(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
 
 
 def _names(

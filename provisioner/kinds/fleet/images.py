@@ -72,7 +72,7 @@ def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) ->
     if not image:
         return FoundImage("")
     newest = seen.newest.image
-    if newest and newest.id == image and newest.architecture:
+    if newest and newest.id == image and newest.root_device and newest.architecture:
         return newest
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members by newer ones"
     return _of_id(reader, image, refresh if fleet.image.pinned else "check `image:`")
@@ -100,7 +100,8 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
     disk = disks.get(device, {})
     return FoundImage(
         id=image["ImageId"],
-        root_device=device,
+        # The root of the others is on disks of the host, and no volume.
+        root_device=device if image.get("RootDeviceType", "ebs") == "ebs" else None,
         deprecated=since[:10] if is_past else None,
         architecture=image.get("Architecture"),
         virtualization=image.get("VirtualizationType"),

@@ -19,6 +19,7 @@ def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Ins
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
     for text in (
         *seen.unchecked,
+        *seen.drift,
         *_unrecorded(staying),
         *_left_alone(fleet, staying),
         *_protected(fleet, seen.members),

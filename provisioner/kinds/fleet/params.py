@@ -95,7 +95,8 @@ def _network(fleet: Fleet, surroundings: Surroundings, subnet: Subnet) -> dict[s
 
 
 def _block_devices(fleet: Fleet, root_device: str | None) -> list[dict[str, Any]] | None:
-    root = [(root_device, fleet.root_volume)] if fleet.root_volume and root_device else []
+    # What becomes of the root volume is said also where nothing else is: an image may have it stay.
+    root = [(root_device, fleet.root_volume or Volume())] if root_device else []
     volumes = [*root, *((volume.device, volume) for volume in fleet.volumes)]
     return [{"DeviceName": device, "Ebs": _ebs(volume)} for device, volume in volumes] or None
 

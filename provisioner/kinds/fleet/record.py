@@ -7,25 +7,28 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
+from typing import Any
 
 from provisioner.kinds.fleet.desired import Fleet, Image, Volume, as_fields
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
+# What changes while a volume is attached, and the device, which tells which volume it is.
+NOT_FIXED = ("device", "delete_on_termination")
+
 
 def launch_record(fleet: Fleet) -> dict[str, str]:
     """What DescribeInstances will not show of a member launched now."""
-    volumes = [as_fields(volume) for volume in fleet.volumes]
     public = {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip]
     return {
         "user_data": user_data_record(fleet.user_data),
         "protection": "on" if fleet.termination_protection else "off",
         "shutdown": fleet.shutdown_behavior,
         "root_volume": root_record(fleet.root_volume),
-        "volumes": _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none",
+        "volumes": volumes_record(fleet),
         "public_ip": public,
         "image": image_source(fleet.image),
     }
@@ -50,16 +53,40 @@ def user_data_record(user_data: bytes) -> str:
 
 def root_record(volume: Volume | None) -> str:
     """How the launch record has a root volume, as far as anything is said of it."""
-    return ",".join(sorted(_root_fields(volume))) or "none"
+    said = volume_fields(volume) if volume else {}
+    if "kms_key_id" in said:
+        said["kms_key_id"] = _digest(said["kms_key_id"].encode())
+    return write_fields(said)
 
 
-def _root_fields(volume: Volume | None) -> Iterator[str]:
-    """What is said of the root volume, one text for each field; nothing of what is left to AWS."""
-    for name, value in as_fields(volume).items() if volume else ():
-        if name == "delete_on_termination":
-            # The root volume always goes with its instance.
-            continue
-        yield f"{name}:{_digest(value.encode()) if name == 'kms_key_id' else str(value).lower()}"
+def volume_fields(volume: Volume) -> dict[str, str]:
+    """What is said of a volume that is fixed at launch, as text; nothing of what is left to AWS."""
+    fixed = {name: value for name, value in as_fields(volume).items() if name not in NOT_FIXED}
+    return {name: value if isinstance(value, str) else str(value).lower() for name, value in fixed.items()}
+
+
+def write_fields(fields: Mapping[str, str]) -> str:
+    """The fields of a root volume as the launch record has them."""
+    return ",".join(sorted(f"{name}:{value}" for name, value in fields.items())) or "none"
+
+
+def fields_of_root(text: str) -> dict[str, str]:
+    """What `write_fields` wrote."""
+    return dict(each.split(":", 1) for each in text.split(",") if ":" in each)
+
+
+def volumes_record(fleet: Fleet) -> str:
+    """How the launch record has the other volumes: what cannot be changed while they are attached."""
+    return _of_volumes([{**as_fields(each), "delete_on_termination": True} for each in fleet.volumes])
+
+
+def volumes_record_of_before(fleet: Fleet) -> str:
+    """The same as it was written when it covered `delete_on_termination`."""
+    return _of_volumes([as_fields(each) for each in fleet.volumes])
+
+
+def _of_volumes(volumes: list[dict[str, Any]]) -> str:
+    return _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none"
 
 
 def write_record(record: Mapping[str, str]) -> str:

@@ -16,6 +16,7 @@ from provisioner.kinds.fleet.rollout import PARKED, Crew, foreseen, foreseen_res
 from provisioner.kinds.fleet.scale_out import Launchpad
 from provisioner.kinds.fleet.seen import SeenFleet
 from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
+from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
@@ -124,6 +125,7 @@ def replace_change(
         pad = replace(pad, surroundings=replace(pad.surroundings, subnets=subnets))
     if surplus > 0:
         reason += f"; {surplus} of them without a successor"
+    keeping = keeping_steps(fleet, going)
     step = Replace(pad, seen.members, seen.unhealthy, crew)
     return Change(
         address,
@@ -132,7 +134,7 @@ def replace_change(
         tuple(_fields(fleet, going, How.REPLACE)),
         ids,
         len(ids),
-        (step,),
+        (*keeping, step),
         needs=frozenset({address}),
         unit=UNIT,
         rollout=foreseen(crew),

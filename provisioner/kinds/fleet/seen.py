@@ -10,6 +10,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.found_volumes import FoundVolume
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.model import Address, Scope
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
@@ -90,7 +91,8 @@ class SeenFleet:
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
     them. `trouble` says in words what the spec names and AWS does not have, `unchecked` what could not be
-    looked up and is not needed.
+    looked up and is not needed. `volumes` are those of members that were read, by member, `drift` says what
+    somebody has made of them, and `left_volumes` are on no member.
     """
 
     members: tuple[Instance, ...] = ()
@@ -103,6 +105,9 @@ class SeenFleet:
     associations: Mapping[str, str] = field(default_factory=dict)
     trouble: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
+    volumes: Mapping[str, tuple[FoundVolume, ...]] = field(default_factory=dict)
+    drift: tuple[str, ...] = ()
+    left_volumes: tuple[FoundVolume, ...] = ()
 
 
 def scope_of(environment: str) -> Scope:

@@ -29,6 +29,7 @@ from .fake_parts import (
     passes,
     tags_in,
     view_of,
+    volumes_of,
 )
 
 STOPPED_ONLY = ("InstanceType", "EbsOptimized", "UserData")
@@ -150,7 +151,7 @@ class Machines:
                 shutdown=InstanceInitiatedShutdownBehavior,
                 user_data=UserData.decode() if isinstance(UserData, bytes) else UserData,
                 devices=list(BlockDeviceMappings),
-                volume_tags=tags.get("volume", {}),
+                volume_tags=dict(tags.get("volume", {})),
                 public_ip=interface.get("AssociatePublicIpAddress"),
                 market="spot" if InstanceMarketOptions else "on_demand",
             )
@@ -198,6 +199,12 @@ class Machines:
         found = [machine for machine in self.machines.values() if passes(view_of(machine), Filters)]
         return {"Reservations": [{"Instances": [view_of(machine)]} for machine in found]}
 
+    def describe_volumes(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
+        """Of those that live: the volumes of the others have gone with them."""
+        live = [machine for machine in self.machines.values() if machine.is_live]
+        rows = [row for machine in live for row in volumes_of(machine)]
+        return {"Volumes": [row for row in rows if passes(row, Filters)]}
+
     def describe_iam_instance_profile_associations(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
         rows = [_association(machine) for machine in self.machines.values() if machine.association]
         return {"IamInstanceProfileAssociations": [row for row in rows if passes(row, Filters)]}
@@ -225,7 +232,15 @@ class Machines:
                     tags.pop(tag["Key"], None)
 
     def _tags(self, resource: str) -> dict[str, str]:
-        return self.subnet_tags[resource] if resource in self.subnet_tags else self.machine(resource).tags
+        if resource in self.subnet_tags:
+            return self.subnet_tags[resource]
+        if resource.startswith("vol-"):
+            return next(
+                machine.volume_tags
+                for machine in self.machines.values()
+                if resource in {row["VolumeId"] for row in volumes_of(machine)}
+            )
+        return self.machine(resource).tags
 
     def terminate_instances(self, InstanceIds: list[str]) -> None:
         machines = [self.machine(each) for each in InstanceIds]

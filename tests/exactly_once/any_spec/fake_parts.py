@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -22,6 +23,7 @@ WITHOUT_TYPES = f"{REGION}e"
 KEYS = ("me",)
 LIVE = ("pending", "running", "stopping", "stopped")
 FILTERS = {
+    "attachment.instance-id": "InstanceId",
     "availability-zone": "AvailabilityZone",
     "client-token": "ClientToken",
     "default-for-az": "DefaultForAz",
@@ -33,6 +35,7 @@ FILTERS = {
     "state": "State",
     "vpc-id": "VpcId",
 }
+ROOT = "/dev/xvda"
 METADATA = {
     "HttpTokens": "optional",
     "HttpEndpoint": "enabled",
@@ -111,8 +114,37 @@ class Machine:
         return self.state in LIVE
 
 
+def disks_of(machine: Machine) -> dict[str, dict[str, Any]]:
+    """What the volumes of an instance are like, by device; the image says what else the root is."""
+    launched = {each["DeviceName"]: each["Ebs"] for each in machine.devices}
+    image = {ROOT: {"VolumeSize": 8, "VolumeType": "gp3"}}
+    return {name: image.get(name, {}) | launched.get(name, {}) for name in (*image, *launched)}
+
+
+def volume_id(machine: Machine, device: str) -> str:
+    return f"vol-{hashlib.sha256(f'{machine.id} {device}'.encode()).hexdigest()[:17]}"
+
+
+def volumes_of(machine: Machine) -> list[dict[str, Any]]:
+    """As DescribeVolumes shows them."""
+    return [
+        {
+            "VolumeId": volume_id(machine, name),
+            "AvailabilityZone": machine.zone,
+            "State": "in-use",
+            "Size": disk["VolumeSize"],
+            "VolumeType": disk["VolumeType"],
+            "Encrypted": False,
+            "InstanceId": machine.id,
+            "Attachments": [{"InstanceId": machine.id, "Device": name, "DeleteOnTermination": True}],
+            "Tags": tags_out(machine.volume_tags),
+        }
+        for name, disk in disks_of(machine).items()
+    ]
+
+
 def view_of(machine: Machine) -> dict[str, Any]:
-    view = {
+    view: dict[str, Any] = {
         "InstanceId": machine.id,
         "ImageId": machine.image,
         "InstanceType": machine.type,
@@ -125,6 +157,11 @@ def view_of(machine: Machine) -> dict[str, Any]:
         "MetadataOptions": machine.metadata,
         "SecurityGroups": [{"GroupId": each, "GroupName": GROUPS[each]} for each in machine.groups],
         "Tags": tags_out(machine.tags),
+        "RootDeviceName": ROOT,
+        "BlockDeviceMappings": [
+            {"DeviceName": name, "Ebs": {"VolumeId": volume_id(machine, name), "DeleteOnTermination": True}}
+            for name in disks_of(machine)
+        ],
     }
     optional = {
         "KeyName": machine.key,

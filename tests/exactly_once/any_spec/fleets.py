@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from .environments import ENVIRONMENT, Spec
-from .fake_parts import GROUPS, IMAGES, SUBNETS, Machine
+from .fake_parts import GROUPS, IMAGES, ROOT, SUBNETS, Machine, disks_of
 from .picture import FLEET, NOTES, OWNER, Picture, binding, check_tags, fleet_of, tags_of
 
 RESTART, REPLACE, NEVER = "restart", "replace", "never"
@@ -251,8 +251,8 @@ def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
         yield "availability_zones"
     if raw.get("tenancy", member.tenancy) != member.tenancy:
         yield "tenancy"
-    disks = {each["DeviceName"]: each["Ebs"] for each in member.devices}
-    root = disks.pop("/dev/xvda", {})
+    disks = disks_of(member)
+    root = disks.pop(ROOT)
     if not _has_disk(root, raw.get("root_volume", {})):
         yield "root_volume"
     volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}

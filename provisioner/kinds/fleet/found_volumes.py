@@ -1,0 +1,193 @@
+"""The volumes of members: what EC2 shows of them, and which stay when their instances go.
+
+DescribeInstances shows the device and the id of each volume, and whether it goes with its instance; all else
+takes a call. Nothing here deletes a volume: what has our tags need not be ours, and what stays is to be kept.
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.iam import as_tags
+from provisioner.kinds.instances import MOST_FILTER_VALUES, Instance, chunks
+from provisioner.model import Address, Note
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+from provisioner.retry import DENIED_CODES
+
+if TYPE_CHECKING:
+    from mypy_boto3_ec2.type_defs import VolumeAttachmentTypeDef, VolumeTypeDef
+
+# More commands than these are one loop of the shell, with so many ids a line that a terminal is wide enough.
+MOST_COMMANDS = 3
+IDS_A_LINE = 3
+
+
+@dataclass(frozen=True)
+class FoundVolume:
+    """One volume. `instance` and `device` are where it is attached, if it is; `goes` with that instance."""
+
+    id: str
+    zone: str
+    state: str
+    size_gb: int
+    type: str
+    iops: int | None
+    throughput: int | None
+    encrypted: bool
+    kms_key: str | None
+    instance: str | None
+    device: str | None
+    goes: bool
+    tags: Mapping[str, str]
+
+    def is_of(self, environment: str, fleet: str) -> bool:
+        """Whether it has the tags that a launch of this fleet gives."""
+        return (self.tags.get(ENVIRONMENT_TAG), self.tags.get(FLEET_TAG)) == (environment, fleet)
+
+    def summary(self) -> dict[str, Any]:
+        """What a status shows of it."""
+        return {
+            "id": self.id,
+            "size_gb": self.size_gb,
+            "type": self.type,
+            "zone": self.zone,
+            "state": self.state,
+            "instance": self.instance,
+        }
+
+    def __str__(self) -> str:
+        where = f"on {self.instance}" if self.instance else self.state
+        return f"{self.id} ({self.size_gb} GiB {self.type}, {self.zone}, {where})"
+
+
+def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tuple[FoundVolume, ...]]:
+    """The volumes on these instances, by instance. Raises AwsError."""
+    found: dict[str, list[FoundVolume]] = defaultdict(list)
+    for part in chunks(instances, MOST_FILTER_VALUES):
+        for volume in _volumes(reader, "attachment.instance-id", part):
+            found[volume.instance or ""].append(volume)
+    return {instance: tuple(volumes) for instance, volumes in found.items()}
+
+
+@dataclass(frozen=True)
+class Left:
+    """Volumes with an environment's tag, by the fleet that their tags name; or why that is not known."""
+
+    by_fleet: Mapping[str, tuple[FoundVolume, ...]]
+    unknown: str | None = None
+
+
+def left_volumes(reader: Reader, environment: str) -> Left:
+    """All volumes with the environment's tag, those on its members among them. Raises AwsError."""
+    try:
+        found = list(_volumes(reader, f"tag:{ENVIRONMENT_TAG}", [environment]))
+    except AwsError as error:
+        if error.code not in DENIED_CODES:
+            raise
+        text = f"volumes that members have left were not looked for: ec2 {error.operation}: {error.code}"
+        return Left({}, text)
+    by_fleet: dict[str, list[FoundVolume]] = defaultdict(list)
+    for volume in found:
+        by_fleet[volume.tags.get(FLEET_TAG, "")].append(volume)
+    return Left({fleet: tuple(volumes) for fleet, volumes in by_fleet.items()})
+
+
+def on_nobody(
+    volumes: Iterable[FoundVolume], members: Iterable[Instance], gone: Iterable[Instance]
+) -> tuple[FoundVolume, ...]:
+    """The volumes that are neither on members nor about to be deleted with a former one."""
+    live, ended = {each.id for each in members}, {each.id for each in gone}
+    return tuple(
+        each for each in volumes if each.instance not in live and not (each.instance in ended and each.goes)
+    )
+
+
+def to_be_kept(fleet: Fleet | None, member: Instance) -> list[str]:
+    """The devices of a member whose volumes the spec wants to stay, and that would go with it as it is."""
+    devices = member.devices or {}
+    return [name for name, goes in of_spec(fleet).items() if name in devices and devices[name].goes > goes]
+
+
+def of_spec(fleet: Fleet | None) -> dict[str, bool]:
+    """Whether the volumes of the spec go with their instance, by device."""
+    volumes = fleet.volumes if fleet else ()
+    return {each.device: each.delete_on_termination for each in volumes if each.device}
+
+
+def staying_notes(
+    address: Address, fleet: Fleet | None, going: Iterable[Instance], region: str
+) -> Iterator[Note]:
+    """What members that go leave behind: volumes that are set to stay, and those the spec wants to stay."""
+    staying = {
+        device.volume: f"{device.volume} ({name} of {member.id}, {member.zone})"
+        for member in going
+        for name, device in sorted((member.devices or {}).items())
+        if not device.goes or name in to_be_kept(fleet, member)
+    }
+    if staying:
+        plural = f"{len(staying)} volumes stay when their instances go"
+        yield Note(
+            address,
+            f"{plural if len(staying) > 1 else '1 volume stays when its instance goes'}, as set by "
+            "`delete_on_termination: false`, by the image or by hand: "
+            f"{', '.join(staying.values())}. To delete what nobody needs any more:",
+            deleting(tuple(staying), region),
+        )
+
+
+def left_notes(address: Address, left: Sequence[FoundVolume], region: str) -> Iterator[Note]:
+    """What former members have left behind."""
+    if left:
+        free = [each.id for each in left if not each.instance]
+        plural = f"{len(left)} volumes with the tags of this fleet are"
+        yield Note(
+            address,
+            f"{plural if len(left) > 1 else '1 volume with the tags of this fleet is'} on no member: "
+            f"{', '.join(map(str, left))}. What members leave is kept; anybody can set tags, so look "
+            f"whose it is{'. To delete what nobody needs any more:' if free else ''}",
+            deleting(free, region),
+        )
+
+
+def deleting(volumes: Sequence[str], region: str) -> tuple[str, ...]:
+    """What to type so that these are deleted: a line each, of many a loop of the shell."""
+    command = f"aws ec2 delete-volume --region {region} --volume-id"
+    if len(volumes) <= MOST_COMMANDS:
+        return tuple(f"{command} {each}" for each in volumes)
+    lines = [" ".join(part) for part in chunks(volumes, IDS_A_LINE)]
+    ids = [f"  {each} \\" for each in lines[:-1]] + [f"  {lines[-1]}"]
+    return ("for volume in \\", *ids, "do", f'  {command} "$volume"', "done")
+
+
+def _volumes(reader: Reader, name: str, values: Sequence[str]) -> Iterator[FoundVolume]:
+    filters = [{"Name": name, "Values": list(values)}]
+    for raw in reader.pages("ec2", "DescribeVolumes", "Volumes", Filters=filters):
+        if raw["State"] not in ("deleting", "deleted"):
+            yield _found(raw)
+
+
+def _found(raw: VolumeTypeDef) -> FoundVolume:
+    nowhere: VolumeAttachmentTypeDef = {}
+    attachment = next(iter(raw.get("Attachments", ())), nowhere)
+    return FoundVolume(
+        id=raw["VolumeId"],
+        zone=raw.get("AvailabilityZone", ""),
+        state=raw["State"],
+        size_gb=raw["Size"],
+        type=raw["VolumeType"],
+        iops=raw.get("Iops"),
+        throughput=raw.get("Throughput"),
+        encrypted=raw["Encrypted"],
+        kms_key=raw.get("KmsKeyId"),
+        instance=attachment.get("InstanceId"),
+        device=attachment.get("Device"),
+        goes=attachment.get("DeleteOnTermination", False),
+        tags=as_tags(raw.get("Tags")),
+    )

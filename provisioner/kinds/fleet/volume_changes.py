@@ -1,0 +1,99 @@
+"""Changes of volumes that are attached to members: their tags, and whether they go with their instance.
+
+Tags are written on volumes that are on members and have our tags: neither is enough by itself, as somebody
+may have attached a volume by hand, and anybody may put our tags on one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.found_volumes import FoundVolume, of_spec, to_be_kept
+from provisioner.kinds.iam import is_crowded, tag_list
+from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.model import Call, FieldChange, Step, Together
+
+
+def tag_steps(fleet: Fleet, volumes: Sequence[FoundVolume], removed: Iterable[str]) -> tuple[Step, ...]:
+    """The steps that give volumes the fleet's tags, and take off those that their instance loses."""
+    removed = [key for key in removed if key not in fleet.tags]
+    put: dict[tuple[tuple[str, str], ...], list[str]] = {}
+    taken: dict[tuple[str, ...], list[str]] = {}
+    for volume in volumes:
+        missing = tuple(each for each in sorted(fleet.tags.items()) if volume.tags.get(each[0]) != each[1])
+        surplus = tuple(key for key in removed if key in volume.tags)
+        if missing:
+            put.setdefault(missing, []).append(volume.id)
+        if surplus:
+            taken.setdefault(surplus, []).append(volume.id)
+    created = [
+        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list(dict(tags))})
+        for tags, ids in put.items()
+        for part in chunks(ids, MOST_IDS)
+    ]
+    deleted = [
+        Call("ec2", "DeleteTags", {"Resources": list(part), "Tags": [{"Key": key} for key in keys]})
+        for keys, ids in taken.items()
+        for part in chunks(ids, MOST_IDS)
+    ]
+    has_no_room = any(is_crowded(fleet.tags, volume.tags) for volume in volumes)
+    return (*deleted, *created) if has_no_room else (*created, *deleted)
+
+
+def tag_fields(fleet: Fleet, volumes: Iterable[FoundVolume]) -> tuple[FieldChange, ...]:
+    """The tags of the fleet that some of these volumes do not have, each once."""
+    found = {
+        (key, volume.tags.get(key), value)
+        for volume in volumes
+        for key, value in fleet.tags.items()
+        if volume.tags.get(key) != value
+    }
+    fields: dict[str, FieldChange] = {}
+    for key, before, after in sorted(found, key=lambda each: (each[0], each[1] or "")):
+        fields.setdefault(key, FieldChange(f"volumes.tags.{key}", before, after))
+    return tuple(fields.values())
+
+
+def goes_wrong(fleet: Fleet, member: Instance) -> tuple[FieldChange, ...]:
+    """The volumes of the spec that go with the member and should not, or the other way round."""
+    devices = member.devices or {}
+    return tuple(
+        FieldChange(f"volumes.{name}.delete_on_termination", devices[name].goes, goes)
+        for name, goes in of_spec(fleet).items()
+        if name in devices and devices[name].goes != goes
+    )
+
+
+def goes_steps(fleet: Fleet, members: Sequence[Instance]) -> tuple[Step, ...]:
+    """The steps that make the spec's volumes stay or go.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+    """
+    wanted = of_spec(fleet)
+    return _set(
+        {each.id: {name: wanted[name] for name in (each.devices or {}) if name in wanted} for each in members}
+    )
+
+
+def keeping_steps(fleet: Fleet | None, going: Iterable[Instance]) -> tuple[Step, ...]:
+    """The steps before members go that keep the volumes which the spec wants to stay."""
+    kept = {each.id: dict.fromkeys(to_be_kept(fleet, each), False) for each in going}
+    return _set({member: devices for member, devices in kept.items() if devices})
+
+
+def _set(devices: Mapping[str, Mapping[str, bool]]) -> tuple[Step, ...]:
+    calls = tuple(
+        Call(
+            "ec2",
+            "ModifyInstanceAttribute",
+            {
+                "InstanceId": member,
+                "BlockDeviceMappings": [
+                    {"DeviceName": name, "Ebs": {"DeleteOnTermination": goes}} for name, goes in named.items()
+                ],
+            },
+        )
+        for member, named in devices.items()
+    )
+    return (Together(calls),) if calls else ()
