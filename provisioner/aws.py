@@ -1,11 +1,10 @@
 """AWS: session, clients, the read-only guard, retries and errors in plain words.
 
-The only module that imports boto3, botocore and tenacity.
+With `aws_login`, `aws_answers` and `aws_errors` all there is that imports boto3, botocore and tenacity.
 """
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -14,22 +13,43 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
-import boto3
 import botocore.exceptions as botocore_errors
-import botocore.session
 from botocore import xform_name
 from botocore.config import Config
-from botocore.credentials import Credentials
-from botocore.parsers import ResponseParserError
 
+from provisioner.aws_answers import AnswerCheck, BoundedSession
+from provisioner.aws_errors import answered, too_late, unreachable, unreadable
+from provisioner.aws_login import (
+    learn_credentials,
+    learn_what_is_sent,
+    log_in,
+    login_command,
+    open_local_session,
+    open_session,
+)
+from provisioner.deadline import TooLate, run_within
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
 from provisioner.pace import READING, Pace
-from provisioner.retry import NETWORK_ERROR, patience_for
-from provisioner.secrecy import hide, learn_secrets
+from provisioner.retry import (
+    FIRST_ANSWER_S,
+    INVALID_ANSWER,
+    UNANSWERED,
+    first_patience,
+    is_answer,
+    patience_for,
+)
 
 MOST_AT_ONCE = 16
 NOT_SENT = "interrupted before it was done; apply again to finish it"
+# How long one call may take in all, from the name server to the last byte.
+CALL_S = 120.0
+CONNECT_S = 5.0
+# When somebody is told that a service has not answered yet.
+NOTICE_AFTER_S = 2.0
+# How many pages one listing may have, and for how long it may go on: at an endpoint that has always one more.
+MAX_PAGES = 500
+PAGES_S = 300.0
 # IAM's buckets are small, unpublished and cannot be raised.
 MOST_AT_ONCE_IN_IAM = 4
 
@@ -61,8 +81,14 @@ class Aws:
     boto's own retries are off, because they ask again where capacity is short.
     """
 
-    def __init__(self, target: Target, on_call: Callable[[Sent], None] = lambda _: None) -> None:
+    def __init__(
+        self,
+        target: Target,
+        on_call: Callable[[Sent], None] = lambda _: None,
+        on_waiting: Callable[[str], None] = lambda _: None,
+    ) -> None:
         self._on_call = on_call
+        self._on_waiting = on_waiting
         self._stop = threading.Event()
         self._may_write = False
         self._lock = threading.Lock()
@@ -71,27 +97,24 @@ class Aws:
         self._answers: list[tuple[str, dict[str, Any]]] = []
         self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
         self._pace = Pace()
+        self._check = AnswerCheck()
+        # When each service was first asked, which have answered, and which were told to be waited for.
+        self._asked: dict[str, float] = {}
+        self._answered: set[str] = set()
+        self._waited: set[str] = set()
         self.target = target
         self._config = Config(
             region_name=target.region,
             retries={"total_max_attempts": 1, "mode": "standard"},
             max_pool_connections=MOST_AT_ONCE,
+            connect_timeout=CONNECT_S,
             user_agent_extra="provisioner",
+            # None: those of the environment.
+            proxies={} if target.is_local else None,
         )
-        try:
-            self._session = (
-                _local_session() if target.is_local else boto3.Session(profile_name=target.profile)
-            )
-        except botocore_errors.ProfileNotFound as error:
-            raise ProvisionerError(
-                str(error), "see `aws configure list-profiles` for the profiles there are"
-            ) from error
-        except Exception as error:
-            raise ProvisionerError(
-                f"the AWS configuration cannot be read: {told(error)}",
-                "check ~/.aws/config and ~/.aws/credentials, or the files that AWS_CONFIG_FILE and "
-                "AWS_SHARED_CREDENTIALS_FILE name",
-            ) from error
+        self._session = (
+            open_local_session() if target.is_local else open_session(target.profile, target.region)
+        )
 
     def for_writing(self) -> Aws:
         """The same connections, with every operation allowed."""
@@ -103,6 +126,11 @@ class Aws:
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
         self._stop = stop
+
+    def log_in(self) -> None:
+        """Fetches the credentials, and asks for a code where one is wanted. Raises AwsError."""
+        if not self.target.is_local:
+            log_in(self._session)
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Send one call, again where that is right, and return its answer.
@@ -158,9 +186,10 @@ class Aws:
             failed = state.outcome.exception() if state.outcome else None
             return isinstance(failed, AwsError) and self._is_worth_a_retry(failed, time.monotonic() - sent[0])
 
+        pause = wait_random_exponential(multiplier=0.5, max=8, min=0.1)
         answer: dict[str, Any] = Retrying(
             retry=should_retry,
-            wait=wait_random_exponential(multiplier=0.5, max=8, min=0.1),
+            wait=lambda state: min(pause(state), self._longest_pause(error.service)),
             stop=lambda _: self._stop.is_set(),
             sleep=self._wait,
             reraise=True,
@@ -177,12 +206,19 @@ class Aws:
             ("MaxItems", "Marker", "Marker") if service == "iam" else ("MaxResults", "NextToken", "NextToken")
         )
         params = params | {size: 1000}
+        began = time.monotonic()
+        passed: set[str] = set()
         while True:
             answer = self.call(service, operation, **params)
             yield from answer.get(key, ())
-            if not answer.get(received):
+            token = answer.get(received)
+            if not token:
                 return
-            params = params | {sent: answer[received]}
+            if token in passed or len(passed) >= MAX_PAGES or time.monotonic() - began > PAGES_S:
+                text = f"there is always one more page: {len(passed) + 1} were read"
+                raise AwsError(service, operation, INVALID_ANSWER, text, hint="check --endpoint-url")
+            passed.add(token)
+            params = params | {sent: token}
 
     def together(self, *reads: Callable[[], Any]) -> list[Any]:
         """The results of functions without arguments, run side by side, in their order."""
@@ -215,10 +251,11 @@ class Aws:
                     )
                 except Exception as error:
                     # A configuration that cannot be read comes as whatever the reading of it raises.
-                    raise _unreachable(service, "(connecting)", error) from error
-                client.meta.events.register("before-parse", _check_that_it_is_whole)
-                client.meta.events.register("before-send", _learn_what_is_sent)
-                _learn_credentials(self._session)
+                    raise unreachable(service, "(connecting)", error, self.target.endpoint_url) from error
+                client.meta.events.register("before-parse", self._check)
+                client.meta.events.register("before-send", learn_what_is_sent)
+                learn_credentials(self._session)
+                client._endpoint.http_session = BoundedSession(client._endpoint.http_session)
                 self._clients[service] = client
             return self._clients[service]
 
@@ -227,22 +264,87 @@ class Aws:
     ) -> dict[str, Any]:
         started = time.monotonic()
         code: str | None = None
+        with self._lock:
+            self._asked.setdefault(service, started)
+        endpoint = method.__self__.meta.endpoint_url  # type: ignore[attr-defined]
+
+        def send() -> dict[str, Any]:
+            self._check.begin()
+            try:
+                return method(**params)
+            except (botocore_errors.ClientError, ProvisionerError):
+                raise
+            except Exception as error:
+                if self._check.is_reading:
+                    raise unreadable(service, operation, error) from error
+                # botocore lets out whatever a missing token file or a broken credential process makes its
+                # parts raise.
+                secrets = _user_data_in(params)
+                raise unreachable(service, operation, error, self.target.endpoint_url, secrets) from error
+
+        def notice() -> None:
+            self._tell_of_waiting(service, f"no answer yet from {endpoint}")
+
         try:
-            return method(**params)
+            answer = self._in_time(service, send, notice)
         except botocore_errors.ClientError as error:
-            translated = _answered(service, operation, error)
+            translated = answered(service, operation, error, login_command(self._session))
             code = translated.code
+            if is_answer(translated):
+                self._answered.add(service)
             raise translated from error
-        except Exception as error:
-            # botocore lets out whatever a missing token file, a broken credential process or an answer that
-            # is not AWS's makes its parts raise.
-            translated = _unreachable(service, operation, error, _user_data_in(params))
-            code = translated.code
-            raise translated from error
+        except AwsError as error:
+            code = error.code
+            if self.target.is_local and code in UNANSWERED:
+                error.hint = "the local AWS does not answer any more: see `provisioner local status`"
+            raise
+        except TooLate as error:
+            late = too_late(service, operation, endpoint, time.monotonic() - started)
+            code = late.code
+            raise late from error
         finally:
             self._on_call(Sent(service, operation, time.monotonic() - started, code))
+        self._answered.add(service)
+        return answer
+
+    def _in_time(
+        self, service: str, send: Callable[[], dict[str, Any]], notice: Callable[[], None]
+    ) -> dict[str, Any]:
+        """The answer to one call. Raises TooLate, and what the call raises."""
+        if not self._is_new(service):
+            return run_within(CALL_S, send)
+        left = max(1.0, FIRST_ANSWER_S - self._seconds_asked(service))
+        return run_within(left, send, NOTICE_AFTER_S, notice)
+
+    def _is_new(self, service: str) -> bool:
+        """Whether it has never answered. The local AWS has: that is how it was found."""
+        return service not in self._answered and not self.target.is_local
+
+    def _seconds_asked(self, service: str) -> float:
+        """How long ago a service was first asked for anything."""
+        now = time.monotonic()
+        with self._lock:
+            return now - self._asked.get(service, now)
+
+    def _longest_pause(self, service: str) -> float:
+        """So that whoever never answers is asked a last time when its time is over."""
+        if not self._is_new(service):
+            return float("inf")
+        return max(0.1, FIRST_ANSWER_S - self._seconds_asked(service))
+
+    def _tell_of_waiting(self, service: str, why: str) -> None:
+        with self._lock:
+            if service in self._waited:
+                return
+            self._waited.add(service)
+        self._on_waiting(f"{why}; giving up {FIRST_ANSWER_S:.0f} s after it was first asked")
 
     def _is_worth_a_retry(self, error: AwsError, seconds: float) -> bool:
+        if self._is_new(error.service) and not is_answer(error):
+            if self._seconds_asked(error.service) >= first_patience(error):
+                return False
+            self._tell_of_waiting(error.service, f"{error.text}: trying again")
+            return True
         with self._lock:
             made = frozenset(self._made)
         patience = patience_for(error, made)
@@ -262,121 +364,8 @@ class Aws:
                 self._made.update(instance["InstanceId"] for instance in answer["Instances"])
 
 
-def _local_session() -> boto3.Session:
-    """A session that nothing of the user's own configuration reaches, neither a profile nor a key."""
-    unread = {"profile": (None, None, None, None), "config_file": (None, None, os.devnull, None)}
-    core = botocore.session.Session(session_vars=unread)
-    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core)
-
-
-def _learn_what_is_sent(request: Any, **_: Any) -> None:
-    """Learn the credentials in a request that is about to be sent, wherever they came from."""
-    for name in ("Authorization", "X-Amz-Security-Token"):
-        learn_secrets(request.headers.get(name))
-
-
-def _learn_credentials(session: boto3.Session) -> None:
-    """Learn keys that are simply there. To ask any others for theirs would fetch them anew."""
-    found = session.get_credentials()
-    if type(found) is Credentials:
-        learn_secrets(found.secret_key, found.token)
-
-
 def _user_data_in(params: Mapping[str, Any]) -> tuple[str | bytes, ...]:
     """The user data of a call, which errors about its parameters show."""
     found = params.get("UserData")
     given = found.get("Value") if isinstance(found, dict) else found
     return () if given is None else (given,)
-
-
-def told(error: Exception) -> str:
-    """What an exception says; that of the system says little without its name."""
-    known = isinstance(error, (botocore_errors.BotoCoreError, ResponseParserError))
-    return str(error) if known else f"{type(error).__name__}: {error}"
-
-
-def _check_that_it_is_whole(response_dict: Mapping[str, Any], **_: Any) -> None:
-    """Raises ResponseParserError for a reply that was cut off. boto reads half of one as if it were all, and
-    takes JSON that it cannot read for an answer without content."""
-    headers = response_dict["headers"]
-    announced = headers.get("content-length", "")
-    is_plain = announced.isdecimal() and "content-encoding" not in headers
-    if is_plain and len(response_dict["body"]) < int(announced):
-        raise ResponseParserError("the reply was cut off")
-
-
-_LOGIN_HINT = (
-    "give access keys in the environment, a profile with --profile, or `aws sso login`; "
-    "--local needs no account at all"
-)
-
-_OUTSIDE_HINT = (
-    "check the AWS configuration and credentials (`aws sts get-caller-identity`), and that what answers "
-    "is AWS"
-)
-
-_HINTS = {
-    "NoCredentials": _LOGIN_HINT,
-    "ExpiredToken": "the credentials have expired: log in again (`aws sso login`) or fetch new ones",
-    "ExpiredTokenException": "the credentials have expired: log in again (`aws sso login`) or fetch new ones",
-    "RequestExpired": "the credentials have expired, or this machine's clock is wrong",
-    "InvalidClientTokenId": "AWS does not know this access key: check AWS_ACCESS_KEY_ID or --profile",
-    "UnrecognizedClientException": "AWS does not know this access key: check AWS_ACCESS_KEY_ID or --profile",
-    "SignatureDoesNotMatch": "the secret access key does not belong to the access key",
-    "AuthFailure": "AWS does not take these credentials here: check the keys, and that the region is on",
-    "OptInRequired": "this account has not opted in to the region or the service",
-    "InvalidRegion": "check `region:`",
-    NETWORK_ERROR: "check the network, the region's name and --endpoint-url",
-}
-
-
-def _answered(service: str, operation: str, error: botocore_errors.ClientError) -> AwsError:
-    detail = error.response.get("Error", {})
-    metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
-    code = str(detail.get("Code", "Unknown"))
-    hint = _HINTS.get(code)
-    if code == "OperationNotPermitted" and operation == "TerminateInstances":
-        hint = (
-            "termination protection was switched on by hand: switch it off in EC2; `apply` also leaves the "
-            "members alone that `protect` names"
-        )
-    if code in {"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"}:
-        hint = f"these credentials need the permission {service}:{operation}"
-    return AwsError(
-        service,
-        operation,
-        code,
-        str(detail.get("Message", "")),
-        int(metadata.get("HTTPStatusCode", 0)),
-        metadata.get("RequestId"),
-        hint,
-    )
-
-
-# A reply that cannot be read was cut off, or comes from something in between that is not AWS.
-_NETWORK_ERRORS = (
-    botocore_errors.HTTPClientError,
-    botocore_errors.ConnectionError,
-    ResponseParserError,
-)
-
-_CREDENTIAL_ERRORS = (
-    botocore_errors.NoCredentialsError,
-    botocore_errors.PartialCredentialsError,
-    botocore_errors.CredentialRetrievalError,
-    botocore_errors.TokenRetrievalError,
-    botocore_errors.SSOError,
-    botocore_errors.ConfigNotFound,
-)
-
-
-def _unreachable(
-    service: str, operation: str, error: Exception, secrets: tuple[str | bytes, ...] = ()
-) -> AwsError:
-    code = type(error).__name__
-    if isinstance(error, _CREDENTIAL_ERRORS):
-        code = "NoCredentials"
-    elif isinstance(error, _NETWORK_ERRORS):
-        code = NETWORK_ERROR
-    text = hide(told(error), secrets)
-    return AwsError(service, operation, code, text, hint=_HINTS.get(code, _OUTSIDE_HINT))

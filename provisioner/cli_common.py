@@ -44,7 +44,10 @@ def connect_to(environment: Environment, options: Options) -> Aws:
         answer = f"  {sent.code}" if sent.code else ""
         say(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
 
-    return connect(environment.region, options, show if options.verbose else lambda sent: None)
+    def show_waiting(what: str) -> None:
+        say(what, err=True)
+
+    return connect(environment.region, options, show if options.verbose else lambda sent: None, show_waiting)
 
 
 def make_plan(environment: Environment, aws: Aws, destroying: bool, deep: bool = False) -> Plan:

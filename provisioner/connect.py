@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from provisioner.errors import LocalAwsError, UsageError
 
@@ -31,28 +33,47 @@ class Options:
         return self.local or os.environ.get(LOCAL_VARIABLE, "") not in ("", "0")
 
 
-def connect(region: str, options: Options, on_call: Callable[[Sent], None]) -> Aws:
+def connect(
+    region: str,
+    options: Options,
+    on_call: Callable[[Sent], None],
+    on_waiting: Callable[[str], None] = lambda _: None,
+) -> Aws:
     """A reading connection to the AWS that the options name; the local one is started if need be.
-    `on_call` is told every call.
+    `on_call` is told every call, `on_waiting` what is waited for when something does not answer.
 
-    Raises UsageError, LocalAwsError, and ProvisionerError for a profile that does not exist.
+    Raises UsageError, LocalAwsError, ProvisionerError for a profile that does not exist, and AwsError for
+    credentials that there are not.
     """
     from provisioner.aws import Aws, Target
 
-    if options.endpoint_url and not options.endpoint_url.startswith(("http://", "https://")):
-        raise UsageError(
-            f"{options.endpoint_url} is no address to send calls to",
-            "write --endpoint-url http://HOST:PORT, or https://",
-        )
+    if options.endpoint_url:
+        _check_address(options.endpoint_url)
     if not options.is_local:
-        return Aws(Target(region, options.profile, options.endpoint_url), on_call)
+        aws = Aws(Target(region, options.profile, options.endpoint_url), on_call, on_waiting)
+        aws.log_in()
+        return aws
     if options.profile or options.endpoint_url:
         raise UsageError(
             "--local uses an address and credentials of its own, so it goes with neither --profile nor "
             "--endpoint-url",
             f"leave one of them out (${LOCAL_VARIABLE} is {os.environ.get(LOCAL_VARIABLE, 'not set')})",
         )
-    return Aws(Target(region, endpoint_url=local_endpoint(), is_local=True), on_call)
+    return Aws(Target(region, endpoint_url=local_endpoint(), is_local=True), on_call, on_waiting)
+
+
+def _check_address(url: str) -> None:
+    try:
+        parts = urlsplit(url)
+        is_good = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_good = False
+    if not is_good or re.search(r"[^!-~]", url) or parts.username or parts.query or parts.fragment:
+        # An address with a password in it is not repeated.
+        named = "this --endpoint-url" if "@" in url else repr(url)
+        raise UsageError(
+            f"{named} is no address to send calls to", "write --endpoint-url http://HOST:PORT, or https://"
+        )
 
 
 def local_endpoint() -> str:

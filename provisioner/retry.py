@@ -15,7 +15,22 @@ from dataclasses import dataclass
 from provisioner.errors import AwsError
 from provisioner.model import Again
 
+# Our own codes, for what is not an answer of AWS's.
 NETWORK_ERROR = "NetworkError"
+HOST_NOT_FOUND = "HostNotFound"
+PROXY_ERROR = "ProxyError"
+INVALID_ANSWER = "InvalidAnswer"
+CERTIFICATE_ERROR = "CertificateError"
+TOO_LARGE = "AnswerTooLarge"
+CANNOT_SEND = "CannotSend"
+NO_CREDENTIALS = "NoCredentials"
+
+# What is as it is, where nothing of the service has answered yet. Of a service that did answer it may pass: a
+# name server that fails for a moment, a proxy that starts anew.
+PERMANENT_AT_FIRST = frozenset({HOST_NOT_FOUND, PROXY_ERROR, INVALID_ANSWER})
+UNANSWERED = PERMANENT_AT_FIRST | {NETWORK_ERROR}
+# How long a service that has never answered is asked.
+FIRST_ANSWER_S = 15.0
 
 THROTTLING_CODES = frozenset(
     {
@@ -135,7 +150,7 @@ PATIENCES = (
             (error.code in SERVER_FAULT_CODES or error.status >= 500) and error.code not in CAPACITY_CODES
         ),
     ),
-    Patience("network", 20, lambda error, _: error.code == NETWORK_ERROR),
+    Patience("network", 20, lambda error, _: error.code in UNANSWERED),
     Patience("busy", 120, lambda error, _: error.code in BUSY_CODES),
     # Not for as long as it may take: looking again in between tells a new profile from a deleted one.
     Patience("instance profile not known to EC2 yet", 20, _profile_is_unknown),
@@ -178,6 +193,19 @@ PATIENCES = (
 def patience_for(error: AwsError, made: Collection[str] = ()) -> Patience | None:
     """The reason to send the call that gave `error` again, or None: it failed."""
     return next((patience for patience in PATIENCES if patience.applies(error, made)), None)
+
+
+def is_answer(error: AwsError) -> bool:
+    """Whether AWS itself answered with this error, and not something in between: that knows no codes."""
+    return error.code not in UNANSWERED and error.status > 0 and not error.code.isdecimal()
+
+
+def first_patience(error: AwsError) -> float:
+    """For how many seconds a call that gave `error` is sent again to a service that has never answered."""
+    if error.code in PERMANENT_AT_FIRST:
+        return 0.0
+    patience = patience_for(error)
+    return min(patience.seconds, FIRST_ANSWER_S) if patience else 0.0
 
 
 def again(error: AwsError) -> Again:

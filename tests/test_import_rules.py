@@ -22,6 +22,7 @@ from provisioner.kinds import KINDS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "provisioner"
 LOCAL = ("provisioner.local", "provisioner.local.*")
+AWS = ("provisioner.aws", "provisioner.aws_*")
 CLI = ("provisioner.cli", "provisioner.cli_*")
 
 # Lowest first. A pattern stands for the whole name of a module.
@@ -63,7 +64,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("carrying out", ("provisioner.apply",)),
     ("going on", ("provisioner.converge",)),
     ("showing", ("provisioner.render", "provisioner.render.*")),
-    ("AWS, real and local", ("provisioner.aws", *LOCAL)),
+    ("AWS, real and local", ("provisioner.deadline", *AWS, *LOCAL)),
     ("connecting", ("provisioner.connect",)),
     ("the gate for all that is printed", ("provisioner.streams",)),
     ("the command line", (*CLI, "provisioner.__main__")),
@@ -71,8 +72,8 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
 
 # Who may import what is not ours. Whatever is not listed may be imported by nobody.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "boto3": ("provisioner.aws", *LOCAL),
-    "botocore": ("provisioner.aws", *LOCAL),
+    "boto3": ("provisioner.aws_login", *LOCAL),
+    "botocore": (*AWS, *LOCAL),
     "tenacity": ("provisioner.aws",),
     "yaml": ("provisioner.spec.*",),
     "jsonschema": ("provisioner.spec.*",),

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -110,6 +112,24 @@ class TestNetwork:
         ran = run_on_aws("plan", spec, "--endpoint-url", "nonsense")
         assert ran.code in (1, 3)
         assert "nonsense" in ran.err
+
+
+def test_a_reset_of_the_local_aws_ends_the_apply_that_is_under_way(
+    program: Program, cloud: Cloud, local_environment: dict[str, str]
+) -> None:
+    cloud.break_with(boot_s=3600.0)
+    arguments = command(["apply", "--yes", str(program.write(PROBE))])
+    with subprocess.Popen(
+        arguments, env=local_environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as ran:
+        while "RunInstances" not in cloud.operations():
+            assert ran.poll() is None
+            time.sleep(0.1)
+        local_aws.control(cloud.server, "reset", {})
+        out, _ = ran.communicate(timeout=60)
+    assert ran.returncode == 1
+    assert "the local AWS was emptied" in " ".join(out.decode().split())
+    assert "bug" not in out.decode()
 
 
 class TestTraffic:

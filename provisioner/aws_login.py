@@ -1,0 +1,153 @@
+"""Who we are: sessions, credentials, and what to type where there are none.
+
+Credentials are fetched once, before anything else is sent: a code that somebody has to type, or a login that
+has expired, is one question and one error, and not one in each of the threads that read.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from typing import Any
+
+import boto3
+import botocore.configprovider
+import botocore.exceptions as botocore_errors
+import botocore.session
+from botocore.credentials import Credentials
+from botocore.loaders import Loader
+
+from provisioner.aws_errors import answered, told, unreachable
+from provisioner.deadline import TooLate, run_within
+from provisioner.errors import AwsError, ProvisionerError
+from provisioner.retry import NO_CREDENTIALS
+from provisioner.secrecy import learn_secrets
+
+LOGIN_S = 60.0
+
+
+def open_session(profile: str | None, region: str) -> boto3.Session:
+    """A session by boto's chain. Raises ProvisionerError for a profile that does not exist."""
+    try:
+        # The region is also that of the STS which is asked for a role.
+        return boto3.Session(profile_name=profile, region_name=region)
+    except botocore_errors.ProfileNotFound as error:
+        raise ProvisionerError(
+            str(error), "see `aws configure list-profiles` for the profiles there are"
+        ) from error
+    except Exception as error:
+        raise ProvisionerError(
+            f"the AWS configuration cannot be read: {told(error)}",
+            "check ~/.aws/config and ~/.aws/credentials, or the files that AWS_CONFIG_FILE and "
+            "AWS_SHARED_CREDENTIALS_FILE name",
+        ) from error
+
+
+def open_local_session() -> boto3.Session:
+    """A session that nothing of the user's own reaches: no file, no variable, no service model."""
+    # Whatever this names would be opened, although no connection is encrypted.
+    os.environ.pop("SSLKEYLOGFILE", None)
+    defaults = botocore.configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
+    unread = {name: (None, None, default, convert) for name, (_, _, default, convert) in defaults.items()}
+    files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
+    core = botocore.session.Session(session_vars=unread | files)
+    only_aws = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    core.register_component("data_loader", only_aws)
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core)
+
+
+def log_in(session: boto3.Session) -> None:
+    """Fetches the credentials, and asks for a code where the profile wants one. Raises AwsError."""
+    settings = _settings(session, session.profile_name)
+    asks = "mfa_serial" in settings or "credential_process" in settings
+    try:
+        # Whoever types needs the main thread, and as long as it takes.
+        frozen = _fetch(session) if asks else run_within(LOGIN_S, lambda: _fetch(session))
+    except Exception as error:  # whatever a file, a command or a service of the user's makes of it
+        raise _translated(session, error) from error
+    learn_secrets(frozen[1], frozen[2])
+    for name, value in {"access key": frozen[0], "secret access key": frozen[1], "token": frozen[2]}.items():
+        if value and not re.fullmatch(r"[!-~]+", value):
+            text = f"the {name} has a character that no {name} has, such as a space or a line break"
+            raise AwsError("aws", "credentials", NO_CREDENTIALS, text, hint="set it again, without that")
+
+
+def login_command(session: boto3.Session) -> str:
+    """What somebody types to log in anew with the profile that the session uses."""
+    name = session.profile_name
+    return f"aws sso login --profile {_sso_profile(session, name) or name}"
+
+
+def learn_what_is_sent(request: Any, **_: Any) -> None:
+    """Learn the credentials in a request that is about to be sent, wherever they came from."""
+    for name in ("Authorization", "X-Amz-Security-Token"):
+        learn_secrets(request.headers.get(name))
+
+
+def learn_credentials(session: boto3.Session) -> None:
+    """Learn keys that are simply there. To ask any others for theirs would fetch them anew."""
+    found = session.get_credentials()
+    if type(found) is Credentials:
+        learn_secrets(found.secret_key, found.token)
+
+
+def _fetch(session: boto3.Session) -> tuple[str | None, str | None, str | None]:
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise botocore_errors.NoCredentialsError
+    frozen = credentials.get_frozen_credentials()
+    return frozen.access_key, frozen.secret_key, frozen.token
+
+
+def _settings(session: boto3.Session, profile: str) -> dict[str, Any]:
+    try:
+        profiles: dict[str, dict[str, Any]] = session._session.full_config.get("profiles", {})
+    except botocore_errors.BotoCoreError:
+        return {}
+    return profiles.get(profile, {})
+
+
+def _sso_profile(session: boto3.Session, profile: str) -> str | None:
+    """The profile with the single sign-on: the one itself, or the one whose role it takes on from."""
+    passed: set[str] = set()
+    while profile not in passed:
+        passed.add(profile)
+        settings = _settings(session, profile)
+        if "sso_session" in settings or "sso_start_url" in settings:
+            return profile
+        profile = str(settings.get("source_profile", profile))
+    return None
+
+
+def _translated(session: boto3.Session, error: Exception) -> AwsError:
+    profile = session.profile_name
+    operation = "credentials"
+    match error:
+        case botocore_errors.ClientError():
+            service = "sts" if error.operation_name.startswith("AssumeRole") else "sso"
+            refusal = answered(service, error.operation_name, error, login_command(session))
+            if "MultiFactorAuthentication" in refusal.text:
+                refusal.hint = "the code was wrong or has been used: wait for the next one, and type that"
+            return refusal
+        case botocore_errors.LoginError():
+            hint = f"log in again: aws login --profile {profile}"
+        case botocore_errors.SSOError() | botocore_errors.TokenRetrievalError():
+            hint = f"log in again: {login_command(session)}"
+        case botocore_errors.CredentialRetrievalError():
+            hint = f"see what the AWS configuration says about the profile {profile}, and try that by hand"
+        case botocore_errors.NoCredentialsError():
+            return unreachable("aws", operation, error)
+        case botocore_errors.HTTPClientError() | botocore_errors.ConnectionError():
+            return unreachable("aws", operation, error)
+        case TooLate():
+            text = f"no credentials for the profile {profile} within {LOGIN_S:.0f} s"
+            return AwsError("aws", operation, NO_CREDENTIALS, text, hint="try again, or use other ones")
+        case EOFError():
+            text = f"the profile {profile} asks for a code, and there is no terminal to ask on"
+            return AwsError("aws", operation, NO_CREDENTIALS, text, hint="use credentials that ask for none")
+        case _:
+            hint = f"correct the profile {profile} in the AWS configuration, or the AWS_... variables"
+    # Only what boto itself says: another text may have a secret in it.
+    is_telling = isinstance(error, botocore_errors.BotoCoreError | OSError)
+    text = str(error) if is_telling else f"{type(error).__name__} while they were read"
+    return AwsError("aws", operation, NO_CREDENTIALS, text, hint=hint)

@@ -1,0 +1,1 @@
+"""What comes from outside, and means harm or is broken."""
