@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import botocore.exceptions as botocore_errors
@@ -122,6 +122,16 @@ class Aws:
         writer.__dict__.update(self.__dict__)
         writer._may_write = True
         return writer
+
+    def in_region(self, region: str) -> Aws:
+        """The same account in another region."""
+        other = object.__new__(Aws)
+        other.__dict__.update(self.__dict__)
+        other.target = replace(self.target, region=region)
+        other._config = self._config.merge(Config(region_name=region))
+        other._clients = {}
+        other._pace = Pace()
+        return other
 
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""

@@ -123,7 +123,9 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
             allowed.setdefault(change.address, set()).update(change.instances)
     for change in plan.changes:
         takes_away = change.action is Action.DELETE or (change.action is Action.REPLACE and change.instances)
-        if not takes_away or change.deferred or change.address in wholly or approved.destroy:
+        # What was launched meanwhile is known by its token. Instances of others are never taken for that.
+        is_ours = change.whole or not change.instances
+        if not takes_away or change.deferred or (is_ours and (change.address in wholly or approved.destroy)):
             continue
         if change.address not in allowed:
             return f"{change.address} would be deleted"

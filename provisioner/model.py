@@ -67,7 +67,10 @@ class HasArn(Protocol):
 
 @dataclass(frozen=True)
 class Environment:
-    """A whole spec, checked: everything that should exist in one account and one region."""
+    """A whole spec, checked: everything that should exist in one account and one region.
+
+    `skipped_regions` are not asked for instances that use what is to be deleted.
+    """
 
     name: str
     region: str
@@ -76,6 +79,7 @@ class Environment:
     ignore_tags: tuple[str, ...] = ()
     resources: Mapping[Address, Desired] = field(default_factory=dict)
     source: str = ""
+    skipped_regions: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -236,7 +240,8 @@ class Change:
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
     have to be done before; what needs this one's address is skipped if it fails, unless `blocks` is false.
     `whole`: everything at the address goes, also what shows only later. `rollout`: how it is done in waves,
-    if it is. `order`: of the changes to one kind, those with a smaller one come first.
+    if it is. `order`: of the changes to one kind, those with a smaller one come first. `names`: what people
+    call the instances, by id.
     """
 
     address: Address
@@ -253,6 +258,7 @@ class Change:
     unit: str = ""
     rollout: Rollout | None = None
     order: int = 0
+    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def calls(self) -> tuple[CallCount, ...]:
@@ -284,11 +290,15 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Note:
-    """Something worth reading that is no change; `commands` are what to type about it, a line each."""
+    """Something worth reading that is no change; `commands` are what to type about it, a line each.
+
+    `is_warning`: it comes before everything else.
+    """
 
     address: Address
     message: str
     commands: tuple[str, ...] = ()
+    is_warning: bool = False
 
 
 @dataclass(frozen=True)

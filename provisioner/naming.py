@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 PREFIX = "provisioner:"
 ENVIRONMENT_TAG = "provisioner:environment"
 FLEET_TAG = "provisioner:fleet"
+REGION_TAG = "provisioner:region"
 LAUNCH_TAG = "provisioner:launch"
 ASKED_TAG = "provisioner:asked"
 INDEX_TAG = "provisioner:index"
@@ -67,6 +68,15 @@ def key_of(name: str, environment: str, taken: Collection[str]) -> str:
 def ownership_tags(environment: str, fleet: str | None = None) -> dict[str, str]:
     """The tags that say whose a thing is."""
     return {ENVIRONMENT_TAG: environment} | ({FLEET_TAG: fleet} if fleet else {})
+
+
+def owner_of_path(arn: str) -> str | None:
+    """The environment under whose path an ARN of IAM is; None: under no environment's.
+
+    A path is given when the thing is made and cannot be changed.
+    """
+    _, *path = arn.rpartition(":")[2].split("/")
+    return path[1] if len(path) > 2 and path[0] == "provisioner" else None
 
 
 def is_ignored(tag: str, patterns: Iterable[str]) -> bool:

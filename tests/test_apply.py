@@ -51,6 +51,9 @@ class FakeAws:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
 
+    def in_region(self, region: str) -> FakeAws:
+        raise AssertionError("nothing here is in another region")
+
 
 class Unhinted(FakeAws):
     """Errors of which nothing more is known than what AWS says."""

@@ -37,6 +37,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("the contract of a kind", ("provisioner.kinds.base",)),
     ("what kinds share", ("provisioner.kinds.iam", "provisioner.kinds.instances")),
+    ("what launches and regions tell", ("provisioner.kinds.launch_token", "provisioner.kinds.regions")),
     ("roles that change places", ("provisioner.kinds.swap",)),
     ("instance profiles", ("provisioner.kinds.instance_profile",)),
     ("what is bound to them", ("provisioner.kinds.binding",)),

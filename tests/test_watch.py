@@ -50,6 +50,9 @@ class FakeReader:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
 
+    def in_region(self, region: str) -> FakeReader:
+        raise AssertionError("nothing here is in another region")
+
 
 class Broken(threading.Event):
     """A stop that cannot be waited for."""

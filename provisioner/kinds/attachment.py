@@ -16,10 +16,14 @@ from provisioner.kinds.instances import (
     bind,
     by_ids,
     find_associations,
+    find_bound,
     find_instances,
     group_by,
+    named,
+    names_of,
     release,
 )
+from provisioner.kinds.launch_token import launches_of
 from provisioner.model import (
     Action,
     Address,
@@ -34,7 +38,7 @@ from provisioner.model import (
     Seen,
     Step,
 )
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, iam_path
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, iam_path, owner_of_path
 
 # How many ids a refusal names.
 MOST_TOLD = 5
@@ -153,7 +157,7 @@ def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
 
 def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAttachment]]:
     """Instances that are bound to a profile of ours for attachments, and that no attachment asks for."""
-    environment = world.environment.name
+    launches = launches_of(world)
     desired = {
         address: thing
         for address, thing in world.environment.resources.items()
@@ -163,7 +167,7 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
     if not profiles:
         return
     arns = tuple(profile.arn for profile in profiles.values())
-    bound = find_instances(reader, (("iam-instance-profile.arn", arns), ("instance-state-name", LIVE)))
+    bound = find_bound(reader, arns)
     # What goes from one of our profiles to another is bound anew, and that is all.
     wanted = {each.id for address in desired for each in (world.seen(address) or SeenAttachment()).chosen}
     for at, profile in profiles.items():
@@ -173,8 +177,8 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
             for each in bound
             if each.profile
             and each.profile.arn == profile.arn
-            and each.tag(ENVIRONMENT_TAG) != environment
             and each.id not in wanted
+            and not (launches.fleet_of(each) and each.tag(ENVIRONMENT_TAG) == world.environment.name)
         )
         unmark = None if asking or world.destroying else profile.name
         if left or unmark:
@@ -198,7 +202,7 @@ def _profiles_for_attachments(
     own: dict[Address, FoundProfile] = {
         at: profile
         for at, profile in world.seen_of("instance_profile").items()
-        if profile.is_owned_by(world.environment.name)
+        if profile.is_owned_by(world.environment)
     }
     marked = {at: profile for at, profile in own.items() if ATTACHED_TAG in profile.tags}
     to_be_marked = {
@@ -271,15 +275,28 @@ def _refusals(
             "correct `instances:`; the list is exact, so that a typo is not taken for a wish",
             exit_code=1,
         )
-    for instances in group_by(seen.chosen, lambda each: each.tag(ENVIRONMENT_TAG)):
-        owner = instances[0].tag(ENVIRONMENT_TAG)
+    launches = launches_of(world)
+    for instances in group_by(seen.chosen, lambda each: (_owner(each), launches.fleet_of(each) is not None)):
+        owner, is_launched = _owner(instances[0]), launches.fleet_of(instances[0]) is not None
         belong = f"{_some(instances)} {'belongs' if len(instances) == 1 else 'belong'} to"
-        if owner == world.environment.name:
+        if owner == world.environment.name and is_launched:
             hint = "give the fleet the `instance_profile:`, and choose others here"
             yield Refusal(address, f"{belong} a fleet of this environment", hint)
+        elif owner == world.environment.name:
+            hint = f"take the tags {ENVIRONMENT_TAG} and {FLEET_TAG} off, or choose others here"
+            message = f"{_some(instances)} with the tags of this environment, which has not launched it"
+            yield Refusal(address, message, hint)
         elif owner:
             hint = "its own spec says which profile an instance has; choose others here"
             yield Refusal(address, f"{belong} the environment {owner}", hint)
+    for instances in group_by(seen.chosen, _attached_by):
+        attached_by = _attached_by(instances[0])
+        if attached_by and not _owner(instances[0]) and attached_by != world.environment.name:
+            yield Refusal(
+                address,
+                f"{_some(instances)} with an instance profile that environment {attached_by} has attached",
+                "take them out of its attachments and apply that first, or choose others here",
+            )
     for other, thing in world.environment.resources.items():
         if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
             both = found & {each.id for each in (world.seen(other) or SeenAttachment()).chosen}
@@ -291,9 +308,18 @@ def _refusals(
                 )
 
 
+def _owner(instance: Instance) -> str | None:
+    return instance.tag(ENVIRONMENT_TAG)
+
+
+def _attached_by(instance: Instance) -> str | None:
+    """The environment whose profile an instance is bound to: the path of the profile says so."""
+    return owner_of_path(instance.profile.arn) if instance.profile else None
+
+
 def _some(instances: Sequence[Instance]) -> str:
-    """The ids, of many only the first ones."""
-    told = ", ".join(each.id for each in instances[:MOST_TOLD])
+    """The ids and names, of many only the first ones."""
+    told = ", ".join(named(each) for each in instances[:MOST_TOLD])
     more = len(instances) - MOST_TOLD
     return f"{told} and {more} more" if more > 0 else told
 
@@ -318,6 +344,7 @@ def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, worl
             instances=ids,
             size=len(ids),
             steps=bind(instances, wanted.name, wanted.arn, _only(seen.associations, ids), by_ids(ids)),
+            names=names_of(instances),
         )
 
 
@@ -346,6 +373,7 @@ def _detach(address: Address, seen: SeenAttachment, world: World) -> Iterator[Ch
         instances=ids,
         size=max(len(ids), 1),
         steps=(*(release(seen.left, seen.associations, by_ids(ids)) if ids else ()), *unmark),
+        names=names_of(seen.left),
     )
 
 

@@ -57,6 +57,9 @@ class Reader(Protocol):
     def together(self, *reads: Any) -> list[Any]:
         """The results of functions without arguments, run side by side, in their order."""
 
+    def in_region(self, region: str) -> Reader:
+        """The same account in another region."""
+
 
 class World(NamedTuple):
     """What a kind may look at while it compares: the whole spec and all that was observed.

@@ -8,7 +8,15 @@ from typing import Any, Protocol, TypeVar
 
 from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address, Call, Environment, FieldChange, Refusal
-from provisioner.naming import ENVIRONMENT_TAG, compared_tags, iam_path, is_ignored, key_of, ownership_tags
+from provisioner.naming import (
+    ENVIRONMENT_TAG,
+    REGION_TAG,
+    compared_tags,
+    iam_path,
+    is_ignored,
+    key_of,
+    ownership_tags,
+)
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
 MOST_TAGS = 50
@@ -18,15 +26,22 @@ class Standing(Enum):
     """Whose a role or an instance profile is, by its path and its tags."""
 
     OURS = "ours"
+    ELSEWHERE = "ours in another region"
     UNTAGGED = "under our path, without our tag"
     FOREIGN = "somebody else's"
 
 
-def standing(path: str, tags: Mapping[str, str], environment: str) -> Standing:
-    """Path and tag must both agree; under our path a missing tag can be put back, another's cannot."""
+def standing(path: str, tags: Mapping[str, str], environment: Environment) -> Standing:
+    """Path and tags must agree; under our path a missing tag can be put back, another's cannot.
+
+    IAM is global and an environment is not, so a tag says which region it is in. What was made before there
+    was that tag gets it when it is next applied.
+    """
     tagged = tags.get(ENVIRONMENT_TAG)
-    if not path.startswith(iam_path(environment)) or tagged not in (None, environment):
+    if not path.startswith(iam_path(environment.name)) or tagged not in (None, environment.name):
         return Standing.FOREIGN
+    if tags.get(REGION_TAG, environment.region) != environment.region:
+        return Standing.ELSEWHERE
     return Standing.OURS if tagged else Standing.UNTAGGED
 
 
@@ -45,6 +60,20 @@ def refuse_foreign(
     )
 
 
+def refuse_elsewhere(
+    address: Address, what: str, name: str, tags: Mapping[str, str], environment: Environment
+) -> Refusal:
+    """The answer to what the same environment has in another region."""
+    region = tags[REGION_TAG]
+    return Refusal(
+        address,
+        f"{what} {name} belongs to the environment {environment.name} in {region}, and this spec says "
+        f"{environment.region}; what runs in {region} uses it",
+        f"an environment is in one region: set `region: {region}`, or give this one another name with "
+        "`environment:`",
+    )
+
+
 def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
     """The answer to deleting something under our path that does not carry our tag."""
     return Refusal(
@@ -56,7 +85,8 @@ def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
 
 def parse_tags(raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
     """The tags of an entry, with the environment's and those of ownership."""
-    return {**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment)}
+    own = ownership_tags(entry.environment)
+    return {**entry.tags, **raw.get("tags", {}), **own, REGION_TAG: entry.region}
 
 
 def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:

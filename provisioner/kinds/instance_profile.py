@@ -15,6 +15,7 @@ from provisioner.kinds.iam import (
     by_address,
     is_crowded,
     parse_tags,
+    refuse_elsewhere,
     refuse_foreign,
     refuse_untagged,
     same_names,
@@ -24,7 +25,9 @@ from provisioner.kinds.iam import (
     tag_list,
     too_many_tags,
 )
-from provisioner.kinds.instances import LIVE
+from provisioner.kinds.instances import find_bound, named
+from provisioner.kinds.launch_token import launches_of
+from provisioner.kinds.regions import NOWHERE, Elsewhere, find_users_elsewhere
 from provisioner.kinds.swap import (
     NOBODY,
     PENDING,
@@ -74,8 +77,8 @@ class FoundProfile:
     """An instance profile that exists; `roles` are names, none or one.
 
     `users` may have the credentials of a former role; only looked for when it is exchanged, or was a moment
-    ago. `strangers` are instances bound to it that are not the environment's; only looked for when it is to
-    go.
+    ago. `strangers` are instances bound to it that are not the environment's, and `elsewhere` says what is
+    bound to it in other regions; both are only looked for when it is to go.
     """
 
     name: str
@@ -87,14 +90,15 @@ class FoundProfile:
     role_addresses: frozenset[Address] = frozenset()
     strangers: tuple[str, ...] = ()
     users: Users = NOBODY
+    elsewhere: Elsewhere = NOWHERE
 
     @property
     def uses(self) -> frozenset[Address]:
         return self.role_addresses
 
-    def is_owned_by(self, environment: str) -> bool:
+    def is_owned_by(self, environment: Environment) -> bool:
         """Whether the environment may change it."""
-        return standing(self.path, self.tags, environment) is not Standing.FOREIGN
+        return standing(self.path, self.tags, environment) in (Standing.OURS, Standing.UNTAGGED)
 
 
 class InstanceProfileKind:
@@ -140,8 +144,18 @@ class InstanceProfileKind:
         seen = world.seen_of(self.name)
         if world.looking:
             return seen
-        leaving = {at: thing for at, thing in seen.items() if _is_unmarked_leaving(at, thing, world)}
-        strangers = _strangers(reader, [thing.arn for thing in leaving.values()], world.environment.name)
+        leaving = {
+            at: thing
+            for at, thing in seen.items()
+            if world.desired(at) is None and thing.is_owned_by(world.environment)
+        }
+        unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
+        strangers, elsewhere = reader.together(
+            lambda: _strangers(reader, unmarked, world),
+            lambda: find_users_elsewhere(
+                reader, [thing.arn for thing in leaving.values()], world.environment
+            ),
+        )
         now = datetime.now(UTC)
         swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
         users = find_users(reader, swapped, world)
@@ -150,7 +164,8 @@ class InstanceProfileKind:
                 thing,
                 role_addresses=_roles_of(thing, world),
                 users=users.get(at, NOBODY),
-                strangers=tuple(strangers.get(thing.arn, ())) if at in leaving else (),
+                strangers=tuple(strangers.get(thing.arn, ())),
+                elsewhere=elsewhere if at in leaving else NOWHERE,
             )
             for at, thing in seen.items()
         }
@@ -159,7 +174,10 @@ class InstanceProfileKind:
         profile: InstanceProfile | None = world.desired(address)
         found: FoundProfile | None = world.seen(address)
         environment = world.environment
-        if found and not found.is_owned_by(environment.name):
+        if found and standing(found.path, found.tags, environment) is Standing.ELSEWHERE:
+            refusal = refuse_elsewhere(address, "instance profile", found.name, found.tags, environment)
+            return Findings(refusals=(refusal,))
+        if found and not found.is_owned_by(environment):
             refusal = refuse_foreign(
                 address, "instance profile", found.name, found.path, found.tags, "CreateInstanceProfile"
             )
@@ -185,13 +203,8 @@ class InstanceProfileKind:
         }
 
 
-def _is_unmarked_leaving(address: Address, found: FoundProfile, world: World) -> bool:
-    owned = found.is_owned_by(world.environment.name)
-    return owned and world.desired(address) is None and ATTACHED_TAG not in found.tags
-
-
-def _strangers(reader: Reader, arns: list[str], environment: str) -> dict[str, list[str]]:
-    """Instances that are not the environment's and are bound to one of these profiles.
+def _strangers(reader: Reader, arns: list[str], world: World) -> dict[str, list[str]]:
+    """Instances that no launch of the environment made and are bound to one of these profiles, with names.
 
     IAM deletes a profile that instances use, and their programs lose their credentials:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteInstanceProfile.html
@@ -199,14 +212,11 @@ def _strangers(reader: Reader, arns: list[str], environment: str) -> dict[str, l
     found: dict[str, list[str]] = {}
     if not arns:
         return found
-    filters = [
-        {"Name": "iam-instance-profile.arn", "Values": arns},
-        {"Name": "instance-state-name", "Values": list(LIVE)},
-    ]
-    for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters):
-        for instance in reservation["Instances"]:
-            if as_tags(instance.get("Tags")).get(ENVIRONMENT_TAG) != environment:
-                found.setdefault(instance["IamInstanceProfile"]["Arn"], []).append(instance["InstanceId"])
+    launches = launches_of(world)
+    for instance in find_bound(reader, arns):
+        is_member = launches.fleet_of(instance) and instance.tag(ENVIRONMENT_TAG) == world.environment.name
+        if instance.profile and not is_member:
+            found.setdefault(instance.profile.arn, []).append(named(instance))
     return found
 
 
@@ -323,7 +333,7 @@ def _is_swapped(address: Address, found: FoundProfile, world: World, now: dateti
 
 
 def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
-    if standing(found.path, found.tags, world.environment.name) is Standing.UNTAGGED:
+    if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
         return Findings(refusals=(refuse_untagged(address, "instance profile", found.name),))
     if found.strangers:
         return Findings(
@@ -335,6 +345,11 @@ def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
                     "detach it there first, or add them to the spec's attachments and apply",
                 ),
             )
+        )
+    problem = found.elsewhere.problem(found.arn)
+    if problem:
+        return Findings(
+            refusals=(Refusal(address, f"instance profile {found.name} {problem[0]}", problem[1]),)
         )
     steps = (
         *(_remove_role(found.name, role) for role in found.roles),

@@ -5,6 +5,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.htm
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -118,15 +119,50 @@ class Instance:
         }
 
 
+def named(instance: Instance) -> str:
+    """An instance as people know it: its id, with its Name if it has one."""
+    name = instance.tag("Name")
+    return f"{instance.id} ({name})" if name else instance.id
+
+
+def names_of(instances: Iterable[Instance]) -> dict[str, str]:
+    """The Name of each instance that has one, by id."""
+    return {each.id: name for each in instances if (name := each.tag("Name"))}
+
+
 def find_instances(reader: Reader, scope: Scope) -> list[Instance]:
     """All instances that match a filter, by launch time and id. Raises AwsError."""
-    filters = [{"Name": name, "Values": list(values)} for name, values in scope]
+    filters = as_filters(scope)
     found = [
         as_instance(raw)
         for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters)
         for raw in reservation["Instances"]
     ]
     return in_order(found)
+
+
+def find_bound(reader: Reader, arns: Sequence[str]) -> list[Instance]:
+    """The live instances of a region that are bound to one of these instance profiles. Raises AwsError."""
+    return [
+        instance
+        for part in chunks(arns, MOST_FILTER_VALUES)
+        for instance in find_instances(
+            reader, (("iam-instance-profile.arn", tuple(part)), ("instance-state-name", LIVE))
+        )
+    ]
+
+
+def as_filters(scope: Scope) -> list[dict[str, Any]]:
+    """A scope as DescribeInstances takes it; its values mean just what they say."""
+    return [{"Name": name, "Values": [literal(each) for each in values]} for name, values in scope]
+
+
+def literal(text: str) -> str:
+    """A text as the value of a filter that means just that: EC2 takes `*` and `?` for wildcards.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+    """
+    return re.sub(r"([*?\\])", r"\\\1", text)
 
 
 def in_order(instances: Iterable[Instance]) -> list[Instance]:

@@ -17,9 +17,10 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.instances import Instance, find_associations, find_instances, rebind
+from provisioner.kinds.instances import Instance, find_associations, find_instances, named, rebind
+from provisioner.kinds.launch_token import launches_of
 from provisioner.model import Action, Address, Call, CallCount, Change, FieldChange, Hands, Step, count_calls
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, SWAPPED_TAG
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG
 
 # What the tag says until the instances of the environment have the new role; after that it says since when
 # they have, if somebody else's instances use the profile too.
@@ -82,7 +83,7 @@ def find_users(reader: Reader, swapped: Mapping[Address, Any], world: World) -> 
             if at in asking.get(instance.id, ()) or (fleet and _profile_of(fleet, world) == at):
                 members.append(instance)
             elif not (fleet or instance.id in asking or ATTACHED_TAG in profile.tags):
-                foreign.append(instance.id)
+                foreign.append(named(instance))
         users[at] = Users(tuple(members), tuple(foreign))
     associations = find_associations(reader, [each.id for some in users.values() for each in some.members])
     return {at: replace(some, associations=associations) for at, some in users.items()}
@@ -99,8 +100,8 @@ def _asking(world: World) -> dict[str, set[Address]]:
 
 def _fleet_of(instance: Instance, world: World) -> Address | None:
     """The fleet of the environment that an instance is a member of."""
-    key = instance.tag(FLEET_TAG)
-    return Address("fleet", key) if key and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
+    fleet = launches_of(world).fleet_of(instance)
+    return Address("fleet", fleet) if fleet and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
 
 
 def _profile_of(fleet: Address, world: World) -> Address | None:

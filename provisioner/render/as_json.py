@@ -35,7 +35,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             for each in plan.refusals
         ],
         "notes": [
-            {"address": str(each.address), "message": each.message}
+            {"address": str(each.address), "message": each.message, "warning": each.is_warning}
             | ({"commands": list(each.commands)} if each.commands else {})
             for each in plan.notes
         ],
@@ -86,6 +86,7 @@ def _change(change: Change) -> dict[str, Any]:
         "deferred": change.deferred,
         "fields": [_field(each) for each in change.fields],
         "instances": list(change.instances),
+        "names": dict(change.names),
         "rollout": jsonable(change.rollout),
         "calls": [dataclasses.asdict(call) for call in change.calls],
     }

@@ -11,7 +11,7 @@ from provisioner.render.fields import INDENT, field_lines
 from provisioner.render.layout import Line, Piece, flow, line, padded, words
 from provisioner.render.styled import styled
 from provisioner.render.waves import wave_lines
-from provisioner.render.words import breakdown, count
+from provisioner.render.words import breakdown, count, labelled
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 
@@ -25,16 +25,22 @@ def plan_text(plan: Plan, width: int, local: bool = False) -> Text:
     Print it with `soft_wrap=True`: the lines are broken already.
     """
     lines = [*_heading(plan, local, width), ()]
+    warnings = [note for note in plan.notes if note.is_warning]
+    for note in warnings:
+        lines += _note_lines(note, width)
+    if warnings:
+        lines.append(())
     column = column_of(change.address for change in plan.changes)
     for change in plan.changes:
         lines += _change_lines(change, column, width)
     if plan.changes:
         lines.append(())
-    for note in plan.notes:
+    notes = [note for note in plan.notes if not note.is_warning]
+    for note in notes:
         lines += _note_lines(note, width)
     for refusal in plan.refusals:
         lines += _refusal_lines(refusal, width)
-    if plan.notes or plan.refusals:
+    if notes or plan.refusals:
         lines.append(())
     lines += _closing_lines(plan, width)
     return styled(lines)
@@ -66,7 +72,7 @@ def _change_lines(change: Change, column: int, width: int) -> list[Line]:
     lines = _title_lines(change, words(change.reason), column, width)
     lines += field_lines(change, width)
     if change.rollout:
-        lines += wave_lines(change.rollout, "gone" if _destroys(change) else "faint", width)
+        lines += wave_lines(change.rollout, "gone" if _destroys(change) else "faint", width, change.names)
     else:
         lines += _instance_lines(change, width)
     if change.deferred is not None:
@@ -83,7 +89,8 @@ def _instance_lines(change: Change, width: int) -> list[Line]:
     """The instances concerned: those that will be gone all of them, of others the first few."""
     ids = change.instances
     if _destroys(change):
-        return flow([line(each, "gone") for each in ids], width, indent=INDENT) if ids else []
+        told = labelled(ids, change.names)
+        return flow([line(each, "gone") for each in told], width, indent=INDENT) if ids else []
     few = ids if len(ids) <= _SHOWN_INSTANCES + 1 else ids[:_SHOWN_INSTANCES]
     items = [line(each, "faint") for each in few]
     if len(few) < len(ids):
@@ -92,7 +99,8 @@ def _instance_lines(change: Change, width: int) -> list[Line]:
 
 
 def _note_lines(note: Note, width: int) -> list[Line]:
-    start: Line = (Piece("note", "warning"), Piece(f" {note.address}: "))
+    word = Piece("WARNING", "alarm") if note.is_warning else Piece("note", "warning")
+    start: Line = (word, Piece(f" {note.address}: "))
     # Commands are there to be pasted, and so are not broken.
     commands = [(Piece(" " * INDENT), Piece(each)) for each in note.commands]
     return [*flow(words(note.message), width, start, INDENT, gap=" "), *commands]

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 from provisioner.model import Rollout
 from provisioner.render.fields import INDENT
 from provisioner.render.layout import Line, Piece, flow, line, padded, words
+from provisioner.render.words import labelled
 
 _HOW = {
     "launch_first": "launch, wait until healthy, then terminate",
@@ -17,8 +21,10 @@ _FIRST_WAVES = 4
 _MOST_IDS = 5
 
 
-def wave_lines(rollout: Rollout, style: str, width: int) -> list[Line]:
-    """A rollout, its ids in a style."""
+def wave_lines(
+    rollout: Rollout, style: str, width: int, names: Mapping[str, str] = MappingProxyType({})
+) -> list[Line]:
+    """A rollout, its ids in a style; `names` are what people call the instances, by id."""
     number = len(rollout.waves)
     sizes = {len(wave) for wave in rollout.waves}
     waves = "1 wave" if number == 1 else f"{number} waves"
@@ -37,13 +43,15 @@ def wave_lines(rollout: Rollout, style: str, width: int) -> list[Line]:
                     (Piece(" " * (INDENT + 2)), Piece(f"and so on for {number - _FIRST_WAVES - 1} waves"))
                 )
             continue
-        lines += _wave(index, wave, style, places, width)
+        lines += _wave(index, wave, style, places, width, names)
     return lines
 
 
-def _wave(index: int, wave: tuple[str, ...], style: str, places: int, width: int) -> list[Line]:
+def _wave(
+    index: int, wave: tuple[str, ...], style: str, places: int, width: int, names: Mapping[str, str]
+) -> list[Line]:
     few = wave if len(wave) <= _MOST_IDS + 1 else wave[:_MOST_IDS]
-    items = [line(each, style) for each in few]
+    items = [line(each, style) for each in labelled(few, names)]
     if len(few) < len(wave):
         items.append(line(f"and {len(wave) - len(few):,} more", "faint"))
     indent = INDENT + 2 + places + 2

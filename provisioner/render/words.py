@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioner.model import Change, how_many
@@ -79,6 +79,14 @@ def shortened_pair(before: str, after: str, room: int) -> tuple[str, str]:
     if start == 0 or max(len(before), len(after)) <= room:
         return shortened(before, room), shortened(after, room)
     return shortened("…" + before[start:], room), shortened("…" + after[start:], room)
+
+
+def labelled(ids: Sequence[str], names: Mapping[str, str]) -> list[str]:
+    """Ids with what people call them: the Name beside its id, or once in front where all have the same."""
+    distinct = {names.get(each) for each in ids}
+    if len(distinct) > 1:
+        return [f"{each} ({names[each]})" if each in names else each for each in ids]
+    return [*(f"{name}:" for name in distinct if name), *ids]
 
 
 def is_policy(value: Any) -> bool:

@@ -15,14 +15,15 @@ from provisioner.kinds.fleet.record import launch_record, write_record
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
 from provisioner.kinds.instance_profile import FoundProfile
 from provisioner.kinds.instances import Binding, Instance
+from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.kinds.role.seen import FoundRole, SeenRole
 from provisioner.model import Address, Change, Environment, Identity, Observed, Plan, Seen
-from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG, REGION_TAG
 from provisioner.plan import plan
 from provisioner.spec import load
 
 ME = Identity("123456789012", "aws")
-OURS = {ENVIRONMENT_TAG: "env"}
+OURS = {ENVIRONMENT_TAG: "env", REGION_TAG: "us-east-1"}
 ROLE, PROFILE, FLEET = Address("role", "web"), Address("instance_profile", "web"), Address("fleet", "web")
 S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
 TRUST = {
@@ -121,11 +122,17 @@ def member(number: int, fleet: Fleet, **differing: Any) -> Instance:
         "http_endpoint": "enabled",
         "hop_limit": 1,
         "instance_tags": "disabled",
+        "token": launched_in(fleet.key, subnet, number),
         "tags": tags,
     }
     added = differing.pop("tags", {})
     changed = {key: value for key, value in (tags | added).items() if value is not None}
     return Instance(**as_launched | differing | {"tags": changed})
+
+
+def launched_in(fleet: str, subnet: Subnet, number: int = 0) -> str:
+    """The token of a launch of the fleet, made before there was a profile."""
+    return launch_token(Slot("env", fleet, subnet.zone, subnet.id), "", "t3.micro", number)
 
 
 def seen_fleet(members: Iterable[Instance], **more: Any) -> SeenFleet:

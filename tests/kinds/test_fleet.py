@@ -10,7 +10,7 @@ from provisioner.kinds.fleet.seen import PartlySeen
 from provisioner.kinds.fleet.settings import SETTINGS, How
 from provisioner.kinds.instances import Binding
 from provisioner.model import Action, Address, Call, Environment, Plan
-from provisioner.naming import FLEET_TAG, INDEX_TAG, LAUNCH_TAG
+from provisioner.naming import INDEX_TAG, LAUNCH_TAG
 from tests.kinds.build import (
     FLEET,
     PROFILE,
@@ -480,13 +480,6 @@ def test_a_stopped_member_and_one_without_its_launch_record_are_told() -> None:
     plan = plan_of(desired, *members(desired, {"state": "stopped"}, {"tags": {LAUNCH_TAG: None}}))
     assert [told(change) for change in plan.changes] == ["update fleet/web power i-01"]
     assert [note.message[:25] for note in plan.notes] == ["i-02 without the tag prov"]
-
-
-def test_an_instance_without_the_fleets_tag_is_left_alone_and_told() -> None:
-    stray = member(9, fleet_of(spec()), tags={FLEET_TAG: None})
-    plan = planned(environment(), {Address("fleet", "(no fleet)"): seen_fleet((stray,))})
-    assert not plan.changes
-    assert "i-09" in plan.notes[0].message
 
 
 def test_destroying_lets_go_of_the_profile_before_deleting_it() -> None:

@@ -10,7 +10,7 @@ import pytest
 from provisioner.kinds.attachment import SeenAttachment
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address, Call, Step, Together
-from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG
+from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, REGION_TAG
 from tests.kinds.build import (
     OURS,
     PROFILE,
@@ -45,7 +45,7 @@ CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
         ["UntagInstanceProfile"],
     ),
     "our tag removed": (
-        {"tags": {}},
+        {"tags": {REGION_TAG: "us-east-1"}},
         [f"update instance_profile/web tags.{ENVIRONMENT_TAG}"],
         ["TagInstanceProfile"],
     ),

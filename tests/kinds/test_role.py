@@ -13,7 +13,7 @@ from provisioner import policy
 from provisioner.kinds.role.desired import LARGEST_INLINE
 from provisioner.kinds.role.seen import SeenRole, suggestion
 from provisioner.model import Action, Address
-from provisioner.naming import ENVIRONMENT_TAG
+from provisioner.naming import ENVIRONMENT_TAG, REGION_TAG
 from tests.kinds.build import (
     OURS,
     PROFILE,
@@ -45,6 +45,8 @@ LAMBDA_TOO = {
     ],
 }
 FOREIGN = "arn:aws:iam::123456789012:policy/by-hand"
+
+HERE = {REGION_TAG: "us-east-1"}
 
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = {
     "as it should be": ({}, {}, [], []),
@@ -107,7 +109,12 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
     "tag wanted": ({"tags": {"a": "b"}}, {}, ["tags.a"], ["TagRole"]),
     "tag changed": ({"tags": {"a": "b"}}, {"tags": {**OURS, "a": "c"}}, ["tags.a"], ["TagRole"]),
     "tag added by hand": ({}, {"tags": {**OURS, "a": "c"}}, ["tags.a"], ["UntagRole"]),
-    "ownership tag removed": ({}, {"tags": {}}, [f"tags.{ENVIRONMENT_TAG}"], ["TagRole"]),
+    "ownership tag removed": (
+        {},
+        {"tags": {REGION_TAG: "us-east-1"}},
+        [f"tags.{ENVIRONMENT_TAG}"],
+        ["TagRole"],
+    ),
     "tag in another case": (
         {"tags": {"team": "a"}},
         {"tags": {**OURS, "Team": "a"}},

@@ -67,6 +67,9 @@ class Iam:
     def together(self, *reads: Callable[[], Any]) -> list[Any]:
         return [read() for read in reads]
 
+    def in_region(self, region: str) -> Iam:
+        raise AssertionError("IAM is the same in every region")
+
 
 def looked(wanted: Mapping[str, Any], iam: Iam, **found: Any) -> tuple[Any, dict[Address, SeenRole]]:
     """A spec with one role, and what is known of that role once it was looked at; `found`: as it is."""

@@ -86,6 +86,7 @@ def test_a_plan_as_data() -> None:
         "deferred": None,
         "fields": [{"path": "role", "before": None, "after": "outages-dev-collector"}],
         "instances": [],
+        "names": {},
         "rollout": None,
         "calls": [
             {"service": "iam", "operation": "CreateInstanceProfile", "count": 1},

@@ -6,7 +6,7 @@ What only a plan needs is imported by a plan only: reading a spec takes less tim
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -14,9 +14,12 @@ from typing import Any
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.fleet.desired import Fleet, Image, Rung, parse_fleet
 from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
-from provisioner.kinds.fleet.seen import STRAYS, SeenFleet, find_fleets
-from provisioner.model import Address, Desired, Environment, Findings, Note, Refusal, Seen
-from provisioner.naming import FLEET_TAG
+from provisioner.kinds.fleet.seen import FOREIGN, SeenFleet, find_fleets
+from provisioner.kinds.instances import Instance, chunks, named
+from provisioner.model import Address, Desired, Environment, Findings, Note, Seen
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+
+MOST_IDS_OF_A_COMMAND = 20
 
 
 class FleetKind:
@@ -35,8 +38,9 @@ class FleetKind:
 
         wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
+        keys = [at.key for at in environment.resources if at.kind == self.name]
         found, left, *newest = reader.together(
-            lambda: find_fleets(reader, environment.name, datetime.now(UTC)),
+            lambda: find_fleets(reader, environment.name, keys, datetime.now(UTC)),
             lambda: Left({}) if launching else left_volumes(reader, environment.name),
             *(lambda image=image: newest_image(reader, image) for image in images),
         )
@@ -58,13 +62,18 @@ class FleetKind:
         from provisioner.kinds.fleet.compare import compare_fleet
 
         seen: SeenFleet = world.seen(address) or SeenFleet()
-        if address.key == STRAYS:
-            return _strays(address, seen, world)
+        if address.key == FOREIGN:
+            return Findings(notes=tuple(_foreign_notes(address, seen, world.environment.region)))
         return compare_fleet(address, world.desired(address), seen, world)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
         fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
         seen: SeenFleet = world.seen(address) or SeenFleet()
+        if seen.foreign:
+            return {
+                "state": _foreign_text(seen.foreign),
+                "members": [each.summary() for each in seen.foreign],
+            }
         wanted = fleet.count if fleet else 0
         return {
             "state": f"{len(seen.members)} of {wanted}",
@@ -92,20 +101,28 @@ def _with_left(found: Mapping[str, SeenFleet], left: Left) -> dict[str, SeenFlee
     """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
     members = [each for seen in found.values() for each in seen.members]
     gone = [each for seen in found.values() for each in seen.gone]
-    volumes = {key or STRAYS: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}
-    named = {key: those for key, those in volumes.items() if those}
+    volumes = {key or FOREIGN: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}
+    named_so = {key: those for key, those in volumes.items() if those}
     return {**found} | {
-        key: replace(found.get(key) or SeenFleet(), left_volumes=those) for key, those in named.items()
+        key: replace(found.get(key) or SeenFleet(), left_volumes=those) for key, those in named_so.items()
     }
 
 
-def _strays(address: Address, seen: SeenFleet, world: World) -> Findings:
-    left = tuple(left_notes(address, seen.left_volumes, world.environment.region))
-    if not seen.members:
-        return Findings(notes=left)
-    ids = ", ".join(member.id for member in seen.members)
-    message = f"{ids} of this environment without the tag {FLEET_TAG}"
-    if world.destroying:
-        hint = "put the tag back, or terminate by hand what nobody needs"
-        return Findings(refusals=(Refusal(address, message, hint),), notes=left)
-    return Findings(notes=(Note(address, f"{message}; left alone"),))
+def _foreign_notes(address: Address, seen: SeenFleet, region: str) -> Iterator[Note]:
+    """Who carries the tags of the environment and is not of it, and how to get rid of that."""
+    if seen.foreign:
+        tags = " ".join(f"Key={key}" for key in (ENVIRONMENT_TAG, FLEET_TAG))
+        ids = [each.id for each in seen.foreign]
+        commands = (
+            f"aws ec2 delete-tags --region {region} --resources {' '.join(part)} --tags {tags}"
+            for part in chunks(ids, MOST_IDS_OF_A_COMMAND)
+        )
+        yield Note(address, f"{_foreign_text(seen.foreign)}. To take the tags off:", tuple(commands), True)
+    yield from left_notes(address, seen.left_volumes, region)
+
+
+def _foreign_text(foreign: Sequence[Instance]) -> str:
+    return (
+        f"{', '.join(map(named, foreign))} with the tags of this environment, which has not launched "
+        f"{'it' if len(foreign) == 1 else 'them'}: foreign, and left alone"
+    )

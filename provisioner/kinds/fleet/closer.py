@@ -52,7 +52,7 @@ def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     return frozenset(
         at
         for at, profile in profiles.items()
-        if profile.arn in arns and profile.is_owned_by(world.environment.name)
+        if profile.arn in arns and profile.is_owned_by(world.environment)
     )
 
 

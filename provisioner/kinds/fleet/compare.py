@@ -27,7 +27,7 @@ from provisioner.kinds.fleet.renew import (
 from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet
 from provisioner.kinds.fleet.volume_changes import keeping_steps
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import (
     Action,
     Address,
@@ -155,7 +155,8 @@ def _settle(address: Address, seen: SeenFleet, world: World) -> Change:
     size = abs(count - len(seen.members))
     ids = () if action is Action.CREATE else tuple(each.id for each in seen.members)
     whole = action is Action.DELETE
-    return Change(address, action, reason, fields, ids, size, (step,), whole=whole, unit=UNIT)
+    names = names_of(seen.members) if whole else {}
+    return Change(address, action, reason, fields, ids, size, (step,), whole=whole, unit=UNIT, names=names)
 
 
 def _scale_in(
@@ -186,6 +187,7 @@ def _terminate(
         size=len(ids),
         unit=UNIT,
         steps=(*keeping_steps(fleet, going), Termination(ids, world.environment.name)),
+        names=names_of(going),
     )
 
 

@@ -9,7 +9,6 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -20,8 +19,9 @@ from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, is_of
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
+from provisioner.kinds.launch_token import Slot, launch_token, number_in
 from provisioner.model import Call, CallCount, Hands, count_calls
-from provisioner.naming import ASKED_TAG, FLEET_TAG
+from provisioner.naming import ASKED_TAG
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.
@@ -32,37 +32,10 @@ MOST_USED_UP = 100
 LONGEST_MISMATCH_S = 300.0
 
 
-@dataclass(frozen=True)
-class Slot:
-    """Where launches are numbered: one subnet of a fleet."""
-
-    environment: str
-    fleet: str
-    zone: str
-    subnet: str
-
-
-def token(slot: Slot, epoch: str, rung: Rung, number: int) -> str:
-    """The ClientToken. `epoch` is the profile's id, new after destroy and apply, or empty.
-
-    How many are asked for is not part of it: two who ask for different numbers must not both get them.
-    """
-    return f"{_place(slot, epoch)}-{_digest(str(rung))[:8]}-{number}"
-
-
 def next_number(slot: Slot, epoch: str, visible: Iterable[Instance]) -> int:
     """The number after the highest of the launches that EC2 shows; terminated members count as well."""
-    place = _place(slot, epoch)
-    tokens = (instance.token or "" for instance in visible)
-    return 1 + max((int(each.rsplit("-", 1)[1]) for each in tokens if each.startswith(place)), default=-1)
-
-
-def _place(slot: Slot, epoch: str) -> str:
-    return _digest(slot.environment, slot.fleet, epoch, slot.zone, slot.subnet)[:40]
-
-
-def _digest(*parts: str) -> str:
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    numbers = (number_in(instance.token, slot, epoch) for instance in visible)
+    return 1 + max((number for number in numbers if number is not None), default=-1)
 
 
 @dataclass(frozen=True)
@@ -86,7 +59,7 @@ class Launch:
         and ChangedMeanwhile when some of what it got is gone already.
         """
         for number in range(self.number, self.number + MOST_USED_UP):
-            name = token(self.slot, self.epoch, self.rung, number)
+            name = launch_token(self.slot, self.epoch, str(self.rung), number)
             try:
                 answer = hands.send(run_instances(self.params, self.rung, self.count, name))
             except AwsError as error:
@@ -115,12 +88,11 @@ class Launch:
         )
 
     def _is_member(self, instance: Instance) -> bool:
-        """Whether what a token stands for lives, and nobody has taken our tags off it.
+        """Whether what a token stands for lives, and nobody has taken the environment's tag off it.
 
-        They are set with the launch; so whatever shows other tags but not these had them once.
+        It is set with the launch; so whatever shows other tags but not this one had it once.
         """
-        tags_are_ours = is_of(instance, self.slot.environment) and instance.tag(FLEET_TAG) == self.slot.fleet
-        return instance.is_live and (tags_are_ours or not instance.tags)
+        return instance.is_live and (is_of(instance, self.slot.environment) or not instance.tags)
 
     def _is_of_long_ago(self, name: str, hands: Hands) -> bool:
         """Whether a launch with other parameters that had this token is past, and not about to show.

@@ -19,7 +19,7 @@ from provisioner.kinds.fleet.launch_fit import (
 )
 from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
 from provisioner.kinds.iam import tags_in_words
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, literal
 from provisioner.retry import DENIED_CODES
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
@@ -142,7 +142,8 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
     else:
         if where.tags:
             params["Filters"] = [
-                {"Name": f"tag:{key}", "Values": [value]} for key, value in sorted(where.tags.items())
+                {"Name": f"tag:{key}", "Values": [literal(value)]}
+                for key, value in sorted(where.tags.items())
             ]
         else:
             params["Filters"] = [{"Name": "default-for-az", "Values": ["true"]}]

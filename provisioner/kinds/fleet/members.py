@@ -14,6 +14,9 @@ from provisioner.kinds.fleet.settings import How, differing
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 
+# Numbers are given from 1 on, the lowest free one first, so no fleet comes near this.
+MAX_INDEX = 100_000
+
 
 def victims(
     members: Sequence[Instance], count: int, fleet: Fleet, unhealthy: Collection[str] = ()
@@ -122,12 +125,19 @@ def indexes(members: Sequence[Instance], beside: Sequence[Instance] = ()) -> dic
     """
     taken = {index: member for member, index in indexes(beside).items()} if beside else {}
     for member in in_order(members):
-        index = member.tag(INDEX_TAG) or ""
-        if index.isdecimal() and int(index) > 0:
-            taken.setdefault(int(index), member.id)
+        index = index_of(member)
+        if index:
+            taken.setdefault(index, member.id)
     numbers = {member: index for index, member in taken.items()}
     free = (number for number in itertools.count(1) if number not in taken)
     return {member.id: numbers.get(member.id) or next(free) for member in in_order(members)}
+
+
+def index_of(member: Instance) -> int | None:
+    """The number that a member has; None where it has none, or one that nobody here gave it."""
+    text = member.tag(INDEX_TAG) or ""
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    return number if 0 < number <= MAX_INDEX else None
 
 
 def on_members(members: Sized) -> str:

@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.fleet.desired import Fleet, Rung
-from provisioner.kinds.fleet.members import on_members
-from provisioner.kinds.fleet.record import read_record
-from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.members import index_of, on_members
+from provisioner.kinds.fleet.record import impossible_words, read_record
+from provisioner.kinds.fleet.seen import SeenFleet, asked_for
 from provisioner.kinds.fleet.settings import How, differing
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, named
+from provisioner.kinds.launch_token import is_earlier
 from provisioner.model import Address, Note
-from provisioner.naming import LAUNCH_TAG
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG
 
 
 def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[Note]:
@@ -20,6 +21,8 @@ def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Ins
     for text in (
         *seen.unchecked,
         *seen.drift,
+        *_impossible_tags(staying),
+        *_earlier_tokens(seen.members),
         *_unrecorded(staying),
         *_left_alone(fleet, staying),
         *_protected(fleet, seen.members),
@@ -27,6 +30,31 @@ def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Ins
         *_images(fleet, seen, staying),
     ):
         yield Note(address, text)
+
+
+def _impossible_tags(staying: Sequence[Instance]) -> Iterator[str]:
+    """Tags of ours with values that provisioner does not write."""
+    for member in staying:
+        tags = [(LAUNCH_TAG, word) for word in impossible_words(member)]
+        tags += [
+            (key, member.tag(key) or "")
+            for key, read in ((ASKED_TAG, asked_for), (INDEX_TAG, index_of))
+            if member.tag(key) is not None and read(member) is None
+        ]
+        for key, value in tags:
+            yield (
+                f"{named(member)}: {value!r} in the tag {key} is not provisioner's, so it is passed over; "
+                "somebody else has written it"
+            )
+
+
+def _earlier_tokens(members: Sequence[Instance]) -> Iterator[str]:
+    earlier = [member for member in members if is_earlier(member)]
+    if earlier:
+        yield (
+            f"{on_members(earlier)} launched by an earlier version of provisioner. Their token is only known "
+            "while the instance profile is not made anew; replace them when it suits"
+        )
 
 
 def _unrecorded(staying: Sequence[Instance]) -> Iterator[str]:

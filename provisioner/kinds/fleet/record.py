@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
@@ -18,6 +19,17 @@ from provisioner.naming import LAUNCH_TAG
 
 # What changes while a volume is attached, and the device, which tells which volume it is.
 NOT_FIXED = ("device", "delete_on_termination")
+_DIGEST = re.compile(r"none|[0-9a-f]{12}")
+# Whoever may write tags can write others. What cannot be a launch's is passed over, and decides nothing.
+_VALUES: Mapping[str, re.Pattern[str]] = {
+    "user_data": _DIGEST,
+    "protection": re.compile("on|off"),
+    "shutdown": re.compile("stop|terminate"),
+    "root_volume": re.compile(r"none|[a-z_]+:[\w.-]+(,[a-z_]+:[\w.-]+)*", re.ASCII),
+    "volumes": _DIGEST,
+    "public_ip": re.compile("subnet|yes|no"),
+    "image": re.compile(r"id|[0-9a-f]{12}"),
+}
 
 
 def launch_record(fleet: Fleet) -> dict[str, str]:
@@ -101,7 +113,17 @@ def read_record(instance: Instance) -> Mapping[str, str]:
 
 @lru_cache(maxsize=1024)
 def _parse_record(text: str) -> Mapping[str, str]:
-    return MappingProxyType(dict(word.split("=", 1) for word in text.split() if "=" in word))
+    return MappingProxyType(dict(word.split("=", 1) for word in text.split() if _is_possible(word)))
+
+
+def impossible_words(instance: Instance) -> list[str]:
+    """What is in a launch record and cannot have been written there by a launch."""
+    return [word for word in (instance.tag(LAUNCH_TAG) or "").split() if not _is_possible(word)]
+
+
+def _is_possible(word: str) -> bool:
+    name, _, value = word.partition("=")
+    return name in _VALUES and _VALUES[name].fullmatch(value) is not None
 
 
 def is_protected(instance: Instance) -> bool:

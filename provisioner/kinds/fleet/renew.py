@@ -17,7 +17,7 @@ from provisioner.kinds.fleet.scale_out import Launchpad
 from provisioner.kinds.fleet.seen import SeenFleet
 from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
 from provisioner.kinds.fleet.volume_changes import keeping_steps
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
 # What a fleet's changes are counted in.
@@ -138,6 +138,7 @@ def replace_change(
         needs=frozenset({address}),
         unit=UNIT,
         rollout=foreseen(crew),
+        names=names_of(going),
     )
 
 

@@ -13,13 +13,13 @@ from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.record import launch_record, read_record, write_record
 from provisioner.kinds.fleet.rollout import may_be_taken
-from provisioner.kinds.fleet.seen import scope_of
+from provisioner.kinds.fleet.seen import is_member, scope_of
 from provisioner.kinds.fleet.settings import How, differing
 from provisioner.kinds.fleet.starting import Start, ran_as, resize
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Rollout, Step, Until, Wait
-from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+from provisioner.naming import LAUNCH_TAG
 
 # What is changed on stopped members, in this order; what EC2 may refuse first.
 CHANGED_STOPPED = ("instance_type", "ebs_optimized", "user_data")
@@ -173,8 +173,7 @@ class _Restarting:
         return not changed or not differing(self.plan.fleet, (instance,), How.RESTART)
 
     def _is_member(self, instance: Instance) -> bool:
-        is_tagged = instance.tag(ENVIRONMENT_TAG) == self.plan.environment
-        return is_tagged and instance.tag(FLEET_TAG) == self.plan.fleet.key and instance.is_live
+        return is_member(instance, self.plan.environment, self.plan.fleet.key)
 
     def _is_live(self, name: str) -> bool:
         return name in self.shown and self.shown[name].is_live

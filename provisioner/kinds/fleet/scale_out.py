@@ -7,20 +7,24 @@ from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.kinds.fleet.desired import Fleet, Rung
-from provisioner.kinds.fleet.launch import Launch, Slot, next_number
+from provisioner.kinds.fleet.launch import Launch, next_number
 from provisioner.kinds.fleet.members import indexes, spread
 from provisioner.kinds.fleet.params import launch_params
 from provisioner.kinds.fleet.quotas import way_out, what_was_said
-from provisioner.kinds.fleet.seen import Subnet, Surroundings, answered_launches, is_of, scope_of
+from provisioner.kinds.fleet.seen import (
+    MOST_AT_ONCE,
+    Subnet,
+    Surroundings,
+    answered_launches,
+    is_member,
+    scope_of,
+)
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.kinds.launch_token import Slot
 from provisioner.model import Call, CallCount, Hands, Until, Wait
-from provisioner.naming import FLEET_TAG, INDEX_TAG
+from provisioner.naming import INDEX_TAG
 from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
-
-# One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
-# break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
-MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -48,8 +52,7 @@ class Launchpad:
 
     def is_member(self, instance: Instance) -> bool:
         """Whether an instance is a live member of the fleet."""
-        is_tagged = is_of(instance, self.environment) and instance.tag(FLEET_TAG) == self.fleet.key
-        return is_tagged and instance.is_live
+        return is_member(instance, self.environment, self.fleet.key)
 
     def wait_for(
         self, instances: Iterable[Instance], hands: Hands, until: Until = Until.RUNNING

@@ -12,14 +12,19 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.found_volumes import FoundVolume
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
+from provisioner.kinds.launch_token import Launches
 from provisioner.model import Address, Scope
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
 
-# Where members are kept that lack the tag of a fleet; no key in a spec can look like it.
-STRAYS = "(no fleet)"
+# Where instances are kept that carry the environment's tag and were launched by none of its fleets; no key in
+# a spec can look like it.
+FOREIGN = "(foreign)"
 # After this time everything launched is shown; the documentation speaks of minutes.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
 LONGEST_LAG_S = 600.0
+# One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
+# break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+MOST_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,8 @@ class Newest:
 class SeenFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
+    `foreign` are live instances that carry our tags, and that no launch of the environment made.
+
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
     them. `trouble` says in words what the spec names and AWS does not have, `unchecked` what could not be
     looked up and is not needed. `volumes` are those of members that were read, by member, `drift` says what
@@ -108,6 +115,7 @@ class SeenFleet:
     volumes: Mapping[str, tuple[FoundVolume, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
     left_volumes: tuple[FoundVolume, ...] = ()
+    foreign: tuple[Instance, ...] = ()
 
 
 def scope_of(environment: str) -> Scope:
@@ -115,17 +123,21 @@ def scope_of(environment: str) -> Scope:
     return ((f"tag:{ENVIRONMENT_TAG}", (environment,)),)
 
 
-def find_fleets(reader: Reader, environment: str, now: datetime) -> dict[str, SeenFleet]:
-    """The members of every fleet of the environment by the fleet's key.
+def find_fleets(reader: Reader, environment: str, keys: Iterable[str], now: datetime) -> dict[str, SeenFleet]:
+    """The members of every fleet of the environment by the fleet's key; `keys` are those of the spec.
 
-    What this run has launched counts as a member also while the tag filter does not show it yet.
+    What belongs to whom is told by the token that launched it. What this run has launched counts as a member
+    also while the tag filter does not show it yet.
     """
     launched = answered_launches(reader.answers("RunInstances"))
     ours = {each.id: each for launch in launched.values() for each in launch if is_of(each, environment)}
-    shown = {each.id: each for each in find_instances(reader, scope_of(environment))}
+    shown = ours | {each.id: each for each in find_instances(reader, scope_of(environment))}
+    tagged = {each.tag(FLEET_TAG) or "" for each in shown.values()}
+    launches = Launches(environment, {*keys, *tagged})
     fleets: dict[str, list[Instance]] = defaultdict(list)
-    for instance in in_order((ours | shown).values()):
-        fleets[instance.tag(FLEET_TAG) or STRAYS].append(instance)
+    for instance in in_order(shown.values()):
+        fleets[launches.fleet_of(instance) or FOREIGN].append(instance)
+    foreign = tuple(each for each in fleets.pop(FOREIGN, ()) if each.is_live)
     return {
         key: SeenFleet(
             members=tuple(each for each in instances if each.is_live),
@@ -133,7 +145,13 @@ def find_fleets(reader: Reader, environment: str, now: datetime) -> dict[str, Se
             partly_seen=tuple(partly_seen(instances, frozenset(launched), now)),
         )
         for key, instances in fleets.items()
-    }
+    } | ({FOREIGN: SeenFleet(foreign=foreign)} if foreign else {})
+
+
+def is_member(instance: Instance, environment: str, fleet: str) -> bool:
+    """Whether an instance is a live member: launched by the fleet, and not taken out of the environment."""
+    is_ours = Launches(environment, (fleet,)).fleet_of(instance) == fleet
+    return is_ours and instance.is_live and is_of(instance, environment)
 
 
 def is_of(instance: Instance, environment: str) -> bool:
@@ -160,13 +178,21 @@ def partly_seen(
             by_token[instance.token].append(instance)
     for token, shown in by_token.items():
         # A launch that got fewer than it asked for is told by the lowest number on its members.
-        asked = min(
-            (int(text) for each in shown if (text := each.tag(ASKED_TAG) or "").isdecimal()), default=0
-        )
+        asked = min((number for each in shown if (number := asked_for(each, len(shown)))), default=0)
         # All were launched at the same time, and starting one again can only make it look younger.
         is_recent = all(age_s(each, now) < LONGEST_LAG_S for each in shown)
         if asked > len(shown) and is_recent:
             yield PartlySeen(token, asked, tuple(shown))
+
+
+def asked_for(instance: Instance, shown: int = 1) -> int | None:
+    """How many its launch asked for, as its tag says; None where that cannot be, so somebody else wrote it.
+
+    `shown` are as many as there are of the launch at least.
+    """
+    text = instance.tag(ASKED_TAG) or ""
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    return number if shown <= number <= MOST_AT_ONCE else None
 
 
 def age_s(instance: Instance, now: datetime) -> float:

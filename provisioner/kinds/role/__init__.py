@@ -10,6 +10,7 @@ from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
     by_address,
+    refuse_elsewhere,
     refuse_foreign,
     refuse_untagged,
     same_names,
@@ -57,7 +58,11 @@ class RoleKind:
         role: Role | None = world.desired(address)
         seen: SeenRole = world.seen(address) or SeenRole()
         found = seen.role
-        if found and standing(found.path, found.tags, world.environment.name) is Standing.FOREIGN:
+        whose = standing(found.path, found.tags, world.environment) if found else None
+        if found and whose is Standing.ELSEWHERE:
+            refusal = refuse_elsewhere(address, "role", found.name, found.tags, world.environment)
+            return Findings(refusals=(refusal,))
+        if found and whose is Standing.FOREIGN:
             refusal = refuse_foreign(address, "role", found.name, found.path, found.tags, "CreateRole")
             return Findings(refusals=(refusal,)) if role else Findings()
         if role and seen.unknown:
@@ -104,7 +109,7 @@ def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World)
 
 
 def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
-    if standing(found.path, found.tags, world.environment.name) is Standing.UNTAGGED:
+    if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
         return Findings(refusals=(refuse_untagged(address, "role", found.name),))
     foreign = _foreign_profiles(found, world)
     if foreign:
@@ -132,12 +137,14 @@ def _foreign_profiles(found: FoundRole, world: World) -> list[str]:
     One under our path that was not seen itself was deleted a moment ago: IAM's answers need not agree.
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
     """
-    environment = world.environment.name
+    environment = world.environment
     seen = {profile.name: profile for profile in world.seen_of("instance_profile").values()}
     return sorted(
         name
         for name, path in found.profiles.items()
         if not (
-            seen[name].is_owned_by(environment) if name in seen else path.startswith(iam_path(environment))
+            seen[name].is_owned_by(environment)
+            if name in seen
+            else path.startswith(iam_path(environment.name))
         )
     )

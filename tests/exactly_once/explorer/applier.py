@@ -101,6 +101,9 @@ class _Reader:
     def together(self, *reads: Any) -> list[Any]:
         return [read() for read in reads]
 
+    def in_region(self, region: str) -> _Reader:
+        raise NotImplementedError
+
 
 class _Hands:
     def __init__(self, log: dict[Path, tuple[Answer, ...]], earlier: tuple[Answer, ...], path: Path) -> None:
@@ -190,7 +193,7 @@ class Applier:
         """The plan of what is shown, for a run that had these answers."""
         key = (shown, earlier)
         if key not in self._plans:
-            fleets = find_fleets(_Reader(shown, earlier), "env", NOW)
+            fleets = find_fleets(_Reader(shown, earlier), "env", ("web",), NOW)
             seen = replace(fleets.get("web", SeenFleet()), surroundings=self.around)
             self._plans[key] = self.protocol.plan(self.spec, seen)
         return self._plans[key]

@@ -15,13 +15,13 @@ from tests.exactly_once.explorer.cloud import FACTS, Answer
 
 def _random(call: Call, who: str, _: Run) -> Call:
     """A token that is drawn for every launch, as one is by those that derive it from nothing."""
-    return _renamed(call, hashlib.sha256(who.encode()).hexdigest())
+    return _renamed(call, f"{_digest(who)[:8]}-{_digest(who)[8:16]}-0")
 
 
 def _with_count(call: Call, _: str, __: Run) -> Call:
     """Two who ask for different numbers have different tokens."""
-    place, type_, number = (call.params["ClientToken"].split("-") * 3)[:3]
-    return _renamed(call, f"{place}-{type_}of{call.params['MaxCount']}-{number}")
+    *_, epoch, choice, number = call.params["ClientToken"].split("-")
+    return _renamed(call, f"{epoch}-{_digest(choice, str(call.params['MaxCount']))[:8]}-{number}")
 
 
 def _with_ids(call: Call, _: str, run: Run) -> Call:
@@ -30,14 +30,22 @@ def _with_ids(call: Call, _: str, run: Run) -> Call:
     visible = {each.id for each in (*(run.shown or ()), *chain(*(each.ids for each in run.earlier)))}
     ids = sorted(name for name in visible if FACTS[name][0].zone == zone)
     salt = call.params["ClientToken"].rsplit("-", 1)[1]
-    named = "\n".join((zone, call.params["SubnetId"], *ids)).encode()
-    return _renamed(call, f"by ids {hashlib.sha256(named).hexdigest()[:40]}-{salt}")
+    named = _digest(zone, call.params["SubnetId"], *ids)
+    return _renamed(call, f"{named[:8]}-{named[8:16]}-{salt}")
 
 
 def _renamed(call: Call, name: str) -> Call:
-    """The launch with another token; the replay of one that has it already stays as it is."""
-    is_ours = re.fullmatch("[0-9a-f]{40}-[0-9a-f]{8}-[0-9]+", call.params["ClientToken"])
-    return replace(call, params={**call.params, "ClientToken": name}) if is_ours else call
+    """The launch with another token, which still says whose it is in place of its epoch, choice and number.
+
+    The replay of one that has it already stays as it is; it is no launch of t3.micro without a profile.
+    """
+    real = f"([0-9a-f]{{20}}-[0-9a-f]{{12}})-{_digest('')[:8]}-{_digest('t3.micro')[:8]}-.*"
+    ours = re.fullmatch(real, call.params["ClientToken"])
+    return replace(call, params={**call.params, "ClientToken": f"{ours[1]}-{name}"}) if ours else call
+
+
+def _digest(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
 
 
 def _ends_when_used_up(answer: Answer) -> Answer:
