@@ -74,6 +74,16 @@ DEEP = click.option(
 )
 
 
+SKIP_REGION = click.option(
+    "--skip-region",
+    "skipped_regions",
+    metavar="REGIONS",
+    default="",
+    help="Regions that are not asked for instances that use a profile to be deleted: names with commas, or "
+    "`all`.",
+)
+
+
 class Root(Group):
     """Suggests the command that may have been meant, and has `local` imported only when it is needed."""
 
@@ -173,6 +183,7 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
 @DEEP
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
+@SKIP_REGION
 @connection_options
 def plan(
     spec: SpecFile,
@@ -181,10 +192,11 @@ def plan(
     deep: bool,
     detailed_exitcode: bool,
     destroying: bool,
+    skipped_regions: str,
     options: Options,
 ) -> None:
     """Show what apply would do. Changes nothing."""
-    environment = load_spec(spec, refreshed)
+    environment = load_spec(spec, refreshed, skipped_regions)
     made = make_plan(environment, connect_to(environment, options), destroying, deep)
     if output_format == "json":
         from provisioner.render.as_json import plan_data
@@ -204,22 +216,34 @@ def plan(
 @FORMAT
 @REFRESH
 @DEEP
+@SKIP_REGION
 @connection_options
 def apply(
-    spec: SpecFile, yes: bool, output_format: str, refreshed: tuple[str, ...], deep: bool, options: Options
+    spec: SpecFile,
+    yes: bool,
+    output_format: str,
+    refreshed: tuple[str, ...],
+    deep: bool,
+    skipped_regions: str,
+    options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
-    return carry_out(spec, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep)
+    environment = load_spec(spec, refreshed, skipped_regions)
+    return carry_out(
+        environment, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep
+    )
 
 
 @cli.command()
 @spec_argument
 @YES
 @FORMAT
+@SKIP_REGION
 @connection_options
-def destroy(spec: SpecFile, yes: bool, output_format: str, options: Options) -> int:
+def destroy(spec: SpecFile, yes: bool, output_format: str, skipped_regions: str, options: Options) -> int:
     """Show the plan, ask, and delete everything of the environment."""
-    return carry_out(spec, yes, output_format, options, destroying=True)
+    environment = load_spec(spec, skipped_regions=skipped_regions)
+    return carry_out(environment, yes, output_format, options, destroying=True)
 
 
 @cli.command()

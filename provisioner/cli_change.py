@@ -21,10 +21,8 @@ from provisioner.cli_common import (
     FAILED,
     INTERRUPTED,
     REFUSED,
-    SpecFile,
     connect_to,
     console_for,
-    load_spec,
     make_plan,
     refusal_code,
     say,
@@ -47,7 +45,7 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 def carry_out(
-    spec: SpecFile,
+    environment: Environment,
     yes: bool,
     output_format: str,
     options: Options,
@@ -60,7 +58,6 @@ def carry_out(
     from provisioner.converge import converge
 
     command = "destroy" if destroying else "apply"
-    environment = load_spec(spec, refreshed)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             f"{command} asks before it changes anything, and there is no terminal to ask on",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from provisioner import streams
@@ -25,15 +26,19 @@ class SpecFile(NamedTuple):
     root: str | None = None
 
 
-def load_spec(spec: SpecFile, refreshed: Sequence[str] = ()) -> Environment:
+def load_spec(spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: str = "") -> Environment:
     """The environment that a spec describes, with the images of some fleets to be followed.
+
+    `skipped_regions` are the names of regions with commas between them, as on the command line.
 
     Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed.
     """
     from provisioner.kinds import KINDS, refresh_images
     from provisioner.spec import load
 
-    return refresh_images(load(spec.path, KINDS, spec.root), refreshed)
+    skipped = tuple(each.strip() for each in skipped_regions.split(",") if each.strip())
+    environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
+    return replace(environment, skipped_regions=skipped)
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:

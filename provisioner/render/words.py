@@ -84,7 +84,7 @@ def shortened_pair(before: str, after: str, room: int) -> tuple[str, str]:
 def labelled(ids: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """Ids with what people call them: the Name beside its id, or once in front where all have the same."""
     distinct = {names.get(each) for each in ids}
-    if len(distinct) > 1:
+    if len(distinct) > 1 or len(ids) == 1:
         return [f"{each} ({names[each]})" if each in names else each for each in ids]
     return [*(f"{name}:" for name in distinct if name), *ids]
 

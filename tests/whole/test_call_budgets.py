@@ -60,6 +60,10 @@ def counted(cloud: Cloud, run: Run, *words: Any) -> Counter[str]:
     return Counter(cloud.operations())
 
 
+# Before a profile goes, each other region that is switched on is asked who uses it.
+ELSEWHERE = 1 + 16
+
+
 def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Write, image: str) -> None:
     spec = write(having(FIFTY, fleets__worker__image=image))
     applied = counted(cloud, run, "apply", "--yes", spec)
@@ -68,7 +72,7 @@ def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Wr
     assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 6
     destroyed = counted(cloud, run, "destroy", "--yes", spec)
     assert destroyed["TerminateInstances"] == 1
-    assert destroyed.total() <= 16
+    assert destroyed.total() <= 16 + ELSEWHERE
 
 
 def test_a_newer_image_is_looked_for_beside_the_other_reads(

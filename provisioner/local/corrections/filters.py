@@ -196,6 +196,11 @@ def _texts(value: Any, steps: list[str]) -> list[str]:
 
 @lru_cache(maxsize=4096)
 def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(as_regex(text), re.DOTALL)
+
+
+def as_regex(text: str) -> str:
+    """What the value of a filter stands for."""
     out = []
     letters = iter(text)
     for letter in letters:
@@ -203,4 +208,4 @@ def _pattern(text: str) -> re.Pattern[str]:
             out.append(re.escape(next(letters, "\\")))
         else:
             out.append({"*": ".*", "?": "."}.get(letter) or re.escape(letter))
-    return re.compile("".join(out), re.DOTALL)
+    return "".join(out)
