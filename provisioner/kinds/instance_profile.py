@@ -327,7 +327,7 @@ def _holds_another(profile: InstanceProfile, found: FoundProfile, world: World) 
 def _is_swapped(address: Address, found: FoundProfile, world: World, now: datetime) -> bool:
     """Whether its role is to be exchanged, or was a moment ago."""
     profile: InstanceProfile | None = world.desired(address)
-    if profile is None or not found.is_owned_by(world.environment.name):
+    if profile is None or not found.is_owned_by(world.environment):
         return False
     return _holds_another(profile, found, world) or is_unfinished(found.tags, now)
 

@@ -100,8 +100,12 @@ def _asking(world: World) -> dict[str, set[Address]]:
 
 def _fleet_of(instance: Instance, world: World) -> Address | None:
     """The fleet of the environment that an instance is a member of."""
+    if instance.tag(ENVIRONMENT_TAG) != world.environment.name:
+        return None
     fleet = launches_of(world).fleet_of(instance)
-    return Address("fleet", fleet) if fleet and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
+    return (
+        Address("fleet", fleet) if fleet and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
+    )
 
 
 def _profile_of(fleet: Address, world: World) -> Address | None:
