@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import re
 from collections.abc import Callable
@@ -86,5 +85,7 @@ def local_endpoint() -> str:
 
 def require_local() -> None:
     """Raises LocalAwsError when what the local AWS is made of is not installed."""
-    if importlib.util.find_spec("moto") is None:
-        raise LocalAwsError("the local AWS is not installed", "pip install 'provisioner[local]'")
+    from provisioner.local.needs import find_missing, install_command
+
+    if find_missing():
+        raise LocalAwsError("the local AWS is not installed", install_command())

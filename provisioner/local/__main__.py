@@ -11,6 +11,7 @@ from types import FrameType
 
 from provisioner.errors import LocalAwsError
 from provisioner.local.client import LOOPBACK
+from provisioner.local.needs import install_command
 from provisioner.local.settings import Faults
 
 
@@ -39,8 +40,7 @@ def main() -> int:
 
         serve(options.port, options.pid_file, Faults.from_json(options.faults), options.plain)
     except ImportError as missing:
-        hint = "install the extra: pip install 'provisioner[local]'"
-        print(f"{missing.name} is not installed; {hint}", file=sys.stderr)  # noqa: T201  read by `up`
+        print(f"{missing.name} is not installed; {install_command()}", file=sys.stderr)  # noqa: T201  read by `up`
         return 1
     except LocalAwsError as problem:
         print(f"{problem.message}; {problem.hint}", file=sys.stderr)  # noqa: T201  read by `up`

@@ -13,6 +13,7 @@ from provisioner.spec.explain import explain, once
 from provisioner.spec.files import FileProblem, locate
 from provisioner.spec.nodes import TOP
 from provisioner.spec.reading import MAX_FOUND, Enough, Reading, SpecEntry
+from provisioner.spec.regions import SKIP, region_problem
 from provisioner.spec.schemas import schema
 from provisioner.spec.tags import tag_problems
 
@@ -54,6 +55,11 @@ def _environment(reading: Reading, kinds: Sequence[Kind]) -> Environment:
     bad = {path[:2] for path, _ in found}
     for _, problem in tag_problems(document, spec, kinds):
         reading.report(problem)
+    region = spec.get("region")
+    if isinstance(region, str) and not any(path == ("region",) for path, _ in found):
+        wrong = None if spec.get(SKIP) is True else region_problem(region, reading.suggestions)
+        if wrong:
+            reading.report(document.problem(("region",), *wrong))
     # A name that is refused must not show up in further problems, such as names made from it being too long.
     named_wrongly = any(path == ("environment",) for path, _ in found)
     name = "" if named_wrongly else spec.get("environment", "")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import json
 import os
 import socket
@@ -141,3 +142,22 @@ def test_other_services_are_motos_own(local: local_aws.LocalAws) -> None:
     )
     queues.put_parameter(Name="/mine", Value="1", Type="String")
     assert queues.get_parameter(Name="/mine")["Parameter"]["Value"] == "1"
+
+
+def test_what_is_missing_is_told_with_a_command_that_installs_it(tmp_path: Path) -> None:
+    """Python without its packages, but for those that every command needs."""
+    for name in ("click", "rich", "provisioner"):
+        found = importlib.util.find_spec(name)
+        assert found
+        assert found.origin
+        (tmp_path / name).symlink_to(Path(found.origin).parent)
+    environment = {"PYTHONPATH": str(tmp_path), "PATH": os.environ["PATH"]}
+    command = [sys.executable, "-S", "-m", "provisioner", "local", "up"]
+    ran = subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, check=False, timeout=60
+    )
+    assert ran.returncode == 1
+    assert "the local AWS is not installed" in ran.stderr
+    assert f"{sys.executable} -m pip install" in ran.stderr
+    assert "moto[ec2,iam]" in ran.stderr
+    assert "provisioner[local]" not in ran.stderr

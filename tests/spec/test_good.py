@@ -15,6 +15,7 @@ from provisioner.model import Address
 from provisioner.spec import load, schema
 from provisioner.spec.document import read
 from provisioner.spec.nodes import Position
+from provisioner.spec.regions import known_regions
 from provisioner.spec.schemas import resolve
 
 SPECS = Path(__file__).parents[2] / "specs"
@@ -205,7 +206,8 @@ def test_regions_of_partitions_that_are_not_known_take_arns_of_any(tmp_path: Pat
     path = tmp_path / "spec.yaml"
     arn = "arn:aws-moon:iam::aws:policy/ReadOnlyAccess"
     path.write_text(
-        f"environment: test\nregion: moon-base-1\nroles: {{web: {{managed_policies: ['{arn}']}}}}\n"
+        "environment: test\nregion: moon-base-1\nskip_region_validation: true\n"
+        f"roles: {{web: {{managed_policies: ['{arn}']}}}}\n"
     )
     assert load(str(path), KINDS).resources
 
@@ -223,6 +225,22 @@ def test_regions(region: str, tmp_path: Path) -> None:
     path = tmp_path / "spec.yaml"
     path.write_text(f"environment: test\nregion: {region}\n")
     assert load(str(path), KINDS).region == region
+
+
+def test_a_region_that_is_newer_is_taken_where_the_spec_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "spec.yaml"
+    path.write_text("environment: test\nregion: eu-moon-1\nskip_region_validation: true\n")
+    assert load(str(path), KINDS).region == "eu-moon-1"
+
+
+def test_every_region_that_boto3_knows_is_taken() -> None:
+    import boto3
+
+    session = boto3.session.Session()
+    partitions = session.get_available_partitions()
+    theirs = {name for each in partitions for name in session.get_available_regions("ec2", each)}
+    assert len(theirs) > 30
+    assert theirs <= known_regions()
 
 
 def test_loading_imports_nothing_heavy() -> None:

@@ -420,6 +420,10 @@ def test_a_policy_that_does_not_exist_is_named_with_the_one_that_may_have_been_m
 
 def test_a_region_that_does_not_exist_is_told(program: Program) -> None:
     ran = program.plan_or_error(having(PROBE, region="us-esat-1"))
+    assert ran.code == 3
+    assert 'there is no region "us-esat-1"' in ran.err
+    assert 'did you mean "us-east-1"?' in ran.err
+    ran = program.plan_or_error(having(PROBE, region="us-esat-1", skip_region_validation=True))
     assert ran.code == 1
     assert "There is no region us-esat-1" in ran.err
     assert "check `region:`" in ran.err
