@@ -158,7 +158,10 @@ class SpecEntry:
             text, sent = document.texts.get(inside, ""), json.dumps(value)
             if text and (text != sent or value is None):
                 message = f"{shorten(text)} is read as {sent}, and would not be sent as it is written"
-                hint = f"write {quoted(text)} for the text" + ("" if value is None else f", or {sent}")
+                hint = f"write {quoted(text)} for the text, or {sent}"
+                if value is None:
+                    message = f"{shorten(text)} stands for nothing, which cannot be sent"
+                    hint = f"write {quoted(text)} for the text"
                 self.problem(path, message, hint)
                 self._misread.add(path)
 

@@ -100,7 +100,9 @@ def test_in_a_policy(tmp_path: Path, where: tuple[str, str], value: str) -> None
     assert "aws:PrincipalTag/x" in answer
     read_as = READ_AS[value]
     text = value.split("'")[1] if "'" in value else value.split()[-1]
-    if read_as in ("true", "false", "null"):
+    if read_as == "null":
+        assert f"{text} stands for nothing, which cannot be sent" in answer
+    if read_as in ("true", "false"):
         assert f"{text} is read as {read_as}, and would not be sent as it is written" in answer
     if read_as and not value.startswith("!!"):
         assert f'write "{value}" for the text' in answer or "put a text in quotes" in answer
