@@ -298,7 +298,9 @@ class Aws:
         try:
             answer = self._in_time(service, send, notice)
         except botocore_errors.ClientError as error:
-            translated = answered(service, operation, error, login_command(self._session))
+            translated = answered(
+                service, operation, error, login_command(self._session), _user_data_in(params)
+            )
             code = translated.code
             if is_answer(translated):
                 self._answered.add(service)

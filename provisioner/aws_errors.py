@@ -64,9 +64,14 @@ _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
 def answered(
-    service: str, operation: str, error: botocore_errors.ClientError, login_command: str = "aws sso login"
+    service: str,
+    operation: str,
+    error: botocore_errors.ClientError,
+    login_command: str = "aws sso login",
+    secrets: tuple[str | bytes, ...] = (),
 ) -> AwsError:
-    """What AWS answered with an error. `login_command`: how somebody logs in anew here."""
+    """What AWS answered with an error. `login_command`: how somebody logs in anew here; `secrets`: what its
+    text may not have in it."""
     detail = error.response.get("Error", {})
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(detail.get("Code", "Unknown"))
@@ -84,7 +89,7 @@ def answered(
         service,
         operation,
         code,
-        str(detail.get("Message", "")),
+        hide(str(detail.get("Message", "")), secrets),
         int(metadata.get("HTTPStatusCode", 0)),
         metadata.get("RequestId"),
         hint,

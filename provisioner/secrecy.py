@@ -90,7 +90,10 @@ def learn_password(address: str | None) -> None:
     user, at, _ = (address or "").rpartition("@")
     password = user.rpartition("://")[2].partition(":")[2]
     if at and password:
-        learn_secrets(password, unquote(password))
+        # One with a slash in it is cut there by whoever reads the address, and told in parts.
+        parts = re.split(r"[/?#]", password)
+        name = user.rpartition("://")[2].partition(":")[0]
+        learn_secrets(password, unquote(password), *parts, *(f"{name}:{part}" for part in parts))
 
 
 def _ways_to_write(secret: str | bytes) -> set[str]:
@@ -104,6 +107,7 @@ def _ways_to_write(secret: str | bytes) -> set[str]:
         json.dumps(text)[1:-1],
         json.dumps(text, ensure_ascii=False)[1:-1],
     }
-    ways |= {base64.b64encode(raw).decode(), base64.urlsafe_b64encode(raw).decode()}
+    encoded = base64.b64encode(raw).decode()
+    ways |= {encoded, quote(encoded, safe=""), base64.urlsafe_b64encode(raw).decode()}
     ways |= {line.strip() for way in (text, repr(text)[1:-1]) for line in re.split(r"\n|\r|\\n|\\r", way)}
     return {way for way in ways if len(way) >= _SHORTEST}

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.kinds.fleet.members import indexes, spread, victims
+from provisioner.kinds.fleet.members import indexes, spread, verb, victims
 from provisioner.kinds.fleet.seen import Subnet
 from provisioner.kinds.instances import Instance
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG
@@ -127,3 +128,17 @@ def test_newcomers_take_no_number_that_a_member_beside_them_gives_itself() -> No
     newcomer, there = member(1, FLEET), member(2, FLEET)
     assert indexes([there]) == {there.id: 1}
     assert indexes([newcomer], beside=[there]) == {newcomer.id: 2}
+
+
+@pytest.mark.parametrize(
+    ("paths", "word"),
+    [
+        ("instance_type", "differs"),
+        ("metadata.http_tokens", "differs"),
+        ("security_groups", "differ"),
+        ("instance_type, ebs_optimized", "differ"),
+        ("root_volume.iops", "differs"),
+    ],
+)
+def test_settings_differ_as_many_as_they_are(paths: str, word: str) -> None:
+    assert verb(paths) == word

@@ -6,8 +6,19 @@ import pytest
 from rich.console import Console
 from rich.text import Text
 
-from provisioner.model import Action, Address, Change, Failure, FieldChange, Outcome, Plan, Refusal, Result
-from provisioner.render.as_outcomes import outcomes_text
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    Failure,
+    FieldChange,
+    Outcome,
+    Plan,
+    Refusal,
+    Result,
+)
+from provisioner.render.as_outcomes import outcomes_text, told
 from provisioner.render.as_text import plan_text
 from provisioner.render.layout import cells
 
@@ -358,7 +369,30 @@ def test_other_peoples_control_characters_do_not_reach_the_terminal() -> None:
     assert "\\u001b[31m → \\u0007\\n" in text
 
 
+@pytest.mark.parametrize(("calls", "words"), [(1, "1 API call that writes."), (2, "2 API calls that write.")])
+def test_calls_that_write_are_counted_in_grammar(calls: int, words: str) -> None:
+    steps = tuple(Call("iam", "CreateRole") for _ in range(calls))
+    change = dataclasses.replace(examples.new_profile(), steps=steps)
+    assert words in plan_text(examples.plan(change), 100).plain
+
+
 # --- outcomes
+
+
+def test_what_took_no_time_says_nothing_of_it() -> None:
+    outcomes = [Outcome(examples.new_profile(), Result.DONE, seconds=0.02)]
+    assert outcomes_text("outages-dev", outcomes, 0.02, 80).plain.splitlines() == [
+        "done     + instance_profile/collector  created",
+        "",
+        "Done in under 0.1 s. outages-dev: 1 done.",
+    ]
+
+
+def test_what_is_told_already_is_counted_and_not_told_again() -> None:
+    outcomes = examples.mixed_outcomes()
+    text = outcomes_text("outages-dev", outcomes, 3, 80, {told(outcomes[0])}).plain
+    assert "role/collector" not in text
+    assert "1 done, 1 failed" in text
 
 
 def test_all_done() -> None:

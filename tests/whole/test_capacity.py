@@ -147,6 +147,17 @@ class TestSpot:
         assert Counter(market for _, _, market in rungs(cloud).elements()) == {"spot": 3, "on-demand": 3}
         assert "3 members with t3.micro, choice 2" in program.plan(wanted).said
 
+    def test_and_the_result_says_how_many_fell_back(self, program: Program, cloud: Cloud) -> None:
+        short_of(cloud, Capacity(1, "t3.micro", "*", "spot"))
+        path = program.write(spec(market="spot", fallback="on_demand"))
+        ran = program.run("apply", "--yes", path)
+        assert ran.code == 0
+        told = "3 of 6 are t3.micro (on demand), where t3.micro (spot) was wanted first"
+        assert ran.words.count(told) == 1
+        assert ran.out.count("created: 6 instances") == 1
+        assert "after 0.0 s" not in ran.said
+        assert "(0.0 s)" not in ran.said
+
     def test_without_a_fallback_says_that_there_is_no_room(self, program: Program, cloud: Cloud) -> None:
         short_of(cloud, Capacity(0, "t3.micro", "*", "spot"))
         ran = program.apply(spec(market="spot"))
@@ -181,7 +192,10 @@ class TestAnotherTypeIsWanted:
         applied_and_planned(program, spec(count=2))
         ids = cloud.ids("room")
         short_of(cloud, Capacity(0, "t3.small"))
-        applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
+        wanted = spec(count=2, instance_type=["t3.small", "t3.medium"])
+        (done,) = program.apply(wanted).data["done"]
+        assert done["notes"] == ["2 of 2 are t3.medium, where t3.small was wanted first"]
+        assert program.plan(wanted).changes == []
         assert cloud.ids("room") == ids
         assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.medium"}
 

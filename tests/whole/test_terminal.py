@@ -201,7 +201,11 @@ def test_an_interrupt_while_applying_ends_with_a_summary_and_running_again_finis
     opened.read_until(IN_FLIGHT)
     opened.interrupt()
     assert opened.end() == 130
-    lines = [line.strip() for line in opened.text.splitlines()]
+    lines = screen(opened.shown)
+    assert "stopping: what is in flight is finished first; again to stop at once" in lines
+    assert opened.shown.rindex("\x1b[?25h") > opened.shown.rindex("\x1b[?25l"), "the cursor is hidden"
+    for line in lines:
+        assert lines.count(line) == 1 or not line, f"told twice: {line}"
     assert any(line.startswith("done") and "role/worker" in line for line in lines)
     assert any(line.startswith("stopped") and "fleet/worker" in line for line in lines)
 
@@ -222,6 +226,8 @@ def test_a_second_interrupt_ends_at_once_and_running_again_finishes(
     opened.read_until("again to stop at once")
     opened.interrupt()
     assert opened.end() == 130
+    assert "stopped at once" in opened.text
+    assert opened.shown.rindex("\x1b[?25h") > opened.shown.rindex("\x1b[?25l"), "the cursor is hidden"
 
     cloud.mend()
     assert program.apply(spec).code == 0
@@ -252,6 +258,22 @@ def test_colours_are_there_until_they_are_unwanted(terminal: Open, spec: Path) -
     for plain in (terminal("plan", spec), terminal("plan", "--no-color", spec, colour=True)):
         assert plain.end() == 0
         assert colours(plain.shown) == []
+
+
+def screen(shown: str) -> list[str]:
+    """What is on the screen in the end, line by line, of a program that moves up and erases lines only."""
+    lines, at = [""], 0
+    for part in re.split(r"(\n|\r|\x1b\[\d*[A-Za-z]|\x1b\[\?25[lh])", re.sub(r"\x1b\[[0-9;]*m", "", shown)):
+        if part == "\n":
+            at += 1
+            lines += [""] * (at + 1 - len(lines))
+        elif re.fullmatch(r"\x1b\[\d*A", part):
+            at -= int(part[2:-1] or 1)
+        elif re.fullmatch(r"\x1b\[\d*K", part):
+            lines[at] = ""
+        elif part and part[0] not in "\r\x1b":
+            lines[at] += part
+    return [line.rstrip() for line in lines]
 
 
 def colours(shown: str) -> list[str]:

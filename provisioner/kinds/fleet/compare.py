@@ -163,7 +163,10 @@ def _scale_in(
     address: Address, fleet: Fleet, going: Sequence[Instance], seen: SeenFleet, world: World
 ) -> Change:
     fields = (FieldChange("count", len(seen.members), fleet.count),)
-    reason = f"terminate {len(going)}: wrong settings first, then not running, fullest zone, newest"
+    reason = (
+        f"terminate {len(going)} of {len(seen.members)}, in this order: other settings than the spec's, not "
+        "running or not healthy, in the zone with most, newest"
+    )
     change = _terminate(address, going, reason, fields, world, fleet)
     # Their termination protection may have to be switched off first.
     return replace(change, needs=frozenset({address}))

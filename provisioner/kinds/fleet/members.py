@@ -147,4 +147,5 @@ def on_members(members: Sized) -> str:
 
 def verb(paths: str) -> str:
     """`differs` or `differ`, whichever goes with settings of these names."""
-    return "differ" if "," in paths or paths.endswith("s") else "differs"
+    is_plural = "," in paths or ("." not in paths and paths.endswith("s"))
+    return "differ" if is_plural else "differs"

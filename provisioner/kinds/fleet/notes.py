@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.fleet.desired import Fleet, Rung
-from provisioner.kinds.fleet.members import index_of, on_members
+from provisioner.kinds.fleet.members import index_of, on_members, verb
 from provisioner.kinds.fleet.record import impossible_words, read_record
 from provisioner.kinds.fleet.seen import SeenFleet, asked_for
 from provisioner.kinds.fleet.settings import How, differing
@@ -74,14 +74,14 @@ def _left_alone(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
             found.setdefault(setting.path, []).append(name)
     for path, members in found.items():
         option = "on_user_data: ignore" if path == "user_data" else "on_restart: never"
-        yield f"{path} differs on {on_members(members)}, left alone by `update: {{{option}}}`"
+        yield f"{path} {verb(path)} on {on_members(members)}, left alone by `update: {{{option}}}`"
 
 
 def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
     protected = [member for member in members if member.id in fleet.protect]
     for name, settings in differing(fleet, protected, How.REPLACE).items():
         paths = ", ".join(setting.path for setting in settings)
-        yield f"{name} is in `protect`, so it is not replaced though {paths} differs"
+        yield f"{name} is in `protect`, so it is not replaced though {paths} {verb(paths)}"
     missing = sorted(fleet.protect - {member.id for member in members})
     if missing:
         yield f"{', '.join(missing)} in `protect` is no member of this fleet"

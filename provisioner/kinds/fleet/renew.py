@@ -124,7 +124,8 @@ def replace_change(
         subnets = roomy(seen.members, pad.surroundings.subnets, fleet)
         pad = replace(pad, surroundings=replace(pad.surroundings, subnets=subnets))
     if surplus > 0:
-        reason += f"; {surplus} of them without a successor"
+        are = "is" if surplus == 1 else "are"
+        reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
     keeping = keeping_steps(fleet, going)
     step = Replace(pad, seen.members, seen.unhealthy, crew)
     return Change(
