@@ -11,7 +11,8 @@ import pytest
 
 from provisioner.converge import beyond
 from provisioner.kinds.fleet.members import indexes
-from provisioner.kinds.fleet.record import impossible_words, launch_record, read_record, write_record
+from provisioner.kinds.fleet.params import launch_params, run_instances
+from provisioner.kinds.fleet.record import impossible_words, launch_record, read_record
 from provisioner.kinds.fleet.seen import FOREIGN, SeenFleet, find_fleets, is_member
 from provisioner.kinds.instance_profile import FoundProfile
 from provisioner.kinds.instances import Binding, Instance, as_filters
@@ -28,6 +29,7 @@ from provisioner.naming import (
     owner_of_path,
 )
 from tests.kinds.build import (
+    AROUND,
     FLEET,
     ME,
     OURS,
@@ -289,9 +291,11 @@ RECORDED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", RECORDED)
 def test_all_that_a_launch_writes_is_possible(case: str) -> None:
     fleet = fleet_of(environment(fleets={"web": WEB | RECORDED[case]}))
-    launched = member(1, fleet, tags={LAUNCH_TAG: write_record(launch_record(fleet))})
+    sent = run_instances(launch_params(fleet, None, AROUND, SUBNETS[0]), fleet.rungs[0], 1, "token").params
+    (tags,) = (each["Tags"] for each in sent["TagSpecifications"] if each["ResourceType"] == "instance")
+    launched = member(1, fleet, tags={tag["Key"]: tag["Value"] for tag in tags})
     assert impossible_words(launched) == []
-    assert read_record(launched) == launch_record(fleet)
+    assert read_record(launched) == {**launch_record(fleet), "type": "t3.micro"}
 
 
 def test_an_earlier_token_is_told() -> None:

@@ -19,6 +19,8 @@ from provisioner.naming import LAUNCH_TAG
 
 # What changes while a volume is attached, and the device, which tells which volume it is.
 NOT_FIXED = ("device", "delete_on_termination")
+# What stands for volumes, or a key, that were read and are not as the spec says. No launch writes it.
+OTHER = "other"
 _DIGEST = re.compile(r"none|[0-9a-f]{12}")
 # Whoever may write tags can write others. What cannot be a launch's is passed over, and decides nothing.
 _VALUES: Mapping[str, re.Pattern[str]] = {
@@ -26,9 +28,10 @@ _VALUES: Mapping[str, re.Pattern[str]] = {
     "protection": re.compile("on|off"),
     "shutdown": re.compile("stop|terminate"),
     "root_volume": re.compile(r"none|[a-z_]+:[\w.-]+(,[a-z_]+:[\w.-]+)*", re.ASCII),
-    "volumes": _DIGEST,
+    "volumes": re.compile(f"{_DIGEST.pattern}|{OTHER}"),
     "public_ip": re.compile("subnet|yes|no"),
     "image": re.compile(r"id|[0-9a-f]{12}"),
+    "type": re.compile(r"[a-z0-9]+[a-z0-9.-]*"),
 }
 
 

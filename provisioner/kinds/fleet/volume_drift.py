@@ -15,6 +15,7 @@ from provisioner.kinds.fleet.desired import Fleet, Volume
 from provisioner.kinds.fleet.found_volumes import FoundVolume
 from provisioner.kinds.fleet.members import on_members
 from provisioner.kinds.fleet.record import (
+    OTHER,
     fields_of_root,
     read_record,
     root_record,
@@ -26,9 +27,6 @@ from provisioner.kinds.fleet.record import (
 )
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
-
-# What the record has of volumes that are not as the spec says.
-OTHER = "other"
 
 
 class Difference(NamedTuple):
@@ -133,7 +131,7 @@ def _differences(
 def _actual(name: str, wanted: str, found: FoundVolume) -> str:
     if name == "kms_key_id":
         # EC2 shows the key's ARN. Which one an alias means, it does not say.
-        return wanted if (found.kms_key or "").endswith(wanted) else found.kms_key or "none"
+        return wanted if (found.kms_key or "").endswith(wanted) else OTHER
     value = {
         "size_gb": found.size_gb,
         "type": found.type,
