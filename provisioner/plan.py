@@ -4,9 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from typing import TypeVar
 
 from provisioner.kinds.base import Kind, World
-from provisioner.model import Action, Address, Change, Findings, Plan
+from provisioner.model import Action, Address, Change, Findings, Note, Plan, Refusal
+
+Told = TypeVar("Told", Refusal, Note)
+
+# How many addresses are named that have the same problem.
+MOST_NAMED = 10
 
 
 def plan(world: World, kinds: Sequence[Kind]) -> Plan:
@@ -24,10 +30,29 @@ def plan(world: World, kinds: Sequence[Kind]) -> Plan:
         region=environment.region,
         account_id=world.identity.account_id,
         changes=tuple(_with_needs(_in_order(findings.values(), kinds), world)),
-        refusals=tuple(refusal for found in findings.values() for refusal in found.refusals),
-        notes=tuple(note for found in findings.values() for note in found.notes),
+        refusals=_each_once(refusal for found in findings.values() for refusal in found.refusals),
+        notes=_each_once(note for found in findings.values() for note in found.notes),
         destroy=world.destroying,
     )
+
+
+def _each_once(told: Iterable[Told]) -> tuple[Told, ...]:
+    """What is said of several things of a kind in the same words is said once, at the first of them."""
+    addresses: dict[Told, list[Address]] = {}
+    for each in told:
+        somewhere = replace(each, address=Address(each.address.kind, ""))
+        addresses.setdefault(somewhere, []).append(each.address)
+    return tuple(
+        replace(each, address=first, message=f"{each.message} (the same for {_some(others)})")
+        if others
+        else replace(each, address=first)
+        for each, (first, *others) in addresses.items()
+    )
+
+
+def _some(addresses: Sequence[Address]) -> str:
+    more = f" and {len(addresses) - MOST_NAMED} more" if len(addresses) > MOST_NAMED else ""
+    return ", ".join(map(str, addresses[:MOST_NAMED])) + more
 
 
 def _addresses(kind: Kind, world: World) -> list[Address]:

@@ -15,6 +15,7 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.desired import Fleet, Image
+from provisioner.kinds.fleet.missing import did_you_mean, near_parameters
 from provisioner.kinds.fleet.record import of_same_source
 from provisioner.kinds.fleet.seen import FoundImage, Newest, SeenFleet
 
@@ -74,8 +75,13 @@ def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) ->
     newest = seen.newest.image
     if newest and newest.id == image and newest.root_device and newest.architecture:
         return newest
+    if fleet.image.id and seen.newest.trouble:
+        # It is the spec's own, and was looked for already.
+        raise Unfit(seen.newest.trouble[0])
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members by newer ones"
-    return _of_id(reader, image, refresh if fleet.image.pinned else "check `image:`")
+    if newest is None or newest.id == image:
+        refresh = f"once `image:` gives another one, {refresh}"
+    return _of_id(reader, image, "check `image:`" if fleet.image.id else refresh)
 
 
 def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
@@ -119,7 +125,8 @@ def _of_parameter(reader: Reader, name: str) -> FoundImage:
     except AwsError as error:
         if error.code != "ParameterNotFound":
             raise
-        raise Unfit(f"there is no SSM parameter {name} in this region; check `image:`") from error
+        near = near_parameters(reader, name)
+        raise Unfit(f"there is no SSM parameter {name} in this region{near}; check `image:`") from error
     if not value.startswith("ami-"):
         raise Unfit(f"SSM parameter {name} holds no image id; check `image:`")
     return FoundImage(value)
@@ -135,5 +142,25 @@ def _of_lookup(reader: Reader, image: Image) -> FoundImage:
     )["Images"]
     if not found:
         of = f" for {image.architecture}" if image.architecture else ""
-        raise Unfit(f"{image.owner} has no image named {image.name}{of}; check `image:`")
+        raise Unfit(
+            f"{image.owner} has no image named {image.name}{of}{_near(reader, image)}; check `image:`"
+        )
     return _found(max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])))
+
+
+def _near(reader: Reader, image: Image) -> str:
+    """What there is instead of an image: one of another architecture, or with a name like it."""
+    names = {"Name": "name", "Values": [image.name]}
+    # Others may have tens of thousands of images.
+    filters = {"Filters": [names]} if image.architecture else {}
+    if not image.architecture and image.owner != "self":
+        return ""
+    try:
+        there = reader.call("ec2", "DescribeImages", Owners=[image.owner], **filters)["Images"]
+    except AwsError:
+        return ""
+    if image.architecture:
+        others = sorted({each.get("Architecture", "") for each in there} - {""})
+        return f"; there is one for {' and '.join(others)}" if others else ""
+    told = did_you_mean([image.name or ""], [each["Name"] for each in there if each.get("Name")])
+    return f"; {told}" if told else ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
@@ -17,8 +17,15 @@ from provisioner.kinds.fleet.launch_fit import (
     unfit_types,
     unfit_volumes,
 )
+from provisioner.kinds.fleet.missing import (
+    key_pairs,
+    missing,
+    near_types,
+    no_such_subnet_tags,
+    no_such_subnets,
+)
+from provisioner.kinds.fleet.missing import subnets as subnets_of
 from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
-from provisioner.kinds.iam import tags_in_words
 from provisioner.kinds.instances import Instance, literal
 from provisioner.retry import DENIED_CODES
 
@@ -138,7 +145,7 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
     where = fleet.where
     params: dict[str, Any] = {}
     if where.subnets:
-        found = reader.call("ec2", "DescribeSubnets", SubnetIds=list(where.subnets))["Subnets"]
+        found = _named_subnets(reader, where.subnets)
     else:
         if where.tags:
             params["Filters"] = [
@@ -152,18 +159,33 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
         found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
     subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
     if not subnets and where.tags:
-        raise Unfit(f"no subnet has the tags {tags_in_words(where.tags)}; check `subnets:`")
-    missing = set(where.zones) - {subnet.zone for subnet in subnets}
-    if missing:
-        raise Unfit(
-            f"there is no default subnet in {', '.join(sorted(missing))}; check `availability_zones:`"
-        )
+        raise Unfit(no_such_subnet_tags(reader, where.tags))
+    without = set(where.zones) - {subnet.zone for subnet in subnets}
+    if without:
+        raise Unfit(_no_default_subnet(reader, sorted(without)))
     if not subnets:
         raise Unfit("the region has no default VPC; name `subnets:`")
     if len({subnet.vpc for subnet in subnets}) > 1:
         raise Unfit("the subnets belong to several VPCs; security groups and members need one")
     order = {subnet: index for index, subnet in enumerate(where.subnets)}
     return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
+
+
+def _named_subnets(reader: Reader, ids: Sequence[str]) -> list[Any]:
+    try:
+        found: list[Any] = reader.call("ec2", "DescribeSubnets", SubnetIds=list(ids))["Subnets"]
+    except AwsError as error:
+        if not is_absent(error):
+            raise
+        raise Unfit(no_such_subnets(reader, ids)) from error
+    return found
+
+
+def _no_default_subnet(reader: Reader, zones: Sequence[str]) -> str:
+    default = [{"Name": "default-for-az", "Values": ["true"]}]
+    there = sorted(each["AvailabilityZone"] for each in subnets_of(reader, Filters=default))
+    text = f"there is no default subnet in {', '.join(zones)}"
+    return f"{text}; there is one in {', '.join(there) or 'no zone'}; check `availability_zones:`"
 
 
 def _with_the_type(fleet: Fleet, subnets: tuple[Subnet, ...], offered: set[str]) -> tuple[Subnet, ...]:
@@ -204,7 +226,8 @@ def _offered(reader: Reader, fleet: Fleet) -> set[str]:
         each for each in fleet.instance_types if each not in {one["InstanceType"] for one in offerings}
     ]
     if unknown:
-        raise Unfit(f"the region has no instance type {' or '.join(unknown)}; check `instance_type:`")
+        near = near_types(reader, unknown)
+        raise Unfit(f"the region has no instance type {' or '.join(unknown)}{near}; check `instance_type:`")
     return {offering["Location"] for offering in offerings}
 
 
@@ -223,8 +246,15 @@ def _abilities(reader: Reader, fleet: Fleet) -> tuple[FoundType, ...]:
 
 
 def _check_key(reader: Reader, fleet: Fleet) -> None:
-    if fleet.key_name:
+    if not fleet.key_name:
+        return
+    try:
         reader.call("ec2", "DescribeKeyPairs", KeyNames=[fleet.key_name])
+    except AwsError as error:
+        if not is_absent(error):
+            raise
+        there = missing("key pair", [fleet.key_name], lambda: key_pairs(reader), "key_name")
+        raise Unfit(there) from error
 
 
 def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]:
@@ -236,10 +266,10 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
     known = {group["GroupName"]: group["GroupId"] for group in found} | ids
     unknown = [group for group in fleet.security_groups if group not in known]
     if unknown:
-        raise Unfit(
-            f"there is no security group {', '.join(unknown)} in {', '.join(sorted(vpcs))}; "
-            "check `security_groups:`"
-        )
+        by_id = all(each.startswith("sg-") for each in unknown)
+        names = sorted(ids if by_id else {group["GroupName"] for group in found})
+        where = ", ".join(sorted(vpcs))
+        raise Unfit(missing("security group", unknown, lambda: names, "security_groups", where))
     chosen = {group: known[group] for group in fleet.security_groups}
     _check_number(reader, len(set(chosen.values())))
     return chosen

@@ -98,6 +98,9 @@ def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
 
 
 def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[str]:
+    if fleet.image.id and staying:
+        # The members run all the same.
+        yield from (f"{text}; nothing can be launched until then" for text in seen.newest.trouble)
     given = seen.newest.image if fleet.image.id else None
     deprecated = seen.surroundings.deprecated or (given.deprecated if given else None)
     if deprecated:
