@@ -58,6 +58,14 @@ def resource_problem(resource: str, region: str = "") -> str | None:
     return None
 
 
+def ec2_principal(region: str) -> str:
+    """EC2 as a principal of a trust policy: in China it has a name of its own.
+
+    https://docs.amazonaws.cn/en_us/aws/latest/userguide/iam.html
+    """
+    return "ec2.amazonaws.com.cn" if partition_of(region) == "aws-cn" else "ec2.amazonaws.com"
+
+
 def partition_problem(arn: str, region: str = "") -> str | None:
     """What is wrong with the partition of an ARN that is used in `region`; None: nothing.
 

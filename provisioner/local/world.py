@@ -21,6 +21,7 @@ from moto.ec2.models.subnets import Subnet
 from moto.iam.models import iam_backends
 
 from provisioner.errors import LocalAwsError
+from provisioner.local import stock
 from provisioner.local.call import AwsError
 from provisioner.local.clock import Clock
 from provisioner.local.settings import Faults
@@ -236,6 +237,9 @@ class World:
         if name not in self.regions:
             if name not in ec2_backends[DEFAULT_ACCOUNT_ID].regions:
                 raise AwsError("InvalidRegion", f"There is no region {name}")
+            if not stock.is_known(name):
+                stock.add_zones_and_types(name)
+                stock.add_images(name, Region(name).backend)
             self.regions[name] = Region(name)
         region = self.regions[name]
         region.adopt(self.clock.now())

@@ -39,7 +39,9 @@ def test_every_row_has_its_test_and_every_correction_its_row() -> None:
 
 def test_every_source_named_in_the_table_has_an_address() -> None:
     text = DOC.read_text()
-    known = set(re.findall(r"^\[([\w-]+)\]: https://docs\.aws\.amazon\.com/", text, re.MULTILINE))
+    known = set(
+        re.findall(r"^\[([\w-]+)\]: https://docs\.(?:aws\.amazon\.com|amazonaws\.cn)/", text, re.MULTILINE)
+    )
     named = {
         name
         for line in text.splitlines()

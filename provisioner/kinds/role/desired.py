@@ -12,7 +12,7 @@ from provisioner.kinds.base import Entry, Path
 from provisioner.kinds.iam import parse_tags
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
-from provisioner.policy_arns import partition_problem, principal_problem
+from provisioner.policy_arns import ec2_principal, partition_problem, principal_problem
 from provisioner.policy_grammar import problems
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
@@ -73,7 +73,7 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         name=name,
         path=iam_path(entry.environment) + raw.get("path", ""),
         description=raw.get("description", ""),
-        trust=_trust(raw.get("trust", "ec2.amazonaws.com"), entry),
+        trust=_trust(raw.get("trust", ec2_principal(entry.region)), entry),
         managed_policies=tuple(managed),
         inline_policies=_inline(raw.get("inline_policies", {}), entry),
         permissions_boundary=raw.get("permissions_boundary"),

@@ -69,7 +69,9 @@ def _exists(world: World, kind: str, value: Any) -> bool:
     if not isinstance(value, str):
         return False
     if kind == "Service":
-        return _SERVICE.fullmatch(value) is not None
+        # https://docs.amazonaws.cn/en_us/aws/latest/userguide/iam.html: names that end in .cn are of China.
+        own = world.partition == "aws-cn" or not value.endswith(".cn")
+        return own and _SERVICE.fullmatch(value) is not None
     if kind == "CanonicalUser":
         return re.fullmatch(r"[0-9a-f]{64}", value) is not None
     if kind != "AWS":

@@ -7,7 +7,15 @@ from __future__ import annotations
 
 from moto.ssm.models import Parameter, ssm_backends
 
+from provisioner.local.call import Call
+from provisioner.local.corrections.registry import check
 from provisioner.local.world import World
+
+
+@check("ssm:GetParameter", "ssm:GetParameters", "ssm:GetParametersByPath")
+def stocked(world: World, call: Call) -> None:
+    """The region has the parameters that every region has; see stock.py."""
+    world.region(call.region)
 
 
 def move_on(world: World, region_name: str, name: str, value: str) -> None:
