@@ -131,6 +131,8 @@ class Aws:
         other._config = self._config.merge(Config(region_name=region))
         other._clients = {}
         other._pace = Pace()
+        # That one region answers says nothing of another.
+        other._asked, other._answered, other._waited = {}, set(), set()
         return other
 
     def heed(self, stop: threading.Event) -> None:
