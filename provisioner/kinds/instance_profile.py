@@ -77,8 +77,8 @@ class FoundProfile:
     """An instance profile that exists; `roles` are names, none or one.
 
     `users` may have the credentials of a former role; only looked for when it is exchanged, or was a moment
-    ago. `strangers` are instances bound to it that are not the environment's, and `elsewhere` says what is
-    bound to it in other regions; both are only looked for when it is to go.
+    ago. `strangers` are instances bound to it that are not the environment's, looked for when it is to go.
+    `elsewhere` says what is bound to it in other regions, when it is to go or its role is.
     """
 
     name: str
@@ -150,11 +150,11 @@ class InstanceProfileKind:
             if world.desired(at) is None and thing.is_owned_by(world.environment)
         }
         unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
+        # A profile stays, but the role in it goes: then whoever uses the one loses the other.
+        asked = leaving | {at: thing for at, thing in seen.items() if _loses_its_role(thing, world)}
         strangers, elsewhere = reader.together(
             lambda: _strangers(reader, unmarked, world),
-            lambda: find_users_elsewhere(
-                reader, [thing.arn for thing in leaving.values()], world.environment
-            ),
+            lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
         )
         now = datetime.now(UTC)
         swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
@@ -165,7 +165,7 @@ class InstanceProfileKind:
                 role_addresses=_roles_of(thing, world),
                 users=users.get(at, NOBODY),
                 strangers=tuple(strangers.get(thing.arn, ())),
-                elsewhere=elsewhere if at in leaving else NOWHERE,
+                elsewhere=elsewhere if at in asked else NOWHERE,
             )
             for at, thing in seen.items()
         }
@@ -322,6 +322,12 @@ def _update(
 def _holds_another(profile: InstanceProfile, found: FoundProfile, world: World) -> bool:
     role = _role_name(profile, world)
     return [held.lower() for held in found.roles] != [role.lower()]
+
+
+def _loses_its_role(found: FoundProfile, world: World) -> bool:
+    """Whether a role that the profile holds is one of the environment's and is to be deleted."""
+    is_ours = found.is_owned_by(world.environment)
+    return is_ours and any(world.desired(at) is None for at in _roles_of(found, world))
 
 
 def _is_swapped(address: Address, found: FoundProfile, world: World, now: datetime) -> bool:

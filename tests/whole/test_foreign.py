@@ -206,6 +206,24 @@ def test_a_profile_that_an_instance_of_another_region_uses_is_not_deleted(
     assert program.destroy(ROLES_ONLY).code == 0
 
 
+def test_a_role_stays_where_an_instance_of_another_region_uses_its_profile(
+    program: Program, cloud: Cloud, far: Cloud
+) -> None:
+    program.apply(ROLES_ONLY)
+    far.stranger(BOX, {"Name": "far away"})
+    far.ec2.associate_iam_instance_profile(InstanceId=BOX, IamInstanceProfile={"Name": "probe-worker"})
+    other = having(lacking(ROLES_ONLY, "roles"), roles={"other": {}}, instance_profiles__worker__role="other")
+    cloud.forget_calls()
+    refused = program.apply(other)
+    assert refused.code == 4
+    assert f"role probe-worker in instance profile probe-worker is used by {BOX} (far away)" in refused.words
+    assert cloud.writes() == []
+
+    far.ec2.terminate_instances(InstanceIds=[BOX])
+    assert program.apply(other).code == 0
+    assert cloud.roles() == ["probe-other"]
+
+
 def test_each_region_is_asked_once_and_only_where_a_profile_goes(program: Program, cloud: Cloud) -> None:
     program.apply(ROLES_ONLY)
     cloud.forget_calls()

@@ -122,6 +122,9 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
                 ),
             )
         )
+    elsewhere = tuple(_used_elsewhere(address, found, world))
+    if elsewhere:
+        return Findings(refusals=elsewhere)
     from provisioner.kinds.role.compare import delete_role
     from provisioner.kinds.role.trust import Trusts
 
@@ -129,6 +132,16 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
     change = delete_role(address, found, reason, Trusts(world))
     needs = change.needs | who_may_have(found.name, world)
     return Findings(changes=(replace(change, needs=needs, deferred=kept_for(found.name, world)),))
+
+
+def _used_elsewhere(address: Address, found: FoundRole, world: World) -> Iterator[Refusal]:
+    """Why the role must stay that is in profiles which stay: instances of other regions use them."""
+    for at, profile in world.seen_of("instance_profile").items():
+        problem = profile.elsewhere.problem(profile.arn)
+        if problem and world.desired(at) and found.name in profile.roles:
+            yield Refusal(
+                address, f"role {found.name} in instance profile {profile.name} {problem[0]}", problem[1]
+            )
 
 
 def _foreign_profiles(found: FoundRole, world: World) -> list[str]:
