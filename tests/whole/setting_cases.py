@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting
+from provisioner.kinds.launch_token import Slot, launch_token
 
 from .cloud import Cloud, as_list, tags_of, where
 from .specs import IMAGE, having
@@ -114,7 +115,7 @@ def modified_while_stopped(cloud: Cloud, instance: str, **params: Any) -> str:
 
 
 def exchanged(cloud: Cloud, instance: str, **params: Any) -> str:
-    """Terminates a member and launches another with its tags, but with other parameters."""
+    """Terminates a member and launches another as its fleet does, but with other parameters."""
     old = cloud.instance(instance)
     tags = {key: value for key, value in tags_of(old).items() if key != ASKED_TAG}
     options = ("HttpTokens", "HttpEndpoint", "HttpPutResponseHopLimit", "InstanceMetadataTags")
@@ -128,7 +129,12 @@ def exchanged(cloud: Cloud, instance: str, **params: Any) -> str:
     }
     cloud.ec2.terminate_instances(InstanceIds=[instance])
     given = {key: value for key, value in {**alike, **params}.items() if value is not None}
-    launched = cloud.ec2.run_instances(MinCount=1, MaxCount=1, **given)["Instances"]
+    where_to = params.get("NetworkInterfaces", [given])[0]["SubnetId"]
+    (subnet,) = cloud.ec2.describe_subnets(SubnetIds=[where_to])["Subnets"]
+    slot = Slot("probe", "worker", subnet["AvailabilityZone"], where_to)
+    # Without a token of the fleet it would be nobody's.
+    token = launch_token(slot, "", old["InstanceType"], 90)
+    launched = cloud.ec2.run_instances(MinCount=1, MaxCount=1, ClientToken=token, **given)["Instances"]
     return str(launched[0]["InstanceId"])
 
 
