@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_pri
 from __future__ import annotations
 
 import re
+from difflib import get_close_matches
 
 from provisioner.naming import partition_of
 
@@ -23,6 +24,12 @@ _ONLY_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
 _UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
 _NAME = r"[\w+=,.@-]+"
 _PATHS = rf"(?:[!-)+->@-~]+/)*{_NAME}"
+_NAMES = {"iam": "IAM", "route53": "Route 53", "s3": "a bucket"}
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awsidentityandaccessmanagementiam.html
+_OF_IAM = (
+    "root|user|role|group|policy|instance-profile|saml-provider|oidc-provider|mfa|sms-mfa|server-certificate|"
+    "access-report|report|assumed-role|federated-user"
+)
 _PROVIDER = re.compile(r"(saml|oidc)-provider/[!-~]+")
 # Resources of a principal, by service.
 _ACTING = {
@@ -44,17 +51,30 @@ def resource_problem(resource: str, region: str = "") -> str | None:
         return f'must be an ARN or "*", found "{resource}"'
     if message := partition_problem(resource, region):
         return message
-    service, where, account, what = (*parts[2:], "", "", "")[:4] if len(parts) < _SIX else parts[2:]
+    service, _, account, what = (*parts[2:], "", "", "")[:4]
     if not service or re.search(r"[*?]", service):
         return f'"{resource}" has to name a service after the partition; IAM takes no wildcard there'
     if len(parts) < _SIX and not (parts[-1] == "*" and "" not in parts):
         return f'"{resource}" has {len(parts)} parts; an ARN has {_SIX}: {PARTS}{_meant_bucket(parts)}'
     if account.isdigit() and len(account) != _ACCOUNT_DIGITS:
         return f'"{resource}" has an account id of {len(account)} digits; one has {_ACCOUNT_DIGITS}'
-    if service == "iam" and where not in ("", "*") and len(parts) == _SIX:
-        return f'"{resource}" names a region, and IAM has none; write arn:{parts[1]}:iam::{account}:{what}'
-    if service == "s3" and where and len(parts) == _SIX and not account:
-        return f'"{resource}" names a region, and buckets have none there; write arn:{parts[1]}:s3:::{what}'
+    if len(parts) < _SIX:
+        return None
+    return _place_problem(resource, parts) or (_iam_problem(resource, what) if service == "iam" else None)
+
+
+def _place_problem(resource: str, parts: list[str]) -> str | None:
+    """What is wrong with the region and the account of an ARN whose service has none of them."""
+    _, partition, service, region, account, what = parts
+    region, account = ("" if re.fullmatch(r"[*?]*", each) else each for each in (region, account))
+    # Access points and the like are in a region; a bucket and what is in it are not.
+    is_bucket = service == "s3" and ("/" not in what or not parts[4])
+    if region and (service in ("iam", "route53") or is_bucket):
+        meant = f"arn:{partition}:{service}::{'' if service != 'iam' else parts[4]}:{what}"
+        return f'"{resource}" names a region, and {_NAMES[service]} has none there; write {meant}'
+    if account and (service == "route53" or is_bucket):
+        meant = f"arn:{partition}:{service}:::{what}"
+        return f'"{resource}" names an account, and {_NAMES[service]} has none there; write {meant}'
     return None
 
 
@@ -64,6 +84,19 @@ def ec2_principal(region: str) -> str:
     https://docs.amazonaws.cn/en_us/aws/latest/userguide/iam.html
     """
     return "ec2.amazonaws.com.cn" if partition_of(region) == "aws-cn" else "ec2.amazonaws.com"
+
+
+def _iam_problem(resource: str, what: str) -> str | None:
+    """What is wrong with the kind of a thing of IAM, if it is evident which was meant."""
+    kind, slash, name = what.partition("/")
+    kinds = _OF_IAM.split("|")
+    if re.search(r"[*?]", kind) or (kind in kinds and (slash or kind == "root")):
+        return None
+    near = get_close_matches(kind, kinds, n=1, cutoff=0.8)
+    if near:
+        meant = f"{near[0]}/{name or '*'}"
+        return f'"{resource}" names nothing of IAM after the account; did you mean {meant}?'
+    return None if slash else f'"{resource}" does not say what it is of; write role/{what}, or whatever it is'
 
 
 def partition_problem(arn: str, region: str = "") -> str | None:
@@ -105,7 +138,7 @@ def _service_problem(principal: str) -> str | None:
 
 
 def _federated_problem(principal: str, region: str) -> str | None:
-    if principal == "*" or _HOST.fullmatch(principal):
+    if _HOST.fullmatch(principal):
         return None
     parts = principal.split(":", _SIX - 1)
     if parts[0] == "arn" and len(parts) == _SIX:

@@ -31,6 +31,16 @@ OPERATORS = (
     *("Bool", "BinaryEquals", "IpAddress", "NotIpAddress", "Null"),
 )
 
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_awssecuritytokenservice.html
+_TRUST_ACTIONS = {
+    f"sts:{name}".lower(): f"sts:{name}"
+    for name in (
+        *("AssumeRole", "AssumeRoleWithSAML", "AssumeRoleWithWebIdentity", "AssumeRoot", "SetContext"),
+        *("SetSourceIdentity", "TagSession", "DecodeAuthorizationMessage", "GetAccessKeyInfo"),
+        *("GetCallerIdentity", "GetFederationToken", "GetServiceBearerToken", "GetSessionToken"),
+    )
+}
+
 _ACTION = re.compile(r"\*|(\*|[A-Za-z0-9.-]+):[A-Za-z0-9*?_-]+")
 # As far as IAM reads it: an ISO 8601 date, with any time, or a number of seconds.
 _DATE = re.compile(r"[0-9]{1,19}|-?[0-9]{1,9}(-(0?[1-9]|1[0-2])(-(0?[1-9]|[12][0-9]|3[01]))?)?([tT].*)?")
@@ -170,14 +180,14 @@ def _condition_problems(path: Path, condition: Any) -> Iterator[tuple[Path, str]
         plain = bare.removesuffix("IfExists")
         if plain not in OPERATORS or (plain == "Null" and bare != plain):
             yield (*path, operator), f'no condition operator is called "{operator}"{_meant(plain, OPERATORS)}'
-        if not isinstance(keys, Mapping) or not keys:
+        if not isinstance(keys, Mapping):
             yield (*path, operator), f"must be a mapping from condition keys to values, found {_found(keys)}"
             continue
         for key, value in keys.items():
             for where, each in _each((*path, operator, key), value):
                 if not isinstance(each, str | bool | int | float):
                     yield where, f"must be text, a number or a boolean, found {_found(each)}"
-                elif plain.startswith("Date") and "${" not in str(each) and not _DATE.fullmatch(str(each)):
+                elif plain.startswith("Date") and not _DATE.fullmatch(str(each)):
                     yield where, f"must be a date such as 2030-01-31T12:00:00Z, found {_found(each)}"
 
 
@@ -205,6 +215,11 @@ def _trust_action_problem(action: str) -> str | None:
         return _action_problem(action)
     if not action.lower().startswith("sts:"):
         return f'a trust policy takes actions of sts only, such as sts:AssumeRole; found "{action}"'
+    if re.search(r"[*?]", action):
+        return f'a trust policy takes no wildcards in actions; write sts:AssumeRole, found "{action}"'
+    if action.lower() not in _TRUST_ACTIONS:
+        near = _meant(action, _TRUST_ACTIONS.values())
+        return f'a trust policy takes no action "{action}"{near or "; write sts:AssumeRole"}'
     return None
 
 

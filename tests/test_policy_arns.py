@@ -82,7 +82,7 @@ PRINCIPALS: dict[str, tuple[str, str, str]] = {
     "a SAML provider": ("Federated", f"{IAM}:saml-provider/Okta", ""),
     "Cognito": ("Federated", "cognito-identity.amazonaws.com", ""),
     "Google": ("Federated", "accounts.google.com", ""),
-    "any provider (seaweedfs/seaweedfs#7970)": ("Federated", "*", ""),
+    "any provider": ("Federated", "*", "is no identity provider"),
     "a provider by its name only": ("Federated", "Okta", "is no identity provider"),
     "a role as a provider": ("Federated", f"{IAM}:role/x", "is no identity provider"),
     "a provider with 11 digits": ("Federated", "arn:aws:iam::12345678910:saml-provider/x", "is no identity"),
@@ -129,6 +129,23 @@ RESOURCES: dict[str, tuple[str, str]] = {
         "arn:aws:iam:us-east-1:123456789012:role/x",
         "write arn:aws:iam::123456789012:role/x",
     ),
+    "a bucket in a region and an account": (
+        "arn:aws:s3:us-east-1:123456789012:bucket",
+        "write arn:aws:s3:::bucket",
+    ),
+    "a bucket in an account": ("arn:aws:s3::123456789012:bucket", "names an account, and a bucket has none"),
+    "jobs of S3": ("arn:aws:s3:us-east-1:123456789012:job/*", ""),
+    "a bucket anywhere": ("arn:aws:s3:*:*:bucket", ""),
+    "a hosted zone in a region": ("arn:aws:route53:us-east-1::hostedzone/*", "Route 53 has none there"),
+    "a hosted zone in an account": (
+        "arn:aws:route53::123456789012:hostedzone/*",
+        "write arn:aws:route53:::hostedzone/*",
+    ),
+    "anything of IAM": ("arn:aws:iam::123456789012:*", ""),
+    "a kind of IAM that is new": ("arn:aws:iam::123456789012:delegation-thing/x", ""),
+    "a kind of IAM in the plural": ("arn:aws:iam::123456789012:roles/x", "did you mean role/x?"),
+    "a kind of IAM without its slash": ("arn:aws:iam::123456789012:role", "did you mean role/*?"),
+    "a role without its kind": ("arn:aws:iam::123456789012:deploy", "write role/deploy"),
     "a bucket in a region": ("arn:aws:s3:us-east-1::bucket/*", "write arn:aws:s3:::bucket/*"),
 }
 
@@ -190,7 +207,7 @@ DATES: list[tuple[Any, bool]] = [
     ("2030", True),
     ("1893456000", True),
     (1893456000, True),
-    ("${aws:CurrentTime}", True),
+    ("${aws:CurrentTime}", False),
     ("2030-13-01", False),
     ("2030-01-32T00:00:00Z", False),
     ("31.01.2030", False),
@@ -203,6 +220,32 @@ DATES: list[tuple[Any, bool]] = [
 def test_date(value: Any, is_read: bool) -> None:
     found = problems(allowing(Condition={"DateLessThan": {"aws:CurrentTime": value}}))
     assert (found == []) is is_read
+
+
+@pytest.mark.parametrize(
+    ("action", "is_taken"),
+    [
+        ("sts:AssumeRole", True),
+        ("STS:assumerole", True),
+        ("sts:AssumeRoleWithWebIdentity", True),
+        ("sts:TagSession", True),
+        ("sts:SetContext", True),
+        ("sts:*", False),
+        ("sts:AssumeRole*", False),
+        ("sts:AssumeRoles", False),
+        # pulumi/pulumi-aws#4629
+        ("sts:AssumeRoleWithWebIdendity", False),
+        ("*", False),
+        ("iam:PassRole", False),
+    ],
+)
+def test_action_of_a_trust_policy(action: str, is_taken: bool) -> None:
+    statement = {"Effect": "Allow", "Principal": {"AWS": ACCOUNT}, "Action": action}
+    assert (problems({"Version": "2012-10-17", "Statement": statement}, trust=True) == []) is is_taken
+
+
+def test_an_operator_without_keys_says_nothing() -> None:
+    assert problems(allowing(Condition={"StringEquals": {}})) == []
 
 
 def test_a_trust_policy_names_who_may() -> None:
