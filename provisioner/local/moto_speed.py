@@ -1,7 +1,7 @@
 """Makes moto's lookups by id direct where moto searches everything it has, and its constants be read once.
 
 Each of these lookups is made once or more per instance, so that a launch of 1000 instances takes time with
-the square of 1000. The answers stay the same; nothing else of moto is touched.
+the square of 1000. The answers stay the same.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from moto.ec2.models import EC2Backend
 from moto.ec2.models.core import TaggedEC2Resource
 from moto.iam.models import IAMBackend
 
+from provisioner.local.corrections import moto_filters
+
 
 def load_once() -> None:
     """Keeps moto's constants over resets; once per process."""
@@ -22,7 +24,8 @@ def load_once() -> None:
 
 
 def install() -> None:
-    """Replaces the slow lookups; once per process."""
+    """Replaces the slow lookups, and the matching of filters; once per process."""
+    moto_filters.install()
     slow_images = EC2Backend.describe_images
 
     def describe_images(self: Any, *args: Any, **kwargs: Any) -> Any:

@@ -13,7 +13,10 @@ from moto.ec2 import utils
 
 from provisioner.local.corrections.filters import as_regex, matches_any
 
-utils.fnmatch = SimpleNamespace(
-    fnmatch=lambda text, pattern: matches_any(text, [pattern]), translate=fnmatch.translate
-)
-utils.simple_aws_filter_to_re = lambda text: rf"(?s:{as_regex(text)})\Z"
+
+def install() -> None:
+    """Replaces how moto matches; once per process, and not where plain moto is asked for."""
+    utils.fnmatch = SimpleNamespace(
+        fnmatch=lambda text, pattern: matches_any(text, [pattern]), translate=fnmatch.translate
+    )
+    utils.simple_aws_filter_to_re = lambda text: rf"(?s:{as_regex(text)})\Z"
