@@ -98,7 +98,7 @@ class Aws:
         self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
         self._pace = Pace()
         self._check = AnswerCheck()
-        # When each service was first asked, which have answered, and which were told to be waited for.
+        # When each service was first asked, which have answered, and what was told about waiting for them.
         self._asked: dict[str, float] = {}
         self._answered: set[str] = set()
         self._waited: set[str] = set()
@@ -295,7 +295,7 @@ class Aws:
                 raise unreachable(service, operation, error, self.target.endpoint_url, secrets) from error
 
         def notice() -> None:
-            self._tell_of_waiting(service, f"no answer yet from {endpoint}")
+            self._tell_of_waiting(f"no answer yet from {endpoint}")
 
         try:
             answer = self._in_time(service, send, notice)
@@ -346,18 +346,19 @@ class Aws:
             return float("inf")
         return max(0.1, FIRST_ANSWER_S - self._seconds_asked(service))
 
-    def _tell_of_waiting(self, service: str, why: str) -> None:
+    def _tell_of_waiting(self, why: str) -> None:
+        # Services at one address are waited for side by side, for one reason.
         with self._lock:
-            if service in self._waited:
+            if why in self._waited:
                 return
-            self._waited.add(service)
+            self._waited.add(why)
         self._on_waiting(f"{why}; giving up {FIRST_ANSWER_S:.0f} s after it was first asked")
 
     def _is_worth_a_retry(self, error: AwsError, seconds: float) -> bool:
         if self._is_new(error.service) and not is_answer(error):
             if self._seconds_asked(error.service) >= first_patience(error):
                 return False
-            self._tell_of_waiting(error.service, f"{error.text}: trying again")
+            self._tell_of_waiting(f"{error.text}: trying again")
             return True
         with self._lock:
             made = frozenset(self._made)
