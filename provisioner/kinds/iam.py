@@ -74,12 +74,11 @@ def refuse_elsewhere(
     )
 
 
-def refuse_untagged(address: Address, what: str, name: str) -> Refusal:
-    """The answer to deleting something under our path that does not carry our tag."""
-    return Refusal(
-        address,
-        f"{what} {name} is under this environment's path but lacks the tag {ENVIRONMENT_TAG}",
-        "delete it by hand, or put it into the spec and apply, which puts the tag back",
+def why_untagged_is_kept(what: str) -> str:
+    """Why something under our path that does not carry our tag is not deleted."""
+    return (
+        f"the {what} is under this environment's path but lacks the tag {ENVIRONMENT_TAG}; delete it by "
+        "hand, or put it into the spec and apply, which puts the tag back"
     )
 
 

@@ -17,13 +17,13 @@ from provisioner.kinds.iam import (
     parse_tags,
     refuse_elsewhere,
     refuse_foreign,
-    refuse_untagged,
     same_names,
     standing,
     tag_calls,
     tag_changes,
     tag_list,
     too_many_tags,
+    why_untagged_is_kept,
 )
 from provisioner.kinds.instances import find_bound, named
 from provisioner.kinds.launch_token import launches_of
@@ -48,7 +48,6 @@ from provisioner.model import (
     Environment,
     FieldChange,
     Findings,
-    Refusal,
     Seen,
     Step,
 )
@@ -149,16 +148,17 @@ class InstanceProfileKind:
             for at, thing in seen.items()
             if world.desired(at) is None and thing.is_owned_by(world.environment)
         }
+        now = datetime.now(UTC)
+        swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
         unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
-        # A profile stays, but the role in it goes: then whoever uses the one loses the other.
-        asked = leaving | {at: thing for at, thing in seen.items() if _loses_its_role(thing, world)}
+        # Who has a former role matters to those who delete it.
+        a_role_leaves = any(world.desired(at) is None for at in world.seen_of("role"))
+        asked = leaving | (swapped if a_role_leaves else {})
         strangers, elsewhere = reader.together(
             lambda: _strangers(reader, unmarked, world),
             lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
         )
-        now = datetime.now(UTC)
-        swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
-        users = find_users(reader, swapped, world)
+        users = find_users(reader, swapped, elsewhere, world)
         return {
             at: replace(
                 thing,
@@ -324,12 +324,6 @@ def _holds_another(profile: InstanceProfile, found: FoundProfile, world: World) 
     return [held.lower() for held in found.roles] != [role.lower()]
 
 
-def _loses_its_role(found: FoundProfile, world: World) -> bool:
-    """Whether a role that the profile holds is one of the environment's and is to be deleted."""
-    is_ours = found.is_owned_by(world.environment)
-    return is_ours and any(world.desired(at) is None for at in _roles_of(found, world))
-
-
 def _is_swapped(address: Address, found: FoundProfile, world: World, now: datetime) -> bool:
     """Whether its role is to be exchanged, or was a moment ago."""
     profile: InstanceProfile | None = world.desired(address)
@@ -338,31 +332,29 @@ def _is_swapped(address: Address, found: FoundProfile, world: World, now: dateti
     return _holds_another(profile, found, world) or is_unfinished(found.tags, now)
 
 
-def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
+def why_kept(found: FoundProfile, world: World) -> str | None:
+    """Why a profile that is to go stays, and what to do about it; None: nothing stands in the way."""
     if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
-        return Findings(refusals=(refuse_untagged(address, "instance profile", found.name),))
+        return why_untagged_is_kept("instance profile")
     if found.strangers:
-        return Findings(
-            refusals=(
-                Refusal(
-                    address,
-                    f"instance profile {found.name} is still bound to {', '.join(found.strangers)}, "
-                    "which this environment does not own; without it they lose their credentials",
-                    "detach it there first, or add them to the spec's attachments and apply",
-                ),
-            )
+        verb, they = ("uses", "it loses its") if len(found.strangers) == 1 else ("use", "they lose their")
+        return (
+            f"{', '.join(found.strangers)}, not of this environment, still {verb} it; without it {they} "
+            "credentials; detach it there, or attach it there in the spec and apply, then do this again"
         )
     problem = found.elsewhere.problem(found.arn)
-    if problem:
-        return Findings(
-            refusals=(Refusal(address, f"instance profile {found.name} {problem[0]}", problem[1]),)
-        )
+    return f"it {problem[0]}; {problem[1]}, then do this again" if problem else None
+
+
+def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
+    reason = "destroying" if world.destroying else "no longer in the spec"
+    kept = why_kept(found, world)
     steps = (
         *(_remove_role(found.name, role) for role in found.roles),
         Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
     )
-    reason = "destroying" if world.destroying else "no longer in the spec"
-    return Findings(changes=(Change(address, Action.DELETE, reason, steps=steps),))
+    change = Change(address, Action.DELETE, reason, steps=() if kept else steps, deferred=kept)
+    return Findings(changes=(change,))
 
 
 def _add_role(profile: str, role: str) -> Call:

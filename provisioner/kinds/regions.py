@@ -40,6 +40,14 @@ class Elsewhere:
             )
         return None
 
+    def possible_users(self, arn: str) -> tuple[str, ...]:
+        """Who uses the profile elsewhere, and where somebody may whom nobody could ask about, in words."""
+        regions = ("other regions" if region == EVERY_REGION else region for region in self.unread)
+        return (
+            *self.users.get(arn, ()),
+            *(f"what may be in {each}, which could not be asked" for each in regions),
+        )
+
 
 NOWHERE = Elsewhere()
 

@@ -17,8 +17,9 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.instances import Instance, find_associations, find_instances, named, rebind
+from provisioner.kinds.instances import Instance, find_associations, find_bound, named, rebind
 from provisioner.kinds.launch_token import launches_of
+from provisioner.kinds.regions import Elsewhere
 from provisioner.model import Action, Address, Call, CallCount, Change, FieldChange, Hands, Step, count_calls
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG
 
@@ -26,7 +27,6 @@ from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG
 # they have, if somebody else's instances use the profile too.
 PENDING = "pending"
 LONGEST = timedelta(hours=1)
-RUNNING = ("pending", "running")
 _FORMAT = "%Y-%m-%dT%H:%M:%SZ"
 
 
@@ -57,20 +57,21 @@ def is_unfinished(tags: Mapping[str, str], now: datetime) -> bool:
         return True
 
 
-def find_users(reader: Reader, swapped: Mapping[Address, Any], world: World) -> dict[Address, Users]:
+def find_users(
+    reader: Reader, swapped: Mapping[Address, Any], elsewhere: Elsewhere, world: World
+) -> dict[Address, Users]:
     """Who runs with one of these profiles, given as observed, each at its address. Raises AwsError.
+
+    `elsewhere`: who uses them in other regions.
 
     A stopped instance has no credentials, and gets those of the role that is in the profile when it starts.
     Who is to be terminated, freed or given another profile is left to that.
     """
     if not swapped:
         return {}
-    bound = (("iam-instance-profile.arn", tuple(each.arn for each in swapped.values())),)
-    running = [
-        (instance, instance.profile)
-        for instance in find_instances(reader, (*bound, ("instance-state-name", RUNNING)))
-        if instance.profile
-    ]
+    bound = find_bound(reader, [each.arn for each in swapped.values()])
+    running = [(each, each.profile) for each in bound if each.profile and not each.is_stopped]
+    launches = launches_of(world)
     asking = _asking(world)
     users: dict[Address, Users] = {}
     for at, profile in swapped.items():
@@ -79,12 +80,16 @@ def find_users(reader: Reader, swapped: Mapping[Address, Any], world: World) -> 
             # What is bound to a former profile of the name is bound anew by its fleet or attachment.
             if (binding.arn, binding.id) != (profile.arn, profile.id):
                 continue
-            fleet = _fleet_of(instance, world)
+            fleet = (
+                launches.fleet_of(instance)
+                if instance.tag(ENVIRONMENT_TAG) == world.environment.name
+                else None
+            )
             if at in asking.get(instance.id, ()) or (fleet and _profile_of(fleet, world) == at):
                 members.append(instance)
             elif not (fleet or instance.id in asking or ATTACHED_TAG in profile.tags):
                 foreign.append(named(instance))
-        users[at] = Users(tuple(members), tuple(foreign))
+        users[at] = Users(tuple(members), (*foreign, *elsewhere.possible_users(profile.arn)))
     associations = find_associations(reader, [each.id for some in users.values() for each in some.members])
     return {at: replace(some, associations=associations) for at, some in users.items()}
 
@@ -98,18 +103,8 @@ def _asking(world: World) -> dict[str, set[Address]]:
     return asking
 
 
-def _fleet_of(instance: Instance, world: World) -> Address | None:
-    """The fleet of the environment that an instance is a member of."""
-    if instance.tag(ENVIRONMENT_TAG) != world.environment.name:
-        return None
-    fleet = launches_of(world).fleet_of(instance)
-    return (
-        Address("fleet", fleet) if fleet and instance.tag(ENVIRONMENT_TAG) == world.environment.name else None
-    )
-
-
-def _profile_of(fleet: Address, world: World) -> Address | None:
-    wanted = world.desired(fleet)
+def _profile_of(fleet: str, world: World) -> Address | None:
+    wanted = world.desired(Address("fleet", fleet))
     return wanted.profile if wanted else None
 
 
@@ -124,16 +119,28 @@ def who_may_have(role: str, world: World) -> frozenset[Address]:
     return frozenset(profiles | users)
 
 
+def is_awaited(role: str, world: World) -> bool:
+    """Whether running instances of the environment have to let go of a role before it may go."""
+    return any(
+        profile.users.members and (role in profile.roles or profile.tags.get(SWAPPED_TAG) == PENDING)
+        for profile in world.seen_of("instance_profile").values()
+    )
+
+
 def kept_for(role: str, world: World) -> str | None:
     """Why a role has to stay for a while although it leaves its profile, in words; None: it need not."""
     for profile in world.seen_of("instance_profile").values():
         foreign = profile.users.foreign
-        if foreign and (role in profile.roles or SWAPPED_TAG in profile.tags):
-            verb = "has" if len(foreign) == 1 else "have"
-            return (
-                f"{', '.join(foreign)}, not of this environment, {verb} instance profile {profile.name}, and "
-                "can go on with this role for up to an hour; apply again after that"
-            )
+        if not foreign or not (role in profile.roles or SWAPPED_TAG in profile.tags):
+            continue
+        problem = profile.elsewhere.problem(profile.arn)
+        if problem:
+            return f"instance profile {profile.name} {problem[0]}; {problem[1]}; or apply again after an hour"
+        verb = "has" if len(foreign) == 1 else "have"
+        return (
+            f"{', '.join(foreign)}, not of this environment, {verb} instance profile {profile.name}, and "
+            "can go on with this role for up to an hour; apply again after that"
+        )
     return None
 
 

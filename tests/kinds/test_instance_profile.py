@@ -100,15 +100,26 @@ def test_a_profile_that_left_the_spec_is_emptied_and_deleted() -> None:
     assert calls(change) == ["RemoveRoleFromInstanceProfile", "DeleteInstanceProfile"]
 
 
-@pytest.mark.parametrize(
-    ("differing", "exit_code"),
-    [({"strangers": ("i-1",)}, 4), ({"tags": {}}, 4)],
-    ids=["bound to somebody else's instance", "without our tag"],
-)
-def test_a_profile_is_not_deleted(differing: dict[str, Any], exit_code: int) -> None:
-    plan = planned(environment(), {PROFILE: found_profile(**differing)})
-    assert not plan.changes
-    assert [refusal.exit_code for refusal in plan.refusals] == [exit_code]
+KEPT: dict[str, tuple[dict[str, Any], str]] = {
+    "an instance of others uses it": ({"strangers": ("i-1",)}, "i-1, not of this environment, still uses it"),
+    "several do": ({"strangers": ("i-1", "i-2")}, "i-1, i-2, not of this environment, still use it"),
+    "it is not tagged as ours": ({"tags": {}}, f"lacks the tag {ENVIRONMENT_TAG}"),
+}
+
+
+@pytest.mark.parametrize("case", KEPT)
+@pytest.mark.parametrize("destroying", [True, False])
+def test_a_profile_is_kept_and_its_role_with_it(case: str, destroying: bool) -> None:
+    differing, why = KEPT[case]
+    other = Address("role", "other")
+    roles = {ROLE: seen_role(profiles={"env-web": "/provisioner/env/"}), other: seen_role(name="env-other")}
+    plan = planned(environment(), {**roles, PROFILE: found_profile(**differing)}, destroying)
+    assert not plan.refusals
+    deferred = {str(change.address): change.deferred for change in plan.changes}
+    assert why in (deferred["instance_profile/web"] or "")
+    assert deferred["role/web"] == "it is in instance profile env-web, which stays"
+    assert deferred["role/other"] is None
+    assert [calls(change) for change in plan.changes if change.deferred] == [[], []]
 
 
 def test_a_name_that_is_taken_is_refused() -> None:

@@ -223,7 +223,7 @@ def test_what_was_made_before_there_was_a_tag_for_the_region_gets_it() -> None:
 def leaving(elsewhere: Elsewhere) -> list[str]:
     profile: FoundProfile = replace(found_profile(tags=HERE), elsewhere=elsewhere)
     plan = planned(environment(), {ROLE: seen_role(tags=HERE), PROFILE: profile})
-    return [f"{each.message}; {each.hint}" for each in plan.refusals]
+    return [each.deferred for each in plan.changes if each.deferred and each.address == PROFILE]
 
 
 def test_a_profile_that_nobody_uses_elsewhere_may_go() -> None:

@@ -64,35 +64,58 @@ def test_a_name_that_is_taken_between_plan_and_apply_is_refused_then(
         assert cloud.picture_of_profile(NAME) == {"Path": "/", "Roles": [], "Tags": {}}
 
 
-def test_our_role_in_a_foreign_profile_is_not_deleted(program: Program, cloud: Cloud) -> None:
-    program.apply(ROLES_ONLY)
+def test_our_role_in_a_foreign_profile_is_not_deleted_and_all_else_is(program: Program, cloud: Cloud) -> None:
+    program.apply(PROBE)
     cloud.make_profile("theirs", NAME)
-    cloud.forget_calls()
-    refused = program.destroy(ROLES_ONLY)
-    assert refused.code == 4
-    assert "theirs" in refused.words
-    assert cloud.writes() == []
+    before = cloud.picture_of_role(NAME)
+    left = program.destroy(PROBE)
+    assert left.code == 1
+    assert left.became("left") == ["role/worker"]
+    assert "theirs" in left.words
+    assert cloud.live() == []
+    assert cloud.profiles() == []
+    assert cloud.picture_of_role(NAME) == before
 
     cloud.drop_profile("theirs")
     assert program.destroy(ROLES_ONLY).code == 0
     assert cloud.roles() == []
 
 
-def test_our_profile_on_an_instance_that_somebody_bound_by_hand_is_not_deleted(
-    program: Program, cloud: Cloud
+@pytest.mark.parametrize("how", ["destroy", "out of the spec"])
+def test_what_an_instance_of_others_uses_is_not_deleted_and_all_else_is(
+    how: str, program: Program, cloud: Cloud
 ) -> None:
-    program.apply(ROLES_ONLY)
+    spec = having(PROBE, roles__second={}, instance_profiles__second={"role": "second"})
+    bare = lacking(spec, "fleets", "instance_profiles", "roles")
+    program.apply(spec)
+    box = cloud.stranger()
+    cloud.ec2.associate_iam_instance_profile(InstanceId=box, IamInstanceProfile={"Name": NAME})
+    before = cloud.picture_of_role(NAME), cloud.picture_of_profile(NAME), cloud.association(box)
+
+    for _ in range(2):
+        left = program.destroy(spec) if how == "destroy" else program.apply(bare)
+        assert left.code == 1
+        assert left.became("left") == ["instance_profile/worker", "role/worker"]
+        assert box in left.words
+        assert cloud.ids("probe") == []
+        assert cloud.roles() == cloud.profiles() == [NAME]
+        assert before == (cloud.picture_of_role(NAME), cloud.picture_of_profile(NAME), cloud.association(box))
+
+    cloud.ec2.disassociate_iam_instance_profile(AssociationId=cloud.association(box))
+    assert program.destroy(spec).code == 0
+    assert cloud.profiles() + cloud.roles() == []
+
+
+def test_a_plan_to_destroy_says_what_stays_and_why(program: Program, cloud: Cloud) -> None:
+    program.apply(PROBE)
     box = cloud.stranger()
     cloud.ec2.associate_iam_instance_profile(InstanceId=box, IamInstanceProfile={"Name": NAME})
     cloud.forget_calls()
-    refused = program.destroy(ROLES_ONLY)
-    assert refused.code == 4
-    assert box in refused.words
+    said = program.run("plan", "--destroy", program.write(PROBE))
+    assert f"not carried out: {box}, not of this environment, still uses it" in said.words
+    assert f"not carried out: it is in instance profile {NAME}, which stays" in said.words
+    assert "DESTROYS 2 instances." in said.words
     assert cloud.writes() == []
-
-    cloud.ec2.disassociate_iam_instance_profile(AssociationId=cloud.association(box))
-    assert program.destroy(ROLES_ONLY).code == 0
-    assert cloud.profiles() == []
 
 
 @pytest.mark.parametrize("what", ["role", "profile"])
@@ -104,8 +127,10 @@ def test_what_lies_at_our_path_without_our_tag_is_not_deleted(
     else:
         cloud.make_profile("probe-found", path=OURS)
     before = cloud.everything()
-    assert program.destroy(ROLES_ONLY).code == 4
-    assert program.apply(ROLES_ONLY).code == 4
+    for left in (program.destroy(ROLES_ONLY), program.apply(ROLES_ONLY), program.destroy(ROLES_ONLY)):
+        assert left.code == 1
+        assert left.became("left") == ["role/found" if what == "role" else "instance_profile/found"]
+        assert "lacks the tag" in left.words
     assert cloud.everything() == before
 
 
@@ -175,10 +200,11 @@ def test_a_member_without_the_tag_of_the_environment_keeps_its_role(program: Pro
     program.apply(PROBE)
     lost = cloud.ids("probe")[0]
     cloud.ec2.delete_tags(Resources=[lost], Tags=[{"Key": "provisioner:environment"}])
-    refused = program.destroy(PROBE)
-    assert refused.code == 4
-    assert lost in refused.words
-    assert cloud.profiles() == [NAME]
+    left = program.destroy(PROBE)
+    assert left.code == 1
+    assert lost in left.words
+    assert cloud.ids() == [lost]
+    assert cloud.profiles() == cloud.roles() == [NAME]
 
 
 def test_two_environments_in_one_account_do_not_touch_each_other(program: Program, cloud: Cloud) -> None:

@@ -116,6 +116,20 @@ def test_the_former_role_stays_while_somebody_elses_instance_may_have_it(
     assert cloud.roles() == ["probe-other"]
 
 
+def test_the_former_role_stays_while_an_instance_of_another_region_may_have_it(
+    applied: Program, cloud: Cloud
+) -> None:
+    far = Cloud(cloud.server, "us-west-2")
+    theirs = far.stranger("i-0fedcba9876543210")
+    far.ec2.associate_iam_instance_profile(InstanceId=theirs, IamInstanceProfile={"Name": "probe-worker"})
+    before = far.association(theirs)
+    left = applied.apply(AFTER)
+    assert left.became("left") == ["role/worker"]
+    assert f"{theirs} in us-west-2" in left.words
+    assert far.association(theirs) == before
+    assert cloud.roles() == ["probe-other", "probe-worker"]
+
+
 def test_a_role_that_may_not_be_put_in_leaves_the_former_one_in(applied: Program, cloud: Cloud) -> None:
     """As on AWS when iam:PassRole is missing for the new role."""
     cloud.break_with(Rule("error", "AddRoleToInstanceProfile", nth=(1,), code="AccessDenied", status=403))

@@ -12,14 +12,15 @@ from provisioner.kinds.iam import (
     by_address,
     refuse_elsewhere,
     refuse_foreign,
-    refuse_untagged,
     same_names,
     standing,
     too_many_tags,
+    why_untagged_is_kept,
 )
+from provisioner.kinds.instance_profile import why_kept
 from provisioner.kinds.role.desired import Role, parse_role
 from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles
-from provisioner.kinds.swap import kept_for, who_may_have
+from provisioner.kinds.swap import is_awaited, kept_for, who_may_have
 from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
 from provisioner.naming import iam_path
 
@@ -109,39 +110,33 @@ def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World)
 
 
 def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
-    if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
-        return Findings(refusals=(refuse_untagged(address, "role", found.name),))
-    foreign = _foreign_profiles(found, world)
-    if foreign:
-        return Findings(
-            refusals=(
-                Refusal(
-                    address,
-                    f"role {found.name} is in instance profile {', '.join(foreign)}, which is not ours",
-                    "take the role out of that profile first",
-                ),
-            )
-        )
-    elsewhere = tuple(_used_elsewhere(address, found, world))
-    if elsewhere:
-        return Findings(refusals=elsewhere)
     from provisioner.kinds.role.compare import delete_role
     from provisioner.kinds.role.trust import Trusts
 
     reason = "destroying" if world.destroying else "no longer in the spec"
+    if is_awaited(found.name, world):
+        reason += "; deleted once no instance can have its credentials"
     change = delete_role(address, found, reason, Trusts(world))
-    needs = change.needs | who_may_have(found.name, world)
-    return Findings(changes=(replace(change, needs=needs, deferred=kept_for(found.name, world)),))
+    kept = _why_kept(found, world)
+    if kept:
+        return Findings(changes=(replace(change, steps=(), deferred=kept),))
+    return Findings(changes=(replace(change, needs=change.needs | who_may_have(found.name, world)),))
 
 
-def _used_elsewhere(address: Address, found: FoundRole, world: World) -> Iterator[Refusal]:
-    """Why the role must stay that is in profiles which stay: instances of other regions use them."""
+def _why_kept(found: FoundRole, world: World) -> str | None:
+    """Why a role that is to go stays, and what to do about it; None: nothing stands in the way."""
+    if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
+        return why_untagged_is_kept("role")
+    foreign = _foreign_profiles(found, world)
+    if foreign:
+        return (
+            f"it is in instance profile {', '.join(foreign)}, which is not of this environment; take it out "
+            "there, then do this again"
+        )
     for at, profile in world.seen_of("instance_profile").items():
-        problem = profile.elsewhere.problem(profile.arn)
-        if problem and world.desired(at) and found.name in profile.roles:
-            yield Refusal(
-                address, f"role {found.name} in instance profile {profile.name} {problem[0]}", problem[1]
-            )
+        if found.name in profile.roles and not world.desired(at) and why_kept(profile, world):
+            return f"it is in instance profile {profile.name}, which stays"
+    return kept_for(found.name, world)
 
 
 def _foreign_profiles(found: FoundRole, world: World) -> list[str]:

@@ -19,6 +19,7 @@ from .fake_parts import (
     IMAGES,
     KEYS,
     METADATA,
+    REGION,
     SUBNETS,
     TYPES,
     WITHOUT_SPOT,
@@ -198,6 +199,10 @@ class Machines:
     def describe_instances(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
         found = [machine for machine in self.machines.values() if passes(view_of(machine), Filters)]
         return {"Reservations": [{"Instances": [view_of(machine)]} for machine in found]}
+
+    def describe_regions(self) -> dict[str, Any]:
+        """One: nobody is elsewhere."""
+        return {"Regions": [{"RegionName": REGION}]}
 
     def describe_volumes(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
         """Of those that live: the volumes of the others have gone with them."""

@@ -12,9 +12,12 @@ from typing import Any
 
 from .environments import ENVIRONMENT, Spec, name_of
 from .fake_iam import Profile
-from .fake_parts import Machine
+from .fake_parts import REGION, Machine
 from .fleets import check_fleets, refused_fleets
 from .picture import MARK, OWNER, PATH, SWAPPED, Picture, binding, check_tags, fleet_of, is_ours, names
+
+# What roles and profiles carry besides the tags of the spec.
+OURS = {OWNER: ENVIRONMENT, "provisioner:region": REGION}
 
 Deferred = dict[tuple[str, str], frozenset[str]]
 
@@ -48,24 +51,15 @@ def refusals(spec: Spec, before: Picture) -> set[str]:
 def _refused_roles(spec: Spec, before: Picture) -> Iterator[str]:
     wanted = names(spec, "roles")
     for name, role in before.roles.items():
-        users = [each for each in before.profiles.values() if each.role == role.name]
-        if name in wanted:
-            if not is_ours(role):
-                yield f"role {role.name}"
-        elif is_ours(role) and (OWNER not in role.tags or not all(map(is_ours, users))):
+        if name in wanted and not is_ours(role):
             yield f"role {role.name}"
 
 
 def _refused_profiles(spec: Spec, before: Picture) -> Iterator[str]:
     wanted = names(spec, "instance_profiles")
     for name, profile in before.profiles.items():
-        if name in wanted:
-            if not is_ours(profile):
-                yield f"instance_profile {profile.name}"
-        elif is_ours(profile):
-            strangers = bound_to(profile, before.strangers())
-            if OWNER not in profile.tags or (strangers and MARK not in profile.tags):
-                yield f"instance_profile {profile.name}"
+        if name in wanted and not is_ours(profile):
+            yield f"instance_profile {profile.name}"
 
 
 def strays(before: Picture) -> list[Machine]:
@@ -119,8 +113,8 @@ def _check_roles(
     there = {name for name, role in after.roles.items() if is_ours(role)}
     assert there == wanted.keys() | _kept_roles(spec, before)
     for name, role in before.roles.items():
-        if not is_ours(role):
-            assert after.roles[name] == role, f"role {role.name} is not ours and was changed"
+        if not is_ours(role) or name in _kept_roles(spec, before):
+            assert after.roles[name] == role, f"role {role.name} is not ours, or kept, and was changed"
     for name, key in wanted.items():
         raw, role = spec["roles"][key], after.roles[name]
         if name in before.roles:
@@ -136,10 +130,36 @@ def _check_roles(
         assert {name: _meaning(json.loads(text)) for name, text in role.inline.items()} == {
             name: _meaning(document) for name, document in raw.get("inline_policies", {}).items()
         }
-        check_tags(role.tags, spec, raw, {OWNER: ENVIRONMENT})
+        check_tags(role.tags, spec, raw, OURS)
+
+
+def _kept_profiles(spec: Spec, before: Picture) -> set[str]:
+    """The profiles that are to go and stay: somebody else uses them, or they are not tagged as ours."""
+    wanted = names(spec, "instance_profiles")
+    return {
+        name
+        for name, profile in before.profiles.items()
+        if is_ours(profile)
+        and name not in wanted
+        and (
+            OWNER not in profile.tags or (MARK not in profile.tags and bound_to(profile, before.strangers()))
+        )
+    }
 
 
 def _kept_roles(spec: Spec, before: Picture) -> set[str]:
+    """The roles that are to go and stay: not tagged as ours, in a profile that stays, or still somebody's."""
+    wanted, profiles = names(spec, "roles"), _kept_profiles(spec, before)
+    kept = set()
+    for name, role in before.roles.items():
+        users = {each: one for each, one in before.profiles.items() if one.role == role.name}
+        in_the_way = any(not is_ours(one) or each in profiles for each, one in users.items())
+        if is_ours(role) and name not in wanted and (OWNER not in role.tags or in_the_way):
+            kept.add(name)
+    return kept | _possessed_roles(spec, before)
+
+
+def _possessed_roles(spec: Spec, before: Picture) -> set[str]:
     """The roles that have left the spec and that instances of others may have for another hour."""
     wanted, roles = names(spec, "instance_profiles"), names(spec, "roles")
     chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
@@ -162,9 +182,12 @@ def _kept_roles(spec: Spec, before: Picture) -> set[str]:
 
 def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
     wanted = names(spec, "instance_profiles")
-    assert {name for name, profile in after.profiles.items() if is_ours(profile)} == wanted.keys()
+    kept = _kept_profiles(spec, before)
+    assert {name for name, profile in after.profiles.items() if is_ours(profile)} == wanted.keys() | kept
     for name, profile in before.profiles.items():
-        if not is_ours(profile):
+        if name in kept:
+            assert after.profiles[name] == profile, f"profile {profile.name} was to be kept and was changed"
+        elif not is_ours(profile):
             assert after.profiles[name] == profile, f"profile {profile.name} is not ours and was changed"
         elif name in wanted:
             assert after.profiles[name].id == profile.id, "a profile was made again"
@@ -180,7 +203,7 @@ def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
             for key, value in profile.tags.items()
             if (key, value) == (SWAPPED, "pending") or key != SWAPPED
         }
-        check_tags(has, spec, raw, {OWNER: ENVIRONMENT} | ({MARK: "yes"} if is_attached else {}))
+        check_tags(has, spec, raw, OURS | ({MARK: "yes"} if is_attached else {}))
 
 
 def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collection[str]) -> None:

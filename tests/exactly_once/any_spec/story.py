@@ -117,9 +117,9 @@ class Story:
         return self._run(self._grounded(spec), destroying=False)
 
     def destroy(self, spec: Spec) -> None:
-        """Destroys the environment; where that is refused, once more with what stood in the way removed."""
+        """Destroys the environment; with the way clear once more where it is refused or leaves something."""
         spec = self._grounded(spec)
-        if not self._run(spec, destroying=True):
+        if not self._run(spec, destroying=True) or self._program(spec, destroying=True).plan.changes:
             self._clear_the_way()
             assert self._run(spec, destroying=True)
         assert self._program(spec, destroying=True).plan.changes == ()
