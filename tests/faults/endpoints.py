@@ -57,14 +57,15 @@ def _serve(server: Server, connection: socket.socket, answer: Answer, tls: ssl.S
         connection.settimeout(30)
         if tls:
             connection = tls.wrap_socket(connection, server_side=True)
-        request = _read(connection)
+        request = read_request(connection)
         server.requests.append(request)
         if request:
             answer(server, connection, request)
         connection.close()
 
 
-def _read(connection: socket.socket) -> bytes:
+def read_request(connection: socket.socket) -> bytes:
+    """One request, whole: who hangs up before has reset the connection."""
     request = b""
     while b"\r\n\r\n" not in request:
         received = connection.recv(65536)

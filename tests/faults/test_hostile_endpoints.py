@@ -19,7 +19,7 @@ from provisioner.aws_answers import MAX_BYTES
 from provisioner.errors import AwsError
 
 from ..whole.program import clean_environment, command, run_process
-from .endpoints import Answer, Server, certificate, endless, reply, serving, silent, trickling
+from .endpoints import Answer, Server, certificate, endless, read_request, reply, serving, silent, trickling
 
 HTML = "<html><head><title>Login</title></head><body>Welcome to the hotel</body></html>"
 XML = '<?xml version="1.0" encoding="UTF-8"?>'
@@ -261,7 +261,7 @@ class TestTime:
             time.sleep(0.5)
             with socket.create_server(("127.0.0.1", port)) as late:
                 accepted, _ = late.accept()
-                accepted.recv(65536)
+                read_request(accepted)
                 GOOD(Server(port), accepted, b"")
                 accepted.close()
 
