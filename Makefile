@@ -9,8 +9,15 @@ ARGS ?=
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+AUDIT := .venv-audit
+AUDIT_READY := $(AUDIT)/.ready
 PROVISIONER := $(BIN)/provisioner
 FLAGS := $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
+
+# Only wheels: to build a package would fetch what builds it, past the hashes.
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement
+COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(AUDIT)/bin/uv pip compile --quiet --no-config --universal \
+	--python-version 3.11 --generate-hashes --only-binary :all: $(ARGS)
 
 # Make ends with 2 whatever a command ended with, so each target says what the command's exit code was.
 define run
@@ -18,7 +25,7 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check format generate clean
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check format generate audit lock clean
 
 help: ## List the targets
 	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [ARGS='...']"
@@ -27,8 +34,15 @@ help: ## List the targets
 $(READY): pyproject.toml requirements.lock
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV)"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	@$(BIN)/python $(INSTALL) requirements.lock
+	@# The lock has the build backend as well, so this needs no index.
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-index --no-build-isolation --no-deps --editable .
+	@touch $@
+
+$(AUDIT_READY): requirements-audit.lock
+	@test -x $(AUDIT)/bin/python || $(PYTHON) -m venv $(AUDIT)
+	@echo "installing into $(AUDIT)"
+	@$(AUDIT)/bin/python $(INSTALL) requirements-audit.lock
 	@touch $@
 
 setup: $(READY) ## Make the virtual environment
@@ -78,6 +92,16 @@ format: $(READY) ## Format the code
 generate: $(READY) ## Write the combined schema and docs/spec.md anew
 	$(BIN)/python -m provisioner.spec.generate
 
-clean: ## Remove the virtual environment and all caches
-	rm -rf $(VENV) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+audit: $(AUDIT_READY) ## Look for risky code, and for known vulnerabilities in the locked packages (needs PyPI)
+	@$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml provisioner && echo "bandit: no findings"
+	$(call run,{ $(AUDIT)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock \
+		--requirement requirements-audit.lock --format json --progress-spinner off $(ARGS) 2>$(AUDIT)/pip-audit.log || true; } \
+		| $(AUDIT)/bin/python tools/vulnerabilities.py)
+
+lock: $(AUDIT_READY) ## Write the locks anew from pyproject.toml (ARGS=--upgrade for newer versions; needs PyPI)
+	@$(COMPILE) --extra dev --output-file requirements.lock pyproject.toml
+	@$(COMPILE) --group audit --constraint requirements.lock --output-file requirements-audit.lock
+
+clean: ## Remove the virtual environments and all caches
+	rm -rf $(VENV) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -34,7 +34,9 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The built package."""
     folder = tmp_path_factory.mktemp("wheel")
     built = run(
-        sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--quiet", "--wheel-dir", folder, cwd=ROOT
+        *(sys.executable, "-m", "pip", "wheel", ".", "--no-deps", "--quiet", "--wheel-dir", folder),
+        *("--no-build-isolation", "--no-index"),
+        cwd=ROOT,
     )
     assert built.returncode == 0, built.stderr
     (found,) = folder.glob("provisioner-*.whl")

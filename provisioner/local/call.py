@@ -13,7 +13,7 @@ import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
-from xml.sax.saxutils import escape
+from xml.sax.saxutils import escape  # nosec B406 # writes XML, reads none
 
 from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException

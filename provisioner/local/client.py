@@ -15,7 +15,7 @@ from provisioner.local.settings import Faults
 
 LOOPBACK = "127.0.0.1"
 CONTROL_PATH = "/_local"
-TOKEN_HEADER = "X-Provisioner-Token"
+TOKEN_HEADER = "X-Provisioner-Token"  # nosec B105 # the name of a header
 
 
 @dataclass(frozen=True)

@@ -116,7 +116,7 @@ def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
     except OSError as problem:
         raise LocalAwsError(f"cannot write {log}: {problem.strerror or problem}") from None
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # nosec B603 # our own Python, no shell, no argument of others
             command,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -21,7 +21,8 @@ def create(world: World, call: Call) -> Any:
     """A profile with an id like AWS's, which EC2 does not know for the time of the propagation."""
     result = call.moto()
     profile = world.iam.get_instance_profile(call.params["InstanceProfileName"])
-    profile.id = "AIPA" + "".join(random.choices(string.ascii_uppercase + string.digits, k=17))
+    characters = random.choices(string.ascii_uppercase + string.digits, k=17)  # nosec B311 # an id, no secret
+    profile.id = "AIPA" + "".join(characters)
     world.profile_made[profile.id] = world.clock.now()
     return result
 
