@@ -177,7 +177,7 @@ def two_fleets(others: int, **fields: Any) -> Spec:
     return {"fleets": fleet(count=others)["fleets"] | {"f1": one}}
 
 
-# All of f0 go over to f1, which then has too many.
+# All of f0 get the tag of f1, which makes them no members of it.
 JOINING: list[Deed] = [("a member joins another fleet", 0, 0)] * 2
 # Corners that few random examples come to.
 CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
@@ -188,7 +188,7 @@ CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
         TWO_PROFILES | fleet(instance_profile="p1"),
     ),
     (
-        "members of another make go first",
+        "the tag of another fleet moves nobody",
         two_fleets(2, instance_type="t3.small"),
         JOINING,
         two_fleets(0, instance_type="t3.small"),
@@ -261,7 +261,7 @@ CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
         fleet(count=4, rebalance=True, **IN_TWO),
     ),
     (
-        "the protected stay",
+        "the tag of another fleet moves nobody who is protected",
         two_fleets(2, termination_protection=True),
         JOINING,
         two_fleets(0, termination_protection=True),
@@ -285,15 +285,10 @@ CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
         fleet(count=2, rebalance=True, **IN_TWO),
     ),
     (
-        "members are to be spread evenly, and one replaced",
-        {
-            "fleets": {
-                "f0": fleet(count=1, image="@image older@", subnets=["@subnet a@"])["fleets"]["f0"],
-                "f1": fleet(count=3, subnets=["@subnet a@"])["fleets"]["f0"],
-            }
-        },
-        [("a member joins another fleet", 0, 0)],
-        {"fleets": {"f1": fleet(count=4, rebalance=True, **IN_TWO)["fleets"]["f0"]}},
+        "what is dressed as a member is none",
+        ONE_PROFILE | fleet(instance_profile="p1"),
+        [("a stranger is dressed as a member", each, 0) for each in range(5)],
+        ONE_PROFILE | fleet(instance_profile="p1", count=1),
     ),
 ]
 

@@ -267,6 +267,9 @@ def bind_stranger(hand: Hand) -> None:
     hand.bind(hand.stranger()["InstanceId"], hand.profile()["InstanceProfileName"])
 
 
+# What the console copies with "Launch more like this".
+DRESS = {"provisioner:environment": ENVIRONMENT, "provisioner:fleet": "f0"}
+
 DEEDS: dict[str, Callable[[Hand], object]] = {
     "a policy is attached": attach_policy,
     "a policy is detached": detach_policy,
@@ -327,13 +330,16 @@ DEEDS: dict[str, Callable[[Hand], object]] = {
     "a stranger is terminated": lambda hand: hand.call(
         "ec2", "TerminateInstances", InstanceIds=[hand.stranger()["InstanceId"]]
     ),
+    "a stranger is dressed as a member": lambda hand: hand.call(
+        "ec2", "CreateTags", Resources=[hand.stranger()["InstanceId"]], Tags=tags_out(DRESS)
+    ),
     "a stranger is labelled": lambda hand: hand.call(
         "ec2", "CreateTags", Resources=[hand.stranger()["InstanceId"]], Tags=tags_out({"box": "build"})
     ),
 }
 
 # After these, a member is no longer counted among those that it was launched with.
-LEAVING = ("a member leaves its fleet", "a member is disowned", "a member joins another fleet")
+LEAVING = ("a member is disowned",)
 
 # After these, a plan may well have to be refused, and then nothing else of an example is seen.
 NASTY = (
@@ -344,8 +350,8 @@ NASTY = (
     "a profile's name is taken",
     "a profile is disowned",
     "a mark is removed",
-    "a member leaves its fleet",
     "a stranger gets our profile",
+    "a stranger is dressed as a member",
     "a stranger is terminated",
 )
 

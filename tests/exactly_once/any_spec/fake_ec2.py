@@ -142,6 +142,7 @@ class Machines:
                 image=ImageId,
                 tags=dict(tags["instance"]),
                 token=ClientToken,
+                launched_for=tags["instance"].get("provisioner:fleet"),
                 key=KeyName,
                 groups=tuple(interface.get("Groups", ())) or (next(iter(GROUPS)),),
                 metadata=METADATA | dict(MetadataOptions),

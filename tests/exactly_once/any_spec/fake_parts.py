@@ -108,6 +108,8 @@ class Machine:
     profile: tuple[str, str] | None = None
     association: str | None = None
     bindings: int = 0
+    # The fleet that launched it, which no tag that is written later changes; None: nobody's fleet.
+    launched_for: str | None = None
 
     @property
     def is_live(self) -> bool:

@@ -62,11 +62,6 @@ def _refused_profiles(spec: Spec, before: Picture) -> Iterator[str]:
             yield f"instance_profile {profile.name}"
 
 
-def strays(before: Picture) -> list[Machine]:
-    """Instances of the environment that belong to no fleet: destroying cannot tell what they are for."""
-    return [one for one in before.live.values() if one.tags.get(OWNER) == ENVIRONMENT and not fleet_of(one)]
-
-
 def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
     attachments = spec.get("attachments", {})
     for key, raw in attachments.items():
@@ -220,15 +215,12 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
             continue
         now = copy.copy(after.machines[each])
         now.bindings, now.association = machine.bindings, machine.association
-        if machine.tags.get(OWNER) != ENVIRONMENT:
-            if each in wanted:
-                assert now.profile == binding(wanted[each], spec, after), (
-                    f"{each} is attached to {now.profile}"
-                )
-            elif each in freed:
-                assert now.profile is None, f"{each} is still attached to {now.profile}"
-            else:
-                assert now.profile == machine.profile, f"{each} was not ours to attach or free"
+        if each in wanted:
+            assert now.profile == binding(wanted[each], spec, after), f"{each} is attached to {now.profile}"
+        elif each in freed:
+            assert now.profile is None, f"{each} is still attached to {now.profile}"
+        else:
+            assert now.profile == machine.profile, f"{each} was not ours to attach or free"
         now.profile, now.state, now.next = machine.profile, machine.state, machine.next
         now.due, now.checked = machine.due, machine.checked
         assert now == machine, f"{each} is not ours and was changed"

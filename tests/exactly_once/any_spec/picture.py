@@ -37,8 +37,8 @@ class Picture:
         return {each: one for each, one in self.live.items() if fleet_of(one) == fleet}
 
     def strangers(self) -> dict[str, Machine]:
-        """What lives and is not the environment's."""
-        return {each: one for each, one in self.live.items() if one.tags.get(OWNER) != ENVIRONMENT}
+        """What lives and is not the environment's, whatever its tags say."""
+        return {each: one for each, one in self.live.items() if fleet_of(one) is None}
 
 
 def picture(aws: FakeAws) -> Picture:
@@ -57,8 +57,8 @@ def settled(seen: Picture) -> Picture:
 
 
 def fleet_of(machine: Machine) -> str | None:
-    """The fleet of the environment that an instance belongs to."""
-    return machine.tags.get(FLEET) if machine.tags.get(OWNER) == ENVIRONMENT else None
+    """The fleet of the environment that an instance belongs to: that launched it, if nobody took it out."""
+    return machine.launched_for if machine.tags.get(OWNER) == ENVIRONMENT else None
 
 
 def is_ours(thing: Role | Profile) -> bool:

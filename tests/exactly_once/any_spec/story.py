@@ -20,12 +20,12 @@ from provisioner.spec import load
 
 from .connection import Connection, Execute, Time
 from .deeds import LEAVING, OUTSIDE, Hand, do
-from .environments import STRANGERS, TAKEN, TRUSTS, Spec
+from .environments import ENVIRONMENT, STRANGERS, TAKEN, TRUSTS, Spec
 from .fake_aws import FakeAws
 from .fake_parts import GROUPS, IMAGES, SUBNETS, tags_out
 from .fleets import Tally
-from .oracle import Deferred, bound_to, bound_to_what_is_gone, check, refusals, strays
-from .picture import MARK, NOTES, OWNER, Picture, is_ours, nothing, picture, settled
+from .oracle import Deferred, bound_to, bound_to_what_is_gone, check, refusals
+from .picture import FLEET, MARK, NOTES, OWNER, Picture, is_ours, nothing, picture, settled
 
 Deed = tuple[str, int, int]
 
@@ -127,6 +127,22 @@ class Story:
     def disturb(self, deeds: Sequence[Deed]) -> None:
         for deed, first, second in deeds:
             do(deed, Hand(self.aws.execute, tuple(GROUPS), first, second))
+        self._name_every_fleet()
+
+    def _name_every_fleet(self) -> None:
+        """Puts a tag back without which nothing would name the fleet of a member any more.
+
+        A token tells whether a fleet has launched an instance, and not which one has.
+        """
+        ours = [
+            each
+            for each in self.aws.ec2.machines.values()
+            if each.is_live and each.tags.get(OWNER) == ENVIRONMENT
+        ]
+        named = {each.tags.get(FLEET) for each in ours}
+        for machine in ours:
+            if machine.launched_for and machine.launched_for not in named:
+                machine.tags[FLEET] = machine.launched_for
 
     def let_pass(self) -> None:
         """Time passes, so that what was terminated is forgotten and what was launched is no news."""
@@ -160,9 +176,7 @@ class Story:
         tally = Tally(wanted, before)
         self.aws.ec2.today += timedelta(minutes=1)
         ran = self._program(spec, destroying, tally)
-        refused = refusals(wanted, before) | (
-            {"fleet (no fleet)"} if destroying and strays(before) else set()
-        )
+        refused = refusals(wanted, before)
         assert max(Counter(_bindings(ran.plan.changes)).values(), default=0) < 2, "bound or freed twice"
         told = {(refusal.address.kind, refusal.address.key) for refusal in ran.plan.refusals}
         assert Counter(kind for kind, _ in told) == Counter(each.split()[0] for each in refused), (
@@ -207,9 +221,6 @@ class Story:
                 hand.call("iam", "TagInstanceProfile", InstanceProfileName=profile.name, Tags=owner)
                 for stranger in () if MARK in profile.tags else bound_to(profile, now.strangers()):
                     hand.bind(stranger, None)
-        for stray in strays(now):
-            self.aws.ec2.machines[stray.id].protected = False
-            hand.call("ec2", "TerminateInstances", InstanceIds=[stray.id])
         for machine in self.aws.ec2.machines.values():
             machine.protected = False
             if NOTES[0] in machine.tags:
