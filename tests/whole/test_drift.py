@@ -23,7 +23,7 @@ from .specs import ATTACHING, PROBE, ROLES_ONLY, having
 NAME = "probe-worker"
 PROFILE_PATH = "/provisioner/probe/"
 ROLE, PROFILE, FLEET = "role/worker", "instance_profile/worker", "fleet/worker"
-ENVIRONMENT_TAG = {"provisioner:environment": "probe"}
+OWNER_TAGS = {"provisioner:environment": "probe", "provisioner:region": "us-east-1"}
 
 
 @dataclass(frozen=True)
@@ -244,6 +244,7 @@ PROFILES = (
         "the profile's role was removed",
         lambda cloud: cloud.iam.remove_role_from_instance_profile(InstanceProfileName=NAME, RoleName=NAME),
         (PROFILE, "update", "role"),
+        (PROFILE, "update", "credentials"),
     ),
     drift(
         "the profile's role was exchanged for another",
@@ -253,6 +254,7 @@ PROFILES = (
             cloud.iam.add_role_to_instance_profile(InstanceProfileName=NAME, RoleName="somebody-elses"),
         ),
         (PROFILE, "update", "role"),
+        (PROFILE, "update", "credentials"),
     ),
     drift(
         "a tag of the profile was removed",
@@ -281,7 +283,7 @@ PROFILES = (
     ),
     drift(
         "the profile was deleted and made again",
-        lambda cloud: remake_profile(cloud, {"team": "data", **ENVIRONMENT_TAG}),
+        lambda cloud: remake_profile(cloud, {"team": "data", **OWNER_TAGS}),
         REBOUND,
     ),
     drift(
@@ -289,11 +291,12 @@ PROFILES = (
         lambda cloud: remake_profile(cloud, {}),
         (PROFILE, "update", "tags.team"),
         (PROFILE, "update", "tags.provisioner:environment"),
+        (PROFILE, "update", "tags.provisioner:region"),
         REBOUND,
     ),
     drift(
         "the profile was deleted and made again without its role",
-        lambda cloud: remake_profile(cloud, {"team": "data", **ENVIRONMENT_TAG}, role=None),
+        lambda cloud: remake_profile(cloud, {"team": "data", **OWNER_TAGS}, role=None),
         (PROFILE, "update", "role"),
         REBOUND,
     ),
@@ -441,7 +444,7 @@ STOPPED = (
     ),
     on_a_stopped_member(
         "the profile of a stopped member was deleted and made again",
-        in_order(stop, lambda cloud: remake_profile(cloud, {"team": "data", **ENVIRONMENT_TAG})),
+        in_order(stop, lambda cloud: remake_profile(cloud, {"team": "data", **OWNER_TAGS})),
         "instance_profile",
     ),
     on_a_stopped_member(

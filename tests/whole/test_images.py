@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 import provisioner.local as local_aws
+from provisioner.kinds.launch_token import Slot, launch_token
 
 from .cloud import Cloud
 from .program import Program
@@ -91,11 +92,14 @@ class TestFromAParameterThatMovesOn:
         self, program: Program, cloud: Cloud, images: tuple[str, str]
     ) -> None:
         member = cloud.live("pictured")[0]
+        slot = Slot("pictured", "web", member["Placement"]["AvailabilityZone"], member["SubnetId"])
         cloud.ec2.run_instances(
             ImageId=images[1],
             InstanceType="t3.micro",
             MinCount=1,
             MaxCount=1,
+            SubnetId=member["SubnetId"],
+            ClientToken=launch_token(slot, "", "t3.micro", 90),
             TagSpecifications=[{"ResourceType": "instance", "Tags": member["Tags"]}],
         )
         notes = program.plan(having(self.WANTED, fleets__web__count=3)).data["notes"]
