@@ -20,6 +20,8 @@ _PARTITION = re.compile(r"aws(-[a-z0-9]+)*")
 _SERVICE_PRINCIPAL = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+){2,}")
 _HOST = re.compile(r"[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+(/[!-~]*)?")
 _ONLY_SUFFIXES = ("amazonaws.com", "amazonaws.com.cn")
+# What looks like a misspelt one, and is none.
+_OTHER_SUFFIXES = ("amazon.com", "amazonaws.eu")
 # What GetRole shows in place of a user or a role that was deleted.
 _UNIQUE_ID = re.compile(r"A[A-Z0-9]{15,127}")
 _NAME = r"[\w+=,.@-]+"
@@ -132,9 +134,20 @@ def principal_problem(kind: str, principal: str, region: str = "") -> str | None
 
 def _service_problem(principal: str) -> str | None:
     if _SERVICE_PRINCIPAL.fullmatch(principal) and principal not in _ONLY_SUFFIXES:
-        return None
+        written, suffix = _suffixes(principal)
+        known = (suffix, *_OTHER_SUFFIXES)
+        if written in known or not get_close_matches(written, (suffix,), n=1, cutoff=0.8):
+            return None
+        meant = f"{principal.removesuffix(written)}{suffix}"
+        return f'"{principal}" is no service principal; did you mean "{meant}"?'
     meant = f'; did you mean "{principal}.amazonaws.com"?' if re.fullmatch(r"[a-z0-9-]+", principal) else ""
     return f'"{principal}" is no service principal, which is such as ec2.amazonaws.com{meant}'
+
+
+def _suffixes(principal: str) -> tuple[str, str]:
+    """The ending of a service principal, and what it would be if it were one of AWS's usual ones."""
+    suffix = _ONLY_SUFFIXES[principal.endswith(".cn")]
+    return ".".join(principal.split(".")[-1 - suffix.count(".") :]), suffix
 
 
 def _federated_problem(principal: str, region: str) -> str | None:

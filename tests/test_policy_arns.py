@@ -64,6 +64,15 @@ PRINCIPALS: dict[str, tuple[str, str, str]] = {
     "a service of a region": ("Service", "states.us-east-1.amazonaws.com", ""),
     "a service of China": ("Service", "ec2.amazonaws.com.cn", ""),
     "an internal service": ("Service", "sagemaker.aws.internal", ""),
+    "a service, misspelt": ("Service", "ec2.amazonws.com", 'did you mean "ec2.amazonaws.com"?'),
+    "a service with another ending": ("Service", "ec2.amazonaws.con", 'did you mean "ec2.amazonaws.com"?'),
+    "a service of China, misspelt": (
+        "Service",
+        "ec2.amazonaws.co.cn",
+        'did you mean "ec2.amazonaws.com.cn"?',
+    ),
+    "a service of the company": ("Service", "alexa-appkit.amazon.com", ""),
+    "a service of an isolated partition": ("Service", "ec2.c2s.ic.gov", ""),
     "half a service": ("Service", "ec2", 'did you mean "ec2.amazonaws.com"?'),
     "the other half (aws-samples/aws-cdk-examples#801)": (
         "Service",

@@ -336,9 +336,11 @@ def rebind(
 ) -> Iterator[Step]:
     """The steps that take the profile `name` off running instances that have it, and bind it to them again.
 
-    In between, an instance gets no new credentials, so it is done to a few of them at a time.
+    In between, an instance gets no new credentials, so it is done to a few of them at a time; to the first
+    alone, as nothing else tells that EC2 refuses to associate it again.
     """
-    for ids in chunks([each.id for each in instances if each.id in associations], MOST_REBOUND):
+    bound = [each.id for each in instances if each.id in associations]
+    for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MOST_REBOUND)):
         scopes = tuple(by_ids(ids))
         yield from settled([each for each in instances if each.id in ids], scopes)
         yield Together(tuple(_release(associations[each]) for each in ids))

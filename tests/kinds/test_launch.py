@@ -338,6 +338,12 @@ def test_any_other_error_ends_the_launch(code: str) -> None:
     assert len(hands.launches) == 1
 
 
+def test_what_was_launched_beside_a_launch_that_was_refused_is_said_to_be_kept() -> None:
+    with pytest.raises(AwsError) as caught:
+        scale_out(4, subnets=2).run(FakeHands(2, "InvalidParameterValue"))
+    assert caught.value.hint == "2 of 4 members were launched before, and are kept"
+
+
 def test_a_quota_is_said_to_be_one() -> None:
     with pytest.raises(AwsError) as caught:
         scale_out(3).run(FakeHands("VcpuLimitExceeded"))

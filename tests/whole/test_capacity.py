@@ -207,7 +207,7 @@ class TestAnotherTypeIsWanted:
         short_of(cloud, Capacity(0, "t3.small"), Capacity(0, "t3.medium"))
         ran = program.apply(spec(count=2, instance_type=["t3.small", "t3.medium"]))
         assert ran.code == 1
-        assert "run again as t3.micro; apply again later" in ran.words
+        assert "runs again as t3.micro; apply again later" in ran.words
         assert cloud.ids("room") == ids
         assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
         cloud.mend()

@@ -112,6 +112,12 @@ REFUSED: dict[str, Refused] = {
         "VcpuLimitExceeded",
         "a quota of the account",
     ),
+    "for lack of permission": Refused(
+        BIGGER,
+        {"rules": (local_aws.denied("ModifyInstanceAttribute", times=1),)},
+        "UnauthorizedOperation",
+        "apply again once that is allowed",
+    ),
     "to stop them": Refused(
         BIGGER, {"rules": (refuse("StopInstances", "OperationNotPermitted"),)}, "OperationNotPermitted", ""
     ),
@@ -258,6 +264,6 @@ def test_a_start_that_is_accepted_and_taken_back_is_undone_too(
     ran = program.apply(spec)
     assert starts_once == [only]
     assert ran.code == 1
-    assert f"{only} run again as t3.micro" in ran.words
+    assert f"{only} runs again as t3.micro" in ran.words
     assert cloud.state(only) == "running"
     assert program.plan(spec).told == {(FLEET, "update", "instance_type")}

@@ -130,6 +130,16 @@ def test_the_former_role_stays_while_an_instance_of_another_region_may_have_it(
     assert cloud.roles() == ["probe-other", "probe-worker"]
 
 
+def test_a_profile_that_may_not_be_associated_again_costs_one_instance_its_credentials(
+    applied: Program, cloud: Cloud
+) -> None:
+    """Nothing tells beforehand that it is refused, so one finds out for all."""
+    cloud.break_with(Rule("error", "AssociateIamInstanceProfile", code="AccessDenied", status=403))
+    assert applied.apply(AFTER).code == 1
+    profiles = [cloud.profile_on(each) for each in [*cloud.ids("probe"), BOX]]
+    assert sorted(map(str, profiles)) == ["None", *["probe-worker"] * 3]
+
+
 def test_a_role_that_may_not_be_put_in_leaves_the_former_one_in(applied: Program, cloud: Cloud) -> None:
     """As on AWS when iam:PassRole is missing for the new role."""
     cloud.break_with(Rule("error", "AddRoleToInstanceProfile", nth=(1,), code="AccessDenied", status=403))

@@ -151,7 +151,14 @@ class ScaleOut:
         # What this run has launched before is among the members, though maybe not shown yet. Were the next
         # launch shown first, whoever looks then would launch these again.
         pad.wait_for([each for each in pad.answered(hands) if each.id in members], hands, Until.SHOWN)
-        shortage = self._launch_all(hands)
+        try:
+            shortage = self._launch_all(hands)
+        except AwsError as error:
+            launched = sum(each.id not in known for each in pad.answered(hands))
+            if launched:
+                kept = f"{launched} of {self.count} members were launched before, and are kept"
+                error.hint = f"{error.hint}; {kept}" if error.hint else kept
+            raise
         new = [each for each in pad.answered(hands) if each.id not in known]
         tell(f"{len(new)} of {self.count} launched")
         names = self._name(new, hands)

@@ -15,12 +15,14 @@ from provisioner.kinds.fleet.record import read_record
 from provisioner.kinds.fleet.seen import scope_of
 from provisioner.kinds.instances import MOST_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, Hands, Step, Until, Wait
-from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES
+from provisioner.retry import CAPACITY_CODES, DENIED_CODES, INSTANCE_QUOTA_CODES
 
 # What another type may help against.
 NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES
 # How many ids a message names.
 MOST_NAMED = 10
+# What is said of one member, and of several.
+_IN_WORDS = {False: ("is", "runs", "it had"), True: ("are", "run", "they had")}
 
 
 @dataclass(frozen=True)
@@ -105,9 +107,10 @@ class Start:
     ) -> str:
         """Start those that are down as the first choice that EC2 does not refuse: how they are then."""
         before = {each: self.before[each] for each in down}
+        is_, runs, had = _IN_WORDS[len(down) > 1]
         if self.fleet.power == "stopped":
             _retype(before, types, hands)
-            return "are stopped, as `power: stopped` says, with what they had"
+            return f"{is_} stopped, as `power: stopped` says, with what {had}"
         for choice in choices:
             wanted = before | {each: type_ for each, type_ in choice.items() if each in before}
             if not choice or _start_as(wanted, types, hands):
@@ -115,10 +118,10 @@ class Start:
             try:
                 hands.wait(Wait(tuple(down), Until.STARTED, (scope_of(self.environment),)))
             except WaitError:
-                return f"are started again as {_names(wanted.values())}, and do not run yet"
-            return f"run again as {_names(wanted.values())}"
+                return f"{is_} started again as {_names(wanted.values())}, and not running yet"
+            return f"{runs} again as {_names(wanted.values())}"
         _retype(before, types, hands)
-        return "are stopped"
+        return f"{is_} stopped"
 
     def _way_out(self, refused: ProvisionerError) -> str:
         code = refused.code if isinstance(refused, AwsError) else ""
@@ -126,6 +129,8 @@ class Start:
             return way_out({Rung(each): refused for each in self.fleet.instance_types}, "")
         if code in NO_ROOM and "ebs_optimized" not in self.paths:
             return "apply again later, or give `instance_type` more choices"
+        if code in DENIED_CODES:
+            return "apply again once that is allowed"
         if not self.paths:
             return "apply again once that is put right"
         settings = " and ".join(f"`{path}`" for path in self.paths)
