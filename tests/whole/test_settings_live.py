@@ -6,9 +6,10 @@ import pytest
 
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting
 
-from .cloud import Cloud
+from .cloud import Cloud, tags_of
 from .program import Program
-from .setting_cases import CASES, FLEET, settings_that, with_setting
+from .setting_cases import BARE, CASES, FLEET, settings_that, with_setting
+from .specs import having
 from .witness import DISRUPTIVE, Witness
 
 each_live = pytest.mark.parametrize("setting", settings_that(How.LIVE), ids=lambda setting: setting.path)
@@ -71,3 +72,22 @@ def test_what_was_changed_by_hand_is_put_right_and_no_other_member_touched(
     assert not DISRUPTIVE & witness.operations.keys()
     assert witness.named == {odd}
     assert program.plan(spec, *case.sees).told == set()
+
+
+def test_tags_that_the_metadata_cannot_show_go_before_it_shows_tags_and_come_after(
+    program: Program, cloud: Cloud
+) -> None:
+    """EC2 refuses either in the other order.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
+    """
+    odd = having(BARE, fleets__worker__tags={"cost/center": "1"})
+    shown = having(BARE, fleets__worker__metadata={"instance_tags": "enabled"})
+    assert program.apply(odd).code == 0
+    for spec, is_shown, tags in ((shown, "enabled", set()), (odd, "disabled", {"cost/center"})):
+        applied = program.apply(spec)
+        assert applied.code == 0, applied.said
+        for member in cloud.live("probe"):
+            assert member["MetadataOptions"]["InstanceMetadataTags"] == is_shown
+            assert tags_of(member).keys() & {"cost/center"} == tags
+        assert program.plan(spec).told == set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
@@ -28,6 +29,8 @@ LONGEST_S = 120.0
 # Tags of a member that are not among the fleet's.
 KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
 
+SHOWS_TAGS = "metadata.instance_tags"
+
 Differences = Mapping[str, tuple[Setting, ...]]
 
 
@@ -36,14 +39,22 @@ def corrections(
 ) -> Iterator[Change]:
     """The changes of members that stay; each difference once, with all members that have it."""
     differences = differing(fleet, staying, How.LIVE)
-    yield from _settings(address, fleet, seen, staying, differences, world)
+    settings = list(_settings(address, fleet, seen, staying, differences, world))
+    tags = [*_tags(address, fleet, seen, staying, world), *_names(address, fleet, seen, staying, world)]
+    shows = [each for each in settings if each.fields[0].path == SHOWS_TAGS]
+    # EC2 takes no tag that the metadata cannot show while it shows tags, nor the other way round.
+    if shows and fleet.instance_tags == "enabled":
+        settings = [each for each in settings if each not in shows]
+        tags += [replace(each, needs=frozenset({address})) for each in shows]
+    elif shows:
+        tags = [replace(each, needs=frozenset({address})) for each in tags]
+    yield from settings
     # EC2 changes neither of these attributes on a Spot instance.
     lasting = [member for member in staying if member.market != SPOT]
     yield from _recorded(address, fleet, lasting, differences, world)
     yield from _keeping(address, fleet, staying, world)
     yield from _profile(address, fleet, seen, staying, world)
-    yield from _tags(address, fleet, seen, staying, world)
-    yield from _names(address, fleet, seen, staying, world)
+    yield from tags
 
 
 def unprotected(address: Address, fleet: Fleet, going: Sequence[Instance], world: World) -> Iterator[Change]:
