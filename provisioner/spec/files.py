@@ -68,7 +68,7 @@ def locate(spec: str, root: str | None = None) -> Source:
         allowed = Path(os.path.realpath(root)) if root else None
     except (ValueError, OSError):
         raise FileProblem("is not the name of a file") from None
-    if given.exists() and not path.exists():
+    if _is_there(given) and not _is_there(path):
         raise _not_regular()  # such as /dev/stdin, which leads to a pipe without a path
     linked_in = _repository(given)
     if linked_in and not any(_is_below(path, folder) for folder in (linked_in, allowed) if folder):
@@ -193,6 +193,11 @@ def _holds_everything(folder: Path) -> bool:
 def _home() -> Path:
     # Not Path.home(), which raises where there is none.
     return Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
+
+
+def _is_there(path: Path) -> bool:
+    # Not Path.exists(), which raises for names that are too long and folders that may not be looked into.
+    return os.path.exists(path)  # noqa: PTH110
 
 
 def _is_below(path: Path, folder: Path) -> bool:

@@ -115,16 +115,8 @@ class Builder:
         self._check_tag(node, path, "map")
         merged: dict[str, Any] = {}
         written: dict[str, Any] = {}
-        first: dict[str, int] = {}
-        for key_node, value_node in node.value:
-            key = self._key(key_node, path)
-            if key is None:
-                continue
+        for key, key_node, value_node in self._pairs(node, path):
             here = (*path, key)
-            if key in first:
-                self._problem(key_node, here, "the key is given twice", f"it is already in line {first[key]}")
-                continue
-            first[key] = at(key_node.start_mark).line
             if key_node.tag == f"{CORE}merge":
                 merged = dict(self._merged(value_node, path))
                 continue
@@ -138,19 +130,36 @@ class Builder:
                 written[key] = self.build(value_node, here)
         return written
 
+    def _pairs(self, node: yaml.MappingNode, path: Path) -> Iterator[tuple[str, yaml.Node, yaml.Node]]:
+        """Each key of a mapping with its node and that of its value; a key that was there is reported."""
+        first: dict[str, int] = {}
+        for key_node, value_node in node.value:
+            key = self._key(key_node, path)
+            if key is None:
+                continue
+            if key in first:
+                hint = f"it is already in line {first[key]}"
+                self._problem(key_node, (*path, key), "the key is given twice", hint)
+                continue
+            first[key] = at(key_node.start_mark).line
+            yield key, key_node, value_node
+
     def _merged(self, node: yaml.Node, path: Path) -> Iterator[tuple[str, tuple[yaml.Node, yaml.Node]]]:
         """What `<<` merges in: pairs of nodes by key, those that win last."""
         self._enter(node, path)
         if isinstance(node, yaml.SequenceNode):
+            self._check_tag(node, path, "seq")
             for each in reversed(node.value):
                 yield from self._merged(each, path)
         elif isinstance(node, yaml.MappingNode):
+            # It may be written right here, and read nowhere else.
+            self._check_tag(node, path, "map")
             own = []
-            for key_node, value_node in node.value:
+            for key, key_node, value_node in self._pairs(node, path):
                 self.count += 1
                 if key_node.tag == f"{CORE}merge":
                     yield from self._merged(value_node, path)
-                elif isinstance(key_node, yaml.ScalarNode) and (key := _joined(key_node.value)):
+                else:
                     own.append((key, (key_node, value_node)))
             yield from own
         else:

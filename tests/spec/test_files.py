@@ -312,3 +312,9 @@ def test_a_spec_is_a_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         assert str(caught.value) == path + said
     os.close(reading)
     os.close(writing)
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "a/" * 3000, "a" * 300 + "/spec.yaml"], ids=len)
+def test_a_name_that_is_too_long_is_a_problem_of_the_command_line(name: str) -> None:
+    with pytest.raises(SpecError, match=r"cannot be read: File name too long|does not exist"):
+        load(name, KINDS)
