@@ -18,13 +18,16 @@ from provisioner.errors import LocalAwsError
 # A page of 1000 instances with 50 tags each has some 10 MB.
 MAX_BYTES = 32 * 1024 * 1024
 MAX_JSON_BYTES = 4 * 1024 * 1024
-# What is read takes a hundred bytes for each element, however short that is.
-MAX_TAGS = 3_000_000
+# What is read takes some 600 bytes for each element, however short that is, so 300 for each of its tags.
+MAX_TAGS = 1_500_000
+# An attribute takes as much. AWS's answers have one or two, in the first element.
+MAX_ATTRIBUTE_BYTES = 10_000
 CHUNK_BYTES = 256 * 1024
 # Says which life of the local AWS an answer is from; see provisioner/local/server.py.
 GENERATION_HEADER = "x-provisioner-local"
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<([\w.:-]{1,200})[\s>/]")
+_WITH_ATTRIBUTES = re.compile(rb"""<[^!?/\s<>][^\s<>/]*+\s(?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
 # AWS's answers have no document type; those that have one are HTML, or define entities without end.
 _FOREIGN = re.compile(rb"<!doctype|<!entity|<html[\s>]", re.IGNORECASE)
 
@@ -122,7 +125,7 @@ class AnswerCheck:
             response_dict["body"] = b""
         elif foreign:
             raise NotFromAws(f"{foreign} (HTTP {status})")
-        if len(body) > MAX_JSON_BYTES if is_json else body.count(b"<") > MAX_TAGS:
+        if len(body) > MAX_JSON_BYTES if is_json else _takes_too_much(body):
             raise TooLarge(f"the answer has {len(body):,} bytes")
         self._thread.is_reading = True
 
@@ -155,3 +158,15 @@ def _what_is_foreign(status: int, body: bytes, is_json: bool) -> str | None:
     if root is None:
         return "something else than XML"
     return None if root[1].endswith(b"Response") else f"an XML document <{root[1].decode(errors='replace')}>"
+
+
+def _takes_too_much(xml: bytes) -> bool:
+    """Whether to read it would take much more memory than it has bytes."""
+    if xml.count(b"<") > MAX_TAGS:
+        return True
+    size = 0
+    for match in _WITH_ATTRIBUTES.finditer(xml):
+        size += len(match[0])
+        if size > MAX_ATTRIBUTE_BYTES:
+            return True
+    return False

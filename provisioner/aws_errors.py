@@ -171,7 +171,7 @@ def _is_of_the_network(cause: object) -> bool:
     if isinstance(cause, str | botocore_errors.BotoCoreError):
         return True
     names = {parent.__module__.partition(".")[0] for parent in type(cause).__mro__}
-    is_location = type(cause).__name__.startswith("Location")
+    is_location = any(parent.__name__.startswith("Location") for parent in type(cause).__mro__)
     return not is_location and (isinstance(cause, OSError | HTTPException) or "urllib3" in names)
 
 
@@ -228,4 +228,6 @@ def _classify_tls(text: str, cause: object) -> tuple[str, str, str | None]:
 
 
 def _without_passwords(text: str) -> str:
-    return re.sub(r"//[^/@\s]*@", "//", text)
+    text = re.sub(r"//[^/@\s]*@", "//", text)
+    # An address without its http:// is cited as it is in the AWS configuration.
+    return re.sub(r"[^\s/@:'\"]+:[^\s@'\"]+@", "", text)

@@ -31,12 +31,22 @@ _NAMES = (
     r"x-amz-signature|x-amz-credential|(?:access|refresh|id)_?token|client_?secret|web_?identity_?token"
 )
 
-# Each takes no more than one word, so that nothing can be hidden behind a value that only looks like one.
+# Each takes no more than one word, so that nothing can be hidden behind a value that only looks like one. A
+# backslash is taken with what it escapes, and never from a quote: in JSON, a text would end there.
+_ESCAPED = r"\\[^\s'\"]"
+# The secret key that the local AWS tells people to use.
+_NONE = r"(?!local(?![^\s,;&'\"]))"
 _FORMS = (
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
-    (re.compile(r"(?i)\b(Credential|Signature)=[^\s,;&'\"]+"), rf"\1={HIDDEN}"),
+    (re.compile(r"(?i)\b(Credential|Signature)=(?:" + _ESCAPED + r"|[^\s,;&'\"\\])+"), rf"\1={HIDDEN}"),
     (re.compile(r"(?i)\b(Basic|Bearer|Negotiate)(\s+)[\w+/=.~-]{8,}"), rf"\1\2{HIDDEN}"),
-    (re.compile(rf"(?i)\b({_NAMES})(['\"]?\s*[:=]\s*b?['\"]?)[^\s,;&'\"}}]{{4,}}"), rf"\1\2{HIDDEN}"),
+    (
+        re.compile(
+            rf"(?i)\b({_NAMES})(\\*['\"]?\s*[:=]\s*b?\\*['\"]?){_NONE}"
+            rf"(?:{_ESCAPED}|[^\s,;&'\"}}\\]){{4,}}"
+        ),
+        rf"\1\2{HIDDEN}",
+    ),
     (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/'\"<>?#]*@"), rf"\1{HIDDEN}@"),
     # A JSON Web Token: https://www.rfc-editor.org/rfc/rfc7519
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"), HIDDEN),

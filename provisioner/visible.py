@@ -14,17 +14,22 @@ from provisioner.secrecy import without_secrets
 
 # What rich and this program write to a terminal: colours, the cursor up, shown or hidden, a line erased.
 _OURS = re.compile(r"(\n|\r|\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK]))")
+# Letters and signs without ink: the fillers of Hangul, and the Braille pattern without dots.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
 def visible(text: str) -> str:
     """A text on one line, with everything in it that is no letter, sign or plain space written as JSON does.
 
     Letters of all scripts stay as they are. Control characters (C0, C1), line and paragraph separators,
-    bidirectional and other invisible marks, and halves of surrogate pairs do not: a line break is `\\n`.
+    bidirectional and other invisible marks, letters that are blank, and halves of surrogate pairs do not: a
+    line break is `\\n`.
     """
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
-    return "".join(each if each.isprintable() else json.dumps(each)[1:-1] for each in text)
+    return "".join(
+        each if each.isprintable() and each not in _BLANK else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def presentable(text: str) -> str:
@@ -44,6 +49,6 @@ def visible_lines(text: str) -> str:
 
 def visible_layout(text: str) -> str:
     """The same for what is laid out for a terminal: line breaks, colours and movements of ours stay."""
-    if text.isprintable():
+    if text.isascii() and text.isprintable():
         return text
     return "".join(part if _OURS.fullmatch(part) else visible(part) for part in _OURS.split(text))

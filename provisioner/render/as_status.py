@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from rich.text import Text
 
-from provisioner.render.layout import Line, Piece, cells, line, padded
+from provisioner.render.layout import Line, Piece, cells, line, padded, shortened
 from provisioner.render.styled import styled
 from provisioner.visible import presentable
 
 FORMAT_VERSION = 1
+# A Name can have 256 characters, and one long one would push all else out of sight.
+WIDEST_NAME = 60
 TITLES = {
     "id": "instance",
     "name": "name",
@@ -91,8 +94,14 @@ def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     }
 
 
+def _single_spaced(text: str) -> str:
+    """A text in which no run of spaces ends a column, or a line of the terminal, before its end."""
+    return re.sub(" {2,}", " ", text)
+
+
 def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], width: int) -> Line:
-    pieces = [*padded(line(address, "title"), width), Piece("  "), Piece(str(status["state"]))]
+    pieces = [*padded(line(address, "title"), width), Piece("  ")]
+    pieces.append(Piece(_single_spaced(str(status["state"]))))
     said = {key: value for key, value in status.items() if key not in ("state", "arn", *IN_TABLES)}
     for key, value in (said | {TITLES[key]: value for key, value in shared.items()}).items():
         if value:
@@ -102,8 +111,8 @@ def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], wi
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        return ", ".join(str(each).split(":policy/")[-1] for each in value)
-    return str(value)
+        value = ", ".join(str(each).split(":policy/")[-1] for each in value)
+    return _single_spaced(str(value))
 
 
 def _table(things: Sequence[Mapping[str, Any]], columns_of: Mapping[str, str]) -> list[Line]:
@@ -116,6 +125,9 @@ def _table(things: Sequence[Mapping[str, Any]], columns_of: Mapping[str, str]) -
 
 
 def _cell(text: str, key: str) -> Piece:
+    text = _single_spaced(text)
+    if key == "name":
+        text = shortened(presentable(text), WIDEST_NAME)
     return Piece(text, STATE_STYLES.get(text, "") if key == "state" else "")
 
 

@@ -84,6 +84,11 @@ def padded(pieces: Line, width: int) -> Line:
     return (*pieces, Piece(" " * missing)) if missing > 0 else pieces
 
 
+def shortened(text: str, width: int) -> str:
+    """A text that takes no more columns than that; of a wider one the beginning."""
+    return text if cells(text) <= width else f"{text[: _fitting(text, width - 1)]}…"
+
+
 def _cut(item: Line, room: int, further_room: int) -> list[Line]:
     """An item as it is when it has room, else in parts that do. Only the longest ids and ARNs need this."""
     parts: list[Line] = []

@@ -29,6 +29,8 @@ GOOD = reply(XML + EC2.format("<regionInfo/>"))
 PAGE = "<DescribeInstancesResponse><nextToken>{}</nextToken></DescribeInstancesResponse>"
 ERROR = "<Response><Errors><Error><Code>{}</Code><Message>no</Message></Error></Errors></Response>"
 
+ATTRIBUTES = " ".join(f"a{number}=''" for number in range(2000))
+
 
 def bomb(levels: int) -> str:
     """Entities of entities: some hundred bytes that stand for gigabytes."""
@@ -86,6 +88,11 @@ AT_ONCE: dict[str, tuple[Answer, str]] = {
         endless(HEAD.replace(b"Connection", b"Content-Length: 10000000000\r\nConnection"), b" "),
         "AnswerTooLarge",
     ),
+    "attributes without an end": (
+        reply(XML + EC2.format(f'<a b=">" {ATTRIBUTES}/>')),
+        "AnswerTooLarge",
+    ),
+    "elements that all have attributes": (reply(XML + EC2.format("<é a=''/>" * 9000)), "AnswerTooLarge"),
     "millions of elements": (
         reply(XML + EC2.format("<a/>" * (MAX_BYTES // 5))),
         "AnswerTooLarge",
@@ -341,3 +348,13 @@ def test_the_program_ends_with_one_message_and_little_memory(
     assert AT_ONCE[situation][1] in ran.err
     assert "bug" not in ran.said
     assert ran.err.count("error:") == 1
+
+
+def test_what_only_looks_like_attributes_is_none() -> None:
+    value = "<value>a=&quot;b&quot; c='d' e=\"f\"</value>"
+    with serving(reply(XML + EC2.format(f"<regionInfo><item>{value * 2000}</item></regionInfo>"))) as server:
+        assert ask(server.url) is not None
+
+
+def test_an_address_of_another_kind_is_told_at_once() -> None:
+    assert refused("ftp://127.0.0.1:1").code == "CannotSend"

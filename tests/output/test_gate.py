@@ -32,6 +32,7 @@ from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.as_outcomes import outcomes_text
 from provisioner.render.as_status import status_data, status_text
 from provisioner.render.as_text import plan_text
+from provisioner.render.layout import cells
 from provisioner.render.progress import Progress
 from provisioner.streams import Gate, Layout
 from provisioner.visible import visible
@@ -93,6 +94,41 @@ def test_a_document_is_the_same_document_afterwards(text: str) -> None:
     Gate(paper, "stdout").document(json.dumps(written, indent=2, ensure_ascii=False))
     harmless(paper.getvalue())
     assert json.loads(paper.getvalue()) == written
+
+
+@pytest.mark.parametrize(
+    "name", ["Signature={}", "Credential={}/x", "id_token={}", '{{"session_token": "{}"}}']
+)
+@pytest.mark.parametrize(
+    "value", ['abcdef"gh', 'abcdef\\"gh', "abcdef\\", "abcdef\\\\", '"', '\\"abcdef', "ab\ncdef"]
+)
+def test_a_document_is_one_whatever_is_hidden_in_it(name: str, value: str) -> None:
+    paper = Paper()
+    written = {"name": name.format(value), "then": "stays"}
+    Gate(paper, "stdout").document(json.dumps(written))
+    assert json.loads(paper.getvalue())["then"] == "stays"
+
+
+@pytest.mark.parametrize("blank", ["\u115f", "\u1160", "\u2800", "\u3164", "\uffa0"])
+def test_letters_without_ink_are_seen(blank: str) -> None:
+    paper = Paper()
+    for show in (Gate(paper, "stdout").lines, Gate(paper, "stdout").layout):
+        show(f"é{blank}{FORGED}\n")
+    assert blank not in paper.getvalue()
+
+
+def test_no_name_moves_what_is_forged_to_where_a_line_begins() -> None:
+    for filler in (" ", "x", "宽", "\u3164"):
+        name = f"web{filler * 200}{FORGED}"
+        member = {"id": "i-1", "name": name, "state": "running", "launched": "now"}
+        status = {
+            "state": f"foreign: i-1 (web{' ' * 200}{FORGED})",
+            "members": [member, {**member, "name": "x"}],
+        }
+        own, _, row, _ = status_text("e", "r", "1", {"fleet/x": status}).plain.splitlines()[2:]
+        assert "  " not in own.partition("i-1")[2]
+        assert FORGED not in row or f"web {FORGED}  " in row
+        assert cells(row) < 120
 
 
 @LONG

@@ -16,6 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from provisioner import secrecy
+from provisioner.aws_errors import unreachable
 from provisioner.secrecy import learn_from_environment, learn_secrets, without_secrets
 
 from ..whole.cloud import Cloud
@@ -99,7 +100,10 @@ class TestWhatIsKnown:
         ("https://user:pa:ss@host:1/path", "https://***@host:1/path"),
         ("https://token@host/", "https://***@host/"),
         ("got eyJhbGciOiJSUzI1NiJ9.eyJzdWIiOiJ4In0.c2lnbmF0dXJl", "got ***"),
+        ('"{\\"SessionToken\\": \\"abcdef\\", \\"x\\": 1}"', '"{\\"SessionToken\\": \\"***\\", \\"x\\": 1}"'),
+        ("aws_session_token=local/abcdef", "aws_session_token=***"),
         # What is none stays.
+        ("AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1", None),
         ("the security token included in the request is expired", None),
         ("https://aws.amazon.com/iam and user@example.com", None),
         ("arn:aws:secretsmanager:us-east-1:1:secret:x", None),
@@ -268,3 +272,13 @@ def test_user_data_is_told_of_and_not_told(words: list[str], program: Program, c
 def test_user_data_that_is_wrong_is_not_told(data: Any, program: Program) -> None:
     fleet = {**PROBE["fleets"]["worker"], "user_data": data, "count": "x"}
     is_silent(program.run("validate", program.write({**PROBE, "fleets": {"worker": fleet}})))
+
+
+@pytest.mark.parametrize(
+    "address", ["http://bob:recognisable@h:1", "bob:recognisable@h:1", "bob:re/cognisable@h"]
+)
+def test_a_password_in_an_address_that_cannot_be_used_is_not_told(address: str) -> None:
+    text = unreachable("iam", "ListRoles", ValueError(f"Invalid endpoint: {address}")).message
+    assert "cognisable" not in text
+    assert "Invalid endpoint" in text
+    assert "h" in text.rpartition("endpoint")[2]
