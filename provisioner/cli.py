@@ -297,8 +297,9 @@ def main() -> None:
     """The console script. Ends the process with one of the exit codes of the README."""
     if COMPLETE in os.environ:
         # What a shell reads: the names of commands and options, and what has been typed so far.
-        cli.main(prog_name="provisioner")
+        _complete()
     streams.open_gates()
+    _forget_odd_sizes()
     code = _run()
     if code is None:
         # It only had something to print. What changes things says itself how that ended.
@@ -309,6 +310,22 @@ def main() -> None:
                 f"{stream.name} cannot be written: {stream.failure.strerror}; some of it is lost", "error:"
             )
     sys.exit(code)
+
+
+def _complete() -> None:
+    """Answer a shell, which has no use for errors. Ends the process."""
+    try:
+        cli.main(prog_name="provisioner")
+    except Exception:  # noqa: BLE001  whatever a missing variable or a closed output makes of it
+        sys.exit(FAILED)
+
+
+def _forget_odd_sizes() -> None:
+    """Drop sizes of a terminal that are none: they would be believed, or be an error to who reads them."""
+    for name in ("COLUMNS", "LINES"):
+        size = os.environ.get(name, "")
+        if size and not (size.isascii() and size.isdecimal() and len(size) < 5):
+            del os.environ[name]
 
 
 def _run() -> int | None:

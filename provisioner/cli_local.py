@@ -38,7 +38,7 @@ def switch_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @local.command()
 @click.option(
     "--port",
-    type=int,
+    type=click.IntRange(0, 65535),
     help=f"Port on 127.0.0.1; by default {local_aws.DEFAULT_PORT}, or any where that is taken; 0: any.",
 )
 @switch_options

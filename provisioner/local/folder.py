@@ -21,12 +21,15 @@ _HINT = "set PROVISIONER_LOCAL_DIR to a folder of your own"
 
 def state_dir() -> Path:
     """Where pid, port and log are kept: `$PROVISIONER_LOCAL_DIR`, else `$XDG_STATE_HOME/provisioner`, else
-    `~/.local/state/provisioner`."""
+    `~/.local/state/provisioner`. Raises LocalAwsError where there is none of these."""
     if own := os.environ.get("PROVISIONER_LOCAL_DIR"):
         return Path(own).absolute()
     if xdg := os.environ.get("XDG_STATE_HOME"):
         return Path(xdg).absolute() / "provisioner"
-    return Path.home() / ".local" / "state" / "provisioner"
+    try:
+        return Path.home() / ".local" / "state" / "provisioner"
+    except RuntimeError:
+        raise LocalAwsError("there is no home folder to keep the local AWS's files in", _HINT) from None
 
 
 def log_file() -> Path:

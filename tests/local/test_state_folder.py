@@ -6,6 +6,7 @@ import fcntl
 import http.server
 import json
 import os
+import pwd
 import signal
 import socket
 import stat
@@ -297,8 +298,20 @@ def test_nothing_of_the_users_own_configuration_reaches_it(
 
 
 def test_the_program_imports_nothing_from_the_working_folder_either(tmp_path: Path) -> None:
-    for name in ("click", "boto3", "yaml"):
+    for name in ("click", "boto3", "yaml", "pathlib"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
     command = [sys.executable, "-m", "provisioner", "--version"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert said.startswith("provisioner, version")
+
+
+def test_whoever_has_no_home_folder_is_told_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    def nobody(number: int) -> None:
+        raise KeyError(number)
+
+    monkeypatch.setattr(pwd, "getpwuid", nobody)
+    for name in ("HOME", "PROVISIONER_LOCAL_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    with pytest.raises(LocalAwsError, match="no home folder") as caught:
+        local_aws.status()
+    assert "PROVISIONER_LOCAL_DIR" in (caught.value.hint or "")

@@ -156,6 +156,22 @@ class TestWithoutAws:
         assert ran.code == 0
         assert "_PROVISIONER_COMPLETE" in ran.out
 
+    @pytest.mark.parametrize(
+        "typed",
+        [{}, {"COMP_WORDS": "provisioner", "COMP_CWORD": "x"}, {"COMP_WORDS": '"', "COMP_CWORD": "9" * 5000}],
+    )
+    def test_completion_has_no_errors_for_a_shell(self, typed: dict[str, str], run: Run) -> None:
+        ran = run(env={"_PROVISIONER_COMPLETE": "bash_complete", **typed})
+        assert (ran.out, ran.err) == ("", "")
+
+    @pytest.mark.parametrize("columns", ["²", "1" * 5000, "-1", "wide", "99999999999"])
+    def test_a_terminal_of_an_odd_size_is_no_error(
+        self, columns: str, program: Program, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("COLUMNS", columns)
+        ran = program.run("plan", program.write(PROBE))
+        assert ran.code == 0, ran.said
+
     def test_completion_completes(self, run: Run) -> None:
         ran = run(
             env={"_PROVISIONER_COMPLETE": "bash_complete", "COMP_WORDS": "provisioner de", "COMP_CWORD": "1"}
