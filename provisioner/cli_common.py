@@ -31,14 +31,33 @@ def load_spec(spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: st
 
     `skipped_regions` are the names of regions with commas between them, as on the command line.
 
-    Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed.
+    Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed, and for
+    the name of a region that there is none of.
     """
     from provisioner.kinds import KINDS, refresh_images
     from provisioner.spec import load
 
     skipped = tuple(each.strip() for each in skipped_regions.split(",") if each.strip())
+    _check_skipped(skipped)
     environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
     return replace(environment, skipped_regions=skipped)
+
+
+def _check_skipped(regions: Sequence[str]) -> None:
+    from provisioner.errors import UsageError
+    from provisioner.model import EVERY_REGION
+    from provisioner.spec.regions import known_regions
+    from provisioner.spec.wording import Suggestions, quoted
+
+    known = known_regions() | {EVERY_REGION}
+    for region in regions:
+        if region not in known and len(known) > 1:
+            meant = Suggestions().near(region, sorted(known))
+            maybe = f"did you mean {quoted(meant)}? " if meant else ""
+            raise UsageError(
+                f"--skip-region: there is no region {quoted(region)}",
+                f"{maybe}write names of regions with commas between them, or `{EVERY_REGION}`",
+            )
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:

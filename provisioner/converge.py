@@ -39,8 +39,8 @@ def converge(
 ) -> Carried:
     """Carry out the approved plan; where that calls for it, observe, plan again and go on.
 
-    Changes that a later round took up again count once, as that round left them. Nothing is deleted that
-    is not in the approved plan.
+    Changes that a later round took up again count once, as that round left them. Nothing is deleted, and no
+    instance of others is changed, that is not in the approved plan.
     """
     outcomes = execute(approved)
     started = since = clock()
@@ -115,21 +115,22 @@ def _obstacle(approved: Plan, plan: Plan) -> ProvisionerError | None:
 
 
 def beyond(approved: Plan, plan: Plan) -> str | None:
-    """What a plan deletes that the approved one does not, in words; None: nothing."""
+    """What a plan deletes, or changes of others, that the approved one does not, in words; None: nothing."""
     allowed: dict[Address, set[str]] = {}
     wholly = {change.address for change in approved.changes if change.whole}
     for change in approved.changes:
-        if change.action in (Action.DELETE, Action.REPLACE):
+        if (change.action in (Action.DELETE, Action.REPLACE) or change.exact) and not change.deferred:
             allowed.setdefault(change.address, set()).update(change.instances)
     for change in plan.changes:
         takes_away = change.action is Action.DELETE or (change.action is Action.REPLACE and change.instances)
-        # What was launched meanwhile is known by its token. Instances of others are never taken for that.
-        is_ours = change.whole or not change.instances
-        if not takes_away or change.deferred or (is_ours and (change.address in wholly or approved.destroy)):
+        # A launch of ours that came meanwhile is known by its token, and nothing else is.
+        is_approved = change.whole and (change.address in wholly or approved.destroy)
+        if not (takes_away or change.exact) or change.deferred or is_approved:
             continue
-        if change.address not in allowed:
+        if takes_away and change.address not in allowed:
             return f"{change.address} would be deleted"
-        more = set(change.instances) - allowed[change.address]
+        more = set(change.instances) - allowed.get(change.address, set())
         if more:
-            return f"{', '.join(sorted(more))} of {change.address} would go"
+            what = "would go" if takes_away else "would be changed"
+            return f"{', '.join(sorted(more))} of {change.address} {what}"
     return None

@@ -65,6 +65,10 @@ class HasArn(Protocol):
         """Its ARN."""
 
 
+# What `--skip-region` says for all regions but the environment's own.
+EVERY_REGION = "all"
+
+
 @dataclass(frozen=True)
 class Environment:
     """A whole spec, checked: everything that should exist in one account and one region.
@@ -239,7 +243,8 @@ class Change:
     `size` is how many things it makes, changes or removes, counted in `unit` (empty: the kind's own name).
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
     have to be done before; what needs this one's address is skipped if it fails, unless `blocks` is false.
-    `whole`: everything at the address goes, also what shows only later. `rollout`: how it is done in waves,
+    `whole`: everything at the address goes, also what shows only later. `exact`: the instances are others',
+    so no later round changes further ones. `rollout`: how it is done in waves,
     if it is. `order`: of the changes to one kind, those with a smaller one come first. `names`: what people
     call the instances, by id.
     """
@@ -255,6 +260,7 @@ class Change:
     needs: frozenset[Address] = frozenset()
     blocks: bool = True
     whole: bool = False
+    exact: bool = False
     unit: str = ""
     rollout: Rollout | None = None
     order: int = 0

@@ -41,6 +41,14 @@ def partition_of(region: str) -> str | None:
     return next((name for name, regions in _PARTITIONS if regions.fullmatch(region)), None)
 
 
+def may_be_region(text: str) -> bool:
+    """Whether a text has the form of a region's name, also of one that is newer than this program.
+
+    https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-regions.html
+    """
+    return re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}", text) is not None
+
+
 def iam_path(environment: str) -> str:
     """The path under which all roles and instance profiles of an environment live."""
     return f"/provisioner/{environment}/"

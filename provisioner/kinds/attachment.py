@@ -344,6 +344,7 @@ def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, worl
             instances=ids,
             size=len(ids),
             steps=bind(instances, wanted.name, wanted.arn, _only(seen.associations, ids), by_ids(ids)),
+            exact=True,
             names=names_of(instances),
         )
 

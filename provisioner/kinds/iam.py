@@ -15,6 +15,7 @@ from provisioner.naming import (
     iam_path,
     is_ignored,
     key_of,
+    may_be_region,
     ownership_tags,
 )
 
@@ -40,7 +41,9 @@ def standing(path: str, tags: Mapping[str, str], environment: Environment) -> St
     tagged = tags.get(ENVIRONMENT_TAG)
     if not path.startswith(iam_path(environment.name)) or tagged not in (None, environment.name):
         return Standing.FOREIGN
-    if tags.get(REGION_TAG, environment.region) != environment.region:
+    region = tags.get(REGION_TAG, "")
+    # What is no region was written by somebody else, and is put right like any other tag.
+    if region != environment.region and may_be_region(region):
         return Standing.ELSEWHERE
     return Standing.OURS if tagged else Standing.UNTAGGED
 

@@ -30,11 +30,11 @@ from provisioner.kinds.launch_token import launches_of
 from provisioner.kinds.regions import NOWHERE, Elsewhere, find_users_elsewhere
 from provisioner.kinds.swap import (
     NOBODY,
-    PENDING,
     Exchange,
     Users,
     end,
     find_users,
+    is_pending,
     is_unfinished,
     mark,
     reassociation,
@@ -308,14 +308,14 @@ def _update(
         fields += tags
         steps += tag_calls("InstanceProfile", found.name, tags, crowded=is_crowded(desired, found.tags))
         reasons.append("tags differ")
-    is_pending = found.tags.get(SWAPPED_TAG) == PENDING
-    if is_pending and not found.users.members and not is_swap:
-        fields.append(FieldChange(f"tags.{SWAPPED_TAG}", PENDING, None))
+    is_marked = is_pending(found.tags)
+    if is_marked and not found.users.members and not is_swap:
+        fields.append(FieldChange(f"tags.{SWAPPED_TAG}", found.tags[SWAPPED_TAG], None))
         steps.append(end(found.name, found.users))
         reasons.append("no instance has a former role any more")
     if fields:
         yield Change(address, Action.UPDATE, ", ".join(reasons), fields=tuple(fields), steps=tuple(steps))
-    if is_swap or is_pending:
+    if is_swap or is_marked:
         yield from reassociation(address, found.name, found.arn, found.users, held if is_swap else None, role)
 
 

@@ -8,10 +8,7 @@ from dataclasses import dataclass, field
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_bound, named
-from provisioner.model import Environment
-
-# What `--skip-region` says for all regions but the environment's own.
-EVERY_REGION = "all"
+from provisioner.model import EVERY_REGION, Environment
 
 
 @dataclass(frozen=True)

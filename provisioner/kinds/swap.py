@@ -48,13 +48,25 @@ NOBODY = Users()
 
 def is_unfinished(tags: Mapping[str, str], now: datetime) -> bool:
     """Whether instances may still have the credentials of a former role, as the tags of a profile say."""
-    said = tags.get(SWAPPED_TAG)
-    if said is None or said == PENDING:
-        return said == PENDING
+    since = _moment(tags.get(SWAPPED_TAG, ""))
+    # A time to come is none of ours, but for clocks that differ.
+    return is_pending(tags) or (since is not None and abs(now - since) < LONGEST)
+
+
+def is_pending(tags: Mapping[str, str]) -> bool:
+    """Whether the instances of the environment are still to take up the new role, as a profile's tags say.
+
+    What is no value of ours may stand where one of ours was, so it counts as `pending`: carrying that out
+    takes it off.
+    """
+    return SWAPPED_TAG in tags and _moment(tags[SWAPPED_TAG]) is None
+
+
+def _moment(text: str) -> datetime | None:
     try:
-        return now - datetime.strptime(said, _FORMAT).replace(tzinfo=UTC) < LONGEST
+        return datetime.strptime(text, _FORMAT).replace(tzinfo=UTC)
     except ValueError:
-        return True
+        return None
 
 
 def find_users(
@@ -113,7 +125,7 @@ def who_may_have(role: str, world: World) -> frozenset[Address]:
     profiles = {
         at
         for at, profile in world.seen_of("instance_profile").items()
-        if world.desired(at) and (role in profile.roles or profile.tags.get(SWAPPED_TAG) == PENDING)
+        if world.desired(at) and (role in profile.roles or is_pending(profile.tags))
     }
     users = {at for at, seen in world.observed.resources.items() if seen.uses & profiles}
     return frozenset(profiles | users)
@@ -122,7 +134,7 @@ def who_may_have(role: str, world: World) -> frozenset[Address]:
 def is_awaited(role: str, world: World) -> bool:
     """Whether running instances of the environment have to let go of a role before it may go."""
     return any(
-        profile.users.members and (role in profile.roles or profile.tags.get(SWAPPED_TAG) == PENDING)
+        profile.users.members and (role in profile.roles or is_pending(profile.tags))
         for profile in world.seen_of("instance_profile").values()
     )
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.converge import beyond
+from provisioner.kinds.attachment import SeenAttachment
 from provisioner.kinds.fleet.members import indexes
 from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.record import impossible_words, launch_record, read_record
@@ -173,13 +174,21 @@ def test_a_foreign_instance_is_not_counted() -> None:
 
 
 # What is deleted in a later round of an approved destroy, and whether that may be.
-DESTROY = Plan("env", "us-east-1", ME.account_id, destroy=True)
+SHOWN_ROLE = Address("role", "shown")
+KEPT = Change(
+    Address("instance_profile", "kept"), Action.DELETE, "", deferred="an instance of others uses it"
+)
+SHOWN_CHANGES = (KEPT, Change(SHOWN_ROLE, Action.DELETE, ""))
+DESTROY = Plan("env", "us-east-1", ME.account_id, changes=SHOWN_CHANGES, destroy=True)
 LATER: dict[str, tuple[Change, bool]] = {
     "a fleet that was launched meanwhile": (
         Change(FLEET, Action.DELETE, "", instances=("i-1",), whole=True),
         True,
     ),
-    "a role that was made meanwhile under the environment's path": (Change(ROLE, Action.DELETE, ""), True),
+    "a role that was made meanwhile under the environment's path": (Change(ROLE, Action.DELETE, ""), False),
+    "a profile that was made meanwhile under it": (Change(PROFILE, Action.DELETE, ""), False),
+    "a profile that was to stay, as the plan said": (Change(KEPT.address, Action.DELETE, ""), False),
+    "what was shown": (Change(SHOWN_ROLE, Action.DELETE, ""), True),
     "an instance that somebody has attached our profile to": (
         Change(Address("attachment", "box"), Action.DELETE, "", instances=("i-1",)),
         False,
@@ -191,6 +200,25 @@ LATER: dict[str, tuple[Change, bool]] = {
 def test_what_a_later_round_deletes_beyond_what_was_shown(case: str) -> None:
     change, is_allowed = LATER[case]
     assert (beyond(DESTROY, replace(DESTROY, changes=(change,))) is None) == is_allowed
+
+
+@pytest.mark.parametrize("binding", [None, Binding("arn:x/theirs", "AIPA9")], ids=["no profile", "a profile"])
+def test_a_later_round_attaches_nothing_to_instances_that_were_not_shown(binding: Binding | None) -> None:
+    spec = environment(
+        roles={"web": {}},
+        instance_profiles={"web": {"role": "web"}},
+        attachments={"box": {"instance_profile": "web", "select": {"tags": {"group": "box"}}}},
+    )
+    shown, tagged_later = (
+        Instance(each, "running", "us-east-1a", "t3.micro", "ami-1", "", profile=binding)
+        for each in ("i-1", "i-2")
+    )
+    first, later = (
+        planned(spec, {Address("attachment", "box"): SeenAttachment(chosen=chosen)})
+        for chosen in ((shown,), (shown, tagged_later))
+    )
+    assert beyond(first, first) is None
+    assert beyond(first, later) == "i-2 of attachment/box would be changed"
 
 
 # --- another region
@@ -218,6 +246,19 @@ def test_what_was_made_before_there_was_a_tag_for_the_region_gets_it() -> None:
         f"update role/web tags.{REGION_TAG}",
         f"update instance_profile/web tags.{REGION_TAG}",
     ]
+
+
+@pytest.mark.parametrize("value", ["", "banana", "us-east-1 ", "US-EAST-1", "eu-west-1\u202e"])
+def test_a_region_that_cannot_be_one_is_put_right_and_refuses_nothing(value: str) -> None:
+    tags = {**OURS, REGION_TAG: value}
+    seen: dict[Address, Any] = {ROLE: seen_role(tags=tags), PROFILE: found_profile(tags=tags)}
+    assert [told(change) for change in planned(WITH_IAM, seen).changes] == [
+        f"update role/web tags.{REGION_TAG}",
+        f"update instance_profile/web tags.{REGION_TAG}",
+    ]
+    destroyed = planned(WITH_IAM, seen, destroying=True)
+    assert not destroyed.refusals
+    assert {change.address for change in destroyed.changes} == {ROLE, PROFILE}
 
 
 def leaving(elsewhere: Elsewhere) -> list[str]:

@@ -131,6 +131,23 @@ MARKED: dict[str, tuple[str, Users, list[str]]] = {
             "delete role/old: DeleteRole",
         ],
     ),
+    "somebody else has written something there": (
+        "whatever",
+        users(*running("i-1")),
+        [
+            "update instance_profile/web credentials i-1: "
+            "DisassociateIamInstanceProfile AssociateIamInstanceProfile UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "the same, and no instance is there": (
+        "",
+        users(),
+        [
+            f"update instance_profile/web tags.{SWAPPED_TAG}: UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
     "only others may have the former role": (
         "2026-01-01T12:00:00Z",
         users(*running("i-1"), foreign=("i-9",)),
@@ -159,6 +176,8 @@ def test_what_a_killed_run_left_is_finished(case: str) -> None:
         (NOW - timedelta(minutes=59), True),
         (NOW - timedelta(minutes=61), False),
         ("by hand", True),
+        (NOW + timedelta(minutes=5), True),
+        (NOW + timedelta(days=365), False),
     ],
 )
 def test_how_long_instances_may_have_a_former_role(said: Any, unfinished: bool) -> None:

@@ -345,6 +345,7 @@ class TestTheCommandLine:
             (["plan", "there-is-no-such-spec.yaml"], "there-is-no-such-spec.yaml"),
             (["validate", "there-is-no-such-spec.yaml"], "there-is-no-such-spec.yaml"),
             (["apply", "--yes", "."], "."),
+            (["plan", "--skip-region", "eu-west-1,us-eats-1", str(SPECS / "rolling.yaml")], "us-east-1"),
             (["local", "upp"], "up"),
             (["completion", "tcsh"], "tcsh"),
         ],
