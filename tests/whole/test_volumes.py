@@ -232,6 +232,22 @@ def test_what_somebody_has_made_of_a_volume_is_told_and_destroys_nothing(
     assert cloud.ids("probe") == before
 
 
+def test_a_volume_that_the_spec_lists_no_more_is_told_and_stays(program: Program, cloud: Cloud) -> None:
+    """New members get none of it, and somebody's data is on it."""
+    one = fleet(volumes=[DATA])
+    assert program.apply(fleet(volumes=[DATA, {"device": "/dev/sdg", "size_gb": 5}])).code == 0
+    before = cloud.ids("probe")
+    for _ in range(2):
+        plan = program.plan(one)
+        assert plan.changes == []
+        assert "volume /dev/sdg is not in `volumes:`, on 2 members" in notes(plan)
+        assert program.apply(one).code == 0
+    assert cloud.ids("probe") == before
+    for member, volume in attached(cloud, "/dev/sdg").items():
+        cloud.ec2.detach_volume(VolumeId=volume["VolumeId"], InstanceId=member, Device="/dev/sdg")
+    assert "is not in `volumes:`" not in notes(program.plan(one))
+
+
 def test_volumes_that_may_not_be_read_are_not_called_different(program: Program, cloud: Cloud) -> None:
     program.apply(fleet(root_volume=ROOT))
     denied = local_aws.error("DescribeVolumes", "UnauthorizedOperation", "You may not.", status=403)

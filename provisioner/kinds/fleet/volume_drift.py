@@ -26,7 +26,7 @@ from provisioner.kinds.fleet.record import (
     write_record,
 )
 from provisioner.kinds.instances import Instance
-from provisioner.naming import LAUNCH_TAG
+from provisioner.naming import FLEET_TAG, LAUNCH_TAG
 
 
 class Difference(NamedTuple):
@@ -47,10 +47,11 @@ def as_shown(
     """The members with launch records whose volumes differ only where that is why to replace the member.
 
     `volumes` are those that were read, by member; what was not read is not called different. Also what was
-    changed by hand, in words.
+    changed by hand or is not in the spec, in words.
     """
     shown: list[Instance] = []
     drift: dict[str, list[str]] = {}
+    unlisted: dict[str, list[str]] = {}
     for member in members:
         there = {each.device: each for each in volumes.get(member.id, ())}
         record = dict(read_record(member))
@@ -58,11 +59,37 @@ def as_shown(
         others, more = _others(fleet, record.get("volumes"), there) if there else (volumes_record(fleet), [])
         for text in (*told, *more):
             drift.setdefault(text, []).append(member.id)
+        for device in _unlisted(fleet, member, record.get("volumes"), there):
+            unlisted.setdefault(device, []).append(member.id)
         now = {"root_volume": root, "volumes": others}
         record |= {name: value for name, value in now.items() if name in record}
         tags = {**(member.tags or {}), LAUNCH_TAG: write_record(record)} if record else member.tags
         shown.append(replace(member, tags=tags))
-    return tuple(shown), tuple(_in_words(text, ids) for text, ids in drift.items())
+    told_of = [_in_words(text, ids) for text, ids in drift.items()]
+    told_of += [_unlisted_in_words(device, ids) for device, ids in unlisted.items()]
+    return tuple(shown), tuple(told_of)
+
+
+def _unlisted(
+    fleet: Fleet, member: Instance, recorded: str | None, there: Mapping[str | None, FoundVolume]
+) -> Iterator[str]:
+    """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
+    if not _is_as_launched(fleet, recorded):
+        listed = {member.root_device, *(each.device for each in fleet.volumes)}
+        ours = {device for device, each in there.items() if each.tags.get(FLEET_TAG) == fleet.key}
+        yield from sorted(device for device in ours - listed if device)
+
+
+def _unlisted_in_words(device: str, members: Sequence[str]) -> str:
+    return (
+        f"volume {device} is not in `volumes:`, on {on_members(members)} ({', '.join(members)}): left alone, "
+        "and only the image gives it to new members. Write it into the spec, or take it off with "
+        "`aws ec2 detach-volume`"
+    )
+
+
+def _is_as_launched(fleet: Fleet, recorded: str | None) -> bool:
+    return recorded in (None, volumes_record(fleet), volumes_record_of_before(fleet))
 
 
 def _in_words(text: str, members: Sequence[str]) -> str:
@@ -91,7 +118,7 @@ def _others(
     fleet: Fleet, recorded: str | None, there: Mapping[str | None, FoundVolume]
 ) -> tuple[str, list[str]]:
     """What the record is to say of the other volumes, and what was changed by hand."""
-    is_as_launched = recorded in (None, volumes_record(fleet), volumes_record_of_before(fleet))
+    is_as_launched = _is_as_launched(fleet, recorded)
     told: list[str] = []
     for wanted in fleet.volumes:
         said = volume_fields(wanted)
