@@ -222,6 +222,19 @@ VOLUMES: dict[str, tuple[dict[str, Any], FoundImage, list[str]]] = {
             "correct `iops:` for image ami-1",
         ],
     ),
+    "performance for a root of the image's type": (
+        {"root_volume": {"iops": 4000, "throughput": 250}},
+        replace(IMAGE, root_volume_type="gp3"),
+        [],
+    ),
+    "performance that the image's type does not take": (
+        {"root_volume": {"iops": 4000, "throughput": 250}},
+        replace(IMAGE, root_volume_type="gp2"),
+        [
+            "root_volume: gp2 takes no iops; use it with gp3, io1, io2 (image ami-1 has gp2)",
+            "root_volume: gp2 takes no throughput; use it with gp3 (image ami-1 has gp2)",
+        ],
+    ),
     "a root too large for the image's type": (
         {"root_volume": {"size_gb": 2000}},
         replace(IMAGE, root_volume_type="standard"),

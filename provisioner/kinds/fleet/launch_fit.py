@@ -15,7 +15,7 @@ from typing import Any
 
 from provisioner.kinds.fleet.desired import Fleet, unfit_for_metadata
 from provisioner.kinds.fleet.seen import FoundImage
-from provisioner.kinds.fleet.volumes import size_problems
+from provisioner.kinds.fleet.volumes import performance_problems, size_problems
 from provisioner.kinds.iam import MOST_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
@@ -135,6 +135,10 @@ def unfit_volumes(fleet: Fleet, image: FoundImage) -> Iterator[str]:
         )
     if root.encrypted is False and image.root_encrypted:
         yield f"the root volume of image {image.id} is encrypted and stays so; take out `encrypted: false`"
+    if image.root_volume_type and not root.type and (root.iops or root.throughput):
+        own = image.root_volume_type
+        for _, message, hint in performance_problems(own, root.iops, root.throughput):
+            yield f"root_volume: {message}; {hint} (image {image.id} has {own})"
     type_, size_gb = root.type or image.root_volume_type, root.size_gb or image.root_gb
     # What the spec says by itself was checked with it.
     if type_ and size_gb and not (root.type and root.size_gb):

@@ -51,13 +51,8 @@ def volume_problems(written: Mapping[str, Any], region: str) -> Iterator[Wrong]:
     What depends on the image is for a plan to find out: see `launch_fit`.
     """
     type_, iops, throughput = written.get("type"), written.get("iops"), written.get("throughput")
-    named = type_ or "the image's type"
-    if iops and type_ not in TYPES_WITH_IOPS:
-        yield "iops", f"{named} takes no iops", f"use it with {', '.join(TYPES_WITH_IOPS)}"
-    if type_ in TYPES_THAT_NEED_IOPS and not iops:
-        yield "type", f"{type_} needs `iops`", "add `iops:`, or use gp3"
-    if throughput and type_ != "gp3":
-        yield "throughput", f"{named} takes no throughput", "use it with gp3"
+    if type_:
+        yield from performance_problems(type_, iops, throughput)
     if written.get("kms_key_id") and not written.get("encrypted"):
         yield "kms_key_id", "a key is for encrypted volumes only", "add `encrypted: true`"
     yield from _key_problems(written.get("kms_key_id", ""), region)
@@ -66,6 +61,16 @@ def volume_problems(written: Mapping[str, Any], region: str) -> Iterator[Wrong]:
     if "device" not in written and not LIMITS[type_].is_bootable:
         yield "type", f"{type_} cannot be what an instance starts from", "use gp3"
     yield from size_problems(type_, written.get("size_gb"), iops)
+
+
+def performance_problems(type_: str, iops: int | None, throughput: int | None) -> Iterator[Wrong]:
+    """What a volume type does not take, or lacks, of operations per second and throughput."""
+    if iops and type_ not in TYPES_WITH_IOPS:
+        yield "iops", f"{type_} takes no iops", f"use it with {', '.join(TYPES_WITH_IOPS)}"
+    if type_ in TYPES_THAT_NEED_IOPS and not iops:
+        yield "type", f"{type_} needs `iops`", "add `iops:`, or use gp3"
+    if throughput and type_ != "gp3":
+        yield "throughput", f"{type_} takes no throughput", "use it with gp3"
     least = throughput / GP3_THROUGHPUT_PER_IOPS if throughput and type_ == "gp3" else 0
     if (iops or GP3_IOPS) < least:
         yield (
