@@ -154,9 +154,10 @@ class Builder:
         elif isinstance(node, yaml.MappingNode):
             # It may be written right here, and read nowhere else.
             self._check_tag(node, path, "map")
+            # Once more for each alias of it.
+            self.count += len(node.value)
             own = []
             for key, key_node, value_node in self._pairs(node, path):
-                self.count += 1
                 if key_node.tag == f"{CORE}merge":
                     yield from self._merged(value_node, path)
                 else:

@@ -103,6 +103,9 @@ LARGE: dict[str, Callable[[], str]] = {
     "anchors": lines(lambda number: f"k{number}: &a{number} v\n", values=0),
     "aliases": filled("*a,", "x: &a v\ny: [", "1]"),
     "merges": lines(lambda number: f"k{number}: {{<<: *a}}\n", "x: &a {b: 1, c: 2}\n", values=0),
+    "merges of one key": lines(
+        lambda number: f"k{number}: {{<<: *a}}\n", "x: &a {" + "b: 1, " * 2000 + "}\n", values=0
+    ),
     "merges in one": filled("*a,", "x: &a {b: 1}\ny: {<<: [", "*a]}"),
     "tags": lines(lambda number: f"k{number}: !x{number} v\n", values=0),
     "laughs": lambda: (
