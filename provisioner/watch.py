@@ -20,6 +20,14 @@ from provisioner.model import Until, Wait
 ROUNDS = (0.2, 1.0, 2.0, 3.0, 5.0)
 
 
+# What to do about instances that EC2 has ended instead of starting them.
+AS_IT_IS = "apply again to try again"
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+OF_A_KEY = (
+    "mostly a volume's KMS key that is not there, is disabled or may not be used: check `kms_key_id`, or the "
+    "key that the account encrypts with by default, then apply again"
+)
+
 _STARTING = (Until.RUNNING, Until.STARTED, Until.HEALTHY)
 
 
@@ -123,7 +131,8 @@ class Watcher:
         if failed:
             reasons = sorted({instance.state_reason or "no reason given" for instance in failed})
             ids = ", ".join(instance.id for instance in failed)
-            each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", "apply again to try again")
+            hint = OF_A_KEY if any("Client.InternalError" in text for text in reasons) else AS_IT_IS
+            each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", hint)
             each.over.set()
         elif not pending:
             each.seen = instances

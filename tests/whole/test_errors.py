@@ -428,3 +428,15 @@ def test_a_region_that_does_not_exist_is_told(program: Program) -> None:
     assert ran.code == 1
     assert "There is no region us-esat-1" in ran.err
     assert "check `region:`" in ran.err
+
+
+def test_a_launch_that_ends_for_a_key_that_there_is_not_says_where_to_look(program: Program) -> None:
+    """EC2 accepts it, and terminates the instance.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/troubleshooting-launch.html
+    """
+    disk = {"device": "/dev/sdf", "size_gb": 5, "encrypted": True, "kms_key_id": "alias/none-such"}
+    worker = {"count": 1, "image": IMAGE, "instance_type": "t3.micro", "volumes": [disk]}
+    ran = program.apply({"environment": "probe", "region": "us-east-1", "fleets": {"worker": worker}})
+    assert ran.code == 1
+    assert "check `kms_key_id`" in ran.words
