@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
+from provisioner.errors import ChangedMeanwhile
 from provisioner.kinds.base import Entry, Path
-from provisioner.model import Address, Call, Environment, FieldChange, Refusal
+from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Hands, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,
     REGION_TAG,
@@ -165,6 +167,28 @@ def tag_calls(
     if removed:
         calls.append(Call("iam", f"Untag{noun}", owner | {"TagKeys": removed}))
     return tuple(reversed(calls) if crowded else calls)
+
+
+@dataclass(frozen=True)
+class IsStillThe:
+    """Makes sure, before a name is deleted, that it is the thing that the plan has shown.
+
+    A name can change hands while a plan waits for approval; the unique id tells one from another:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+    `noun` is IAM's: Role or InstanceProfile.
+    """
+
+    noun: str
+    name: str
+    id: str
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+    def run(self, hands: Hands) -> None:
+        there = hands.send(Call("iam", f"Get{self.noun}", {f"{self.noun}Name": self.name}))[self.noun]
+        if there[f"{self.noun}Id"] != self.id:
+            raise ChangedMeanwhile(f"{self.name} was deleted and made again by somebody else: left alone")
 
 
 class Named(Protocol):

@@ -10,6 +10,7 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.iam import (
+    IsStillThe,
     Standing,
     as_tags,
     by_address,
@@ -349,7 +350,8 @@ def why_kept(found: FoundProfile, world: World) -> str | None:
 def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
     reason = "destroying" if world.destroying else "no longer in the spec"
     kept = why_kept(found, world)
-    steps = (
+    steps: tuple[Step, ...] = (
+        IsStillThe("InstanceProfile", found.name, found.id),
         *(_remove_role(found.name, role) for role in found.roles),
         Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
     )

@@ -18,6 +18,8 @@ from provisioner.kinds.instances import Instance
 
 # owner-place-epoch-choice-number; EC2 takes 64 characters, which leaves 12 for the number.
 _TOKEN = re.compile(r"([0-9a-f]{20})-([0-9a-f]{12})-([0-9a-f]{8})-([0-9a-f]{8})-([0-9]{1,9})", re.ASCII)
+# Somebody else's launch with a token of ours may have any number; ours go up one by one.
+MAX_NUMBER = 10**8
 # What tokens were before: one digest of everything, which can only be recognised by who knows all of it.
 _EARLIER_TOKEN = re.compile(r"([0-9a-f]{40})-[0-9a-f]{8}-[0-9]{1,9}", re.ASCII)
 
@@ -45,7 +47,8 @@ def number_in(token: str | None, slot: Slot, epoch: str) -> int | None:
     """The number of a launch in this place and epoch; None for every other token."""
     parts = _TOKEN.fullmatch(token or "")
     is_here = parts and "-".join(parts.groups()[:3]) == _prefix(slot, epoch)
-    return int(parts[5]) if parts and is_here else None
+    # The next number has to be one that can be recognised as well.
+    return int(parts[5]) if parts and is_here and int(parts[5]) < MAX_NUMBER else None
 
 
 class Launches:

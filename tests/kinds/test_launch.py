@@ -185,8 +185,9 @@ def test_a_token_fits_into_ec2s_limit() -> None:
         ([("", MICRO, 0)], 1),
         ([("", "t3.micro", 9), ("", "t3.nano", 10), ("", "t3.micro", 2)], 11),
         ([("AIPA1", "t3.micro", 4)], 0),
+        ([("", "t3.micro", 4), ("", "t3.micro", 999_999_999)], 5),
     ],
-    ids=["nothing visible", "one", "the highest, of any type", "of an earlier profile"],
+    ids=["nothing visible", "one", "the highest, of any type", "of an earlier profile", "beyond any of ours"],
 )
 def test_the_next_launch_has_the_number_after_the_highest_that_is_visible(
     visible: list[tuple[str, Rung, int]], expected: int

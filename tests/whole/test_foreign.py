@@ -253,6 +253,30 @@ def test_a_profile_stays_where_the_regions_cannot_be_asked_until_somebody_vouche
     assert cloud.profiles() == []
 
 
+# --- names that change hands
+
+
+@pytest.mark.parametrize("what", ["role", "profile"])
+def test_what_was_made_again_under_its_name_while_a_destroy_waits_is_not_deleted(
+    what: str, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "probe-worker"
+    program.apply(ROLES_ONLY)
+
+    def change_hands(*_: Any, **__: Any) -> None:
+        cloud.drop_profile(name)
+        if what == "role":
+            cloud.iam.delete_role(RoleName=name)
+            cloud.make_role(name)
+        else:
+            cloud.make_profile(name)
+
+    monkeypatch.setattr("provisioner.cli_change.show_plan", change_hands)
+    program.destroy(ROLES_ONLY)
+    theirs = cloud.roles("/") if what == "role" else cloud.profiles("/")
+    assert theirs == [name]
+
+
 # --- attachments
 
 

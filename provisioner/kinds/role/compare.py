@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner import policy
-from provisioner.kinds.iam import is_crowded, tag_calls, tag_changes, tag_list
+from provisioner.kinds.iam import IsStillThe, is_crowded, tag_calls, tag_changes, tag_list
 from provisioner.kinds.role.desired import LARGEST_INLINE, Role
 from provisioner.kinds.role.seen import FoundRole
 from provisioner.kinds.role.trust import CLOSED, Trusts
@@ -120,7 +120,8 @@ def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts)
         + tuple(_remove(found.name, name) for name in sorted(found.inline_policies))
     )
     delete = Call("iam", "DeleteRole", {"RoleName": found.name})
-    steps = (clear, delete) if clear.steps else (delete,)
+    same = IsStillThe("Role", found.name, found.id)
+    steps = (same, clear, delete) if clear.steps else (same, delete)
     return Change(address, Action.DELETE, reason, steps=steps, needs=trusts.who_let_go(found))
 
 
