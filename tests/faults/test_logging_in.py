@@ -12,6 +12,9 @@ import pytest
 from ..whole.program import Ran, clean_environment, command, run_process
 from .endpoints import reply, serving
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 SPEC = "environment: probe\nregion: us-east-1\nroles: {worker: {trust: ec2.amazonaws.com}}\n"
 SSO = """
 [sso-session company]

@@ -51,6 +51,7 @@ def test_every_source_named_in_the_table_has_an_address() -> None:
     assert named == known
 
 
+@pytest.mark.long
 def test_plain_moto_fails_every_row(request: pytest.FixtureRequest) -> None:
     if request.config.getoption("--plain-moto", default=False):
         pytest.skip("this is that run")

@@ -20,6 +20,9 @@ from ..whole.cloud import Cloud
 from ..whole.program import ROOT, TIMEOUT_S
 from ..whole.specs import PROBE
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 FAILING = (Rule("error", "RunInstances", code="UnauthorizedOperation", status=403),)
 
 

@@ -24,6 +24,9 @@ from ..whole.program import Program, Ran, clean_environment, run_process
 from ..whole.specs import PROBE, ROLES_ONLY, having
 from ..whole.test_errors import IMPATIENT
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 KEY_ID = "AKIARECOGNISABLE0001"
 SECRET = "recognisable/secret+access/key0123456789"
 TOKEN = "recognisable-first-line\nrecognisable-second-line=="

@@ -11,6 +11,9 @@ from .cloud import Cloud
 from .program import Program
 from .specs import PROBE, having
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 ACCOUNT = "123456789012"
 # Region -> its partition, and what EC2 is called there in a trust policy.
 REGIONS = {

@@ -14,6 +14,9 @@ from .program import Program
 from .setting_cases import modified_while_stopped
 from .specs import IMAGE, having
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 WANTED: dict[str, Any] = {
     "environment": "health",
     "region": "us-east-1",

@@ -17,6 +17,9 @@ from .setting_cases import BARE, FLEET
 from .specs import having
 from .witness import Witness
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
 INVALID = "InvalidInstanceAttributeValue"
 
