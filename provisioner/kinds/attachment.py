@@ -130,11 +130,7 @@ class AttachmentKind:
             *(_attach(address, attachment, seen, world) if attachment else ()),
             *_detach(address, seen, world),
         )
-        notes = (
-            (Note(address, f"no instance has the tags {tags_in_words(attachment.tags)}"),)
-            if attachment and attachment.tags and not seen.chosen
-            else ()
-        )
+        notes = tuple(_notes(address, attachment, seen, world)) if attachment else ()
         return Findings(changes, refusals, notes)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
@@ -258,8 +254,34 @@ def _bound_wrong(address: Address, seen: SeenAttachment, world: World) -> list[I
         if other < address and world.desired(other)
         for each in thing.chosen
     }
-    mine = [each for each in seen.chosen if each.id not in earlier]
+    foreign = {each.id for each in _foreign(seen, world)}
+    mine = [each for each in seen.chosen if each.id not in earlier | foreign]
     return bound_wrong(wanted_at(attachment.profile, world), mine)
+
+
+def _foreign(seen: SeenAttachment, world: World) -> list[Instance]:
+    """The chosen instances that have the environment's tags and were not launched by it.
+
+    Whoever may write tags could stop everything else with them, so they are told and left as they are.
+    """
+    launches = launches_of(world)
+    return [
+        each
+        for each in seen.chosen
+        if _owner(each) == world.environment.name and launches.fleet_of(each) is None
+    ]
+
+
+def _notes(address: Address, attachment: Attachment, seen: SeenAttachment, world: World) -> Iterator[Note]:
+    if attachment.tags and not seen.chosen:
+        yield Note(address, f"no instance has the tags {tags_in_words(attachment.tags)}")
+    foreign = _foreign(seen, world)
+    if foreign:
+        message = (
+            f"{_some(foreign)} with the tags of this environment, which has not launched it: left as it is. "
+            f"Take the tags {ENVIRONMENT_TAG} and {FLEET_TAG} off, or choose others here"
+        )
+        yield Note(address, message, is_warning=True)
 
 
 def _refusals(
@@ -282,11 +304,7 @@ def _refusals(
         if owner == world.environment.name and is_launched:
             hint = "give the fleet the `instance_profile:`, and choose others here"
             yield Refusal(address, f"{belong} a fleet of this environment", hint)
-        elif owner == world.environment.name:
-            hint = f"take the tags {ENVIRONMENT_TAG} and {FLEET_TAG} off, or choose others here"
-            message = f"{_some(instances)} with the tags of this environment, which has not launched it"
-            yield Refusal(address, message, hint)
-        elif owner:
+        elif owner and owner != world.environment.name:
             hint = "its own spec says which profile an instance has; choose others here"
             yield Refusal(address, f"{belong} the environment {owner}", hint)
     for instances in group_by(seen.chosen, _attached_by):

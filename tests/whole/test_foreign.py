@@ -293,14 +293,16 @@ def test_an_instance_that_another_environment_has_attached_is_not_taken_over(
     assert program.plan(called(ATTACHING, "theirs")).changes == []
 
 
-def test_an_instance_with_our_tags_that_we_have_not_launched_is_not_attached_to(
+def test_an_instance_with_our_tags_that_we_have_not_launched_is_not_attached_to_and_stops_nothing_else(
     program: Program, cloud: Cloud
 ) -> None:
     cloud.stranger(BOX, MEMBER_TAGS)
-    refused = program.apply(ATTACHING)
-    assert refused.code == 4
-    assert "their database" in refused.words
+    applied = program.apply(ATTACHING)
+    assert applied.code == 0
+    assert "their database" in applied.words
+    assert cloud.roles() == ["probe-worker"]
     assert cloud.profile_on(BOX) is None
+    assert program.plan(ATTACHING).changes == []
 
 
 @pytest.mark.parametrize("value", ["*", "data-?", "data*", "\\*", "d[a]ta-1"])

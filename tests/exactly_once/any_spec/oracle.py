@@ -66,7 +66,7 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
     attachments = spec.get("attachments", {})
     for key, raw in attachments.items():
         chosen = selected(raw, before)
-        own = [each for each in chosen if OWNER in before.machines[each].tags]
+        own = [each for each in chosen if _has_an_owner(before.machines[each])]
         if own or set(raw.get("instances", ())) - chosen:
             yield f"attachment {key}"
         for other, rival in attachments.items():
@@ -154,6 +154,11 @@ def _kept_roles(spec: Spec, before: Picture) -> set[str]:
     return kept | _possessed_roles(spec, before)
 
 
+def _has_an_owner(machine: Machine) -> bool:
+    """Whether it is a member of the environment, or another environment's by its tags."""
+    return fleet_of(machine) is not None or machine.tags.get(OWNER, ENVIRONMENT) != ENVIRONMENT
+
+
 def _possessed_roles(spec: Spec, before: Picture) -> set[str]:
     """The roles that have left the spec and that instances of others may have for another hour."""
     wanted, roles = names(spec, "instance_profiles"), names(spec, "roles")
@@ -215,7 +220,9 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
             continue
         now = copy.copy(after.machines[each])
         now.bindings, now.association = machine.bindings, machine.association
-        if each in wanted:
+        if each in wanted and OWNER in machine.tags:
+            assert now.profile == machine.profile, f"{each} is dressed as a member, and was attached or freed"
+        elif each in wanted:
             assert now.profile == binding(wanted[each], spec, after), f"{each} is attached to {now.profile}"
         elif each in freed:
             assert now.profile is None, f"{each} is still attached to {now.profile}"
