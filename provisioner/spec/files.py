@@ -16,6 +16,9 @@ from itertools import islice
 from pathlib import Path
 
 MAX_LISTED = 1000
+# In characters, of a whole path: https://man7.org/linux/man-pages/man7/path_resolution.7.html
+MAX_NAME = 4096
+MAX_FOLDERS = 200
 
 _PSEUDO = ("/proc", "/sys", "/dev")
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
@@ -62,6 +65,7 @@ def locate(spec: str, root: str | None = None) -> Source:
 
     Raises FileProblem.
     """
+    _check_name(spec)
     try:
         path = Path(os.path.realpath(spec))
         given = Path(spec).absolute()
@@ -90,6 +94,7 @@ def read_source(source: Source, most: int) -> bytes:
 
 def read_named(source: Source, name: str, most: int) -> bytes:
     """A file that a spec names, relative to its folder. Raises FileProblem, Missing among them."""
+    _check_name(name)
     try:
         path = Path(os.path.realpath(source.path.parent / name))
     except (ValueError, OSError):
@@ -112,6 +117,12 @@ def read_named(source: Source, name: str, most: int) -> bytes:
             "put the spec and its files into a folder of their own, or give the folder with --root",
         )
     return _read(path, most)
+
+
+def _check_name(name: str) -> None:
+    """No file system takes more, and to look at each of thousands of folders takes long."""
+    if len(name) > MAX_NAME or name.count("/") > MAX_FOLDERS:
+        raise FileProblem("cannot be read: File name too long")
 
 
 def files_beside(path: Path) -> list[str]:

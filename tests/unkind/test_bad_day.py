@@ -19,6 +19,9 @@ import pytest
 from provisioner import local as local_aws
 from provisioner.local import Faults, LocalAws
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 SPEC = """
 environment: bad-day
 region: us-east-1

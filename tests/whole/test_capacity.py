@@ -14,6 +14,9 @@ from .cloud import Cloud
 from .program import Program
 from .specs import IMAGE
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 ZONES = ("us-east-1a", "us-east-1b", "us-east-1c")
 
 

@@ -13,6 +13,9 @@ from .setting_cases import BARE, FLEET, user_data, write_in_record
 from .specs import having
 from .witness import Witness
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 ZONES = ["us-east-1a", "us-east-1b"]
 
 

@@ -15,6 +15,9 @@ from .program import Program
 from .setting_cases import volume_sizes
 from .specs import having
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 PARAMETER = "/team/image"
 PATTERN = "team-base-*"
 

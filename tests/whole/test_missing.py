@@ -13,6 +13,9 @@ from .program import Program
 from .setting_cases import BARE, group, image, subnets
 from .specs import having
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 PARAMETER = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 GONE = "ami-0123456789abcdef0"
 

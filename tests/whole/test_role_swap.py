@@ -13,6 +13,9 @@ from .cloud import Cloud
 from .program import Program
 from .specs import IMAGE, ROLES_ONLY, having, lacking
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 BOX = "i-0123456789abcdef0"
 BEFORE = having(
     ROLES_ONLY,

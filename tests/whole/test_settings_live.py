@@ -12,6 +12,9 @@ from .setting_cases import BARE, CASES, FLEET, settings_that, with_setting
 from .specs import having
 from .witness import DISRUPTIVE, Witness
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 each_live = pytest.mark.parametrize("setting", settings_that(How.LIVE), ids=lambda setting: setting.path)
 
 

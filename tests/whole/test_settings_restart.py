@@ -11,6 +11,9 @@ from .program import Program
 from .setting_cases import CASES, FLEET, settings_that, with_setting
 from .witness import Witness
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 each_restarted = pytest.mark.parametrize(
     "setting", settings_that(How.RESTART), ids=lambda setting: setting.path
 )

@@ -13,6 +13,9 @@ from .program import Program
 from .setting_cases import exchanged, write_in_record
 from .specs import IMAGE, PROBE, ROLES_ONLY, called, having, lacking
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 ROLE, PROFILE, FLEET = "role/worker", "instance_profile/worker", "fleet/worker"
 SPARE_ROLE = having(ROLES_ONLY, roles__spare={"managed_policies": ["ReadOnlyAccess"]})
 SPARE = having(SPARE_ROLE, instance_profiles__spare={"role": "spare"})

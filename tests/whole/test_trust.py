@@ -13,6 +13,9 @@ from .cloud import ACCOUNT, Cloud
 from .program import Program
 from .specs import ROLES_ONLY, having
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 ARN = f"arn:aws:iam::{ACCOUNT}:role/provisioner/probe/probe-"
 
 

@@ -17,6 +17,9 @@ from .program import Program, Ran
 from .setting_cases import BARE, FLEET, modified
 from .specs import having, lacking
 
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
 OURS = {"provisioner:environment": "probe", "provisioner:fleet": "worker"}
 DATA = {"device": "/dev/sdf", "size_gb": 5}
 KEPT = {**DATA, "delete_on_termination": False}
