@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 STOPPING = "stopping: what is in flight is finished first; again to stop at once"
 # How long the end waits for that to be said, on a terminal that may be stopped.
-MOST_S_TO_SAY_SO = 1.0
+MAX_S_TO_SAY_SO = 1.0
 # Said by a signal handler, wherever the cursor is, which a live display has hidden.
 STOPPED_AT_ONCE = b"\nstopped at once; what was in flight may be done or not: apply again to go on\n"
 SHOW_CURSOR = b"\x1b[?25h"
@@ -223,4 +223,4 @@ def _stoppable() -> Iterator[threading.Event]:
         for number, handler in before.items():
             signal.signal(number, handler)
         signals.put(0)
-        listener.join(MOST_S_TO_SAY_SO)
+        listener.join(MAX_S_TO_SAY_SO)
