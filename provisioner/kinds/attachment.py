@@ -113,6 +113,8 @@ class AttachmentKind:
             seen[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
         if world.looking:
             return seen
+        # A profile goes only when all to which an attachment gives another one have let go of it.
+        seen = {at: replace(thing, uses=thing.uses | _held(thing, world)) for at, thing in seen.items()}
         changing = [
             each.id
             for at, thing in seen.items()
@@ -141,6 +143,12 @@ class AttachmentKind:
             "state": f"{len(seen.chosen) - len(_bound_wrong(address, seen, world))} of {wanted} attached",
             "members": [each.summary() for each in (*seen.chosen, *seen.left)],
         }
+
+
+def _held(seen: SeenAttachment, world: World) -> frozenset[Address]:
+    """The profiles of the environment that the chosen instances have now."""
+    held = {each.profile.arn for each in seen.chosen if each.profile}
+    return frozenset(at for at, found in world.seen_of("instance_profile").items() if found.arn in held)
 
 
 def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:

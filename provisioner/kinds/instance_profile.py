@@ -38,6 +38,7 @@ from provisioner.kinds.swap import (
     is_pending,
     is_unfinished,
     mark,
+    profiles_asked_for,
     reassociation,
 )
 from provisioner.model import (
@@ -207,16 +208,18 @@ class InstanceProfileKind:
 def _strangers(reader: Reader, arns: list[str], world: World) -> dict[str, list[str]]:
     """Instances that no launch of the environment made and are bound to one of these profiles, with names.
 
+    Those to which an attachment gives another profile let go of it before it goes.
+
     IAM deletes a profile that instances use, and their programs lose their credentials:
     https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteInstanceProfile.html
     """
     found: dict[str, list[str]] = {}
     if not arns:
         return found
-    launches = launches_of(world)
+    launches, asked_for = launches_of(world), profiles_asked_for(world)
     for instance in find_bound(reader, arns):
         is_member = launches.fleet_of(instance) and instance.tag(ENVIRONMENT_TAG) == world.environment.name
-        if instance.profile and not is_member:
+        if instance.profile and not is_member and instance.id not in asked_for:
             found.setdefault(instance.profile.arn, []).append(named(instance))
     return found
 

@@ -84,7 +84,7 @@ def find_users(
     bound = find_bound(reader, [each.arn for each in swapped.values()])
     running = [(each, each.profile) for each in bound if each.profile and not each.is_stopped]
     launches = launches_of(world)
-    asking = _asking(world)
+    asking = profiles_asked_for(world)
     users: dict[Address, Users] = {}
     for at, profile in swapped.items():
         members, foreign = [], []
@@ -106,11 +106,15 @@ def find_users(
     return {at: replace(some, associations=associations) for at, some in users.items()}
 
 
-def _asking(world: World) -> dict[str, set[Address]]:
-    """The profiles that attachments of the spec put on instances, by instance."""
+def profiles_asked_for(world: World) -> dict[str, set[Address]]:
+    """The profiles that attachments of the spec put on instances, by instance.
+
+    What has an environment's tag is a member, or dressed as one: no attachment changes it.
+    """
     asking: dict[str, set[Address]] = {}
     for at, seen in world.seen_of("attachment").items():
-        for instance in seen.chosen if world.desired(at) else ():
+        free = [each for each in seen.chosen if not each.tag(ENVIRONMENT_TAG)]
+        for instance in free if world.desired(at) else ():
             asking.setdefault(instance.id, set()).add(world.desired(at).profile)
     return asking
 

@@ -52,7 +52,8 @@ def test_any_spec_to_any_spec(
 @pytest.mark.long
 @pytest.mark.parametrize("start", range(4))
 def test_thousands_of_specs(start: int) -> None:
-    seed(start)(settings(at_leisure, max_examples=500)(any_example(any_spec)))()
+    thorough = settings(at_leisure, max_examples=500, phases=[Phase.generate])
+    seed(start)(thorough(any_example(any_spec)))()
 
 
 HEAD: Spec = {"environment": "any", "region": "us-east-1"}
@@ -161,6 +162,24 @@ CORRECTED: list[tuple[str, Spec, list[Deed], Spec]] = [
         ONE_PROFILE,
         [("a stranger gets our profile", 2, 0), ("a profile is deleted", 0, 0)],
         ONE_PROFILE | attached("p1"),
+    ),
+    (
+        "a profile that lost its owner and its last instance",
+        ONE_PROFILE | attached("p1"),
+        [("a profile is disowned", 0, 0)],
+        {},
+    ),
+    (
+        "attachments_that_move_from_a_profile_without_its_mark",
+        TWO_PROFILES | attached("p1"),
+        [("a mark is removed", 1, 0)],
+        {"roles": {"r1": {}}, "instance_profiles": {"p0": {"role": "r1"}}} | attached("p0"),
+    ),
+    (
+        "what_no_attachment_moves_keeps_its_profile",
+        TWO_PROFILES | attached("p1"),
+        [("a mark is removed", 1, 0), ("a stranger is dressed as a member", 0, 0)],
+        {"roles": {"r1": {}}, "instance_profiles": {"p0": {"role": "r1"}}} | attached("p0"),
     ),
     (
         "path_of_a_role",

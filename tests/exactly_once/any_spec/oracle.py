@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import json
 from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 from .environments import ENVIRONMENT, Spec, name_of
@@ -130,16 +131,23 @@ def _check_roles(
 
 def _kept_profiles(spec: Spec, before: Picture) -> set[str]:
     """The profiles that are to go and stay: somebody else uses them, or they are not tagged as ours."""
-    wanted = names(spec, "instance_profiles")
-    return {
-        name
-        for name, profile in before.profiles.items()
-        if is_ours(profile)
-        and name not in wanted
-        and (
-            OWNER not in profile.tags or (MARK not in profile.tags and bound_to(profile, before.strangers()))
-        )
-    }
+    wanted, attached = names(spec, "instance_profiles"), _attached(spec, before)
+    kept = set()
+    for name, profile in before.profiles.items():
+        users = () if MARK in profile.tags else bound_to(profile, before.strangers()) - attached
+        if is_ours(profile) and name not in wanted and (OWNER not in profile.tags or users):
+            kept.add(name)
+    return kept
+
+
+def _attached(spec: Spec, before: Picture) -> set[str]:
+    """The instances of others to which attachments give a profile, whatever they have now."""
+    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
+    return {each for each in chosen if OWNER not in before.machines[each].tags}
+
+
+def _unmarked(profile: Profile) -> Profile:
+    return replace(profile, tags={key: value for key, value in profile.tags.items() if key != MARK})
 
 
 def _kept_roles(spec: Spec, before: Picture) -> set[str]:
@@ -162,7 +170,7 @@ def _has_an_owner(machine: Machine) -> bool:
 def _possessed_roles(spec: Spec, before: Picture) -> set[str]:
     """The roles that have left the spec and that instances of others may have for another hour."""
     wanted, roles = names(spec, "instance_profiles"), names(spec, "roles")
-    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
+    attached = _attached(spec, before)
     leaving = {name for name, role in before.roles.items() if is_ours(role) and name not in roles}
     kept: set[str] = set()
     for name, profile in before.profiles.items():
@@ -172,7 +180,7 @@ def _possessed_roles(spec: Spec, before: Picture) -> set[str]:
             if before.machines[each].profile == (profile.arn, profile.id)
             and not fleet_of(before.machines[each])
             and before.machines[each].state in ("pending", "running")
-            and each not in chosen
+            and each not in attached
         }
         if name in wanted and is_ours(profile) and foreign and MARK not in profile.tags:
             held = (profile.role or "").lower()
@@ -186,7 +194,9 @@ def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
     assert {name for name, profile in after.profiles.items() if is_ours(profile)} == wanted.keys() | kept
     for name, profile in before.profiles.items():
         if name in kept:
-            assert after.profiles[name] == profile, f"profile {profile.name} was to be kept and was changed"
+            # Its mark goes with the last instance that an attachment had put it on.
+            left = [_unmarked(profile), profile] if MARK in profile.tags else [profile]
+            assert after.profiles[name] in left, f"profile {profile.name} was to be kept and was changed"
         elif not is_ours(profile):
             assert after.profiles[name] == profile, f"profile {profile.name} is not ours and was changed"
         elif name in wanted:
