@@ -93,7 +93,7 @@ generate: $(READY) ## Write the combined schema and docs/spec.md anew
 	$(BIN)/python -m provisioner.spec.generate
 
 audit: $(AUDIT_READY) ## Look for risky code, and for known vulnerabilities in the locked packages (needs PyPI)
-	@$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml provisioner && echo "bandit: no findings"
+	@$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml provisioner local_aws && echo "bandit: no findings"
 	$(call run,{ $(AUDIT)/bin/pip-audit --disable-pip --require-hashes --requirement requirements.lock \
 		--requirement requirements-audit.lock --format json --progress-spinner off $(ARGS) 2>$(AUDIT)/pip-audit.log || true; } \
 		| $(AUDIT)/bin/python tools/vulnerabilities.py)

@@ -20,6 +20,7 @@ from bench.goals import Goal, goals
 from bench.world import Bench
 
 RESULTS = Path(__file__).parent / "results"
+PACKAGES = ("provisioner", "local_aws")
 PARTS = ("compare", "startup", "scale", "pure")
 
 
@@ -108,7 +109,8 @@ def settings_of(options: argparse.Namespace, began: datetime) -> dict[str, Any]:
     return {
         "date": began.date().isoformat(),
         "minutes": round((datetime.now(UTC) - began).total_seconds() / 60, 1),
-        "commit": _git("rev-parse", "--short", "HEAD") + ("+" if _git("status", "-s", "provisioner") else ""),
+        "commit": _git("rev-parse", "--short", "HEAD")
+        + ("+" if _git("status", "-s", "provisioner", "local_aws") else ""),
         "members": options.members,
         "rounds": options.runs,
         "latency_ms": options.latency_ms,

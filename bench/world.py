@@ -12,8 +12,8 @@ from typing import Any
 
 import boto3
 
-from provisioner import local as local_aws
-from provisioner.local import Faults
+import local_aws
+from local_aws import Faults
 
 THROTTLED = {"RequestLimitExceeded", "Throttling", "ThrottlingException"}
 KEYS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}

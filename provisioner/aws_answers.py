@@ -23,7 +23,7 @@ MAX_TAGS = 1_500_000
 # An attribute takes as much. AWS's answers have one or two, in the first element.
 MAX_ATTRIBUTE_BYTES = 10_000
 CHUNK_BYTES = 256 * 1024
-# Says which life of the local AWS an answer is from; see provisioner/local/server.py.
+# Says which life of the local AWS an answer is from; see local_aws/server.py.
 GENERATION_HEADER = "x-provisioner-local"
 
 _ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<([\w.:-]{1,200})[\s>/]")

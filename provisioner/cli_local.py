@@ -9,15 +9,23 @@ from typing import Any
 
 import click
 
-from provisioner import local as local_aws
+import local_aws
+from local_aws import LocalAws, Switches
 from provisioner.cli_common import say, say_data
 from provisioner.cli_help import Group
-from provisioner.connect import require_local
+from provisioner.connect import local_problems, require_local
 from provisioner.errors import LocalAwsError, UsageError
-from provisioner.local import LocalAws, Switches
 
 
-@click.group(cls=Group)
+class LocalGroup(Group):
+    """Tells the errors of the local AWS as the other commands tell theirs."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        with local_problems():
+            return super().invoke(ctx)
+
+
+@click.group(cls=LocalGroup)
 def local() -> None:
     """The local AWS: EC2, IAM, STS and SSM on 127.0.0.1, for trying and testing without an account."""
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -78,14 +79,26 @@ def _check_address(url: str) -> None:
 def local_endpoint() -> str:
     """The address of the local AWS, which is started if it does not run. Raises LocalAwsError."""
     require_local()
-    from provisioner import local
+    import local_aws
 
-    return local.up().endpoint_url
+    with local_problems():
+        return local_aws.up().endpoint_url
+
+
+@contextmanager
+def local_problems() -> Iterator[None]:
+    """Raises the errors of the local AWS, which knows nothing of this package, as this package's own."""
+    from local_aws.errors import LocalAwsError as Problem
+
+    try:
+        yield
+    except Problem as problem:
+        raise LocalAwsError(problem.message, problem.hint) from None
 
 
 def require_local() -> None:
     """Raises LocalAwsError when what the local AWS is made of is not installed."""
-    from provisioner.local.needs import find_missing, install_command
+    from local_aws.needs import find_missing, install_command
 
     if find_missing():
         raise LocalAwsError("the local AWS is not installed", install_command())

@@ -20,13 +20,14 @@ import pytest
 from provisioner.kinds import KINDS
 
 ROOT = Path(__file__).resolve().parents[1]
-PACKAGE = ROOT / "provisioner"
-LOCAL = ("provisioner.local", "provisioner.local.*")
+PACKAGES = ("provisioner", "local_aws")
+LOCAL = ("local_aws", "local_aws.*")
 AWS = ("provisioner.aws", "provisioner.aws_*")
 CLI = ("provisioner.cli", "provisioner.cli_*")
 
 # Lowest first. A pattern stands for the whole name of a module.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("the local AWS", LOCAL),
     ("the package itself", ("provisioner",)),
     ("what may be shown", ("provisioner.secrecy", "provisioner.visible")),
     ("errors", ("provisioner.errors",)),
@@ -65,7 +66,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("carrying out", ("provisioner.apply",)),
     ("going on", ("provisioner.converge",)),
     ("showing", ("provisioner.render", "provisioner.render.*")),
-    ("AWS, real and local", ("provisioner.deadline", *AWS, *LOCAL)),
+    ("AWS", ("provisioner.deadline", *AWS)),
     ("connecting", ("provisioner.connect",)),
     ("the gate for all that is printed", ("provisioner.streams",)),
     ("the command line", (*CLI, "provisioner.__main__")),
@@ -89,7 +90,7 @@ OUTSIDE: dict[str, tuple[str, ...]] = {
 TALKING = ("boto3", "botocore", "tenacity", "moto", "flask", "werkzeug")
 
 # The only modules that print. The command does so through its gate, and these are not the command.
-PRINTING = ("provisioner.spec.generate", "provisioner.local.__main__", "provisioner.local.server")
+PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server")
 
 # What the core may import of the kinds: their list, their contract, and instances for whoever waits for them.
 FROM_KINDS = {
@@ -117,7 +118,7 @@ class Import(NamedTuple):
 def modules() -> dict[str, ast.Module]:
     """The source of every module by its name."""
     found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
+    for path in sorted(path for package in PACKAGES for path in (ROOT / package).rglob("*.py")):
         parts = path.relative_to(ROOT).with_suffix("").parts
         name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
         found[name] = ast.parse(path.read_text(), str(path))
@@ -170,7 +171,7 @@ def layer(name: str) -> int:
 
 
 def is_ours(name: str) -> bool:
-    return name.split(".")[0] == "provisioner"
+    return name.split(".")[0] in PACKAGES
 
 
 def test_every_module_has_a_layer() -> None:
@@ -194,6 +195,11 @@ def test_imports_run_one_way() -> None:
         if is_ours(each.of) and layer(each.of) > layer(each.by)
     ]
     assert upwards == []
+
+
+def test_the_local_aws_uses_nothing_of_the_rest() -> None:
+    wrong = [str(each) for each in imports() if matches(each.by, LOCAL) and not matches(each.of, LOCAL)]
+    assert [each for each in wrong if "imports provisioner" in each] == []
 
 
 def test_no_two_modules_import_each_other() -> None:
@@ -244,7 +250,7 @@ def test_only_lines_of_visible_pieces_are_laid_out() -> None:
 
 
 def in_the_core(name: str) -> bool:
-    return not matches(name, ("provisioner.kinds", "provisioner.kinds.*"))
+    return not matches(name, ("provisioner.kinds", "provisioner.kinds.*", *LOCAL))
 
 
 def test_the_core_imports_no_kind() -> None:
@@ -264,7 +270,7 @@ def test_the_core_calls_no_kind_by_its_name() -> None:
     known = [
         f"{name}:{node.lineno}: {node.value!r}"
         for name, tree in modules().items()
-        if in_the_core(name) and not matches(name, LOCAL)
+        if in_the_core(name)
         for node in ast.walk(tree)
         if isinstance(node, ast.Constant) and node.value in names and (name, node.value) not in NOT_THE_KIND
     ]
@@ -276,7 +282,7 @@ def test_nothing_below_the_connection_reaches_it_by_way_of_others() -> None:
     for each in imports():
         direct.setdefault(each.by, set()).add(each.of)
     for name in modules():
-        if layer(name) >= layer("provisioner.aws"):
+        if layer(name) >= layer("provisioner.aws") or matches(name, LOCAL):
             continue
         reached, ahead = set(), {name}
         while ahead:

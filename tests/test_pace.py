@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.local.corrections import limits
+from local_aws.corrections import limits
 from provisioner.pace import (
     EC2,
     EC2_INSTANCES,

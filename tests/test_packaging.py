@@ -68,7 +68,11 @@ def test_the_wheel_holds_the_program_its_schemas_and_nothing_else(wheel: Path) -
     }
     assert len(schemas) > 4
     assert schemas <= names
-    modules = {path.relative_to(ROOT).as_posix() for path in (ROOT / "provisioner").rglob("*.py")}
+    modules = {
+        path.relative_to(ROOT).as_posix()
+        for package in ("provisioner", "local_aws")
+        for path in (ROOT / package).rglob("*.py")
+    }
     assert modules <= names
     other = {name for name in names - schemas - modules if ".dist-info/" not in name}
     assert other == set()

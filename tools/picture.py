@@ -13,7 +13,7 @@ from pathlib import Path
 import boto3
 from rich.console import Console
 
-from provisioner import local
+import local_aws as local
 from provisioner.apply import Executor
 from provisioner.aws import Aws, Target
 from provisioner.kinds import KINDS

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-import provisioner.local as local_aws
+import local_aws
 
 from ..whole.cloud import Cloud
 from ..whole.program import clean_environment

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from provisioner.local import LocalAws
+from local_aws import LocalAws
 
 from ..whole.program import ROOT, Ran
 

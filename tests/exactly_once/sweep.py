@@ -9,7 +9,7 @@ from typing import Any
 
 import yaml
 
-import provisioner.local as local_aws
+import local_aws
 
 from ..whole.cloud import REGION, Cloud, tags_of, where
 from ..whole.specs import IMAGE, WRITE, having

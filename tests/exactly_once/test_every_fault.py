@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner.local import Rule, denied, drop_reply, drop_request, error
+from local_aws import Rule, denied, drop_reply, drop_request, error
 
 from ..whole.cloud import Cloud
 from .runs import Nursery

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
-import provisioner.local as local_aws
-from provisioner.local import Capacity, Faults
+import local_aws
+from local_aws import Capacity, Faults
 
 from ..whole.cloud import REGION, Cloud
 from ..whole.specs import IMAGE

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-import provisioner.local as local_aws
+import local_aws
 
 from ..whole.cloud import REGION, Cloud
 from ..whole.specs import IMAGE

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import error
+from local_aws import error
 
 from ..whole.cloud import Cloud
 from ..whole.program import Ran

@@ -32,8 +32,8 @@ import provisioner.render.as_text
 import provisioner.render.progress
 import provisioner.spec
 import provisioner.watch
+from local_aws import LocalAws, advance
 from provisioner import cli, cli_change
-from provisioner.local import LocalAws, advance
 
 from . import ahead
 from .runs import TELLING

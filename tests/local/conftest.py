@@ -17,9 +17,9 @@ import boto3
 import pytest
 from botocore.config import Config
 
-import provisioner.local as local_aws
-from provisioner.local import LocalAws
-from provisioner.local.process import start
+import local_aws
+from local_aws import LocalAws
+from local_aws.process import start
 
 from .helpers import AL2023
 

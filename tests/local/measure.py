@@ -14,8 +14,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-from provisioner.local import Faults, down
-from provisioner.local.process import start
+from local_aws import Faults, down
+from local_aws.process import start
 
 AL2023 = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
 TAGS = [{"ResourceType": "instance", "Tags": [{"Key": f"key{n}", "Value": "value"} for n in range(6)]}]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import LocalAwsError
-from provisioner.local import Faults, LocalAws, advance, set_faults, set_status
+from local_aws import Faults, LocalAws, advance, set_faults, set_status
+from local_aws.errors import LocalAwsError
 
 from .helpers import ids, launch, launch_one, make_profile, refused, seen, where
 

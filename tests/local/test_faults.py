@@ -11,8 +11,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ConnectionClosedError, HTTPClientError
 
-from provisioner.errors import LocalAwsError
-from provisioner.local import (
+from local_aws import (
     Capacity,
     Faults,
     LocalAws,
@@ -32,7 +31,8 @@ from provisioner.local import (
     set_faults,
     unavailable,
 )
-from provisioner.local.gate import Gate
+from local_aws.errors import LocalAwsError
+from local_aws.gate import Gate
 
 from .helpers import (
     POLICY,

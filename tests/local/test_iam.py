@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Faults, LocalAws, advance, set_faults
+from local_aws import Faults, LocalAws, advance, set_faults
 
 from .helpers import POLICY, TRUST, make_profile, make_role, refused
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.errors import LocalAwsError
-from provisioner.local import LocalAws, advance
+import local_aws
+from local_aws import LocalAws, advance
+from local_aws.errors import LocalAwsError
 
 from .helpers import AL2023, launch, launch_one, one, refused, where
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Capacity, Faults, LocalAws, Quota, advance, set_faults
+from local_aws import Capacity, Faults, LocalAws, Quota, advance, set_faults
 
 from .helpers import ids, launch, launch_one, make_profile, one, refused, seen, where
 

@@ -9,7 +9,7 @@ import boto3
 import pytest
 from botocore.config import Config
 
-from provisioner.local import LocalAws
+from local_aws import LocalAws
 
 from .helpers import AL2023, POLICY, TRUST, launch, make_role, one, refused, where
 

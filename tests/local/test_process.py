@@ -14,8 +14,8 @@ from pathlib import Path
 import boto3
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.errors import LocalAwsError
+import local_aws
+from local_aws.errors import LocalAwsError
 
 
 @pytest.fixture
@@ -61,7 +61,7 @@ def _check_reset(running: local_aws.LocalAws) -> None:
 
 
 def test_it_survives_the_process_that_started_it(home: Path) -> None:
-    script = "import provisioner.local as l; print(l.up(port=0).pid)"
+    script = "import local_aws as l; print(l.up(port=0).pid)"
     started = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
     running = local_aws.status()
     assert running is not None
@@ -69,7 +69,7 @@ def test_it_survives_the_process_that_started_it(home: Path) -> None:
 
 
 def test_two_ups_at_once_start_one(home: Path) -> None:
-    script = "import provisioner.local as l; print(l.up(port=0).pid)"
+    script = "import local_aws as l; print(l.up(port=0).pid)"
     command = [sys.executable, "-c", script]
     both = [subprocess.Popen(command, stdout=subprocess.PIPE, text=True) for _ in range(2)]
     assert len({process.communicate()[0] for process in both}) == 1
@@ -108,7 +108,7 @@ def test_an_unknown_switch_is_an_error(home: Path) -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "localhost", "192.168.0.1"])
 def test_it_refuses_any_address_but_loopback(host: str) -> None:
-    command = [sys.executable, "-m", "provisioner.local", "--host", host]
+    command = [sys.executable, "-m", "local_aws", "--host", host]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 1
     assert "refusing to listen" in done.stderr
@@ -127,7 +127,7 @@ def test_state_is_kept_where_the_environment_says(monkeypatch: pytest.MonkeyPatc
 
 def test_importing_it_is_light() -> None:
     heavy = ("moto", "flask", "boto3", "botocore", "werkzeug")
-    script = f"import sys, provisioner.local; print([name for name in {heavy} if name in sys.modules])"
+    script = f"import sys, local_aws; print([name for name in {heavy} if name in sys.modules])"
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 
@@ -146,7 +146,7 @@ def test_other_services_are_motos_own(local: local_aws.LocalAws) -> None:
 
 def test_what_is_missing_is_told_with_a_command_that_installs_it(tmp_path: Path) -> None:
     """Python without its packages, but for those that every command needs."""
-    for name in ("click", "rich", "provisioner"):
+    for name in ("click", "rich", "provisioner", "local_aws"):
         found = importlib.util.find_spec(name)
         assert found
         assert found.origin

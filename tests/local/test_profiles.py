@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Faults, LocalAws, add_instance, advance, set_faults
+from local_aws import Faults, LocalAws, add_instance, advance, set_faults
 
 from .helpers import association_of, ids, launch, launch_one, make_profile, one, refused, seen, where
 

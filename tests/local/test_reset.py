@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import weakref
 
-from provisioner.local.world import World
+from local_aws.world import World
 
 
 def test_a_reset_lets_go_of_everything() -> None:

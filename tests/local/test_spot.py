@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import LocalAwsError
-from provisioner.local import Capacity, Faults, LocalAws, advance, error, reclaim, set_faults
+from local_aws import Capacity, Faults, LocalAws, advance, error, reclaim, set_faults
+from local_aws.errors import LocalAwsError
 
 from .helpers import ids, launch, launch_one, one, refused, seen, state, where
 

@@ -20,9 +20,9 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.errors import LocalAwsError
-from provisioner.local import LocalAws
+import local_aws
+from local_aws import LocalAws
+from local_aws.errors import LocalAwsError
 
 
 @pytest.fixture

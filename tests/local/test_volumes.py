@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Faults, LocalAws, advance, set_faults
+from local_aws import Faults, LocalAws, advance, set_faults
 
 from .helpers import launch, launch_one, one, refused, seen, where
 

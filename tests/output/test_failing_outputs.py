@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Rule
+from local_aws import Rule
 
 from ..whole.cloud import Cloud
 from ..whole.program import ROOT, TIMEOUT_S

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import local as local_aws
+import local_aws
 
 from ..whole.cloud import Cloud
 from ..whole.conftest import Run

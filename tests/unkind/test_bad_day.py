@@ -16,8 +16,8 @@ from typing import Any
 import boto3
 import pytest
 
-from provisioner import local as local_aws
-from provisioner.local import Faults, LocalAws
+import local_aws
+from local_aws import Faults, LocalAws
 
 # Each starts a program or several: minutes in all.
 pytestmark = pytest.mark.long

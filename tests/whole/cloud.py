@@ -10,8 +10,8 @@ from typing import Any
 import boto3
 from botocore.config import Config
 
-import provisioner.local as local_aws
-from provisioner.local import CallRecord, Faults, LocalAws, Rule
+import local_aws
+from local_aws import CallRecord, Faults, LocalAws, Rule
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

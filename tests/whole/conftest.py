@@ -9,11 +9,11 @@ from typing import Any
 import boto3
 import pytest
 
+import local_aws
 import provisioner.converge
 import provisioner.kinds.fleet.launch
-import provisioner.local as local_aws
 import provisioner.watch
-from provisioner.local import LocalAws
+from local_aws import LocalAws
 
 from .cloud import Cloud
 from .program import ROOT, Program, Ran, clean_environment, command, run_process

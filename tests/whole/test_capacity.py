@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.local import Capacity, Quota, Rule
+import local_aws
+from local_aws import Capacity, Quota, Rule
 
 from .cloud import Cloud
 from .program import Program

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
+import local_aws
 
 from .cloud import ANYTHING, AWS_POLICY, EC2_TRUST, Cloud, Deed, as_list, where
 from .program import Program, Spec

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import local as local_aws
+import local_aws
 
 from .cloud import Cloud
 from .conftest import Run

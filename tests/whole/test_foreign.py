@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Rule
+from local_aws import Rule
 
 from .cloud import REGION, Cloud, as_list
 from .program import Program

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
+import local_aws
 from provisioner.kinds.launch_token import Slot, launch_token
 
 from .cloud import Cloud

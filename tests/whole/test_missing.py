@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
+import local_aws
 
 from .cloud import Cloud, where
 from .program import Program

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.local import Faults
+import local_aws
+from local_aws import Faults
 
 from .cloud import Cloud
 from .program import Program

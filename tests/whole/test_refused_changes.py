@@ -8,8 +8,8 @@ from typing import Any, NamedTuple
 import boto3
 import pytest
 
-import provisioner.local as local_aws
-from provisioner.local import Capacity, Faults, Quota, Rule
+import local_aws
+from local_aws import Capacity, Faults, Quota, Rule
 
 from .cloud import Cloud
 from .program import Program

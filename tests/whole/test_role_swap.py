@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.local import Rule
+from local_aws import Rule
 
 from .cloud import Cloud
 from .program import Program

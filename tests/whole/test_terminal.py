@@ -17,8 +17,8 @@ from pathlib import Path
 
 import pytest
 
-from provisioner import local as local_aws
-from provisioner.local import Rule
+import local_aws
+from local_aws import Rule
 
 from .cloud import Cloud
 from .conftest import Run

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import provisioner.local as local_aws
+import local_aws
 
 from .cloud import Cloud, as_list, tags_of, where
 from .program import Program, Ran

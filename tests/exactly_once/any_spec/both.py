@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from itertools import groupby
 from typing import Any
 
-import provisioner.local as local_aws
+import local_aws
 from provisioner.aws import Aws, Target
 
 from ...whole.cloud import Cloud
