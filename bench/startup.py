@@ -16,7 +16,7 @@ REFERENCE = "python -c 'import click, yaml, jsonschema'"
 UNWANTED = ("boto3", "botocore", "rich.console", "moto")
 _ASK = """
 import sys
-from provisioner.cli import cli
+from provisioner.cli.app import cli
 try:
     cli.main(sys.argv[2:], prog_name="provisioner", standalone_mode=False)
 finally:

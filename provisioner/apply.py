@@ -23,7 +23,7 @@ from provisioner.errors import (
 from provisioner.kinds.base import Reader
 from provisioner.model import Address, Again, Call, Change, Failure, Outcome, Plan, Result, Step, Wait
 from provisioner.retry import again
-from provisioner.watch import Watcher
+from provisioner.waiter import Watcher
 
 MOST_CHANGES_AT_ONCE = 16
 MOST_STEPS_AT_ONCE = 8

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 
 from provisioner.apply import Event, Executor, Started
-from provisioner.converge import beyond, converge
 from provisioner.errors import AwsError, Interrupted
 from provisioner.model import (
     Action,
@@ -25,6 +24,7 @@ from provisioner.model import (
     Result,
     Together,
 )
+from provisioner.reconcile import beyond, converge
 
 A, B, C = Address("role", "a"), Address("instance_profile", "b"), Address("fleet", "c")
 

@@ -22,8 +22,8 @@ from provisioner.kinds import KINDS
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGES = ("provisioner", "local_aws")
 LOCAL = ("local_aws", "local_aws.*")
-AWS = ("provisioner.aws", "provisioner.aws_*")
-CLI = ("provisioner.cli", "provisioner.cli_*")
+AWS = ("provisioner.aws", "provisioner.aws.*")
+CLI = ("provisioner.cli", "provisioner.cli.*")
 
 # Lowest first. A pattern stands for the whole name of a module.
 LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
@@ -34,7 +34,7 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("the words for everything", ("provisioner.model",)),
     (
         "names, policies, retries",
-        ("provisioner.naming", "provisioner.pace", "provisioner.policy*", "provisioner.retry"),
+        ("provisioner.naming", "provisioner.iam_policy", "provisioner.iam_policy.*", "provisioner.retry"),
     ),
     ("the contract of a kind", ("provisioner.kinds.base",)),
     ("what kinds share", ("provisioner.kinds.iam", "provisioner.kinds.instances")),
@@ -60,23 +60,22 @@ LAYERS: tuple[tuple[str, tuple[str, ...]], ...] = (
             "provisioner.spec.*",
             "provisioner.observe",
             "provisioner.plan",
-            "provisioner.watch",
+            "provisioner.waiter",
         ),
     ),
     ("carrying out", ("provisioner.apply",)),
-    ("going on", ("provisioner.converge",)),
+    ("going on", ("provisioner.reconcile",)),
     ("showing", ("provisioner.render", "provisioner.render.*")),
-    ("AWS", ("provisioner.deadline", *AWS)),
-    ("connecting", ("provisioner.connect",)),
-    ("the gate for all that is printed", ("provisioner.streams",)),
+    ("AWS", AWS),
+    ("the gate for all that is printed", ("provisioner.cli.output",)),
     ("the command line", (*CLI, "provisioner.__main__")),
 )
 
 # Who may import what is not ours. Whatever is not listed may be imported by nobody.
 OUTSIDE: dict[str, tuple[str, ...]] = {
-    "boto3": ("provisioner.aws_login", *LOCAL),
+    "boto3": ("provisioner.aws.login", *LOCAL),
     "botocore": (*AWS, *LOCAL),
-    "tenacity": ("provisioner.aws",),
+    "tenacity": ("provisioner.aws.client",),
     "yaml": ("provisioner.spec.*",),
     "jsonschema": ("provisioner.spec.*",),
     "rich": (*CLI, "provisioner.render.*"),
@@ -95,7 +94,7 @@ PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server
 # What the core may import of the kinds: their list, their contract, and instances for whoever waits for them.
 FROM_KINDS = {
     "*": ("provisioner.kinds", "provisioner.kinds.base"),
-    "provisioner.watch": ("provisioner.kinds.instances",),
+    "provisioner.waiter": ("provisioner.kinds.instances",),
 }
 
 
@@ -241,12 +240,12 @@ def calls_of(*names: str, but_by: tuple[str, ...] = ()) -> list[str]:
 def test_nothing_is_printed_past_the_gate() -> None:
     past = ("print", "click.echo", "click.secho", "sys.stdout.write", "sys.stderr.write", "*.buffer.write")
     assert calls_of(*past, but_by=PRINTING) == []
-    assert calls_of("os.write", but_by=("provisioner.streams", *LOCAL)) == []
+    assert calls_of("os.write", but_by=("provisioner.cli.output", *LOCAL)) == []
 
 
 def test_only_lines_of_visible_pieces_are_laid_out() -> None:
     assert calls_of("Text", "Text.*", but_by=("provisioner.render.styled",)) == []
-    assert calls_of("Console", but_by=("provisioner.cli_common",)) == []
+    assert calls_of("Console", but_by=("provisioner.cli.common",)) == []
 
 
 def in_the_core(name: str) -> bool:
@@ -282,7 +281,7 @@ def test_nothing_below_the_connection_reaches_it_by_way_of_others() -> None:
     for each in imports():
         direct.setdefault(each.by, set()).add(each.of)
     for name in modules():
-        if layer(name) >= layer("provisioner.aws") or matches(name, LOCAL):
+        if layer(name) >= layer("provisioner.aws.client") or matches(name, LOCAL):
             continue
         reached, ahead = set(), {name}
         while ahead:
@@ -291,7 +290,7 @@ def test_nothing_below_the_connection_reaches_it_by_way_of_others() -> None:
         assert not {each.split(".")[0] for each in reached} & set(TALKING), name
 
 
-@pytest.mark.parametrize("module", ["plan", "kinds", "spec", "cli"])
+@pytest.mark.parametrize("module", ["plan", "kinds", "spec", "cli.app"])
 def test_importing_it_loads_nothing_that_talks_to_aws(module: str) -> None:
     code = f"import sys, provisioner.{module}; print(*(each for each in {TALKING!r} if each in sys.modules))"
     loaded = subprocess.run(

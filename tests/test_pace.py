@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_aws.corrections import limits
-from provisioner.pace import (
+from provisioner.aws.rate_limit import (
     EC2,
     EC2_INSTANCES,
     EC2_READING,

@@ -86,7 +86,7 @@ def test_the_wheel_says_what_it_is_and_how_it_is_licensed(wheel: Path) -> None:
     assert f"Version: {__version__}" in metadata
     assert "License-Expression: MIT" in metadata
     assert any(name.endswith("LICENSE") for name in names)
-    assert "provisioner = provisioner.cli:main" in scripts
+    assert "provisioner = provisioner.cli.app:main" in scripts
 
 
 def test_the_installed_copy_validates_with_its_own_schemas(installed: Path, elsewhere: Path) -> None:
@@ -128,7 +128,7 @@ def test_without_the_local_extra_the_local_aws_is_said_to_be_missing(
         "import importlib.util, sys\n"
         "real = importlib.util.find_spec\n"
         "importlib.util.find_spec = lambda name, *rest: None if name == 'moto' else real(name, *rest)\n"
-        "from provisioner.cli import main\n"
+        "from provisioner.cli.app import main\n"
         "main()\n"
     )
     (elsewhere / "spec.yaml").write_text("environment: x\nregion: us-east-1\n")

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from provisioner import policy
-from provisioner.policy_grammar import problems
+from provisioner.iam_policy import documents
+from provisioner.iam_policy.grammar import problems
 
 
 def document(*statements: dict[str, Any], version: str | None = "2012-10-17") -> dict[str, Any]:
@@ -120,20 +120,20 @@ DIFFERENT: dict[str, Pair] = {
 
 @pytest.mark.parametrize(("one", "other"), SAME.values(), ids=SAME)
 def test_same_meaning(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert policy.canonical(one) == policy.canonical(other)
+    assert documents.canonical(one) == documents.canonical(other)
 
 
 @pytest.mark.parametrize(("one", "other"), DIFFERENT.values(), ids=DIFFERENT)
 def test_different_meaning(one: dict[str, Any], other: dict[str, Any]) -> None:
-    assert policy.canonical(one) != policy.canonical(other)
+    assert documents.canonical(one) != documents.canonical(other)
 
 
 @pytest.mark.parametrize("pair", (SAME | DIFFERENT).values(), ids=SAME | DIFFERENT)
 def test_canonical_is_json_and_settled(pair: Pair) -> None:
     for each in pair:
-        once = policy.canonical(each)
-        assert policy.canonical(once) == once
-        assert list(policy.canonical(once)) == list(once)
+        once = documents.canonical(each)
+        assert documents.canonical(once) == once
+        assert list(documents.canonical(once)) == list(once)
         assert json.loads(json.dumps(once)) == once
 
 
@@ -148,7 +148,7 @@ def test_canonical_reads_well() -> None:
         },
         "Version": "2012-10-17",
     }
-    assert json.dumps(policy.canonical(given_text), indent=1) == json.dumps(
+    assert json.dumps(documents.canonical(given_text), indent=1) == json.dumps(
         {
             "Version": "2012-10-17",
             "Statement": [
@@ -197,7 +197,7 @@ STATEMENTS = st.fixed_dictionaries(
     optional={"Principal": PRINCIPALS, "Condition": CONDITIONS},
 )
 DOCUMENTS = st.fixed_dictionaries(
-    {"Statement": some(STATEMENTS)}, optional={"Version": st.sampled_from(policy.VERSIONS)}
+    {"Statement": some(STATEMENTS)}, optional={"Version": st.sampled_from(documents.VERSIONS)}
 )
 
 
@@ -268,15 +268,15 @@ quick = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCh
 @given(rewritten())
 def test_rewriting_keeps_the_meaning(pair: Pair) -> None:
     original, other = pair
-    assert policy.canonical(original) == policy.canonical(other)
+    assert documents.canonical(original) == documents.canonical(other)
 
 
 @quick
 @given(DOCUMENTS)
 def test_canonical_is_idempotent_and_leaves_its_input_alone(original: dict[str, Any]) -> None:
     before = json.dumps(original)
-    once = policy.canonical(original)
-    assert policy.canonical(once) == once
+    once = documents.canonical(original)
+    assert documents.canonical(once) == once
     assert json.dumps(original) == before
 
 
@@ -298,20 +298,20 @@ def test_another_effect_action_or_resource_is_another_meaning(
         )
     )
     changed = original | {"Statement": [*statements[:index], statement | other, *statements[index + 1 :]]}
-    assert policy.canonical(original) != policy.canonical(changed)
+    assert documents.canonical(original) != documents.canonical(changed)
 
 
 @quick
 @given(DOCUMENTS)
 def test_canonical_forms_obey_the_grammar_when_the_document_does(original: dict[str, Any]) -> None:
     if not problems(original):
-        assert not problems(policy.canonical(original))
+        assert not problems(documents.canonical(original))
 
 
 # --- grammar
 
 
-BAD: dict[str, tuple[Any, bool, policy.Path, str]] = {
+BAD: dict[str, tuple[Any, bool, documents.Path, str]] = {
     "not a mapping": ("x", False, (), 'a policy document is a mapping with Version and Statement, found "x"'),
     "empty": (None, False, (), "a policy document is a mapping with Version and Statement, found nothing"),
     "unknown element": (
@@ -543,14 +543,14 @@ GOOD: dict[str, tuple[dict[str, Any], bool]] = {
     "empty sids": (document(allow(Sid=""), allow(Sid="", Action="s3:PutObject")), False),
     "condition": (condition(True, "BoolIfExists"), False),
     "condition on sets": (condition(["a", 1], "ForAllValues:StringLikeIfExists"), False),
-    "trust": (policy.trust_for(["ec2.amazonaws.com"]), True),
+    "trust": (documents.trust_for(["ec2.amazonaws.com"]), True),
     "trust of the old version": (trusted({"AWS": ROOT}) | {"Version": "2008-10-17"}, True),
     "trust without a version": (document(*trusted("*")["Statement"], version=None), True),
 }
 
 
 @pytest.mark.parametrize(("given_document", "trust", "path", "message"), BAD.values(), ids=BAD)
-def test_problem(given_document: Any, trust: bool, path: policy.Path, message: str) -> None:
+def test_problem(given_document: Any, trust: bool, path: documents.Path, message: str) -> None:
     assert problems(given_document, trust) == [(path, message)]
 
 
@@ -576,7 +576,7 @@ ANYTHING = st.recursive(
     lambda inner: (
         st.lists(inner, max_size=3)
         | st.dictionaries(
-            st.sampled_from([*policy.ELEMENTS, *policy.STATEMENT_ELEMENTS, "AWS"]), inner, max_size=4
+            st.sampled_from([*documents.ELEMENTS, *documents.STATEMENT_ELEMENTS, "AWS"]), inner, max_size=4
         )
     ),
     max_leaves=12,
@@ -596,22 +596,22 @@ def test_anything_may_be_asked_about(anything: Any) -> None:
 
 
 def test_trust_for_one_service_and_for_more() -> None:
-    assert policy.trust_for(["ec2.amazonaws.com"]) == trusted({"Service": "ec2.amazonaws.com"})
-    assert policy.trust_for(["a.amazonaws.com", "b.amazonaws.com"]) == trusted(
+    assert documents.trust_for(["ec2.amazonaws.com"]) == trusted({"Service": "ec2.amazonaws.com"})
+    assert documents.trust_for(["a.amazonaws.com", "b.amazonaws.com"]) == trusted(
         {"Service": ["a.amazonaws.com", "b.amazonaws.com"]}
     )
 
 
 def test_compact_is_json_without_white_space_and_version_first() -> None:
-    text = policy.compact({"Statement": [allow(Sid="a b")], "Version": "2012-10-17"})
+    text = documents.compact({"Statement": [allow(Sid="a b")], "Version": "2012-10-17"})
     assert text == (
         '{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Action":"s3:GetObject","Resource":"*",'
         '"Sid":"a b"}]}'
     )
-    assert policy.size({"Statement": [allow(Sid="a b")], "Version": "2012-10-17"}) == len(text)
+    assert documents.size({"Statement": [allow(Sid="a b")], "Version": "2012-10-17"}) == len(text)
 
 
 def test_compact_has_only_characters_that_iam_takes() -> None:
-    text = policy.compact(document(allow(Resource="arn:aws:s3:::łódź")))
+    text = documents.compact(document(allow(Resource="arn:aws:s3:::łódź")))
     assert text.isascii()
     assert json.loads(text)["Statement"][0]["Resource"] == "arn:aws:s3:::łódź"

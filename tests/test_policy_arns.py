@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from moto.iam.aws_managed_policies import aws_managed_policies_data
 
+from provisioner.iam_policy.arns import principal_problem, resource_problem
+from provisioner.iam_policy.grammar import problems
 from provisioner.naming import partition_of
-from provisioner.policy_arns import principal_problem, resource_problem
-from provisioner.policy_grammar import problems
 
 ACCOUNT = "123456789012"
 IAM = f"arn:aws:iam::{ACCOUNT}"

@@ -12,7 +12,7 @@ import pytest
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitError
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Until, Wait
-from provisioner.watch import Watcher, has_failed, is_over
+from provisioner.waiter import Watcher, has_failed, is_over
 
 SCOPE = (("tag:provisioner:environment", ("env",)),)
 ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/web"

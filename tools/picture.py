@@ -15,7 +15,7 @@ from rich.console import Console
 
 import local_aws as local
 from provisioner.apply import Executor
-from provisioner.aws import Aws, Target
+from provisioner.aws.client import Aws, Target
 from provisioner.kinds import KINDS
 from provisioner.model import Plan
 from provisioner.observe import observe

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
-from provisioner.policy import canonical
+from provisioner.iam_policy.documents import canonical
 from provisioner.render.words import shown
 
 

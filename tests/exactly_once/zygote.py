@@ -23,7 +23,7 @@ from typing import Any
 
 import boto3
 
-import provisioner.aws
+import provisioner.aws.client
 import provisioner.kinds
 import provisioner.kinds.fleet
 import provisioner.observe
@@ -31,9 +31,10 @@ import provisioner.render.as_json
 import provisioner.render.as_text
 import provisioner.render.progress
 import provisioner.spec
-import provisioner.watch
+import provisioner.waiter
 from local_aws import LocalAws, advance
-from provisioner import cli, cli_change
+from provisioner.cli import app as cli
+from provisioner.cli import change as cli_change
 
 from . import ahead
 from .runs import TELLING
@@ -129,6 +130,6 @@ class _Threading:
 def _hurry(port: int, token: str) -> None:
     """What the program pauses between two calls passes at once, for the local AWS and so for the program."""
     _Moving.aws = LocalAws(port, 0, token)
-    for module in (cli_change, provisioner.aws):
+    for module in (cli_change, provisioner.aws.client):
         vars(module)["threading"] = _Threading()
     vars(provisioner.kinds.fleet)["datetime"] = ahead.Datetime

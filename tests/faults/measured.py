@@ -9,7 +9,7 @@ import sys
 import time
 from pathlib import Path
 
-from provisioner import cli
+from provisioner.cli import app as cli
 
 
 def peak_mb() -> float:

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from provisioner import aws as connection
-from provisioner.aws import Aws, Target
-from provisioner.aws_answers import MAX_BYTES
+from provisioner.aws import client as connection
+from provisioner.aws.answers import MAX_BYTES
+from provisioner.aws.client import Aws, Target
 from provisioner.errors import AwsError
 
 from ..whole.program import clean_environment, command, run_process

@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from provisioner.converge import beyond
 from provisioner.kinds.attachment import SeenAttachment
 from provisioner.kinds.fleet.members import indexes
 from provisioner.kinds.fleet.params import launch_params, run_instances
@@ -29,6 +28,7 @@ from provisioner.naming import (
     REGION_TAG,
     owner_of_path,
 )
+from provisioner.reconcile import beyond
 from tests.kinds.build import (
     AROUND,
     FLEET,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import policy
+from provisioner.iam_policy import documents
 from provisioner.kinds.role.desired import LARGEST_INLINE
 from provisioner.kinds.role.seen import SeenRole, suggestion
 from provisioner.model import Action, Address
@@ -204,7 +204,7 @@ def sized(characters: int) -> dict[str, Any]:
     """A policy of so many characters, as IAM counts them."""
     statement = {"Effect": "Allow", "Action": "s3:Get*", "Resource": "*", "Sid": ""}
     document: dict[str, Any] = {"Version": "2012-10-17", "Statement": [statement]}
-    statement["Sid"] = "x" * (characters - policy.size(document))
+    statement["Sid"] = "x" * (characters - documents.size(document))
     return document
 
 
@@ -229,12 +229,12 @@ def inline_calls(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tu
         made.append((step.operation.removesuffix("RolePolicy"), name))  # type: ignore[attr-defined]
         if made[-1][0] == "Put":
             there[name] = json.loads(step.params["PolicyDocument"])  # type: ignore[attr-defined]
-            assert sum(map(policy.size, there.values())) <= LARGEST_INLINE, made
+            assert sum(map(documents.size, there.values())) <= LARGEST_INLINE, made
         else:
             del there[name]
         assert there.keys() >= before.keys() & after.keys()
-    assert {name: policy.canonical(each) for name, each in there.items()} == {
-        name: policy.canonical(each) for name, each in after.items()
+    assert {name: documents.canonical(each) for name, each in there.items()} == {
+        name: documents.canonical(each) for name, each in after.items()
     }
     return made
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from rich.console import Console
 from rich.text import Text
 
-from provisioner import cli_common
+from provisioner.cli import common as cli_common
+from provisioner.cli.output import Gate, Layout
 from provisioner.model import (
     Action,
     Address,
@@ -34,7 +35,6 @@ from provisioner.render.as_status import status_data, status_text
 from provisioner.render.as_text import plan_text
 from provisioner.render.layout import cells
 from provisioner.render.progress import Progress
-from provisioner.streams import Gate, Layout
 from provisioner.visible import visible
 
 from .hostile import FORGED, HONEST, TRICKS, harmless, hostile

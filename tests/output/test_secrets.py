@@ -16,7 +16,7 @@ from urllib.parse import quote
 import pytest
 
 from provisioner import secrecy
-from provisioner.aws_errors import unreachable
+from provisioner.aws.errors import unreachable
 from provisioner.secrecy import learn_from_environment, learn_secrets, without_secrets
 
 from ..whole.cloud import Cloud

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from provisioner import policy
+from provisioner.iam_policy import documents
 from provisioner.model import (
     Action,
     Address,
@@ -60,7 +60,7 @@ def new_role() -> Change:
         Action.CREATE,
         "not there yet",
         fields=(
-            FieldChange("trust", None, policy.trust_for(["ec2.amazonaws.com"])),
+            FieldChange("trust", None, documents.trust_for(["ec2.amazonaws.com"])),
             FieldChange("description", None, "Downloads outage files and stores them in S3"),
             FieldChange("managed_policies", None, (S3, EC2)),
             FieldChange("inline_policies.write-outages", None, WRITE_OUTAGES),
@@ -120,14 +120,14 @@ def drifted() -> Plan:
                 FieldChange("description", "by hand", "Downloads outage files and stores them in S3"),
                 FieldChange(
                     "trust",
-                    policy.trust_for(["ec2.amazonaws.com", "lambda.amazonaws.com"]),
-                    policy.trust_for(["ec2.amazonaws.com"]),
+                    documents.trust_for(["ec2.amazonaws.com", "lambda.amazonaws.com"]),
+                    documents.trust_for(["ec2.amazonaws.com"]),
                 ),
                 FieldChange("managed_policies", (EC2, OURS), (EC2, S3)),
                 FieldChange("permissions_boundary", S3, None),
                 FieldChange(
                     "inline_policies.write-outages",
-                    policy.canonical({"Version": "2012-10-17", "Statement": edited}),
+                    documents.canonical({"Version": "2012-10-17", "Statement": edited}),
                     WRITE_OUTAGES,
                 ),
                 FieldChange(

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import policy
+from provisioner.iam_policy import documents
 from provisioner.render.policy_words import Difference, differences, sentences
 
 from . import render_examples as examples
@@ -58,7 +58,7 @@ def test_long_lists_are_cut_where_asked() -> None:
 
 
 def test_spelling_is_no_difference() -> None:
-    assert differences(examples.WRITE_OUTAGES, policy.canonical(examples.WRITE_OUTAGES)) == []
+    assert differences(examples.WRITE_OUTAGES, documents.canonical(examples.WRITE_OUTAGES)) == []
 
 
 def test_a_statement_is_known_by_its_sid() -> None:
@@ -105,6 +105,6 @@ def test_effect_version_and_condition() -> None:
 
 
 def test_letters_are_those_of_whoever_wrote_them() -> None:
-    old = policy.canonical(document(examples.STORE))
+    old = documents.canonical(document(examples.STORE))
     new = document(examples.STORE | {"Action": ["s3:PutObject", "s3:GetObject", "s3:ListObjects"]})
     assert differences(old, new) == [Difference("~", "Store: Action", new=("s3:ListObjects",))]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from provisioner.cli import cli
+from provisioner.cli.app import cli
 from provisioner.errors import SpecError
 from provisioner.kinds import KINDS
 from provisioner.spec import load

@@ -10,9 +10,9 @@ import boto3
 import pytest
 
 import local_aws
-import provisioner.converge
 import provisioner.kinds.fleet.launch
-import provisioner.watch
+import provisioner.reconcile
+import provisioner.waiter
 from local_aws import LocalAws
 
 from .cloud import Cloud
@@ -71,8 +71,8 @@ def program(
     monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
-    monkeypatch.setattr(provisioner.watch, "ROUNDS", (0.01, 0.05))
-    monkeypatch.setattr(provisioner.converge, "PAUSES", (0.01, 0.05, 0.1))
+    monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
+    monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
     monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)
     return Program(tmp_path)
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from provisioner import cli
+from provisioner.cli import app as cli
 
 ROOT = Path(__file__).resolve().parents[2]
 SPECS = ROOT / "specs"

@@ -18,12 +18,12 @@ def test_somebody_who_applies_while_a_plan_is_being_read_is_taken_into_account(
     theirs: int, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def applied_meanwhile(*_: Any, **__: Any) -> None:
-        monkeypatch.setattr("provisioner.cli_change.show_plan", lambda *_, **__: None)
+        monkeypatch.setattr("provisioner.cli.change.show_plan", lambda *_, **__: None)
         assert program.apply(having(FOUR, fleets__worker__count=theirs)).code == 0
 
     # Role and profile are there, so that nothing but the fleet is in dispute.
     program.apply(having(FOUR, fleets__worker__count=0))
-    monkeypatch.setattr("provisioner.cli_change.show_plan", applied_meanwhile)
+    monkeypatch.setattr("provisioner.cli.change.show_plan", applied_meanwhile)
     applied = program.apply(FOUR)
     assert len(cloud.ids()) == max(theirs, 4)
     # What was not in the plan that somebody agreed to is not terminated.

@@ -28,7 +28,7 @@ retry.PATIENCES = tuple(
     dataclasses.replace(each, seconds=0.2) if each.name in {"network", "throttled"} else each
     for each in retry.PATIENCES
 )
-from provisioner.cli import main
+from provisioner.cli.app import main
 main()
 """
 TWO_ROLES = having(ROLES_ONLY, roles__spare={})

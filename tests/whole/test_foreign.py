@@ -103,7 +103,7 @@ def test_who_is_tagged_while_a_destroy_waits_is_not_terminated_in_its_second_rou
     # AWS answers as if a member were gone already, so the destroy looks again.
     lost = Rule("error", "TerminateInstances", nth=(1,), code="InvalidInstanceID.NotFound", status=400)
     cloud.break_with(lost)
-    monkeypatch.setattr("provisioner.cli_change.show_plan", tag_it)
+    monkeypatch.setattr("provisioner.cli.change.show_plan", tag_it)
     cloud.forget_calls()
     destroyed = program.destroy(PROBE)
     assert cloud.operations().count("TerminateInstances") == 2
@@ -271,7 +271,7 @@ def test_what_was_made_again_under_its_name_while_a_destroy_waits_is_not_deleted
         else:
             cloud.make_profile(name)
 
-    monkeypatch.setattr("provisioner.cli_change.show_plan", change_hands)
+    monkeypatch.setattr("provisioner.cli.change.show_plan", change_hands)
     program.destroy(ROLES_ONLY)
     theirs = cloud.roles("/") if what == "role" else cloud.profiles("/")
     assert theirs == [name]

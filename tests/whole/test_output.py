@@ -11,7 +11,8 @@ import click
 import jsonschema
 import pytest
 
-from provisioner import __version__, cli
+from provisioner import __version__
+from provisioner.cli import app as cli
 
 from .cloud import Cloud
 from .conftest import Run
@@ -184,7 +185,7 @@ class TestWithoutAws:
     ) -> None:
         code = (
             "import sys\n"
-            "from provisioner.cli import main\n"
+            "from provisioner.cli.app import main\n"
             "try:\n    main()\n"
             f"finally:\n    print([name for name in {HEAVY!r} if name in sys.modules], file=sys.stderr)\n"
         )

@@ -55,7 +55,7 @@ def test_a_name_that_is_taken_between_plan_and_apply_is_refused_then(
         else:
             cloud.make_profile(NAME)
 
-    monkeypatch.setattr("provisioner.cli_change.show_plan", taken)
+    monkeypatch.setattr("provisioner.cli.change.show_plan", taken)
     applied = program.apply(ROLES_ONLY)
     assert applied.code == 1
     assert "exists already" in applied.words

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from botocore.session import Session as Models
 
-from provisioner.aws import Aws, Target
+from provisioner.aws.client import Aws, Target
 from provisioner.kinds import KINDS
 from provisioner.observe import observe
 from provisioner.spec import load

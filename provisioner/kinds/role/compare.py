@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provisioner import policy
+from provisioner.iam_policy import documents
 from provisioner.kinds.iam import IsStillThe, is_crowded, tag_calls, tag_changes, tag_list
 from provisioner.kinds.role.desired import LARGEST_INLINE, Role
 from provisioner.kinds.role.seen import FoundRole
@@ -54,7 +54,7 @@ def _create(address: Address, role: Role, partition: str) -> Change:
         {
             "RoleName": role.name,
             "Path": role.path,
-            "AssumeRolePolicyDocument": policy.compact(role.trust),
+            "AssumeRolePolicyDocument": documents.compact(role.trust),
             "MaxSessionDuration": role.max_session_duration,
             "Tags": tag_list(role.tags),
         }
@@ -168,7 +168,7 @@ def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> boo
     """Whether two policy documents mean the same."""
     if one is None or other is None:
         return one is other
-    return policy.canonical(one) == policy.canonical(other)
+    return documents.canonical(one) == documents.canonical(other)
 
 
 def _listed(addresses: Sequence[Address]) -> str:
@@ -205,7 +205,7 @@ def _settings_steps(role: Role, differing: set[str], partition: str) -> Iterator
 
 
 def _set_trust(role: Role) -> Call:
-    document = policy.compact(role.trust)
+    document = documents.compact(role.trust)
     return Call("iam", "UpdateAssumeRolePolicy", {"RoleName": role.name, "PolicyDocument": document})
 
 
@@ -244,9 +244,9 @@ def _inline_steps(role: Role, found: FoundRole) -> Iterator[Step]:
     yield from (*puts, *removals) if both_fit and not differ_in_case else (*removals, *puts)
 
 
-def _size(documents: Mapping[str, Mapping[str, Any]]) -> int:
+def _size(named: Mapping[str, Mapping[str, Any]]) -> int:
     """How much of the quota on inline policies they take together."""
-    return sum(policy.size(document) for document in documents.values())
+    return sum(documents.size(document) for document in named.values())
 
 
 def _attach(role: str, arn: str) -> Call:
@@ -261,7 +261,7 @@ def _put(role: str, name: str, document: Mapping[str, Any]) -> Call:
     return Call(
         "iam",
         "PutRolePolicy",
-        {"RoleName": role, "PolicyName": name, "PolicyDocument": policy.compact(document)},
+        {"RoleName": role, "PolicyName": name, "PolicyDocument": documents.compact(document)},
     )
 
 

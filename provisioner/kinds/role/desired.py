@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner import policy
+from provisioner.iam_policy import documents
+from provisioner.iam_policy.arns import ec2_principal, partition_problem, principal_problem
+from provisioner.iam_policy.grammar import problems
 from provisioner.kinds.base import Entry, Path
 from provisioner.kinds.iam import parse_tags
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
-from provisioner.policy_arns import ec2_principal, partition_problem, principal_problem
-from provisioner.policy_grammar import problems
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
 # and the number of attached policies the largest that an account can be granted: what it has been granted
@@ -103,27 +103,27 @@ def _trust(written: Any, entry: Entry) -> Mapping[str, Any]:
     for index, service in enumerate(services):
         if message := principal_problem("Service", service, entry.region):
             entry.problem(("trust",) if isinstance(written, str) else ("trust", index), message)
-    return policy.trust_for(services)
+    return documents.trust_for(services)
 
 
 def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[str, Any]]:
-    documents: dict[str, Mapping[str, Any]] = {}
+    read: dict[str, Mapping[str, Any]] = {}
     for name, document in written.items():
         path: Path = ("inline_policies", name)
         if document.keys() != {"file"}:
-            documents[name] = _checked(document, path, entry, LARGEST_INLINE)
+            read[name] = _checked(document, path, entry, LARGEST_INLINE)
             continue
         file = document["file"]
         content = entry.read_json((*path, "file"), file)
         if content is not None:
-            documents[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE)
-    total = sum(policy.size(document) for document in documents.values())
-    if len(documents) > 1 and total > LARGEST_INLINE:
+            read[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE)
+    total = sum(documents.size(document) for document in read.values())
+    if len(read) > 1 and total > LARGEST_INLINE:
         entry.problem(
             ("inline_policies",),
             f"together {total} characters; IAM takes {LARGEST_INLINE} for all inline policies of a role",
         )
-    return documents
+    return read
 
 
 def _checked(document: Any, path: Path, entry: Entry, most: int, trust: bool = False) -> Mapping[str, Any]:
@@ -134,7 +134,7 @@ def _checked(document: Any, path: Path, entry: Entry, most: int, trust: bool = F
         entry.problem((*path, *where), message)
     if found:
         return {}
-    size = policy.size(document)
+    size = documents.size(document)
     if size > most:
         entry.problem(path, f"the policy has {size} characters without white space; IAM takes {most}")
     checked: Mapping[str, Any] = document

@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
-from provisioner import policy
 from provisioner.errors import AwsError
+from provisioner.iam_policy import documents
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.role.desired import Role, policy_arn
 from provisioner.kinds.role.seen import FoundRole, SeenRole, suggestion
@@ -200,15 +200,15 @@ def _attaches_many(role: Role, found: FoundRole | None, partition: str) -> bool:
 
 
 def _has_new_long_trust(role: Role, found: FoundRole | None) -> bool:
-    is_new = found is None or policy.canonical(found.trust) != policy.canonical(role.trust)
-    return policy.size(role.trust) > TRUST_EVERYWHERE and is_new
+    is_new = found is None or documents.canonical(found.trust) != documents.canonical(role.trust)
+    return documents.size(role.trust) > TRUST_EVERYWHERE and is_new
 
 
 def over_quota(
     address: Address, role: Role, found: FoundRole | None, quotas: Mapping[str, int], partition: str
 ) -> Iterator[Refusal]:
     """Why IAM would refuse to attach that many policies, or a trust policy that long, to this role."""
-    number, size = len(role.managed_arns(partition)), policy.size(role.trust)
+    number, size = len(role.managed_arns(partition)), documents.size(role.trust)
     if _attaches_many(role, found, partition) and number > (most := quotas.get(ATTACHED_QUOTA, number)):
         yield Refusal(
             address,

@@ -15,7 +15,7 @@ from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any
 
-from provisioner import policy
+from provisioner.iam_policy import documents
 from provisioner.kinds.base import World
 from provisioner.kinds.role.desired import Role
 from provisioner.kinds.role.seen import FoundRole
@@ -24,7 +24,7 @@ from provisioner.naming import iam_path
 
 # The trust of a role that cannot have its own yet. Nobody can assume it.
 CLOSED: Mapping[str, Any] = {
-    "Version": policy.VERSION,
+    "Version": documents.VERSION,
     "Statement": [{"Effect": "Deny", "Principal": {"AWS": "*"}, "Action": "sts:AssumeRole"}],
 }
 

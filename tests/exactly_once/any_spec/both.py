@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import local_aws
-from provisioner.aws import Aws, Target
+from provisioner.aws.client import Aws, Target
 
 from ...whole.cloud import Cloud
 from .connection import Connection, Execute, Time, is_reading

@@ -12,11 +12,11 @@ from datetime import timedelta
 from typing import Any
 
 from provisioner.apply import Executor
-from provisioner.converge import Carried, converge
 from provisioner.kinds import KINDS
 from provisioner.model import Call, Change, Environment, Plan, Refusal, Result
 from provisioner.observe import observe
 from provisioner.plan import plan as compare
+from provisioner.reconcile import Carried, converge
 from provisioner.spec import load
 
 from .connection import Connection, Execute, Time

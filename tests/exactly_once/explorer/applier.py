@@ -11,11 +11,11 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
 from provisioner.apply import _failure
-from provisioner.converge import beyond
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings, find_fleets
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Again, Call, Environment, Plan, Step, Wait
+from provisioner.reconcile import beyond
 from tests.exactly_once.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.kinds.build import FLEET, environment, planned
 

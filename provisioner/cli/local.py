@@ -11,9 +11,9 @@ import click
 
 import local_aws
 from local_aws import LocalAws, Switches
-from provisioner.cli_common import say, say_data
-from provisioner.cli_help import Group
-from provisioner.connect import local_problems, require_local
+from provisioner.aws.connect import local_problems, require_local
+from provisioner.cli.common import say, say_data
+from provisioner.cli.help import Group
 from provisioner.errors import LocalAwsError, UsageError
 
 

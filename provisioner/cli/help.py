@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from provisioner import streams
+from provisioner.cli import output
 
 
 class Command(click.Command):
@@ -29,5 +29,5 @@ class Group(Command, click.Group):
 
 def _show_help(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:
     if is_wanted and not ctx.resilient_parsing:
-        streams.out().lines(ctx.get_help())
+        output.out().lines(ctx.get_help())
         ctx.exit()

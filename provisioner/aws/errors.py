@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
-from provisioner.aws_answers import CutOff, NotFromAws, ProxyRefused, TooLarge
+from provisioner.aws.answers import CutOff, NotFromAws, ProxyRefused, TooLarge
 from provisioner.errors import AwsError
 from provisioner.retry import (
     CANNOT_SEND,

@@ -17,9 +17,10 @@ import botocore.exceptions as botocore_errors
 from botocore import xform_name
 from botocore.config import Config
 
-from provisioner.aws_answers import AnswerCheck, BoundedSession
-from provisioner.aws_errors import answered, too_late, unreachable, unreadable
-from provisioner.aws_login import (
+from provisioner.aws.answers import AnswerCheck, BoundedSession
+from provisioner.aws.deadline import TooLate, run_within
+from provisioner.aws.errors import answered, too_late, unreachable, unreadable
+from provisioner.aws.login import (
     learn_credentials,
     learn_what_is_sent,
     log_in,
@@ -27,10 +28,9 @@ from provisioner.aws_login import (
     open_local_session,
     open_session,
 )
-from provisioner.deadline import TooLate, run_within
+from provisioner.aws.rate_limit import READING, Pace
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
-from provisioner.pace import READING, Pace
 from provisioner.retry import (
     FIRST_ANSWER_S,
     INVALID_ANSWER,

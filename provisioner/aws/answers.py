@@ -12,7 +12,7 @@ from typing import Any
 
 import botocore.exceptions as botocore_errors
 
-from provisioner.deadline import has_given_up
+from provisioner.aws.deadline import has_given_up
 from provisioner.errors import LocalAwsError
 
 # A page of 1000 instances with 50 tags each has some 10 MB.

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner import streams
-from provisioner.cli_common import (
+from provisioner.cli import output
+from provisioner.cli.common import (
     DONE,
     FAILED,
     INTERRUPTED,
@@ -32,9 +32,9 @@ from provisioner.cli_common import (
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
-    from provisioner.connect import Options
-    from provisioner.converge import Carried
+    from provisioner.aws.connect import Options
     from provisioner.model import Environment, Outcome, Plan
+    from provisioner.reconcile import Carried
 
 STOPPING = "stopping: what is in flight is finished first; again to stop at once"
 # How long the end waits for that to be said, on a terminal that may be stopped.
@@ -55,7 +55,7 @@ def carry_out(
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin."""
     from provisioner.apply import Executor
-    from provisioner.converge import converge
+    from provisioner.reconcile import converge
 
     command = "destroy" if destroying else "apply"
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
@@ -130,7 +130,7 @@ class Teller:
         self._column = column_of(change.address for change in plan.changes)
         self._already: set[Any] = set()
         around = console_for(stderr=True)
-        is_shared = around.is_terminal and streams.out().isatty()
+        is_shared = around.is_terminal and output.out().isatty()
         self._around = around
         self._result = around if for_programs or is_shared else console_for()
         self._progress = Progress(around, self._tell)
@@ -139,7 +139,7 @@ class Teller:
     def __enter__(self) -> Teller:
         self._progress.__enter__()
         if self._around.is_terminal:
-            for gate in (streams.out(), streams.err()):
+            for gate in (output.out(), output.err()):
                 if gate.isatty():
                     gate.above = self._above
         return self
@@ -147,7 +147,7 @@ class Teller:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for gate in (streams.out(), streams.err()):
+        for gate in (output.out(), output.err()):
             gate.above = None
         self._progress.__exit__(kind, error, trace)
 
@@ -164,7 +164,7 @@ class Teller:
         if outcomes:
             text = outcomes_text(environment, outcomes, seconds, console.width, self._already)
             console.print(text, soft_wrap=True)
-        if outcomes and streams.out().failure and not streams.out().isatty():
+        if outcomes and output.out().failure and not output.out().isatty():
             # Whoever watches gets to see what whoever wanted the result does not.
             everything = outcomes_text(environment, outcomes, seconds, self._around.width)
             self._around.print(everything, soft_wrap=True)
@@ -194,7 +194,7 @@ def _stoppable() -> Iterator[threading.Event]:
     stop = threading.Event()
     signals: SimpleQueue[int] = SimpleQueue()
     heard: list[int] = []
-    farewell = (SHOW_CURSOR if streams.err().isatty() else b"") + STOPPED_AT_ONCE
+    farewell = (SHOW_CURSOR if output.err().isatty() else b"") + STOPPED_AT_ONCE
 
     def listen() -> None:
         if signals.get():
@@ -205,7 +205,7 @@ def _stoppable() -> Iterator[threading.Event]:
         if heard and number == signal.SIGINT:
             if signal.SIGINT not in heard[1:]:
                 heard.append(number)
-                streams.cry(farewell)
+                output.cry(farewell)
             os._exit(INTERRUPTED)
         heard.append(number)
         signals.put(number)

@@ -17,8 +17,8 @@ import botocore.session
 from botocore.credentials import Credentials
 from botocore.loaders import Loader
 
-from provisioner.aws_errors import answered, told, unreachable
-from provisioner.deadline import TooLate, run_within
+from provisioner.aws.deadline import TooLate, run_within
+from provisioner.aws.errors import answered, told, unreachable
 from provisioner.errors import AwsError, ProvisionerError
 from provisioner.retry import NO_CREDENTIALS
 from provisioner.secrecy import learn_secrets

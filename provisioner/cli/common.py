@@ -7,13 +7,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
-from provisioner import streams
+from provisioner.cli import output
 
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from provisioner.aws import Aws, Sent
-    from provisioner.connect import Options
+    from provisioner.aws.client import Aws, Sent
+    from provisioner.aws.connect import Options
+    from provisioner.errors import SpecError
     from provisioner.model import Environment, Plan
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -62,7 +63,7 @@ def _check_skipped(regions: Sequence[str]) -> None:
 
 def connect_to(environment: Environment, options: Options) -> Aws:
     """A reading connection. Raises UsageError, LocalAwsError and ProvisionerError."""
-    from provisioner.connect import connect
+    from provisioner.aws.connect import connect
 
     def show(sent: Sent) -> None:
         answer = f"  {sent.code}" if sent.code else ""
@@ -85,12 +86,12 @@ def make_plan(environment: Environment, aws: Aws, destroying: bool, deep: bool =
 
 def say(text: str, err: bool = False) -> None:
     """Print one line of text, whatever is in it; above the live display, while there is one."""
-    (streams.err() if err else streams.out()).write(text + "\n")
+    (output.err() if err else output.out()).write(text + "\n")
 
 
 def say_data(data: Any) -> None:
     """Print a value for programs."""
-    gate = streams.out()
+    gate = output.out()
     # What the encoding does not have is written as JSON can, and letters of all scripts where it has them.
     is_universal = gate.encoding.lower().replace("-", "").startswith("utf")
     gate.document(json.dumps(data, indent=2, ensure_ascii=not is_universal, default=str))
@@ -100,8 +101,8 @@ def console_for(stderr: bool = False) -> Console:
     """Where what is laid out for people goes: `styled` lines, and nothing that has not been made visible."""
     from rich.console import Console
 
-    gate = streams.err() if stderr else streams.out()
-    return Console(file=cast("IO[str]", streams.Layout(gate)), highlight=False, markup=False, emoji=False)
+    gate = output.err() if stderr else output.out()
+    return Console(file=cast("IO[str]", output.Layout(gate)), highlight=False, markup=False, emoji=False)
 
 
 def show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:
@@ -115,3 +116,19 @@ def show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:
 def refusal_code(plan: Plan) -> int:
     """The exit code of a plan that is refused."""
     return max(refusal.exit_code for refusal in plan.refusals)
+
+
+def tell_line(text: str, label: str = "") -> None:
+    """On stderr; where that cannot be written, on stdout, unless a document for programs is there."""
+    if not output.err().line(text, label) and not output.out().holds_document:
+        output.out().line(text, label)
+
+
+def tell_problems(error: SpecError) -> None:
+    for problem in error.problems:
+        tell_line(str(problem))
+    if error.more:
+        tell_line(error.rest)
+    number = len(error.problems) + error.more
+    many = f"{'at least ' if error.stopped else ''}{number} problem{'' if number == 1 else 's'}"
+    tell_line(f"{many}; nothing was sent")

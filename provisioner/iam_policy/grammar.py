@@ -13,8 +13,8 @@ from functools import partial
 from itertools import islice
 from typing import Any
 
-from provisioner.policy import ELEMENTS, STATEMENT_ELEMENTS, VERSION, VERSIONS
-from provisioner.policy_arns import principal_problem, resource_problem
+from provisioner.iam_policy.arns import principal_problem, resource_problem
+from provisioner.iam_policy.documents import ELEMENTS, STATEMENT_ELEMENTS, VERSION, VERSIONS
 
 Path = tuple[str | int, ...]
 

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 from provisioner.errors import LocalAwsError, UsageError
 
 if TYPE_CHECKING:
-    from provisioner.aws import Aws, Sent
+    from provisioner.aws.client import Aws, Sent
 
 LOCAL_VARIABLE = "PROVISIONER_LOCAL"
 
@@ -45,7 +45,7 @@ def connect(
     Raises UsageError, LocalAwsError, ProvisionerError for a profile that does not exist, and AwsError for
     credentials that there are not.
     """
-    from provisioner.aws import Aws, Target
+    from provisioner.aws.client import Aws, Target
 
     if options.endpoint_url:
         _check_address(options.endpoint_url)

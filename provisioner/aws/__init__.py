@@ -1,0 +1,1 @@
+"""The way to AWS: connecting, logging in, calling, retrying, rate limits, and what errors mean."""

@@ -1,0 +1,58 @@
+"""`provisioner apply` and `provisioner destroy`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli.change import carry_out
+from provisioner.cli.common import SpecFile, load_spec
+from provisioner.cli.options import (
+    DEEP,
+    FORMAT,
+    REFRESH,
+    SKIP_REGION,
+    YES,
+    connection_options,
+    spec_argument,
+)
+
+if TYPE_CHECKING:
+    from provisioner.aws.connect import Options
+
+
+@click.command()
+@spec_argument
+@YES
+@FORMAT
+@REFRESH
+@DEEP
+@SKIP_REGION
+@connection_options
+def apply(
+    spec: SpecFile,
+    yes: bool,
+    output_format: str,
+    refreshed: tuple[str, ...],
+    deep: bool,
+    skipped_regions: str,
+    options: Options,
+) -> int:
+    """Show the plan, ask, and make AWS as the spec says."""
+    environment = load_spec(spec, refreshed, skipped_regions)
+    return carry_out(
+        environment, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep
+    )
+
+
+@click.command()
+@spec_argument
+@YES
+@FORMAT
+@SKIP_REGION
+@connection_options
+def destroy(spec: SpecFile, yes: bool, output_format: str, skipped_regions: str, options: Options) -> int:
+    """Show the plan, ask, and delete everything of the environment."""
+    environment = load_spec(spec, skipped_regions=skipped_regions)
+    return carry_out(environment, yes, output_format, options, destroying=True)

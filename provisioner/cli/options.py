@@ -1,0 +1,93 @@
+"""Options and arguments that several commands have."""
+
+from __future__ import annotations
+
+import functools
+import os
+from collections.abc import Callable
+from typing import Any
+
+import click
+
+from provisioner.cli.common import SpecFile
+
+ROOT = click.option(
+    "--root",
+    metavar="DIR",
+    type=click.Path(exists=True, file_okay=False),
+    help="The folder that the files a spec names have to be in, instead of its repository or folder.",
+)
+YES = click.option(
+    "--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
+)
+FORMAT = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json"]),
+    default="text",
+    show_default=True,
+    help="For people or for programs.",
+)
+REFRESH = click.option(
+    "--refresh-image",
+    "refreshed",
+    metavar="FLEET",
+    multiple=True,
+    help="Replace the fleet's members where the spec's parameter or lookup has a newer image.",
+)
+
+DEEP = click.option(
+    "--deep",
+    is_flag=True,
+    help="Also read what DescribeInstances does not show (user data, termination protection, shutdown "
+    "behaviour, volumes): three calls a member.",
+)
+
+SKIP_REGION = click.option(
+    "--skip-region",
+    "skipped_regions",
+    metavar="REGIONS",
+    default="",
+    help="Regions that are not asked for instances that use a profile to be deleted: names with commas, or "
+    "`all`.",
+)
+
+
+def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say which AWS is meant, and hands them on as `options`."""
+
+    @click.option("--profile", metavar="NAME", help="A named profile of the AWS configuration.")
+    @click.option("--endpoint-url", metavar="URL", help="Send every call to this address instead of AWS.")
+    @click.option(
+        "--local", is_flag=True, help="Use the local AWS, started if need be (also PROVISIONER_LOCAL=1)."
+    )
+    @click.option("--no-color", is_flag=True, help="No colours (also NO_COLOR).")
+    @click.option("--verbose", "-v", is_flag=True, help="Each API call on stderr, with its duration.")
+    @functools.wraps(command)
+    def wrapper(
+        profile: str | None,
+        endpoint_url: str | None,
+        local: bool,
+        no_color: bool,
+        verbose: bool,
+        **rest: Any,
+    ) -> Any:
+        from provisioner.aws.connect import Options
+
+        if no_color:
+            os.environ["NO_COLOR"] = "1"
+        return command(options=Options(profile, endpoint_url, local, verbose), **rest)
+
+    return wrapper
+
+
+def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the spec, with what says where its files may be, and hands both on as `spec`."""
+
+    @click.argument("spec", type=click.Path())
+    @ROOT
+    @functools.wraps(command)
+    def wrapper(spec: str, root: str | None, **rest: Any) -> Any:
+        return command(spec=SpecFile(spec, root), **rest)
+
+    return wrapper

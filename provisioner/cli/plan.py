@@ -1,0 +1,56 @@
+"""`provisioner plan`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli.common import (
+    CHANGES,
+    SpecFile,
+    connect_to,
+    load_spec,
+    make_plan,
+    refusal_code,
+    say_data,
+    show_plan,
+)
+from provisioner.cli.options import DEEP, FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
+
+if TYPE_CHECKING:
+    from provisioner.aws.connect import Options
+
+
+@click.command()
+@spec_argument
+@FORMAT
+@REFRESH
+@DEEP
+@click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
+@SKIP_REGION
+@connection_options
+def plan(
+    spec: SpecFile,
+    output_format: str,
+    refreshed: tuple[str, ...],
+    deep: bool,
+    detailed_exitcode: bool,
+    destroying: bool,
+    skipped_regions: str,
+    options: Options,
+) -> None:
+    """Show what apply would do. Changes nothing."""
+    environment = load_spec(spec, refreshed, skipped_regions)
+    made = make_plan(environment, connect_to(environment, options), destroying, deep)
+    if output_format == "json":
+        from provisioner.render.as_json import plan_data
+
+        say_data(plan_data(made))
+    else:
+        show_plan(made, options)
+    if made.refusals:
+        raise click.exceptions.Exit(refusal_code(made))
+    if detailed_exitcode and made.changes:
+        raise click.exceptions.Exit(CHANGES)

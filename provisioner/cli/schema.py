@@ -1,0 +1,16 @@
+"""`provisioner schema`."""
+
+from __future__ import annotations
+
+import click
+
+from provisioner.cli.common import say_data
+
+
+@click.command()
+def schema() -> None:
+    """Print the JSON Schema of specs."""
+    from provisioner.kinds import KINDS
+    from provisioner.spec import schema as combined
+
+    say_data(combined(KINDS))

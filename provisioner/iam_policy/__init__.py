@@ -1,0 +1,1 @@
+"""IAM policy documents: their grammar, and comparing them by meaning."""
