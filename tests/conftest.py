@@ -6,6 +6,8 @@ import os
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.support.fixtures"]
+
 settings.register_profile("repeatable", derandomize=True)
 
 # What CI runs is the same every time; new examples are looked for by people, and by the long forms.

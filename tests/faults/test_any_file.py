@@ -9,8 +9,7 @@ import pytest
 from provisioner.errors import SpecError
 from provisioner.kinds import KINDS
 from provisioner.spec import load
-
-from .fuzz import made, wrong
+from tests.faults.fuzz import made, wrong
 
 SHORT = 400
 LONG = 20_000

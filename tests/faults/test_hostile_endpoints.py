@@ -17,9 +17,18 @@ from provisioner.aws import client as connection
 from provisioner.aws.answers import MAX_BYTES
 from provisioner.aws.client import Aws, Target
 from provisioner.errors import AwsError
-
-from ..whole.program import clean_environment, command, run_process
-from .endpoints import Answer, Server, certificate, endless, read_request, reply, serving, silent, trickling
+from tests.faults.endpoints import (
+    Answer,
+    Server,
+    certificate,
+    endless,
+    read_request,
+    reply,
+    serving,
+    silent,
+    trickling,
+)
+from tests.support.program import clean_environment, command, run_process
 
 HTML = "<html><head><title>Login</title></head><body>Welcome to the hotel</body></html>"
 XML = '<?xml version="1.0" encoding="UTF-8"?>'

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ..whole.program import Ran, clean_environment, command, run_process
-from .endpoints import reply, serving
+from tests.faults.endpoints import reply, serving
+from tests.support.program import Ran, clean_environment, command, run_process
 
 # Each starts a program or several: minutes in all.
 pytestmark = pytest.mark.long

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from .shapes import FILES, FULL, LARGE, SIZE
+from tests.faults.shapes import FILES, FULL, LARGE, SIZE
 
 ROOT = Path(__file__).resolve().parents[2]
 # The budget is 2 s on a machine that does nothing else; that of the tests may be slow and busy.

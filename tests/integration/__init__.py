@@ -1,0 +1,1 @@
+"""The whole program on the local AWS, and the local AWS itself."""

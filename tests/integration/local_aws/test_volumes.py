@@ -1,0 +1,219 @@
+"""Volumes: limits by type, what images and launches make of them, and what becomes of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from local_aws import Faults, LocalAws, advance, set_faults
+from tests.integration.local_aws.helpers import launch, launch_one, one, refused, seen, where
+
+ROOT = "/dev/xvda"
+DATA = "/dev/sdf"
+REGISTERED: dict[str, Any] = {
+    "RootDeviceName": ROOT,
+    "Architecture": "x86_64",
+    "VirtualizationType": "hvm",
+    "EnaSupport": True,
+}
+
+
+def disk(device: str = DATA, **ebs: Any) -> dict[str, Any]:
+    return {"DeviceName": device, "Ebs": ebs}
+
+
+def volumes_of(ec2: Any, instance: str) -> dict[str, dict[str, Any]]:
+    """The volumes of an instance by device."""
+    found = ec2.describe_volumes(Filters=where("attachment.instance-id", instance))["Volumes"]
+    return {volume["Attachments"][0]["Device"]: volume for volume in found}
+
+
+NOT_TAKEN = {
+    "twice": ([disk(VolumeSize=8), disk(VolumeSize=9)], "InvalidBlockDeviceMapping"),
+    "the root twice": ([disk(ROOT, VolumeSize=8), disk(ROOT, VolumeSize=9)], "InvalidBlockDeviceMapping"),
+    "a type that does not boot": (
+        [disk(ROOT, VolumeSize=500, VolumeType="st1")],
+        "InvalidBlockDeviceMapping",
+    ),
+    "st1 too small": ([disk(VolumeSize=124, VolumeType="st1")], "InvalidParameterValue"),
+    "sc1 too large": ([disk(VolumeSize=16385, VolumeType="sc1")], "InvalidParameterValue"),
+    "gp2 too large": ([disk(VolumeSize=16385, VolumeType="gp2")], "InvalidParameterValue"),
+    "gp3 too large": ([disk(VolumeSize=65537, VolumeType="gp3")], "InvalidParameterValue"),
+    "standard too large": ([disk(VolumeSize=1025, VolumeType="standard")], "InvalidParameterValue"),
+    "io1 too small": ([disk(VolumeSize=3, VolumeType="io1", Iops=100)], "InvalidParameterValue"),
+    "io2 without IOPS": ([disk(VolumeSize=100, VolumeType="io2")], "MissingParameter"),
+    "io1 of too many IOPS for its size": (
+        [disk(VolumeSize=10, VolumeType="io1", Iops=501)],
+        "InvalidParameterValue",
+    ),
+    "io2 of too many IOPS": (
+        [disk(VolumeSize=4000, VolumeType="io2", Iops=256001)],
+        "InvalidParameterValue",
+    ),
+    "gp3 of too few IOPS": ([disk(VolumeSize=10, VolumeType="gp3", Iops=2999)], "InvalidParameterValue"),
+    "gp3 of too many IOPS for its size": (
+        [disk(VolumeSize=7, VolumeType="gp3", Iops=3501)],
+        "InvalidParameterValue",
+    ),
+    "gp3 of too little throughput": (
+        [disk(VolumeSize=10, VolumeType="gp3", Throughput=124)],
+        "InvalidParameterValue",
+    ),
+    "gp3 of too much throughput for its IOPS": (
+        [disk(VolumeSize=10, VolumeType="gp3", Throughput=751)],
+        "InvalidParameterValue",
+    ),
+    "gp2 with IOPS": ([disk(VolumeSize=10, VolumeType="gp2", Iops=3000)], "InvalidParameterCombination"),
+    "io2 with throughput": (
+        [disk(VolumeSize=10, VolumeType="io2", Iops=100, Throughput=125)],
+        "InvalidParameterCombination",
+    ),
+    "an unknown type": ([disk(VolumeSize=10, VolumeType="gp9")], "InvalidParameterValue"),
+    "a key without encryption": ([disk(VolumeSize=10, KmsKeyId="alias/x")], "InvalidParameterDependency"),
+    "an unknown snapshot": ([disk(SnapshotId="snap-0123456789abcdef0")], "InvalidSnapshot.NotFound"),
+}
+
+
+@pytest.mark.correction("volume-limits")
+@pytest.mark.parametrize("case", NOT_TAKEN)
+def test_volumes_have_limits_by_type(ec2: Any, image: str, case: str) -> None:
+    mappings, code = NOT_TAKEN[case]
+    with refused(code):
+        launch(ec2, image, BlockDeviceMappings=mappings, DryRun=True)
+    assert seen(ec2) == []
+
+
+@pytest.mark.same_on_moto
+def test_a_new_volume_says_how_large_it_is(ec2: Any, image: str) -> None:
+    with refused("MissingParameter"):
+        launch(ec2, image, BlockDeviceMappings=[disk(VolumeType="gp3")])
+
+
+@pytest.mark.correction("volume-types")
+def test_volumes_of_every_type_are_launched_as_asked_for(ec2: Any, image: str) -> None:
+    wanted = {
+        ROOT: {"VolumeType": "gp3", "VolumeSize": 160, "Iops": 80000, "Throughput": 2000},
+        "/dev/sdf": {"VolumeType": "gp2", "VolumeSize": 1},
+        "/dev/sdg": {"VolumeType": "io1", "VolumeSize": 4, "Iops": 200},
+        "/dev/sdh": {"VolumeType": "io2", "VolumeSize": 65536, "Iops": 256000},
+        "/dev/sdi": {"VolumeType": "st1", "VolumeSize": 125},
+        "/dev/sdj": {"VolumeType": "standard", "VolumeSize": 1024},
+        "/dev/sdk": {"VolumeType": "gp3", "VolumeSize": 1},
+    }
+    mappings = [disk(device, **ebs) for device, ebs in wanted.items()]
+    found = volumes_of(ec2, launch_one(ec2, image, BlockDeviceMappings=mappings))
+    for device, ebs in wanted.items():
+        shown = found[device]
+        assert (shown["VolumeType"], shown["Size"]) == (ebs["VolumeType"], ebs["VolumeSize"])
+        assert shown.get("Iops") == ebs.get("Iops", 3000 if ebs["VolumeType"] == "gp3" else None)
+    assert found["/dev/sdk"]["Throughput"] == 125
+    assert all(item["Attachments"][0]["DeleteOnTermination"] for item in found.values())
+
+
+@pytest.mark.correction("image-devices")
+def test_a_launch_makes_the_volumes_of_the_image_as_it_was_registered(ec2: Any) -> None:
+    mappings = [disk(ROOT, VolumeSize=20, DeleteOnTermination=False), disk(VolumeSize=30, VolumeType="gp3")]
+    image = ec2.register_image(Name="kept", BlockDeviceMappings=mappings, **REGISTERED)["ImageId"]
+    (shown,) = ec2.describe_images(ImageIds=[image])["Images"]
+    kept = {item["DeviceName"]: item["Ebs"] for item in shown["BlockDeviceMappings"]}
+    assert (kept[ROOT]["VolumeSize"], kept[ROOT]["DeleteOnTermination"]) == (20, False)
+    assert kept[DATA]["VolumeSize"] == 30
+    found = volumes_of(ec2, launch_one(ec2, image))
+    assert {device: volume["Size"] for device, volume in found.items()} == {ROOT: 20, DATA: 30}
+    assert found[ROOT]["Attachments"][0]["DeleteOnTermination"] is False
+    changed = [disk(ROOT, DeleteOnTermination=True), {"DeviceName": DATA, "NoDevice": ""}]
+    found = volumes_of(ec2, launch_one(ec2, image, BlockDeviceMappings=changed))
+    assert list(found) == [ROOT]
+    assert found[ROOT]["Attachments"][0]["DeleteOnTermination"] is True
+    with refused("InvalidBlockDeviceMapping"):
+        launch(ec2, image, BlockDeviceMappings=[disk(ROOT, VolumeSize=19)])
+
+
+@pytest.mark.correction("volume-stays")
+def test_a_volume_that_is_not_deleted_outlives_its_instance_and_is_found_by_its_tags(ec2: Any) -> None:
+    stays = [disk(ROOT, DeleteOnTermination=False)]
+    image = ec2.register_image(Name="kept", BlockDeviceMappings=stays, **REGISTERED)["ImageId"]
+    tags = [{"ResourceType": "volume", "Tags": [{"Key": "fleet", "Value": "web"}]}]
+    instance = launch_one(ec2, image, BlockDeviceMappings=[disk(VolumeSize=5)], TagSpecifications=tags)
+    ec2.terminate_instances(InstanceIds=[instance])
+    (left,) = ec2.describe_volumes(Filters=where("tag:fleet", "w*") + where("status", "available"))["Volumes"]
+    assert (left["State"], left["Attachments"]) == ("available", [])
+    ec2.create_tags(Resources=[left["VolumeId"]], Tags=[{"Key": "fleet", "Value": "other"}])
+    assert ec2.describe_volumes(Filters=where("tag:fleet", "web"))["Volumes"] == []
+    assert ec2.describe_volumes(Filters=where("tag-key", "fleet"))["Volumes"][0]["Size"] == 8
+    ec2.delete_volume(VolumeId=left["VolumeId"])
+    with refused("InvalidVolume.NotFound"):
+        ec2.create_tags(Resources=[left["VolumeId"]], Tags=[{"Key": "fleet", "Value": "web"}])
+    with refused("InvalidVolume.NotFound"):
+        ec2.describe_volumes(VolumeIds=[left["VolumeId"]])
+
+
+@pytest.mark.correction("volume-pages")
+def test_volumes_come_page_by_page(ec2: Any, image: str) -> None:
+    launch(ec2, image, 7)
+    first = ec2.describe_volumes(MaxResults=5)
+    rest = ec2.describe_volumes(MaxResults=5, NextToken=first["NextToken"])
+    assert (len(first["Volumes"]), len(rest["Volumes"])) == (5, 2)
+    with refused("InvalidParameterValue"):
+        ec2.describe_volumes(Filters=where("colour", "red"))
+
+
+@pytest.mark.correction("volume-grows")
+def test_a_volume_grows_only(ec2: Any, image: str) -> None:
+    volume = volumes_of(ec2, launch_one(ec2, image))[ROOT]["VolumeId"]
+    ec2.modify_volume(VolumeId=volume, Size=20)
+    for change, code in (
+        ({"Size": 19}, "InvalidParameterValue"),
+        ({"VolumeType": "st1"}, "InvalidParameterValue"),
+        ({"VolumeType": "io2"}, "MissingParameter"),
+        ({"Size": 65537}, "InvalidParameterValue"),
+    ):
+        with refused(code):
+            ec2.modify_volume(VolumeId=volume, **change)
+    (shown,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
+    assert (shown["Size"], shown["VolumeType"]) == (20, "gp3")
+
+
+@pytest.mark.correction("volume-encryption")
+def test_volumes_are_encrypted_where_that_is_the_default(ec2: Any, image: str) -> None:
+    plain = launch_one(ec2, image)
+    ec2.enable_ebs_encryption_by_default()
+    mappings = [disk(VolumeSize=5, Encrypted=False)]
+    encrypted = launch_one(ec2, image, BlockDeviceMappings=mappings)
+    made = ec2.create_volume(AvailabilityZone="us-east-1a", Size=5)["VolumeId"]
+    assert [item["Encrypted"] for item in volumes_of(ec2, plain).values()] == [False]
+    assert [item["Encrypted"] for item in volumes_of(ec2, encrypted).values()] == [True, True]
+    assert ec2.describe_volumes(VolumeIds=[made])["Volumes"][0]["Encrypted"] is True
+
+
+@pytest.mark.correction("volume-key")
+def test_an_instance_with_an_unknown_key_terminates_instead_of_running(
+    local: LocalAws, ec2: Any, image: str
+) -> None:
+    set_faults(local, Faults(boot_s=10, kms_aliases=("alias/disks",)))
+    here = "arn:aws:kms:us-east-1:123456789012"
+    expected = {
+        "alias/aws/ebs": "running",
+        "alias/disks": "running",
+        f"{here}:alias/disks": "running",
+        f"{here}:key/00000000-0000-0000-0000-000000000000": "running",
+        "alias/nothing": "terminated",
+        f"{here}:alias/nothing": "terminated",
+        f"{here.replace('us-east-1', 'eu-west-1')}:alias/disks": "terminated",
+        f"{here.replace('arn:aws:', 'arn:aws-cn:')}:alias/disks": "terminated",
+    }
+    instances = {
+        named: launch_one(
+            ec2, image, BlockDeviceMappings=[disk(VolumeSize=5, Encrypted=True, KmsKeyId=named)]
+        )
+        for named in expected
+    }
+    assert {one(ec2, item)["State"]["Name"] for item in instances.values()} == {"pending"}
+    advance(local, 11)
+    shown = {named: one(ec2, instance) for named, instance in instances.items()}
+    assert {named: item["State"]["Name"] for named, item in shown.items()} == expected
+    assert shown["alias/nothing"]["StateReason"] == {
+        "Code": "Client.InternalError",
+        "Message": "Client.InternalError: Client error on launch",
+    }

@@ -1,0 +1,134 @@
+"""How many calls things take, counted on the local AWS with latency and AWS's request limits switched on.
+
+Counts, not seconds. Every program here is a process of its own, with its own pauses.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.cloud import Cloud, where
+from tests.support.fixtures import Run
+from tests.support.specs import having
+
+FIFTY: dict[str, Any] = {
+    "environment": "budget",
+    "region": "us-east-1",
+    "roles": {"worker": {"managed_policies": ["AmazonS3ReadOnlyAccess", "AmazonSSMManagedInstanceCore"]}},
+    "instance_profiles": {"worker": {"role": "worker"}},
+    "fleets": {
+        "worker": {
+            "count": 50,
+            "instance_profile": "worker",
+            "instance_type": "t3.micro",
+            "availability_zones": ["us-east-1a", "us-east-1b", "us-east-1c"],
+        }
+    },
+}
+MANY = having(
+    FIFTY,
+    fleets__worker__count=1000,
+    **{f"roles__other{number}": {"managed_policies": ["ReadOnlyAccess"]} for number in range(39)},
+)
+
+Write = Callable[[Any], Path]
+
+
+THROTTLED = ("RequestLimitExceeded", "Throttling", "ThrottlingException")
+
+
+@pytest.fixture
+def image(cloud: Cloud) -> str:
+    """An image to launch from, with everything as far away and as limited as it is on AWS."""
+    newest = [*where("name", "al2023-ami-2*"), *where("architecture", "x86_64")]
+    images = cloud.ec2.describe_images(Owners=["amazon"], Filters=newest)["Images"]
+    cloud.break_with(latency_ms=60, throttle=True)
+    return str(images[0]["ImageId"])
+
+
+def counted(cloud: Cloud, run: Run, *words: Any) -> Counter[str]:
+    """How often each operation is called by a run that ends well, and is never told to call less often."""
+    cloud.forget_calls()
+    ran = run(*words)
+    assert ran.code == 0, ran.said
+    assert [call for call in cloud.calls() if call.error in THROTTLED] == []
+    return Counter(cloud.operations())
+
+
+# Before a profile goes, each other region that is switched on is asked who uses it.
+ELSEWHERE = 1 + 16
+
+
+def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Write, image: str) -> None:
+    spec = write(having(FIFTY, fleets__worker__image=image))
+    applied = counted(cloud, run, "apply", "--yes", spec)
+    assert applied["RunInstances"] == 3
+    assert applied.total() <= 20
+    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 6
+    destroyed = counted(cloud, run, "destroy", "--yes", spec)
+    assert destroyed["TerminateInstances"] == 1
+    assert destroyed.total() <= 16 + ELSEWHERE
+
+
+def test_a_newer_image_is_looked_for_beside_the_other_reads(
+    cloud: Cloud, run: Run, write: Write, image: str
+) -> None:
+    parameter = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+    spec = write(having(FIFTY, fleets__worker__image={"ssm": parameter}))
+    counted(cloud, run, "apply", "--yes", spec)
+    assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 6
+
+
+def test_a_thousand_members_and_forty_roles(cloud: Cloud, run: Run, write: Write, image: str) -> None:
+    many = having(MANY, fleets__worker__image=image)
+    launched = counted(cloud, run, "apply", "--yes", write(many))
+    assert launched["RunInstances"] == 3
+    assert counted(cloud, run, "plan", "--detailed-exitcode", write(many)).total() <= 12
+    tagged = counted(cloud, run, "apply", "--yes", write(having(many, fleets__worker__tags={"stage": "dev"})))
+    # A call takes 1000 resources, and each member has a volume.
+    assert tagged["CreateTags"] == 2
+    terminated = counted(cloud, run, "apply", "--yes", write(having(many, fleets__worker__count=0)))
+    assert terminated["TerminateInstances"] == 1
+
+
+class TestMembersGetOtherPermissions:
+    OTHER = having(
+        FIFTY,
+        roles__other={"managed_policies": ["ReadOnlyAccess"]},
+        instance_profiles__other={"role": "other"},
+    )
+
+    def test_by_another_profile_with_one_call_each_at_the_rate_that_aws_allows(
+        self, cloud: Cloud, run: Run, write: Write, image: str
+    ) -> None:
+        """Ten more than the bucket of ReplaceIamInstanceProfileAssociation holds."""
+        before = having(self.OTHER, fleets__worker__image=image, fleets__worker__count=60)
+        counted(cloud, run, "apply", "--yes", write(before))
+        after = having(before, fleets__worker__instance_profile="other")
+        replaced = counted(cloud, run, "apply", "--yes", write(after))
+        assert replaced["ReplaceIamInstanceProfileAssociation"] == 60
+        assert replaced["AssociateIamInstanceProfile"] == 0
+
+    def test_by_another_role_in_their_profile_with_two_calls_each(
+        self, cloud: Cloud, run: Run, write: Write, image: str
+    ) -> None:
+        """Two calls would put the other role in, and EC2 could go on with the former one for an hour."""
+        before = having(self.OTHER, fleets__worker__image=image)
+        counted(cloud, run, "apply", "--yes", write(before))
+        after = having(before, instance_profiles__worker__role="other")
+        swapped = counted(cloud, run, "apply", "--yes", write(after))
+        assert {
+            name: number for name, number in swapped.items() if not name.startswith(("Get", "List", "Desc"))
+        } == {
+            "TagInstanceProfile": 1,
+            "RemoveRoleFromInstanceProfile": 1,
+            "AddRoleToInstanceProfile": 1,
+            "DisassociateIamInstanceProfile": 50,
+            "AssociateIamInstanceProfile": 50,
+            "UntagInstanceProfile": 1,
+        }

@@ -1,0 +1,221 @@
+"""An output that fails stops no apply; what is lost is told where it can be, and by the exit code."""
+
+from __future__ import annotations
+
+import os
+import pty
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from local_aws import Rule
+from tests.support.cloud import Cloud
+from tests.support.program import ROOT, TIMEOUT_S
+from tests.support.specs import PROBE
+
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
+FAILING = (Rule("error", "RunInstances", code="UnauthorizedOperation", status=403),)
+
+
+class Started:
+    """The program with outputs as a shell would give it."""
+
+    def __init__(
+        self, words: list[str], environment: dict[str, str], outputs: str = "", limit: int = 0
+    ) -> None:
+        """`outputs`: redirections as a shell writes them; `limit`: the most bytes of a file, if not 0."""
+
+        def prepare() -> None:
+            signal.signal(signal.SIGINT, signal.SIG_DFL)
+            if limit:
+                resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+
+        command = f'exec "{sys.executable}" -m provisioner "$@" {outputs}'
+        self.process = subprocess.Popen(
+            ["bash", "-c", command, "bash", *words],
+            env=environment,
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            preexec_fn=prepare,
+        )
+
+    def end(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=TIMEOUT_S)
+        for text in (out, err):
+            assert "Traceback" not in text
+            assert "bug in provisioner" not in text
+            assert "Exception ignored" not in text
+        return self.process.returncode, out, err
+
+
+@pytest.fixture
+def spec(write: Callable[[Any], Path]) -> str:
+    return str(write(PROBE))
+
+
+GONE = {
+    "stdout full": ">/dev/full",
+    "stderr full": "2>/dev/full",
+    "both full": ">/dev/full 2>&1",
+    "stdout closed": ">&-",
+    "stderr closed": "2>&-",
+    "both closed": ">&- 2>&-",
+    "all closed": "<&- >&- 2>&-",
+    "stdout for reading": ">&0 0</dev/null",
+}
+
+
+FOR_PROGRAMS = ["--format", "json", "-v"]
+
+
+@pytest.mark.parametrize(
+    ("outputs", "words"),
+    [
+        *((each, []) for each in GONE.values()),
+        *((GONE[each], FOR_PROGRAMS) for each in ("both full", "both closed")),
+    ],
+)
+def test_an_apply_does_all_of_it_and_ends_as_it_deserves(
+    outputs: str, words: list[str], spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    code, out, err = Started(["apply", "--yes", *words, spec], local_environment, outputs).end()
+    assert code == 0
+    assert len(cloud.ids("probe")) == 2
+    if "full" in outputs and "2>" not in outputs:
+        assert "No space left on device" in err
+        assert "3 done" in err
+    if outputs == "2>/dev/full" and not words:
+        assert "3 done" in out
+
+
+@pytest.mark.parametrize("outputs", [">/dev/full", "2>/dev/full", "2>&-"])
+def test_a_failed_apply_has_failed_and_says_so_where_it_can(
+    outputs: str, spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    cloud.break_with(*FAILING)
+    code, out, err = Started(["apply", "--yes", spec], local_environment, outputs).end()
+    assert code == 1
+    assert "UnauthorizedOperation" in out + err
+
+
+def test_an_apply_outlasts_the_room_that_its_log_may_take(
+    spec: str, local_environment: dict[str, str], cloud: Cloud, tmp_path: Path
+) -> None:
+    log = tmp_path / "log"
+    words = ["apply", "--yes", spec]
+    code, _, err = Started(words, local_environment, f'>"{log}"', limit=200).end()
+    assert code == 0
+    assert log.stat().st_size == 200
+    assert "File too large" in err
+    assert len(cloud.ids("probe")) == 2
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["plan", "{spec}"],
+        ["plan", "--format", "json", "{spec}"],
+        ["status", "{spec}"],
+        ["validate", "{spec}"],
+        ["schema"],
+    ],
+)
+@pytest.mark.parametrize("outputs", [">/dev/full", ">&-"])
+def test_what_only_prints_has_failed_when_that_is_lost(
+    outputs: str, words: list[str], spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    words = [spec if each == "{spec}" else each for each in words]
+    code, _, err = Started(words, local_environment, outputs).end()
+    assert code == 1
+    assert "error: stdout cannot be written" in err
+
+
+@pytest.mark.parametrize("outputs", ["2>/dev/full", "2>&-"])
+def test_an_error_is_told_on_stdout_when_stderr_cannot_be_written(
+    outputs: str, local_environment: dict[str, str]
+) -> None:
+    code, out, _ = Started(["validate", "no-such-spec.yaml"], local_environment, outputs).end()
+    assert code == 3
+    assert "no-such-spec.yaml" in out
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGTERM])
+def test_an_apply_whose_terminal_is_gone_finishes_what_is_in_flight(
+    number: int, spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    cloud.break_with(boot_s=3600)
+    master, slave = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "apply", "--yes", spec],
+        env=local_environment | {"TERM": "xterm"},
+        cwd=ROOT,
+        stdin=slave,
+        stdout=slave,
+        stderr=slave,
+        start_new_session=True,
+    )
+    os.close(slave)
+    shown = b""
+    while b"0 of 2 running" not in shown:
+        shown += os.read(master, 4096)
+    # From here on every write to the terminal fails with EIO.
+    os.close(master)
+    process.send_signal(number)
+    assert process.wait(TIMEOUT_S) == 130
+    assert len(cloud.ids("probe")) == 2
+
+
+def test_whoever_starts_it_with_nohup_has_it_go_on(
+    spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    cloud.break_with(boot_s=3.0)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "apply", "--yes", spec],
+        env=local_environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    assert process.stderr
+    while "fleet/worker" not in process.stderr.readline():
+        pass
+    process.send_signal(signal.SIGHUP)
+    process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert len(cloud.ids("probe")) == 2
+
+
+def test_a_terminal_that_somebody_switched_to_not_waiting_gets_everything(
+    write: Callable[[Any], Path], local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "schema"],
+        env=local_environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+    )
+    os.close(writer)
+    with os.fdopen(reader) as opened:
+        content = opened.read()
+    _, err = process.communicate(timeout=TIMEOUT_S)
+    assert process.returncode == 0
+    assert err == b""
+    assert content.rstrip().endswith("}")

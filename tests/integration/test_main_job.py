@@ -1,0 +1,144 @@
+"""The main job, whole: fifty servers up, left alone, and gone; and every spec that comes with the program."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.cloud import Cloud
+from tests.support.fixtures import Run
+from tests.support.program import SPECS, Program
+
+FIFTY = SPECS / "fifty-servers.yaml"
+MOST_CALLS_OF_A_PLAN = 8
+
+
+class TestFiftyServers:
+    def test_are_running_and_bound_to_their_profile_after_one_apply(self, run: Run, cloud: Cloud) -> None:
+        assert run("apply", "--yes", FIFTY).code == 0
+        instances = cloud.instances()
+        assert Counter(each["State"]["Name"] for each in instances) == {"running": 50}
+        associations = cloud.associations()
+        assert Counter(each["State"] for each in associations) == {"associated": 50}
+        assert {each["InstanceId"] for each in associations} == {each["InstanceId"] for each in instances}
+        assert {each["IamInstanceProfile"]["Arn"] for each in associations} == {
+            "arn:aws:iam::123456789012:instance-profile/provisioner/crunch/crunch-worker"
+        }
+
+    def test_are_launched_with_one_call_a_subnet_and_spread_evenly(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        assert program.apply(FIFTY).code == 0
+        servers = cloud.live()
+        assert cloud.operations().count("RunInstances") == len({each["SubnetId"] for each in servers}) > 1
+        zones = Counter(each["Placement"]["AvailabilityZone"] for each in servers)
+        assert max(zones.values()) - min(zones.values()) <= 1
+
+    def test_need_no_call_that_writes_the_second_time(self, program: Program, run: Run, cloud: Cloud) -> None:
+        program.apply(FIFTY)
+        cloud.forget_calls()
+        again = run("apply", "--yes", FIFTY)
+        assert again.code == 0
+        assert "No changes" in again.out
+        assert cloud.operations()
+        assert cloud.writes() == []
+
+    def test_are_planned_with_a_handful_of_calls_none_of_which_writes(
+        self, program: Program, run: Run, cloud: Cloud
+    ) -> None:
+        program.apply(FIFTY)
+        cloud.forget_calls()
+        assert run("plan", FIFTY, "--detailed-exitcode").code == 0
+        assert cloud.writes() == []
+        assert 0 < len(cloud.operations()) <= MOST_CALLS_OF_A_PLAN
+
+    def test_fit_on_one_screen_when_planned(self, run: Run) -> None:
+        planned = run("plan", FIFTY, "--detailed-exitcode")
+        assert planned.code == 2
+        assert len(planned.out.splitlines()) <= 24
+        assert "50 instances" in planned.out
+
+    def test_leave_nothing_behind_when_destroyed_once_or_twice(
+        self, program: Program, run: Run, cloud: Cloud
+    ) -> None:
+        program.apply(FIFTY)
+        assert run("destroy", "--yes", FIFTY).code == 0
+        assert cloud.live() == []
+        assert cloud.roles() == cloud.profiles() == []
+        assert cloud.associations() == []
+
+        cloud.forget_calls()
+        again = run("destroy", "--yes", FIFTY)
+        assert again.code == 0
+        assert "Nothing to destroy" in again.out
+        assert cloud.writes() == []
+
+    def test_are_exactly_fifty_again_after_some_were_lost(self, program: Program, cloud: Cloud) -> None:
+        program.apply(FIFTY)
+        cloud.ec2.terminate_instances(InstanceIds=cloud.ids()[::7])
+        assert len(cloud.ids()) == 42
+        assert program.apply(FIFTY).code == 0
+        assert len(cloud.ids()) == 50
+
+
+@pytest.fixture
+def prepare(cloud: Cloud) -> Callable[[Path], None]:
+    """Makes what a spec takes for granted."""
+
+    def preparing(spec: Path) -> None:
+        if spec.name == "attach-existing.yaml":
+            cloud.stranger("i-0123456789abcdef0")
+            cloud.stranger("i-0aaaaaaaaaaaaaaa1", {"course": "data-101", "room": "lab-3"})
+
+    return preparing
+
+
+@pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda spec: spec.stem)
+class TestEverySpecThatComesWithTheProgram:
+    def test_shows_no_changes_once_applied(
+        self, spec: Path, prepare: Callable[[Path], None], run: Run, program: Program, cloud: Cloud
+    ) -> None:
+        prepare(spec)
+        applied = program.apply(spec)
+        assert applied.code == 0, applied.said
+        cloud.forget_calls()
+        planned = run("plan", spec, "--detailed-exitcode")
+        assert planned.code == 0, planned.out
+        assert "No changes" in planned.out
+        assert cloud.writes() == []
+
+    def test_shows_the_first_plan_again_once_destroyed(
+        self, spec: Path, prepare: Callable[[Path], None], program: Program, cloud: Cloud
+    ) -> None:
+        prepare(spec)
+        before = cloud.everything()
+        first = program.plan(spec, "--detailed-exitcode")
+        assert first.code == 2
+        assert program.apply(spec).code == 0
+        assert cloud.everything() != before
+        assert program.destroy(spec).code == 0
+        assert cloud.everything() == before
+        again = program.plan(spec)
+        assert again.data["digest"] == first.data["digest"]
+        assert again.data == first.data
+
+    def test_is_planned_in_the_same_words_however_often(
+        self, spec: Path, prepare: Callable[[Path], None], program: Program
+    ) -> None:
+        prepare(spec)
+        assert len({program.plan(spec).out for _ in range(3)}) == 1
+
+    def test_is_applied_with_the_calls_that_its_plan_announced(
+        self, spec: Path, prepare: Callable[[Path], None], program: Program, cloud: Cloud
+    ) -> None:
+        prepare(spec)
+        announced: Counter[str] = Counter()
+        for change in program.plan(spec).changes:
+            for call in change["calls"]:
+                announced[call["operation"]] += call["count"]
+        cloud.forget_calls()
+        program.apply(spec)
+        assert Counter(cloud.writes()) == announced

@@ -1,0 +1,99 @@
+"""What may not be read stops only what needs it: the rest is done, and a note says what is not known."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import local_aws
+from tests.support.cloud import Cloud
+from tests.support.program import Program
+from tests.support.setting_cases import image, key_pair
+from tests.support.specs import PROBE, having
+
+# What only a launch needs, and what merely tells early what EC2 would refuse.
+FOR_LAUNCHES = (
+    "iam:GetPolicy",
+    "ssm:GetParameter",
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeKeyPairs",
+    "ec2:DescribeSecurityGroups",
+    "ec2:DescribeSubnets",
+)
+ADVISORY = (
+    "ec2:DescribeImages",
+    "ec2:DescribeInstanceTypeOfferings",
+    "ec2:DescribeInstanceTypes",
+    "ec2:DescribeKeyPairs",
+)
+
+
+def deny(cloud: Cloud, *operations: str) -> None:
+    """From now on nobody may call these."""
+    cloud.break_with(
+        *(local_aws.error(each, "UnauthorizedOperation", "You may not.", status=403) for each in operations)
+    )
+
+
+@pytest.fixture
+def spec(cloud: Cloud) -> dict[str, Any]:
+    return having(PROBE, fleets__worker__key_name=key_pair(cloud))
+
+
+def test_status_needs_nothing_that_only_a_launch_needs(
+    program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    assert program.apply(spec).code == 0
+    cloud.ec2.terminate_instances(InstanceIds=cloud.ids("probe")[:1])
+    absent = having(spec, fleets__other={**spec["fleets"]["worker"], "image": {"ssm": "/not/there"}})
+    deny(cloud, *FOR_LAUNCHES)
+    cloud.forget_calls()
+    told = program.status(absent)
+    assert told["fleet/worker"]["state"] == "1 of 2"
+    assert told["fleet/other"]["state"] == "0 of 2"
+    assert {record.operation for record in cloud.calls() if record.error} == set()
+
+
+def test_a_plan_with_nothing_to_launch_needs_nothing_that_only_a_launch_needs(
+    program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    assert program.apply(spec).code == 0
+    deny(cloud, *FOR_LAUNCHES)
+    plan = program.plan(spec)
+    assert (plan.code, plan.changes) == (0, [])
+    (note,) = plan.data["notes"]
+    assert "whether there is a newer image is not known: ssm GetParameter" in note["message"]
+
+
+@pytest.mark.parametrize("shown", ["all", "a part of a launch"])
+def test_destroy_needs_nothing_that_only_a_launch_needs(
+    shown: str, program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    assert program.apply(spec).code == 0
+    if shown == "a part of a launch":
+        for each in cloud.ids("probe"):
+            cloud.ec2.create_tags(Resources=[each], Tags=[{"Key": "provisioner:asked", "Value": "3"}])
+    deny(cloud, *FOR_LAUNCHES)
+    plan = program.plan(spec, "--destroy")
+    assert (plan.code, plan.data["refusals"]) == (0, [])
+    if shown == "all":
+        assert program.destroy(spec).code == 0
+        assert cloud.ids() == []
+
+
+def test_what_would_only_tell_early_is_left_to_ec2(
+    program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    by_id = having(spec, fleets__worker__image=image(cloud, 0))
+    deny(cloud, *ADVISORY)
+    plan = program.plan(by_id)
+    assert (plan.code, plan.data["refusals"]) == (0, [])
+    told = " ".join(note["message"] for note in plan.data["notes"])
+    for what in ("image ami-", "where there is t3.micro", "key pair me"):
+        assert what in told
+    assert "was not checked" in told
+    assert program.apply(by_id).code == 0
+    assert len(cloud.ids("probe")) == 2

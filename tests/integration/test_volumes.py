@@ -1,0 +1,411 @@
+"""Volumes of members: their tags follow, what somebody has made of them is told, and what stays is named.
+
+No volume is ever deleted, and no member destroyed for what was done to its volumes by hand.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+import local_aws
+from tests.support.cloud import Cloud, as_list, tags_of, where
+from tests.support.program import Program, Ran
+from tests.support.setting_cases import BARE, FLEET, modified
+from tests.support.specs import having, lacking
+
+# Each starts a program or several: minutes in all.
+pytestmark = pytest.mark.long
+
+OURS = {"provisioner:environment": "probe", "provisioner:fleet": "worker"}
+DATA = {"device": "/dev/sdf", "size_gb": 5}
+KEPT = {**DATA, "delete_on_termination": False}
+
+
+def fleet(**fields: Any) -> dict[str, Any]:
+    return having(BARE, **{f"fleets__worker__{name}": value for name, value in fields.items()})
+
+
+def attached(cloud: Cloud, device: str | None = None) -> dict[str, dict[str, Any]]:
+    """The volumes on the members by instance: the root, or the one at a device."""
+    found = {}
+    for member in cloud.live("probe"):
+        mappings = {each["DeviceName"]: each["Ebs"]["VolumeId"] for each in member["BlockDeviceMappings"]}
+        name = mappings[device or member["RootDeviceName"]]
+        (found[member["InstanceId"]],) = cloud.ec2.describe_volumes(VolumeIds=[name])["Volumes"]
+    return found
+
+
+def volumes(cloud: Cloud) -> dict[str, dict[str, Any]]:
+    """All volumes that carry our tags, by id."""
+    tagged = where("tag:provisioner:environment", "probe")
+    return {each["VolumeId"]: each for each in cloud.ec2.describe_volumes(Filters=tagged)["Volumes"]}
+
+
+def new_volume(cloud: Cloud, zone: str, **tags: str) -> str:
+    """A volume that nobody's launch has made."""
+    named = [{"ResourceType": "volume", "Tags": as_list(tags)}] if tags else []
+    made = cloud.ec2.create_volume(AvailabilityZone=zone, Size=1, TagSpecifications=named)
+    return str(made["VolumeId"])
+
+
+def notes(ran: Ran) -> str:
+    return " ".join(f"{note['address']}: {note['message']}" for note in ran.data["notes"])
+
+
+def commands(ran: Ran) -> str:
+    return "\n".join(line for note in ran.data["notes"] for line in note.get("commands", ()))
+
+
+def destroyed(ran: Ran) -> list[str]:
+    return [each["address"] for each in ran.changes if each["action"] in ("replace", "delete")]
+
+
+class TestTags:
+    def test_follow_those_of_the_members(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(tags={"team": "data", "old": "x"}, volumes=[DATA]))
+        changed = fleet(tags={"team": "ops", "stage": "dev"}, volumes=[DATA])
+        (change,) = program.plan(changed).changes
+        assert "and their volumes" in change["reason"]
+        assert program.apply(changed).code == 0
+        for device in (None, "/dev/sdf"):
+            for volume in attached(cloud, device).values():
+                assert tags_of(volume) == {**OURS, "team": "ops", "stage": "dev"}
+        assert program.plan(changed, "--deep").changes == []
+
+    def test_of_others_on_volumes_stay(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(tags={"team": "data"}))
+        ids = [volume["VolumeId"] for volume in attached(cloud).values()]
+        cloud.ec2.create_tags(Resources=ids, Tags=as_list({"backup": "daily"}))
+        assert program.apply(fleet(tags={"team": "ops"})).code == 0
+        for volume in attached(cloud).values():
+            assert tags_of(volume) == {**OURS, "team": "ops", "backup": "daily"}
+
+    def test_changed_on_a_volume_alone_are_put_right_where_a_deep_plan_sees_it(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        spec = fleet(tags={"team": "data"})
+        program.apply(spec)
+        odd, volume = next(iter(attached(cloud).items()))
+        cloud.ec2.create_tags(Resources=[volume["VolumeId"]], Tags=as_list({"team": "ops"}))
+        assert program.plan(spec).changes == []
+        deep = program.plan(spec, "--deep")
+        assert deep.told == {(FLEET, "update", "volumes.tags.team")}
+        assert deep.changes[0]["instances"] == [odd]
+        assert program.apply(spec, "--deep").code == 0
+        assert tags_of(attached(cloud)[odd])["team"] == "data"
+        assert program.plan(spec, "--deep").changes == []
+
+    def test_go_to_no_volume_that_is_somebody_elses(self, program: Program, cloud: Cloud) -> None:
+        """Neither to one on a member without our tags, nor to one with our tags that is on no member."""
+        program.apply(fleet(tags={"team": "data"}))
+        member = cloud.live("probe")[0]
+        zone = member["Placement"]["AvailabilityZone"]
+        on_member, forged = new_volume(cloud, zone), new_volume(cloud, zone, **OURS, team="data")
+        cloud.ec2.attach_volume(VolumeId=on_member, InstanceId=member["InstanceId"], Device="/dev/sdp")
+        box = cloud.stranger()
+        on_stranger = new_volume(cloud, zone, **OURS, team="data")
+        cloud.ec2.attach_volume(VolumeId=on_stranger, InstanceId=box, Device="/dev/sdp")
+        theirs = [on_member, forged, on_stranger]
+        before = [tags_of(each) for each in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]]
+        assert program.apply(fleet(tags={"team": "ops"})).code == 0
+        assert [tags_of(each) for each in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]] == before
+        assert {tags_of(each)["team"] for each in attached(cloud).values()} == {"ops"}
+        assert program.destroy(fleet(tags={"team": "ops"})).code == 0
+        assert {forged, on_stranger} <= volumes(cloud).keys()
+        assert "DeleteVolume" not in cloud.operations()
+
+    def test_are_written_on_members_where_volumes_may_not_be_read(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(fleet(tags={"team": "data"}))
+        denied = local_aws.error("DescribeVolumes", "UnauthorizedOperation", "You may not.", status=403)
+        cloud.break_with(denied)
+        changed = fleet(tags={"team": "ops"})
+        assert "volumes of members were not read" in notes(program.plan(changed))
+        assert program.apply(changed).code == 0
+        assert {tags_of(each)["team"] for each in cloud.live("probe")} == {"ops"}
+
+
+ROOT = {"size_gb": 20, "type": "gp3"}
+
+
+def grow(cloud: Cloud, device: str | None, size: int) -> None:
+    for volume in attached(cloud, device).values():
+        cloud.ec2.modify_volume(VolumeId=volume["VolumeId"], Size=size)
+
+
+def detach(cloud: Cloud) -> None:
+    for member, volume in attached(cloud, "/dev/sdf").items():
+        cloud.ec2.detach_volume(VolumeId=volume["VolumeId"], InstanceId=member, Device="/dev/sdf")
+
+
+# What a fleet was launched with, what is done to volumes by hand, what the spec says then, and what a plan
+# tells; none of them destroys anything.
+BY_HAND: dict[str, tuple[dict[str, Any], Callable[[Cloud], None], dict[str, Any], tuple[str, ...], str]] = {
+    "a root volume is grown": (
+        {"root_volume": ROOT},
+        lambda cloud: grow(cloud, None, 40),
+        {"root_volume": ROOT},
+        ("--deep",),
+        "root volume: size_gb is 40, and the spec says 20",
+    ),
+    "a root volume is grown, and nobody looks": (
+        {"root_volume": ROOT},
+        lambda cloud: grow(cloud, None, 40),
+        {"root_volume": ROOT},
+        (),
+        "",
+    ),
+    "a root volume is grown, and then the spec says so": (
+        {"root_volume": ROOT},
+        lambda cloud: grow(cloud, None, 40),
+        {"root_volume": {**ROOT, "size_gb": 40}},
+        (),
+        "",
+    ),
+    "a root volume is grown, and the spec asks for more than it was": (
+        {"root_volume": ROOT},
+        lambda cloud: grow(cloud, None, 40),
+        {"root_volume": {**ROOT, "size_gb": 30}},
+        (),
+        "root volume: size_gb is 40, and the spec says 30",
+    ),
+    "a root volume that the spec left to the image is grown": (
+        {},
+        lambda cloud: grow(cloud, None, 40),
+        {"root_volume": {"size_gb": 20}},
+        (),
+        "root volume: size_gb is 40, and the spec says 20",
+    ),
+    "a root volume is what the spec says now": (
+        {},
+        lambda cloud: None,
+        {"root_volume": {"size_gb": 8, "type": "gp3"}},
+        (),
+        "",
+    ),
+    "a volume is grown": (
+        {"volumes": [DATA]},
+        lambda cloud: grow(cloud, "/dev/sdf", 9),
+        {"volumes": [DATA]},
+        ("--deep",),
+        "volume /dev/sdf: size_gb is 9, and the spec says 5",
+    ),
+    "a volume is grown, and then the spec says so": (
+        {"volumes": [DATA]},
+        lambda cloud: grow(cloud, "/dev/sdf", 9),
+        {"volumes": [{**DATA, "size_gb": 9}]},
+        (),
+        "",
+    ),
+    "a volume is grown, and the spec asks for less": (
+        {"volumes": [DATA]},
+        lambda cloud: grow(cloud, "/dev/sdf", 9),
+        {"volumes": [{**DATA, "size_gb": 6}]},
+        (),
+        "volume /dev/sdf: size_gb is 9, and the spec says 6",
+    ),
+    "a volume is taken off": (
+        {"volumes": [DATA]},
+        detach,
+        {"volumes": [DATA]},
+        ("--deep",),
+        "volume /dev/sdf is not attached",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", BY_HAND)
+def test_what_somebody_has_made_of_a_volume_is_told_and_destroys_nothing(
+    case: str, program: Program, cloud: Cloud
+) -> None:
+    launched, by_hand, wanted, options, told = BY_HAND[case]
+    assert program.apply(fleet(**launched)).code == 0
+    before = cloud.ids("probe")
+    by_hand(cloud)
+    plan = program.plan(fleet(**wanted), *options)
+    assert (plan.code, plan.changes) == (0, [])
+    assert told in notes(plan)
+    assert ("changed by hand" in notes(plan)) is bool(told)
+    assert program.apply(fleet(**wanted), *options).code == 0
+    assert cloud.ids("probe") == before
+
+
+def test_a_volume_that_the_spec_lists_no_more_is_told_and_stays(program: Program, cloud: Cloud) -> None:
+    """New members get none of it, and somebody's data is on it."""
+    one = fleet(volumes=[DATA])
+    assert program.apply(fleet(volumes=[DATA, {"device": "/dev/sdg", "size_gb": 5}])).code == 0
+    before = cloud.ids("probe")
+    for _ in range(2):
+        plan = program.plan(one)
+        assert plan.changes == []
+        assert "volume /dev/sdg is not in `volumes:`, on 2 members" in notes(plan)
+        assert program.apply(one).code == 0
+    assert cloud.ids("probe") == before
+    for member, volume in attached(cloud, "/dev/sdg").items():
+        cloud.ec2.detach_volume(VolumeId=volume["VolumeId"], InstanceId=member, Device="/dev/sdg")
+    assert "is not in `volumes:`" not in notes(program.plan(one))
+
+
+def test_volumes_that_may_not_be_read_are_not_called_different(program: Program, cloud: Cloud) -> None:
+    program.apply(fleet(root_volume=ROOT))
+    denied = local_aws.error("DescribeVolumes", "UnauthorizedOperation", "You may not.", status=403)
+    cloud.break_with(denied)
+    plan = program.plan(fleet(root_volume={**ROOT, "size_gb": 40}))
+    assert plan.changes == []
+    assert "not read" in notes(plan)
+
+
+def test_volumes_are_not_read_where_nothing_about_them_can_differ(program: Program, cloud: Cloud) -> None:
+    spec = fleet(root_volume=ROOT, volumes=[KEPT])
+    program.apply(spec)
+    cloud.forget_calls()
+    assert program.plan(spec).changes == []
+    assert "DescribeVolumes" not in cloud.operations()
+
+
+class TestWhetherAVolumeGoes:
+    @pytest.mark.parametrize(("first", "second"), [(DATA, KEPT), (KEPT, DATA)])
+    def test_is_changed_while_members_run(
+        self, first: dict[str, Any], second: dict[str, Any], program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(fleet(volumes=[first]))
+        before = cloud.ids("probe")
+        changed = fleet(volumes=[second])
+        assert program.plan(changed).told == {
+            (FLEET, "update", "volumes./dev/sdf.delete_on_termination"),
+        }
+        assert program.apply(changed).code == 0
+        assert cloud.ids("probe") == before
+        goes = second.get("delete_on_termination", True)
+        for volume in attached(cloud, "/dev/sdf").values():
+            assert volume["Attachments"][0]["DeleteOnTermination"] is goes
+        assert program.plan(changed).changes == []
+
+    @pytest.mark.parametrize("how", ["scale in", "replace", "destroy"])
+    def test_is_as_the_spec_says_also_of_those_that_go_at_once(
+        self, how: str, program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(fleet(volumes=[DATA], root_volume=ROOT))
+        at_first = {each["VolumeId"] for each in attached(cloud, "/dev/sdf").values()}
+        changed = {
+            "scale in": fleet(volumes=[KEPT], root_volume=ROOT, count=1),
+            "replace": fleet(volumes=[KEPT], root_volume=ROOT, user_data="#!/bin/sh\n"),
+            "destroy": fleet(volumes=[KEPT], root_volume=ROOT),
+        }[how]
+        plan = program.plan(changed, *(["--destroy"] if how == "destroy" else []))
+        assert "when " in notes(plan)
+        ran = program.destroy(changed) if how == "destroy" else program.apply(changed)
+        assert ran.code == 0, ran.said
+        assert at_first <= volumes(cloud).keys()
+
+    def test_of_the_root_is_said_at_launch_whatever_the_image_says(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        mapping = {"DeviceName": "/dev/xvda", "Ebs": {"VolumeSize": 8, "DeleteOnTermination": False}}
+        made = cloud.ec2.register_image(
+            Name="stays",
+            Architecture="x86_64",
+            VirtualizationType="hvm",
+            EnaSupport=True,
+            RootDeviceName="/dev/xvda",
+            BlockDeviceMappings=[mapping],
+        )["ImageId"]
+        local_aws.set_parameter(cloud.server, "/team/image", made)
+        for image in (made, {"ssm": "/team/image"}):
+            assert program.apply(fleet(image=image)).code == 0
+            for volume in attached(cloud).values():
+                assert volume["Attachments"][0]["DeleteOnTermination"] is True
+            assert program.destroy(fleet(image=image)).code == 0
+        assert volumes(cloud) == {}
+
+
+class TestWhatStays:
+    SPEC = fleet(volumes=[KEPT])
+
+    def told(self, ran: Ran, ids: set[str]) -> None:
+        """Every volume is named, with the command that deletes it."""
+        assert ids
+        for each in ids:
+            assert each in notes(ran)
+            assert each in commands(ran)
+        assert "aws ec2 delete-volume --region us-east-1 --volume-id" in commands(ran)
+
+    @pytest.mark.parametrize("how", ["scale in", "replace", "no longer in the spec"])
+    def test_is_in_the_plan_that_takes_members_away(self, how: str, program: Program, cloud: Cloud) -> None:
+        program.apply(self.SPEC)
+        changed = {
+            "scale in": having(self.SPEC, fleets__worker__count=0),
+            "replace": having(self.SPEC, fleets__worker__user_data="#!/bin/sh\n"),
+            "no longer in the spec": lacking(self.SPEC, "fleets.worker"),
+        }[how]
+        ids = {each["VolumeId"] for each in attached(cloud, "/dev/sdf").values()}
+        plan = program.plan(changed)
+        assert destroyed(plan) == [FLEET]
+        self.told(plan, ids)
+        assert program.apply(changed).code == 0
+        assert ids <= volumes(cloud).keys()
+
+    def test_is_in_the_plan_of_a_destroy_and_found_again_by_its_tags(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(self.SPEC)
+        # As members are whose image had their root stay.
+        rooted = cloud.ids("probe")[0]
+        root = attached(cloud)[rooted]["VolumeId"]
+        device = cloud.instance(rooted)["RootDeviceName"]
+        mapping = {"DeviceName": device, "Ebs": {"DeleteOnTermination": False}}
+        modified(cloud, rooted, BlockDeviceMappings=[mapping])
+        ids = {root, *(each["VolumeId"] for each in attached(cloud, "/dev/sdf").values())}
+        assert program.status(self.SPEC)[FLEET]["volumes_on_no_member"] == []
+
+        self.told(program.plan(self.SPEC, "--destroy"), ids)
+        assert program.destroy(self.SPEC).code == 0
+        assert volumes(cloud).keys() == ids
+
+        again = program.plan(self.SPEC, "--destroy")
+        assert (again.code, again.changes) == (0, [])
+        self.told(again, ids)
+        said = program.run("destroy", "--yes", program.write(self.SPEC))
+        assert "Nothing to destroy." in said.words
+        assert "Nothing of probe is there" not in said.words
+        assert volumes(cloud).keys() == ids
+        found = program.status(self.SPEC)[FLEET]["volumes_on_no_member"]
+        assert {each["id"] for each in found} == ids
+        assert {each["state"] for each in found} == {"available"}
+        text = program.run("status", program.write(self.SPEC)).words
+        assert all(each in text for each in ids)
+
+    def test_is_found_of_a_fleet_that_nothing_else_is_known_of(self, program: Program, cloud: Cloud) -> None:
+        program.apply(self.SPEC)
+        empty = lacking(self.SPEC, "fleets")
+        assert program.apply(empty).code == 0
+        left = set(volumes(cloud))
+        assert len(left) == 2
+        self.told(program.plan(empty, "--destroy"), left)
+        assert {each["id"] for each in program.status(empty)[FLEET]["volumes_on_no_member"]} == left
+
+    def test_and_is_in_use_elsewhere_is_not_told_to_be_deleted(self, program: Program, cloud: Cloud) -> None:
+        program.apply(having(self.SPEC, fleets__worker__count=1))
+        (volume,) = attached(cloud, "/dev/sdf").values()
+        assert program.destroy(self.SPEC).code == 0
+        box = cloud.stranger()
+        cloud.ec2.attach_volume(VolumeId=volume["VolumeId"], InstanceId=box, Device="/dev/sdp")
+        plan = program.plan(self.SPEC, "--destroy")
+        assert f"{volume['VolumeId']} (5 GiB gp3" in notes(plan)
+        assert f"on {box}" in notes(plan)
+        assert commands(plan) == ""
+
+    @pytest.mark.parametrize("command", ["status", "plan --destroy"])
+    def test_may_not_be_looked_for_and_that_is_said(
+        self, command: str, program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(self.SPEC)
+        denied = local_aws.error("DescribeVolumes", "UnauthorizedOperation", "You may not.", status=403)
+        cloud.break_with(denied)
+        ran = program.run(*command.split(), program.write(self.SPEC))
+        assert ran.code == 0
+        assert "not looked for: ec2 DescribeVolumes: UnauthorizedOperation" in ran.words

@@ -1,0 +1,1 @@
+"""All interleavings of the protocol by which members are launched."""

@@ -1,0 +1,1 @@
+"""From any spec to any other, whatever others did in between."""

@@ -1,0 +1,152 @@
+"""One local AWS for each process that runs tests, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+import local_aws
+import provisioner.kinds.fleet.launch
+import provisioner.reconcile
+import provisioner.waiter
+from local_aws import LocalAws
+from tests.support.cloud import Cloud
+from tests.support.local_server import running_local_aws
+from tests.support.program import ROOT, Program, Ran, clean_environment, command, run_process
+from tests.support.witness import Witness
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="session")
+def local_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the local AWS of these tests keeps its files."""
+    return tmp_path_factory.mktemp("local-aws")
+
+
+@pytest.fixture(scope="session")
+def server(local_folder: Path) -> Iterator[LocalAws]:
+    """The process of the local AWS."""
+    with running_local_aws(local_folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
+    """A local AWS that is not emptied, for tests that do so themselves."""
+    with running_local_aws(tmp_path_factory.mktemp("local-aws")) as running:
+        yield Cloud(running)
+
+
+@pytest.fixture(scope="session")
+def one_cloud(server: LocalAws) -> Cloud:
+    return Cloud(server)
+
+
+@pytest.fixture
+def cloud(one_cloud: Cloud) -> Cloud:
+    """The local AWS: empty, with nothing wrong and nothing called yet."""
+    local_aws.control(one_cloud.server, "reset", {})
+    return one_cloud
+
+
+@pytest.fixture(scope="session")
+def session() -> boto3.Session:
+    """One session for all connections: reading the service models takes a third of a second."""
+    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
+
+
+@pytest.fixture
+def program(
+    cloud: Cloud,
+    local_folder: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    session: boto3.Session,
+) -> Program:
+    """The program in this process, with pauses shortened as suits a cloud that answers at once."""
+    monkeypatch.setenv("PROVISIONER_LOCAL", "1")
+    monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
+    monkeypatch.setenv("NO_COLOR", "1")
+    monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
+    monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
+    monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
+    monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)
+    return Program(tmp_path)
+
+
+@pytest.fixture
+def witness(cloud: Cloud, session: boto3.Session) -> Iterator[Witness]:
+    """Sees each call to EC2 that the program in this process makes."""
+    seen = Witness(cloud)
+    handlers: dict[str, Callable[..., None]] = {
+        "provide-client-params.ec2": seen.note,
+        "after-call.ec2": seen.look,
+    }
+    for event, handler in handlers.items():
+        session.events.register(event, handler)
+    yield seen
+    for event, handler in handlers.items():
+        session.events.unregister(event, handler)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A home without any AWS configuration."""
+    folder = tmp_path / "home"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def local_environment(cloud: Cloud, local_folder: Path, home: Path) -> dict[str, str]:
+    """The variables with which the program uses the local AWS of these tests."""
+    return clean_environment(home, PROVISIONER_LOCAL="1", PROVISIONER_LOCAL_DIR=str(local_folder))
+
+
+@pytest.fixture
+def run(local_environment: dict[str, str]) -> Run:
+    """Runs the program against the local AWS: `run("plan", path)`; `env` adds variables, None removes."""
+
+    def running(
+        *args: str | Path,
+        env: dict[str, str | None] | None = None,
+        cwd: Path = ROOT,
+        stdin: str | None = None,
+    ) -> Ran:
+        return run_process(
+            command([str(each) for each in args]), _with(local_environment, env), cwd=cwd, stdin=stdin
+        )
+
+    return running
+
+
+@pytest.fixture
+def run_on_aws(cloud: Cloud, home: Path) -> Run:
+    """Runs the program as on AWS: with access keys, and the local AWS standing in at an endpoint."""
+    environment = clean_environment(
+        home,
+        AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE",
+        AWS_SECRET_ACCESS_KEY="secret",
+        AWS_ENDPOINT_URL=cloud.server.endpoint_url,
+    )
+
+    def running(*args: str | Path, env: dict[str, str | None] | None = None) -> Ran:
+        return run_process(command([str(each) for each in args]), _with(environment, env))
+
+    return running
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Callable[[Any], Path]:
+    """Writes a spec, given as a mapping, to a file."""
+    return Program(tmp_path).write
+
+
+def _with(environment: dict[str, str], more: dict[str, str | None] | None) -> dict[str, str]:
+    merged = {**environment, **(more or {})}
+    return {name: value for name, value in merged.items() if value is not None}

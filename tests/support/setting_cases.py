@@ -1,0 +1,332 @@
+"""For each setting of a fleet: two values, how EC2 shows which a member has, and how to change it by hand."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.kinds.fleet.settings import SETTINGS, How, Setting
+from provisioner.kinds.launch_token import Slot, launch_token
+from tests.support.cloud import Cloud, as_list, tags_of, where
+from tests.support.specs import IMAGE, having
+
+FLEET = "fleet/worker"
+LAUNCH_TAG, ASKED_TAG = "provisioner:launch", "provisioner:asked"
+
+# A fleet with nothing around it, so that a case takes little time.
+BARE: dict[str, Any] = {
+    "environment": "probe",
+    "region": "us-east-1",
+    "fleets": {"worker": {"count": 2, "image": IMAGE, "instance_type": "t3.micro"}},
+}
+
+Raw = Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Case:
+    """`first` and `second` are values in the spec, or make them; None: the field is left out.
+
+    `has` tells whether EC2 shows that a member has a value. `by_hand` gives the member with this id the value
+    behind the program's back, and returns the id of the member that has it then; `sees` are the options with
+    which a plan sees that.
+    """
+
+    first: Any
+    second: Any
+    has: Callable[[Cloud, Raw, Any], bool]
+    by_hand: Callable[[Cloud, str, Any], str]
+    sees: tuple[str, ...] = ()
+
+    def values(self, cloud: Cloud) -> tuple[Any, Any]:
+        first, second = (each(cloud) if callable(each) else each for each in (self.first, self.second))
+        return first, second
+
+    def all_have(self, cloud: Cloud, value: Any, other: Any) -> bool:
+        """Whether each member has one value, and none the other."""
+        members = cloud.live("probe", "worker")
+        return bool(members) and all(
+            self.has(cloud, each, value) and not self.has(cloud, each, other) for each in members
+        )
+
+
+def settings_that(how: How) -> list[Setting]:
+    """The rows of the table that are changed in one way."""
+    return [setting for setting in SETTINGS if setting.how is how]
+
+
+def with_setting(path: str, value: Any) -> dict[str, Any]:
+    """The bare fleet with one setting; None: without it."""
+    field = "fleets__worker__" + path.replace(".", "__")
+    return having(BARE, **({} if value is None else {field: value}))
+
+
+# --- what EC2 shows
+
+
+def attribute(cloud: Cloud, member: Raw, name: str) -> Any:
+    """One attribute that DescribeInstances does not show."""
+    answer = cloud.ec2.describe_instance_attribute(InstanceId=member["InstanceId"], Attribute=name)
+    return answer[name[0].upper() + name[1:]].get("Value")
+
+
+def volume_sizes(cloud: Cloud, member: Raw) -> dict[str, int]:
+    """The sizes of a member's volumes by their devices; the root's device is called `root`."""
+    attached = where("attachment.instance-id", member["InstanceId"])
+    volumes = cloud.ec2.describe_volumes(Filters=attached)["Volumes"]
+    sizes = {each["Attachments"][0]["Device"]: each["Size"] for each in volumes}
+    return {"root": sizes.pop(member["RootDeviceName"]), **sizes}
+
+
+def user_data(cloud: Cloud, member: Raw) -> str | None:
+    encoded = attribute(cloud, member, "userData")
+    return base64.b64decode(encoded).decode() if encoded else None
+
+
+# --- by hand
+
+
+def write_in_record(cloud: Cloud, instance: str, **changed: str) -> str:
+    """Changes words of a member's launch record, as whoever knows of it would."""
+    record = edited(tags_of(cloud.instance(instance))[LAUNCH_TAG], changed)
+    cloud.ec2.create_tags(Resources=[instance], Tags=as_list({LAUNCH_TAG: record}))
+    return instance
+
+
+def edited(record: str, changed: Mapping[str, str]) -> str:
+    words = dict(word.split("=", 1) for word in record.split())
+    assert words.keys() >= changed.keys()
+    return " ".join(f"{name}={value}" for name, value in (words | dict(changed)).items())
+
+
+def modified(cloud: Cloud, instance: str, **params: Any) -> str:
+    cloud.ec2.modify_instance_attribute(InstanceId=instance, **params)
+    return instance
+
+
+def modified_while_stopped(cloud: Cloud, instance: str, **params: Any) -> str:
+    cloud.ec2.stop_instances(InstanceIds=[instance])
+    modified(cloud, instance, **params)
+    cloud.ec2.start_instances(InstanceIds=[instance])
+    return instance
+
+
+def exchanged(cloud: Cloud, instance: str, **params: Any) -> str:
+    """Terminates a member and launches another as its fleet does, but with other parameters."""
+    old = cloud.instance(instance)
+    tags = {key: value for key, value in tags_of(old).items() if key != ASKED_TAG}
+    options = ("HttpTokens", "HttpEndpoint", "HttpPutResponseHopLimit", "InstanceMetadataTags")
+    alike = {
+        "ImageId": old["ImageId"],
+        "InstanceType": old["InstanceType"],
+        "SubnetId": old["SubnetId"],
+        "KeyName": old.get("KeyName"),
+        "MetadataOptions": {name: old["MetadataOptions"][name] for name in options},
+        "TagSpecifications": [{"ResourceType": "instance", "Tags": as_list(tags)}],
+    }
+    cloud.ec2.terminate_instances(InstanceIds=[instance])
+    given = {key: value for key, value in {**alike, **params}.items() if value is not None}
+    where_to = params.get("NetworkInterfaces", [given])[0]["SubnetId"]
+    (subnet,) = cloud.ec2.describe_subnets(SubnetIds=[where_to])["Subnets"]
+    slot = Slot("probe", "worker", subnet["AvailabilityZone"], where_to)
+    # Without a token of the fleet it would be nobody's.
+    token = launch_token(slot, "", old["InstanceType"], 90)
+    launched = cloud.ec2.run_instances(MinCount=1, MaxCount=1, ClientToken=token, **given)["Instances"]
+    return str(launched[0]["InstanceId"])
+
+
+# --- what is around
+
+
+def group(cloud: Cloud, name: str) -> list[str]:
+    """A security group of the default VPC, made if it is not there: its name, in a list."""
+    if not cloud.ec2.describe_security_groups(Filters=where("group-name", name))["SecurityGroups"]:
+        (vpc,) = cloud.ec2.describe_vpcs(Filters=where("is-default", "true"))["Vpcs"]
+        cloud.ec2.create_security_group(GroupName=name, Description=name, VpcId=vpc["VpcId"])
+    return [name]
+
+
+def group_ids(cloud: Cloud, names: list[str]) -> list[str]:
+    found = cloud.ec2.describe_security_groups(Filters=where("group-name", *names))["SecurityGroups"]
+    return [each["GroupId"] for each in found]
+
+
+def subnets(cloud: Cloud, *zones: str) -> list[str]:
+    """The default subnets of some zones, by id."""
+    filters = where("default-for-az", "true") + where("availability-zone", *zones)
+    found = cloud.ec2.describe_subnets(Filters=filters)["Subnets"]
+    return [each["SubnetId"] for each in sorted(found, key=lambda each: str(each["AvailabilityZone"]))]
+
+
+def key_pair(cloud: Cloud) -> str:
+    cloud.ec2.create_key_pair(KeyName="me")
+    return "me"
+
+
+def image(cloud: Cloud, number: int) -> str:
+    found = cloud.ec2.describe_images(Filters=where("architecture", "x86_64") + where("state", "available"))
+    # Only images whose root device is a volume, as those of today are.
+    on_volumes = (each["ImageId"] for each in found["Images"] if each.get("RootDeviceType") == "ebs")
+    return str(sorted(on_volumes)[number])
+
+
+def _metadata(option: str, first: Any, second: Any) -> Case:
+    def by_hand(cloud: Cloud, instance: str, value: Any) -> str:
+        cloud.ec2.modify_instance_metadata_options(InstanceId=instance, **{option: value})
+        return instance
+
+    return Case(first, second, lambda _, member, value: member["MetadataOptions"][option] == value, by_hand)
+
+
+def _monitored(cloud: Cloud, instance: str, value: bool) -> str:
+    switch = cloud.ec2.monitor_instances if value else cloud.ec2.unmonitor_instances
+    switch(InstanceIds=[instance])
+    return instance
+
+
+def _protected(cloud: Cloud, instance: str, value: bool) -> str:
+    return modified(cloud, instance, DisableApiTermination={"Value": value})
+
+
+def _shuts_down(cloud: Cloud, instance: str, value: str) -> str:
+    return modified(cloud, instance, InstanceInitiatedShutdownBehavior={"Value": value})
+
+
+def _in_subnet(cloud: Cloud, instance: str, subnet: str) -> str:
+    return exchanged(cloud, instance, SubnetId=subnet)
+
+
+def _with_address(cloud: Cloud, instance: str, value: bool) -> str:
+    subnet = cloud.instance(instance)["SubnetId"]
+    interface = {"DeviceIndex": 0, "SubnetId": subnet, "AssociatePublicIpAddress": value}
+    return exchanged(cloud, instance, SubnetId=None, NetworkInterfaces=[interface])
+
+
+def _with_root(cloud: Cloud, instance: str, value: Mapping[str, int]) -> str:
+    size = value["size_gb"]
+    device = cloud.instance(instance)["RootDeviceName"]
+    mapping = {"DeviceName": device, "Ebs": {"VolumeSize": size, "DeleteOnTermination": True}}
+    return exchanged(cloud, instance, BlockDeviceMappings=[mapping])
+
+
+def _with_volumes(cloud: Cloud, instance: str, value: list[Mapping[str, Any]]) -> str:
+    mappings = [{"DeviceName": each["device"], "Ebs": {"VolumeSize": each["size_gb"]}} for each in value]
+    return exchanged(cloud, instance, BlockDeviceMappings=mappings)
+
+
+# What DescribeInstances does not show is read for each member.
+DEEP = ("--deep",)
+
+CASES: dict[str, Case] = {
+    "metadata.http_tokens": _metadata("HttpTokens", "required", "optional"),
+    "metadata.http_endpoint": _metadata("HttpEndpoint", "enabled", "disabled"),
+    "metadata.hop_limit": _metadata("HttpPutResponseHopLimit", 1, 2),
+    "metadata.instance_tags": _metadata("InstanceMetadataTags", "disabled", "enabled"),
+    "monitoring": Case(
+        False,
+        True,
+        lambda _, member, value: member["Monitoring"]["State"] == ("enabled" if value else "disabled"),
+        _monitored,
+    ),
+    "termination_protection": Case(
+        False,
+        True,
+        lambda cloud, member, value: attribute(cloud, member, "disableApiTermination") is value,
+        _protected,
+        DEEP,
+    ),
+    "shutdown_behavior": Case(
+        "stop",
+        "terminate",
+        lambda cloud, member, value: attribute(cloud, member, "instanceInitiatedShutdownBehavior") == value,
+        _shuts_down,
+        DEEP,
+    ),
+    "security_groups": Case(
+        lambda cloud: group(cloud, "default"),
+        lambda cloud: group(cloud, "other"),
+        lambda _, member, value: [each["GroupName"] for each in member["SecurityGroups"]] == value,
+        lambda cloud, instance, value: modified(cloud, instance, Groups=group_ids(cloud, value)),
+    ),
+    "instance_type": Case(
+        "t3.micro",
+        "t3.small",
+        lambda _, member, value: member["InstanceType"] == value,
+        lambda cloud, instance, value: modified_while_stopped(cloud, instance, InstanceType={"Value": value}),
+    ),
+    "ebs_optimized": Case(
+        False,
+        True,
+        lambda _, member, value: member["EbsOptimized"] is value,
+        lambda cloud, instance, value: modified_while_stopped(cloud, instance, EbsOptimized={"Value": value}),
+    ),
+    "market": Case(
+        "on_demand",
+        "spot",
+        lambda _, member, value: member.get("InstanceLifecycle", "on_demand") == value,
+        lambda cloud, instance, _: exchanged(cloud, instance, InstanceMarketOptions={"MarketType": "spot"}),
+    ),
+    "user_data": Case(
+        "#!/bin/sh\n",
+        "#!/bin/bash\n",
+        lambda cloud, member, value: user_data(cloud, member) == value,
+        lambda cloud, instance, value: exchanged(cloud, instance, UserData=value),
+        DEEP,
+    ),
+    "image": Case(
+        lambda cloud: image(cloud, 0),
+        lambda cloud: image(cloud, 1),
+        lambda _, member, value: member["ImageId"] == value,
+        lambda cloud, instance, value: exchanged(cloud, instance, ImageId=value),
+    ),
+    "key_name": Case(
+        None,
+        key_pair,
+        lambda _, member, value: member.get("KeyName") == value,
+        lambda cloud, instance, value: exchanged(cloud, instance, KeyName=value),
+    ),
+    "subnets": Case(
+        lambda cloud: subnets(cloud, "us-east-1a", "us-east-1b"),
+        lambda cloud: subnets(cloud, "us-east-1c", "us-east-1d"),
+        lambda _, member, value: member["SubnetId"] in value,
+        lambda cloud, instance, value: _in_subnet(cloud, instance, value[0]),
+    ),
+    "availability_zones": Case(
+        ["us-east-1a", "us-east-1b"],
+        ["us-east-1c", "us-east-1d"],
+        lambda _, member, value: member["Placement"]["AvailabilityZone"] in value,
+        lambda cloud, instance, value: _in_subnet(cloud, instance, subnets(cloud, value[0])[0]),
+    ),
+    "tenancy": Case(
+        "default",
+        "dedicated",
+        lambda _, member, value: member["Placement"]["Tenancy"] == value,
+        lambda cloud, instance, value: exchanged(cloud, instance, Placement={"Tenancy": value}),
+    ),
+    "root_volume": Case(
+        {"size_gb": 20},
+        {"size_gb": 40},
+        lambda cloud, member, value: volume_sizes(cloud, member) == {"root": value["size_gb"]},
+        _with_root,
+        DEEP,
+    ),
+    "volumes": Case(
+        [{"device": "/dev/sdf", "size_gb": 1}],
+        [{"device": "/dev/sdf", "size_gb": 2}, {"device": "/dev/sdg", "size_gb": 1}],
+        lambda cloud, member, value: (
+            {device: size for device, size in volume_sizes(cloud, member).items() if device != "root"}
+            == {each["device"]: each["size_gb"] for each in value}
+        ),
+        _with_volumes,
+        DEEP,
+    ),
+    "associate_public_ip": Case(
+        False,
+        True,
+        lambda _, member, value: bool(member.get("PublicIpAddress")) is value,
+        _with_address,
+        DEEP,
+    ),
+}

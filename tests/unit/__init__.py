@@ -1,0 +1,1 @@
+"""What takes values and gives values: no process, no server."""

@@ -1,0 +1,449 @@
+"""The token of a launch: what it stands for, and what is done with EC2's answers to it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.kinds.fleet.desired import Rung
+from provisioner.kinds.fleet.launch import LONGEST_MISMATCH_S, Launch, next_number
+from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
+from provisioner.kinds.fleet.seen import MOST_AT_ONCE
+from provisioner.kinds.instances import Instance, as_instance
+from provisioner.kinds.launch_token import Slot, launch_token
+from provisioner.model import Call, Step, Until, Wait
+from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
+from tests.support.build import AROUND, SUBNETS, environment, fleet_of, member
+
+PLAIN = {"count": 3, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
+FLEET = fleet_of(environment(fleets={"web": PLAIN}))
+SLOT = Slot("env", "web", "us-east-1a", "subnet-a")
+LAUNCHED = datetime(2026, 1, 2, tzinfo=UTC)
+TAGS = [{"Key": ENVIRONMENT_TAG, "Value": "env"}, {"Key": FLEET_TAG, "Value": "web"}]
+
+
+def token(slot: Slot, epoch: str, choice: object, number: int) -> str:
+    return launch_token(slot, epoch, str(choice), number)
+
+
+class FakeHands:
+    """Answers each RunInstances with the next of `script`: a number of instances, their states, an error."""
+
+    def __init__(self, *script: int | str | list[str]) -> None:
+        self.script = list(script)
+        self.sent: list[Call] = []
+        self.waits: list[Wait] = []
+        self.answered: list[tuple[str, dict[str, Any]]] = []
+        self.shown: dict[str, Any] = {}
+        self.of_the_token: list[dict[str, Any]] = []
+        self.tags: list[list[dict[str, str]]] = []
+        self.age_s = 0.0
+
+    def send(self, call: Call) -> dict[str, Any]:
+        self.sent.append(call)
+        if call.operation == "DescribeInstances":
+            return {"Reservations": [{"Instances": self.of_the_token}]}
+        if call.operation != "RunInstances":
+            return {}
+        answer = self.script.pop(0)
+        if isinstance(answer, str):
+            raise AwsError("ec2", "RunInstances", answer, "no")
+        states = ["pending"] * answer if isinstance(answer, int) else answer
+        tags = self.tags.pop(0) if self.tags else call.params["TagSpecifications"][0]["Tags"]
+        instances = [
+            {
+                "InstanceId": f"i-{len(self.sent)}{number}",
+                "State": {"Name": state},
+                "Tags": tags,
+                "ClientToken": call.params["ClientToken"],
+                "LaunchTime": LAUNCHED,
+            }
+            for number, state in enumerate(states)
+        ]
+        self.answered.append((call.operation, {"Instances": instances}))
+        return {"Instances": instances}
+
+    def together(self, steps: Iterable[Step]) -> None:
+        for step in steps:
+            step.run(self)
+
+    def wait(self, wait: Wait) -> dict[str, Any]:
+        self.waits.append(wait)
+        return self.shown
+
+    def tell(self, phase: str) -> None:
+        pass
+
+    def took(self, number: int, option: str, wanted: str) -> None:
+        pass
+
+    def seconds_since(self, what: str) -> float:
+        return self.age_s
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        return [answer for name, answer in self.answered if name == operation]
+
+    @property
+    def launches(self) -> list[Call]:
+        return [call for call in self.sent if call.operation == "RunInstances"]
+
+
+class ShowingHands(FakeHands):
+    """Shows at once what was launched and how it was tagged, but for the members in `renamed`."""
+
+    def __init__(self, *script: int | str | list[str], renamed: str = "") -> None:
+        super().__init__(*script)
+        self.renamed = renamed
+
+    def wait(self, wait: Wait) -> dict[str, Any]:
+        super().wait(wait)
+        raws = [raw for _, answer in self.answered for raw in answer["Instances"]]
+        shown = self.shown | {raw["InstanceId"]: as_instance(raw) for raw in raws}
+        for call in self.sent:
+            if call.operation == "CreateTags":
+                (name,) = call.params["Resources"]
+                tags = {tag["Key"]: tag["Value"] for tag in call.params["Tags"]}
+                if name == self.renamed:
+                    tags |= {"Name": "other", INDEX_TAG: "9"}
+                shown[name] = replace(shown[name], tags={**shown[name].tags, **tags})
+        return shown
+
+
+MICRO, NANO = Rung("t3.micro"), Rung("t3.nano")
+
+
+def launch(count: int = 3, number: int = 0) -> Launch:
+    params = {"TagSpecifications": [{"ResourceType": "instance", "Tags": TAGS}]}
+    return Launch(SLOT, number, count, MICRO, "", params)
+
+
+def scale_out(
+    count: int = 3,
+    members: Iterable[Instance] = (),
+    gone: Iterable[Instance] = (),
+    epoch: str | None = "",
+    subnets: int = 1,
+    **fleet: Any,
+) -> ScaleOut:
+    """Launch `count` more members of a fleet in the first so many subnets."""
+    wanted = fleet_of(environment(fleets={"web": PLAIN | fleet}))
+    around = replace(AROUND, subnets=SUBNETS[:subnets])
+    pad = Launchpad(wanted, "env", "env-web" if epoch is None else None, epoch, around)
+    members = tuple(members)
+    return ScaleOut(pad, count, members, tuple(gone), len(members) + count)
+
+
+def asked(hands: FakeHands) -> list[tuple[str, str, int]]:
+    """What was asked for: the last letter of the zone, the type, how many."""
+    return [
+        (
+            call.params["Placement"]["AvailabilityZone"][-1],
+            call.params["InstanceType"],
+            call.params["MaxCount"],
+        )
+        for call in hands.launches
+    ]
+
+
+def tokens(hands: FakeHands) -> list[str]:
+    return [call.params["ClientToken"] for call in hands.launches]
+
+
+def numbers(hands: FakeHands) -> list[int]:
+    return [int(name.rsplit("-", 1)[1]) for name in tokens(hands)]
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        token(replace(SLOT, environment="other"), "", MICRO, 0),
+        token(replace(SLOT, fleet="other"), "", MICRO, 0),
+        token(replace(SLOT, zone="us-east-1b"), "", MICRO, 0),
+        token(replace(SLOT, subnet="subnet-b"), "", MICRO, 0),
+        token(SLOT, "AIPA1", MICRO, 0),
+        token(SLOT, "", NANO, 0),
+        token(SLOT, "", MICRO, 1),
+    ],
+)
+def test_a_token_stands_for_one_launch_in_one_place(other: str) -> None:
+    assert token(SLOT, "", MICRO, 0) != other
+
+
+def test_a_token_fits_into_ec2s_limit() -> None:
+    assert len(token(SLOT, "AIPA1", Rung("u7in-32tb.224xlarge", "spot"), 10**8)) <= 64
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ([], 0),
+        ([("", MICRO, 0)], 1),
+        ([("", "t3.micro", 9), ("", "t3.nano", 10), ("", "t3.micro", 2)], 11),
+        ([("AIPA1", "t3.micro", 4)], 0),
+        ([("", "t3.micro", 4), ("", "t3.micro", 999_999_999)], 5),
+    ],
+    ids=["nothing visible", "one", "the highest, of any type", "of an earlier profile", "beyond any of ours"],
+)
+def test_the_next_launch_has_the_number_after_the_highest_that_is_visible(
+    visible: list[tuple[str, Rung, int]], expected: int
+) -> None:
+    members = [member(number, FLEET, token=token(SLOT, *each)) for number, each in enumerate(visible)]
+    by_hand = member(8, FLEET, token="made-by-hand-77")
+    assert next_number(SLOT, "", [*members, by_hand, member(9, FLEET)]) == expected
+
+
+def test_terminated_members_count_for_the_number_and_those_of_other_subnets_do_not() -> None:
+    slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
+    gone = member(0, FLEET, token=token(slot, "", MICRO, 3), state="terminated", subnet=None)
+    hands = FakeHands(1, 1)
+    scale_out(2, gone=[gone], subnets=2).run(hands)
+    assert numbers(hands) == [4, 0]
+
+
+def test_the_count_is_not_in_the_token() -> None:
+    three, five = FakeHands(3), FakeHands(5)
+    launch(count=3).send(three)
+    launch(count=5).send(five)
+    assert tokens(three) == tokens(five)
+
+
+@pytest.mark.parametrize(
+    "used_up", ["IdempotentInstanceTerminated", ["terminated", "terminated"], ["shutting-down"]]
+)
+def test_where_the_members_of_a_token_are_gone_the_next_number_is_taken(used_up: str | list[str]) -> None:
+    hands = FakeHands(used_up, used_up, 3)
+    launch(number=7).send(hands)
+    assert numbers(hands) == [7, 8, 9]
+
+
+def test_where_our_tags_were_taken_off_the_members_of_a_token_the_next_number_is_taken() -> None:
+    hands = FakeHands(3, 3)
+    hands.tags = [[{"Key": "kept-for", "Value": "debugging"}]]
+    launch().send(hands)
+    assert numbers(hands) == [0, 1]
+
+
+def test_where_some_members_of_a_token_are_gone_everything_is_looked_at_again() -> None:
+    with pytest.raises(ChangedMeanwhile):
+        launch().send(FakeHands(["running", "terminated", "running"]))
+
+
+def test_a_mismatch_is_believed_until_the_other_launch_must_have_shown() -> None:
+    hands = FakeHands("IdempotentParameterMismatch")
+    hands.age_s = LONGEST_MISMATCH_S - 1
+    with pytest.raises(AwsError, match="Mismatch"):
+        launch().send(hands)
+    assert len(hands.sent) == 1
+
+
+def test_a_mismatch_with_a_launch_of_long_ago_leads_to_the_next_number() -> None:
+    hands = FakeHands("IdempotentParameterMismatch", 3)
+    hands.age_s = LONGEST_MISMATCH_S
+    launch().send(hands)
+    assert numbers(hands) == [0, 1]
+    (asked,) = [call for call in hands.sent if call.operation == "DescribeInstances"]
+    assert asked.params == {"Filters": [{"Name": "client-token", "Values": [tokens(hands)[0]]}]}
+
+
+def test_a_mismatch_with_members_that_live_is_never_passed_over() -> None:
+    hands = FakeHands("IdempotentParameterMismatch")
+    hands.age_s = 10 * LONGEST_MISMATCH_S
+    hands.of_the_token = [{"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}]
+    with pytest.raises(AwsError, match="Mismatch"):
+        launch().send(hands)
+
+
+SHORT = "InsufficientInstanceCapacity"
+
+
+@pytest.mark.parametrize(
+    ("types", "subnets", "count", "answers", "expected"),
+    [
+        ("t3.micro", 2, 4, (2, 2), [("a", "t3.micro", 2), ("b", "t3.micro", 2)]),
+        ("t3.micro", 2, 4, (SHORT, 2, 2), [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("b", "t3.micro", 2)]),
+        (
+            ["t3.micro", "t3.nano"],
+            2,
+            4,
+            (SHORT, 1, 2, 1),
+            [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("a", "t3.nano", 2), ("b", "t3.nano", 1)],
+        ),
+        (
+            ["t3.micro", "t3.nano"],
+            1,
+            3,
+            (SHORT, 3),
+            [("a", "t3.micro", 3), ("a", "t3.nano", 3)],
+        ),
+    ],
+    ids=["room everywhere", "another zone takes over", "each type in all zones first", "one zone"],
+)
+def test_where_capacity_is_short_other_zones_are_tried_and_then_the_next_type(
+    types: Any, subnets: int, count: int, answers: tuple[int | str, ...], expected: list[Any]
+) -> None:
+    hands = FakeHands(*answers)
+    scale_out(count, subnets=subnets, instance_type=types).run(hands)
+    assert asked(hands) == expected
+
+
+def test_what_was_launched_is_shown_before_more_is_launched_in_its_place() -> None:
+    hands = FakeHands(2, 1, 1)
+    scale_out(4, subnets=2).run(hands)
+    assert asked(hands) == [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("a", "t3.micro", 1)]
+    assert numbers(hands) == [0, 0, 1]
+    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [
+        (Until.SHOWN, 3),
+        (Until.RUNNING, 4),
+    ]
+
+
+def test_spot_instances_are_tried_first_and_then_bought_on_demand() -> None:
+    hands = FakeHands("SpotMaxPriceTooLow", 3)
+    scale_out(3, market="spot", max_price="0.01", fallback="on_demand").run(hands)
+    first, second = (call.params for call in hands.launches)
+    assert first["InstanceMarketOptions"]["MarketType"] == "spot"
+    assert first["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"] == "0.01"
+    assert "InstanceMarketOptions" not in second
+    assert first["ClientToken"] != second["ClientToken"]
+
+
+def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_sent() -> None:
+    hands = FakeHands(MOST_AT_ONCE, MOST_AT_ONCE, 1)
+    large = scale_out(2 * MOST_AT_ONCE + 1)
+    large.run(hands)
+    assert [call.params["MaxCount"] for call in hands.launches] == [MOST_AT_ONCE, MOST_AT_ONCE, 1]
+    assert numbers(hands) == [0, 1, 2]
+    assert [len(wait.instances) for wait in hands.waits if wait.until is Until.SHOWN] == [MOST_AT_ONCE] * 2
+    assert [call.count for call in large.calls()] == [3]
+
+
+@pytest.mark.parametrize("types", ["t3.micro", ["t3.micro", "t3.nano"]])
+def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
+    answers = (2, SHORT) if isinstance(types, list) else (2,)
+    with pytest.raises(AwsError, match=r"no room for 1 of 3 members.*the 2 launched are kept"):
+        scale_out(3, instance_type=types).run(FakeHands(*answers))
+
+
+@pytest.mark.parametrize(
+    "code", ["UnauthorizedOperation", "VolumeLimitExceeded", "IdempotentParameterMismatch"]
+)
+def test_any_other_error_ends_the_launch(code: str) -> None:
+    hands = FakeHands(code)
+    with pytest.raises(AwsError, match=code):
+        scale_out(3, instance_type=["t3.micro", "t3.nano"]).run(hands)
+    assert len(hands.launches) == 1
+
+
+def test_what_was_launched_beside_a_launch_that_was_refused_is_said_to_be_kept() -> None:
+    with pytest.raises(AwsError) as caught:
+        scale_out(4, subnets=2).run(FakeHands(2, "InvalidParameterValue"))
+    assert caught.value.hint == "2 of 4 members were launched before, and are kept"
+
+
+def test_a_quota_is_said_to_be_one() -> None:
+    with pytest.raises(AwsError) as caught:
+        scale_out(3).run(FakeHands("VcpuLimitExceeded"))
+    assert "quota" in (caught.value.hint or "")
+
+
+def test_one_launch_finds_out_whether_ec2_knows_a_new_profile_before_the_others_are_sent() -> None:
+    made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
+    hands = FakeHands("InvalidParameterValue", 2)
+    hands.answered.append(("CreateInstanceProfile", made))
+    with pytest.raises(AwsError):
+        scale_out(4, epoch=None, subnets=2).run(hands)
+    assert len(hands.launches) == 1
+
+
+def test_the_epoch_is_the_id_of_the_profile_that_this_run_has_made() -> None:
+    hands = FakeHands(3)
+    made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
+    hands.answered.append(("CreateInstanceProfile", made))
+    scale_out(3, epoch=None).run(hands)
+    slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
+    assert tokens(hands) == [token(slot, "AIPA7", MICRO, 0)]
+
+
+def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
+    hands = FakeHands(3)
+    scale_out(3).run(hands)
+    tags = {tag["Key"]: tag["Value"] for tag in hands.sent[0].params["TagSpecifications"][0]["Tags"]}
+    assert tags[FLEET_TAG] == "web"
+    assert tags[ASKED_TAG] == "3"
+    assert "protection=off" in tags[LAUNCH_TAG]
+    assert tags["Name"] == "env-web"
+
+
+def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
+    fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index:02d}"}}))
+    there = [member(1, fleet, tags={INDEX_TAG: "2"})]
+    hands = ShowingHands(2)
+    hands.shown = {each.id: each for each in there}
+    scale_out(2, there, subnets=2, name="web-{index:02d}").run(hands)
+    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    assert named == ["web-01", "web-03"]
+    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [
+        (Until.SHOWN, 2),
+        (Until.RUNNING, 2),
+    ]
+
+
+def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
+    fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
+    hands = ShowingHands(1)
+    hands.shown = {"i-02": member(2, fleet)}
+    scale_out(1, [member(2, fleet)], name="web-{index}").run(hands)
+    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    assert named == ["web-2"]
+
+
+def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_members_agree() -> None:
+    fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
+    hands = ShowingHands(1)
+    hands.shown = {"i-02": member(2, fleet)}
+    step = scale_out(1, name="web-{index}")
+    replace(step, expected=2).run(hands)
+    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    assert named == ["web-2"]
+
+
+def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> None:
+    with pytest.raises(ChangedMeanwhile, match="somebody else has given a name to i-10"):
+        scale_out(1, name="web-{index}").run(ShowingHands(1, renamed="i-10"))
+
+
+def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> None:
+    hands = FakeHands(2)
+    launch(count=3).send(hands)
+    (noted,) = [call for call in hands.sent if call.operation == "CreateTags"]
+    assert noted.params == {"Resources": ["i-10", "i-11"], "Tags": [{"Key": ASKED_TAG, "Value": "2"}]}
+
+
+def test_too_many_members_of_others_are_noticed() -> None:
+    hands = ShowingHands(1)
+    hands.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
+    with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
+        scale_out(1).run(hands)
+
+
+def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:
+    hands = FakeHands(2, 1)
+    launch(count=2).send(hands)
+    there = [member(7, FLEET), member(1, FLEET, id="i-10"), member(1, FLEET, id="i-11")]
+    scale_out(1, there).run(hands)
+    assert [wait.instances for wait in hands.waits] == [("i-10", "i-11"), ("i-20",)]
+
+
+def test_new_members_are_spread_around_those_that_stay() -> None:
+    staying = [member(1, FLEET), member(3, FLEET)]
+    leaving = [member(2, FLEET), member(4, FLEET)]
+    step = replace(scale_out(2, [*staying, *leaving], subnets=2), leaving=frozenset({"i-02", "i-04"}))
+    assert {each.zone for each in staying} == {"us-east-1b"}
+    hands = FakeHands(2)
+    step.run(hands)
+    assert asked(hands) == [("a", "t3.micro", 2)]

@@ -1,0 +1,296 @@
+"""What would be refused when members are launched or were stopped already, and is refused by the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
+from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.launch_fit import (
+    FoundType,
+    as_type,
+    is_in_doubt,
+    unfit_for_members,
+    unfit_tags,
+    unfit_types,
+    unfit_volumes,
+)
+from provisioner.kinds.fleet.seen import FoundImage
+from tests.support.build import environment, fleet_of, member
+
+IMAGE = FoundImage(
+    "ami-1",
+    root_device="/dev/xvda",
+    architecture="x86_64",
+    virtualization="hvm",
+    ena=True,
+    root_type="ebs",
+    root_gb=8,
+    root_volume_type="gp3",
+    root_encrypted=False,
+)
+T3 = as_type(
+    {
+        "InstanceType": "t3.micro",
+        "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]},
+        "SupportedVirtualizationTypes": ["hvm"],
+        "SupportedRootDeviceTypes": ["ebs"],
+        "SupportedUsageClasses": ["on-demand", "spot"],
+        "NetworkInfo": {"EnaSupport": "required"},
+        "EbsInfo": {"EbsOptimizedSupport": "default"},
+    }
+)
+T4G = replace(T3, name="t4g.micro", architectures=("arm64",))
+C3 = replace(T3, name="c3.large", architectures=("i386", "x86_64"), virtualizations=("hvm", "paravirtual"))
+T2 = replace(T3, name="t2.micro", ena="unsupported", ebs_optimized="unsupported")
+MAC = replace(T3, name="mac1.metal", usages=("on-demand",))
+SPOT = {"market": "spot"}
+
+# Situation, with a public source where there is one: fields of the fleet, the image, types, what is said.
+TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] = {
+    "it fits": ({}, IMAGE, [T3], []),
+    "one of several architectures": ({}, replace(IMAGE, architecture="i386"), [replace(C3, ena="")], []),
+    "an arm type (skypilot-org/skypilot#6315)": (
+        {},
+        IMAGE,
+        [T4G],
+        ["t4g.micro is arm64, and image ami-1 is x86_64; choose a type or an image that fits"],
+    ),
+    "an arm image (terraform-aws-modules/terraform-aws-ec2-instance#157)": (
+        {},
+        replace(IMAGE, architecture="arm64"),
+        [T3],
+        ["t3.micro is x86_64, and image ami-1 is arm64; choose a type or an image that fits"],
+    ),
+    "the newest of both (aws/eks-anywhere-build-tooling#2158)": (
+        {"image": {"owner": "amazon", "name": "al2023-*"}},
+        replace(IMAGE, architecture="arm64"),
+        [T3],
+        ["t3.micro is x86_64, and image ami-1 is arm64; say `architecture: x86_64` in `image:`"],
+    ),
+    "two architectures in one list": (
+        {},
+        IMAGE,
+        [T3, T4G],
+        ["t4g.micro is arm64, and image ami-1 is x86_64; choose a type or an image that fits"],
+    ),
+    "several, none of which fits (gardener/gardener-extension-provider-aws#694)": (
+        {},
+        replace(IMAGE, architecture="arm64"),
+        [C3],
+        ["c3.large is i386 or x86_64, and image ami-1 is arm64; choose a type or an image that fits"],
+    ),
+    "a paravirtual image": (
+        {},
+        replace(IMAGE, virtualization="paravirtual"),
+        [T3, replace(C3, ena="")],
+        ["t3.micro does not run paravirtual images such as ami-1; choose a type or an image that fits"],
+    ),
+    "an image that starts from the host's disks": (
+        {},
+        replace(IMAGE, root_type="instance-store"),
+        [T3],
+        [
+            "t3.micro does not start from instance-store, as image ami-1 does; "
+            "choose a type or an image that fits"
+        ],
+    ),
+    "an image without ENA": (
+        {},
+        replace(IMAGE, ena=False),
+        [T3, T2],
+        ["t3.micro needs an image with ENA, and ami-1 has it not; choose a type or an image that fits"],
+    ),
+    "a type that is not sold as Spot": (
+        SPOT,
+        IMAGE,
+        [MAC],
+        ["mac1.metal cannot be bought as spot; choose another type, or another `market:`"],
+    ),
+    "a type that cannot be EBS-optimised": (
+        {"ebs_optimized": True},
+        IMAGE,
+        [T2],
+        ["t2.micro cannot be EBS-optimised; take out `ebs_optimized:`, or choose another type"],
+    ),
+    "a type that nothing is known of": ({}, IMAGE, [FoundType("x9.large")], []),
+    "an image that nothing is known of": ({}, FoundImage("ami-1"), [T3, T4G], []),
+}
+
+
+@pytest.mark.parametrize(("fields", "image", "types", "said"), TYPES.values(), ids=TYPES)
+def test_type(fields: dict[str, Any], image: FoundImage, types: list[FoundType], said: list[str]) -> None:
+    assert list(unfit_types(fleet(**fields), image, types)) == said
+
+
+# Fields of the fleet, its types, the image, and whether it has to be asked what the types can do.
+DOUBTS: dict[str, tuple[dict[str, Any], list[str], FoundImage, bool]] = {
+    "names that say that they fit": (
+        {},
+        ["t3.micro", "m7i-flex.large", "c6a.large", "t2.micro"],
+        IMAGE,
+        False,
+    ),
+    "as Spot": (SPOT, ["t3.micro"], IMAGE, False),
+    "an arm image and arm types": (
+        {},
+        ["t4g.micro", "m7gd.large"],
+        replace(IMAGE, architecture="arm64"),
+        False,
+    ),
+    "an image that nothing is known of": ({}, ["t3.micro", "t4g.micro"], FoundImage("ami-1"), False),
+    "one arm type": ({}, ["t3.micro", "im4gn.large"], IMAGE, True),
+    "an arm image": ({}, ["t3.micro"], replace(IMAGE, architecture="arm64"), True),
+    "an image for Macs": ({}, ["mac2.metal"], replace(IMAGE, architecture="arm64_mac"), True),
+    "an old image": ({}, ["m3.large"], replace(IMAGE, virtualization="paravirtual"), True),
+    "an image without ENA": ({}, ["t3.micro"], replace(IMAGE, ena=False), True),
+    "a name that says nothing": ({}, ["u-6tb1.metal"], IMAGE, True),
+    "the first of Graviton": ({}, ["a1.large"], IMAGE, True),
+    "EBS-optimised": ({"ebs_optimized": True}, ["t3.micro"], IMAGE, True),
+}
+
+
+@pytest.mark.parametrize(("fields", "types", "image", "doubt"), DOUBTS.values(), ids=DOUBTS)
+def test_doubt(fields: dict[str, Any], types: list[str], image: FoundImage, doubt: bool) -> None:
+    assert is_in_doubt(fleet(**fields, instance_type=types), {image.architecture}, image) is doubt
+
+
+def test_names_that_say_something_are_right() -> None:
+    own = fleet()
+    wrong = []
+    for name, shown in INSTANCE_TYPES.items():
+        able = as_type({"InstanceType": name, **shown}).architectures
+        named = replace(own, instance_types=(name,))
+        fitting = [each for each in ("x86_64", "arm64") if not is_in_doubt(named, {each}, IMAGE)]
+        wrong += [name for each in fitting if each not in able]
+    assert wrong == []
+
+
+def disk(device: str) -> dict[str, Any]:
+    return {"volumes": [{"device": device, "size_gb": 8}]}
+
+
+ROOT_AGAIN = (
+    "is the root device of image ami-1 (/dev/xvda); say it in `root_volume:`, or choose another device"
+)
+
+# Situation: fields of the fleet, the image, what is said.
+VOLUMES: dict[str, tuple[dict[str, Any], FoundImage, list[str]]] = {
+    "another device": (disk("/dev/sdf"), IMAGE, []),
+    "one that only looks like the root (attacksurge/ax#63)": (disk("/dev/sda"), IMAGE, []),
+    "the root again": (disk("/dev/xvda"), IMAGE, [f"/dev/xvda {ROOT_AGAIN}"]),
+    "the root again, in short": (disk("xvda"), IMAGE, [f"xvda {ROOT_AGAIN}"]),
+    "the root again with a number (spotinst/terraform-provider-spotinst#223)": (
+        disk("/dev/xvda1"),
+        IMAGE,
+        [f"/dev/xvda1 {ROOT_AGAIN}"],
+    ),
+    "the root again without its number (test-kitchen/kitchen-ec2#279)": (
+        disk("/dev/sda"),
+        replace(IMAGE, root_device="/dev/sda1"),
+        [f"/dev/sda {ROOT_AGAIN.replace('xvda', 'sda1')}"],
+    ),
+    "a number (aws/aws-cli#1071)": (
+        disk("/dev/sde1"),
+        IMAGE,
+        ["image ami-1 takes no device with a number, such as /dev/sde1; write /dev/sdf"],
+    ),
+    "a number on a paravirtual image": (disk("/dev/sde1"), replace(IMAGE, virtualization="paravirtual"), []),
+    "a larger root": ({"root_volume": {"size_gb": 9}}, IMAGE, []),
+    "a smaller root": (
+        {"root_volume": {"size_gb": 7}},
+        IMAGE,
+        [
+            "the root volume of image ami-1 has 8 GiB, and cannot be made smaller; "
+            "write `size_gb: 8` or more",
+        ],
+    ),
+    "an encrypted root, not to be": (
+        {"root_volume": {"encrypted": False}},
+        replace(IMAGE, root_encrypted=True),
+        ["the root volume of image ami-1 is encrypted and stays so; take out `encrypted: false`"],
+    ),
+    "a root too small for its type": (
+        {"root_volume": {"type": "io1", "iops": 1000}},
+        IMAGE,
+        [
+            "root_volume: io1 takes at most 50 for each GiB: 400 for 8 GiB, found 1000; "
+            "correct `iops:` for image ami-1",
+        ],
+    ),
+    "performance for a root of the image's type": (
+        {"root_volume": {"iops": 4000, "throughput": 250}},
+        replace(IMAGE, root_volume_type="gp3"),
+        [],
+    ),
+    "performance that the image's type does not take": (
+        {"root_volume": {"iops": 4000, "throughput": 250}},
+        replace(IMAGE, root_volume_type="gp2"),
+        [
+            "root_volume: gp2 takes no iops; use it with gp3, io1, io2 (image ami-1 has gp2)",
+            "root_volume: gp2 takes no throughput; use it with gp3 (image ami-1 has gp2)",
+        ],
+    ),
+    "a root too large for the image's type": (
+        {"root_volume": {"size_gb": 2000}},
+        replace(IMAGE, root_volume_type="standard"),
+        ["root_volume: standard takes from 1 to 1024 GiB, found 2000; correct `size_gb:` for image ami-1"],
+    ),
+    "an image that nothing is known of": (disk("/dev/xvda"), FoundImage("ami-1"), []),
+}
+
+
+@pytest.mark.parametrize(("fields", "image", "said"), VOLUMES.values(), ids=VOLUMES)
+def test_volume(fields: dict[str, Any], image: FoundImage, said: list[str]) -> None:
+    assert list(unfit_volumes(fleet(**fields), image)) == said
+
+
+def test_members_become_no_type_of_another_architecture() -> None:
+    own = fleet()
+    there = [member(1, own, architecture="x86_64"), member(2, own)]
+    assert list(unfit_for_members(there, [T3])) == []
+    (said,) = unfit_for_members(there, [T3, T4G])
+    assert said.startswith("t4g.micro is arm64, and i-01 is x86_64; ")
+
+
+SHOWN = {"metadata": {"instance_tags": "enabled"}}
+# Situation: fields of the fleet, tags of others, how the metadata shows tags now, how what is said begins.
+TAGS: dict[str, tuple[dict[str, Any], Mapping[str, str], str, str]] = {
+    "none": ({}, {}, "disabled", ""),
+    "few": ({}, {f"theirs:{number}": "x" for number in range(44)}, "disabled", ""),
+    "too many": (
+        {},
+        {f"theirs:{number}": "x" for number in range(46)},
+        "disabled",
+        "i-01 would have 51 tags, 46",
+    ),
+    "AWS's own": ({}, {f"aws:{number}": "x" for number in range(46)}, "disabled", ""),
+    "some that go": ({}, {f"old:{number}": "x" for number in range(46)}, "disabled", ""),
+    "one that cannot be shown": (
+        SHOWN,
+        {"theirs:a/b": "x"},
+        "disabled",
+        "i-01 has the tag 'theirs:a/b' of others",
+    ),
+    "one that can": (SHOWN, {"theirs:a.b": "x"}, "disabled", ""),
+    "one that need not be shown": ({}, {"theirs:a/b": "x"}, "disabled", ""),
+    "what EC2 shows already": (SHOWN, {"theirs:a.b": "x"}, "enabled", ""),
+}
+
+
+@pytest.mark.parametrize(("fields", "tags", "shown", "said"), TAGS.values(), ids=TAGS)
+def test_tags_of_others(fields: dict[str, Any], tags: Mapping[str, str], shown: str, said: str) -> None:
+    own = fleet(**fields)
+    there = [member(1, own, tags=dict(tags), instance_tags=shown)]
+    found = list(unfit_tags(own, there, ["theirs:*"]))
+    assert (found[0].startswith(said) and len(found) == 1) if said else found == []
+
+
+def fleet(**fields: Any) -> Fleet:
+    """A fleet with these fields."""
+    own = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro", **fields}
+    return fleet_of(environment(fleets={"web": own}))

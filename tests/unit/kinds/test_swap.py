@@ -1,0 +1,218 @@
+"""Another role in a profile that instances use: who takes it up, and when the former role may go."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from provisioner.kinds.instances import Binding, Instance
+from provisioner.kinds.swap import PENDING, Users, is_unfinished
+from provisioner.model import Address, Call, CallCount, Plan, Step, Together, Wait
+from provisioner.naming import SWAPPED_TAG
+from tests.support.build import (
+    OURS,
+    PROFILE,
+    PROFILE_ARN,
+    ROLE,
+    calls,
+    environment,
+    found_profile,
+    planned,
+    seen_role,
+    told,
+)
+
+SECTIONS = {"roles": {"web": {}}, "instance_profiles": {"web": {"role": "web"}}}
+OLD = Address("role", "old")
+ROLES = {ROLE: seen_role(), OLD: seen_role(name="env-old", profiles={"env-web": "/provisioner/env/"})}
+NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
+
+
+def running(*ids: str, state: str = "running") -> tuple[Instance, ...]:
+    bound = Binding(PROFILE_ARN, "AIPA1")
+    return tuple(Instance(each, state, "us-east-1a", "t3.micro", "ami-1", "", profile=bound) for each in ids)
+
+
+def users(*members: Instance, foreign: tuple[str, ...] = ()) -> Users:
+    return Users(members, foreign, {each.id: f"iip-assoc-{each.id}" for each in members})
+
+
+def swap(seen_users: Users, **differing: Any) -> Plan:
+    """The plan for a profile that holds env-old and is to hold env-web."""
+    holding = {"roles": ("env-old",), "role_addresses": frozenset({OLD})}
+    return planned(
+        environment(**SECTIONS), {**ROLES, PROFILE: found_profile(users=seen_users, **holding | differing)}
+    )
+
+
+SWAPS: dict[str, tuple[Users, list[str]]] = {
+    "nobody uses it": (
+        users(),
+        [
+            "update instance_profile/web role: RemoveRoleFromInstanceProfile AddRoleToInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "instances of the environment use it": (
+        users(*running("i-1", "i-2")),
+        [
+            "update instance_profile/web role: "
+            "TagInstanceProfile RemoveRoleFromInstanceProfile AddRoleToInstanceProfile",
+            "update instance_profile/web credentials i-1,i-2: "
+            "DisassociateIamInstanceProfile x2 AssociateIamInstanceProfile x2 UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "somebody else's instance uses it": (
+        users(foreign=("i-9",)),
+        [
+            "update instance_profile/web role: "
+            "TagInstanceProfile RemoveRoleFromInstanceProfile AddRoleToInstanceProfile",
+            "delete role/old: not done",
+        ],
+    ),
+    "both use it": (
+        users(*running("i-1"), foreign=("i-9",)),
+        [
+            "update instance_profile/web role: "
+            "TagInstanceProfile RemoveRoleFromInstanceProfile AddRoleToInstanceProfile",
+            "update instance_profile/web credentials i-1: "
+            "DisassociateIamInstanceProfile AssociateIamInstanceProfile TagInstanceProfile",
+            "delete role/old: not done",
+        ],
+    ),
+}
+
+
+def lines(plan: Plan) -> list[str]:
+    return [
+        f"{told(each)}: {'not done' if each.deferred else ' '.join(calls(each))}" for each in plan.changes
+    ]
+
+
+@pytest.mark.parametrize("case", SWAPS)
+def test_the_role_of_a_profile_is_exchanged(case: str) -> None:
+    seen_users, expected = SWAPS[case]
+    plan = swap(seen_users)
+    assert lines(plan) == expected
+    delete = plan.changes[-1]
+    assert PROFILE in delete.needs
+    if delete.deferred:
+        assert "i-9" in delete.deferred
+        assert "up to an hour" in delete.deferred
+
+
+def test_running_instances_of_a_profile_without_a_role_take_up_the_new_one_too() -> None:
+    plan = swap(users(*running("i-1")), roles=(), role_addresses=frozenset())
+    assert [told(change) for change in plan.changes[:2]] == [
+        "update instance_profile/web role",
+        "update instance_profile/web credentials i-1",
+    ]
+
+
+# What the mark on a profile that holds the wanted role says, who uses it, and the plan.
+MARKED: dict[str, tuple[str, Users, list[str]]] = {
+    "killed before the instances had it": (
+        PENDING,
+        users(*running("i-1")),
+        [
+            "update instance_profile/web credentials i-1: "
+            "DisassociateIamInstanceProfile AssociateIamInstanceProfile UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "killed, and the instances are gone": (
+        PENDING,
+        users(),
+        [
+            f"update instance_profile/web tags.{SWAPPED_TAG}: UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "somebody else has written something there": (
+        "whatever",
+        users(*running("i-1")),
+        [
+            "update instance_profile/web credentials i-1: "
+            "DisassociateIamInstanceProfile AssociateIamInstanceProfile UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "the same, and no instance is there": (
+        "",
+        users(),
+        [
+            f"update instance_profile/web tags.{SWAPPED_TAG}: UntagInstanceProfile",
+            "delete role/old: DeleteRole",
+        ],
+    ),
+    "only others may have the former role": (
+        "2026-01-01T12:00:00Z",
+        users(*running("i-1"), foreign=("i-9",)),
+        ["delete role/old: not done"],
+    ),
+    "nobody may have it any more": ("2026-01-01T12:00:00Z", users(), ["delete role/old: DeleteRole"]),
+}
+
+
+@pytest.mark.parametrize("case", MARKED)
+def test_what_a_killed_run_left_is_finished(case: str) -> None:
+    said, seen_users, expected = MARKED[case]
+    plan = swap(
+        seen_users, roles=("env-web",), role_addresses=frozenset({ROLE}), tags={**OURS, SWAPPED_TAG: said}
+    )
+    assert lines(plan) == expected
+    if said == PENDING:
+        assert PROFILE in plan.changes[-1].needs
+
+
+@pytest.mark.parametrize(
+    ("said", "unfinished"),
+    [
+        (None, False),
+        (PENDING, True),
+        (NOW - timedelta(minutes=59), True),
+        (NOW - timedelta(minutes=61), False),
+        ("by hand", True),
+        (NOW + timedelta(minutes=5), True),
+        (NOW + timedelta(days=365), False),
+    ],
+)
+def test_how_long_instances_may_have_a_former_role(said: Any, unfinished: bool) -> None:
+    written = f"{said:%Y-%m-%dT%H:%M:%SZ}" if isinstance(said, datetime) else said
+    assert is_unfinished({SWAPPED_TAG: written} if written else {}, NOW) is unfinished
+
+
+def test_few_instances_at_a_time_are_without_a_profile() -> None:
+    members = running(*(f"i-{number:03d}" for number in range(50)))
+    change = swap(users(*members)).changes[1]
+    without: set[str] = set()
+    most = 0
+    done: list[str] = []
+    for step in change.steps:
+        for call in calls_in(step):
+            identifier = str(call.params.get("AssociationId", call.params.get("InstanceId"))).removeprefix(
+                "iip-assoc-"
+            )
+            if call.operation == "DisassociateIamInstanceProfile":
+                without.add(identifier)
+            elif call.operation == "AssociateIamInstanceProfile":
+                without.remove(identifier)
+                done.append(identifier)
+        most = max(most, len(without))
+    assert done == [each.id for each in members]
+    assert 0 < most <= 20
+    assert CallCount("ec2", "AssociateIamInstanceProfile", 50) in change.calls
+
+
+def test_an_instance_that_starts_is_waited_for_first() -> None:
+    change = swap(users(*running("i-1", state="pending"))).changes[1]
+    assert isinstance(change.steps[0], Wait)
+
+
+def calls_in(step: Step) -> list[Call]:
+    if isinstance(step, Together):
+        return [call for each in step.steps for call in calls_in(each)]
+    return [step] if isinstance(step, Call) else []

@@ -1,0 +1,411 @@
+"""The text of plans and outcomes: whole, as people see it, and what must hold for any of them."""
+
+import dataclasses
+
+import pytest
+from rich.console import Console
+from rich.text import Text
+
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    Failure,
+    FieldChange,
+    Outcome,
+    Plan,
+    Refusal,
+    Result,
+)
+from provisioner.render.as_outcomes import outcomes_text, told
+from provisioner.render.as_text import plan_text
+from provisioner.render.layout import cells
+from tests.unit.render import render_examples as examples
+
+WIDTH = 100
+
+FIFTY = """\
+Plan for outages-dev  account 123456789012, us-east-1  LOCAL
+
++ role/collector              not there yet
+    description: Downloads outage files and stores them in S3
+    managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
+    trust: Allow sts:AssumeRole for ec2.amazonaws.com
+    inline_policies.write-outages:
+        Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
+        Allow s3:ListBucket on arn:aws:s3:::outages
++ instance_profile/collector  not there yet
+    role: outages-dev-collector
++ fleet/collector             launch 50 (0 of 50 running)
+    count: 0 → 50 · instance_type: t3.micro, t3a.micro
+    image: ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
+    instance_profile: outages-dev-collector · subnet-0a11aa11: 16 · subnet-0b22bb22: 16
+    subnet-0c33cc33: 18 · user_data: #!/bin/sh … (2 lines)
+
+Plan: 52 to create (50 instances, 1 role, 1 instance profile), 0 to update, 0 to replace,
+      0 to delete. 9 API calls that write.
+"""
+
+DRIFTED = """\
+Plan for outages-dev  account 123456789012, us-east-1
+
+~ role/collector   description, managed policies, trust differ
+    description             by hand → Downloads outage files and stores them in S3
+    trust                   ~ Allow sts:AssumeRole: Principal  - lambda.amazonaws.com
+    managed_policies        - arn:aws:iam::123456789012:policy/team/OutageWriter
+                            + AmazonS3FullAccess
+    permissions_boundary    - AmazonS3FullAccess
+    inline_policies.write-outages
+                            ~ Store: Action  - s3:deleteobject  + s3:PutObject
+                            + Allow s3:ListBucket on arn:aws:s3:::outages
+    inline_policies.by-hand
+                            - Allow * on *
+~ fleet/collector  tags differ on 50 members
+    tags.team   data → ops
+    tags.owner  + jane
+    i-00000000000000000  i-00000000000000001  i-00000000000000002  and 47 more
++ fleet/collector  launch 2 (48 of 50 running)
+    count: 48 → 50
+± fleet/web        the image differs on 3 members
+    image  ami-0123456789abcdef0 → ami-0fedcba9876543210
+    i-00000000000000064  i-00000000000000065  i-00000000000000066
+    not carried out: replacing members is not done yet; terminate them to have them launched anew
+- fleet/old        left the spec
+    i-000000000000000c8  i-000000000000000c9  i-000000000000000ca  i-000000000000000cb
+    i-000000000000000cc  i-000000000000000cd  i-000000000000000ce
+
+note fleet/web: 2 members are stopped; they count, and are left as they are
+
+! DESTROYS 7 instances.
+Plan: 2 to create (2 instances), 51 to update (50 instances, 1 role), 3 to replace (3 instances),
+      7 to delete (7 instances). 3 of them not carried out. 4 API calls that write.
+"""
+
+REFUSED = """\
+Plan for outages-dev  account 123456789012, us-east-1
+
++ role/collector  not there yet
+    description: Downloads outage files and stores them in S3
+    managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
+    trust: Allow sts:AssumeRole for ec2.amazonaws.com
+    inline_policies.write-outages:
+        Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
+        Allow s3:ListBucket on arn:aws:s3:::outages
+
+REFUSED role/collector: a role named outages-dev-collector exists under /, and is not this
+    environment's
+    give the role another name with `name:`, or delete the other one
+
+Refused: nothing of this plan will be carried out.
+"""
+
+DESTROYED = """\
+Plan to destroy outages-dev  account 123456789012, us-east-1
+
+- fleet/collector             terminate 50
+    i-00000000000000000  i-00000000000000001  i-00000000000000002  i-00000000000000003
+    i-00000000000000004  i-00000000000000005  i-00000000000000006  i-00000000000000007
+    i-00000000000000008  i-00000000000000009  i-0000000000000000a  i-0000000000000000b
+    i-0000000000000000c  i-0000000000000000d  i-0000000000000000e  i-0000000000000000f
+    i-00000000000000010  i-00000000000000011  i-00000000000000012  i-00000000000000013
+    i-00000000000000014  i-00000000000000015  i-00000000000000016  i-00000000000000017
+    i-00000000000000018  i-00000000000000019  i-0000000000000001a  i-0000000000000001b
+    i-0000000000000001c  i-0000000000000001d  i-0000000000000001e  i-0000000000000001f
+    i-00000000000000020  i-00000000000000021  i-00000000000000022  i-00000000000000023
+    i-00000000000000024  i-00000000000000025  i-00000000000000026  i-00000000000000027
+    i-00000000000000028  i-00000000000000029  i-0000000000000002a  i-0000000000000002b
+    i-0000000000000002c  i-0000000000000002d  i-0000000000000002e  i-0000000000000002f
+    i-00000000000000030  i-00000000000000031
+- instance_profile/collector  no longer wanted
+- role/collector              no longer wanted
+
+! DESTROYS 50 instances, 1 instance profile, 1 role.
+Plan: 0 to create, 0 to update, 0 to replace, 52 to delete (50 instances, 1 instance profile,
+      1 role). 3 API calls that write.
+"""
+
+OUTCOMES = """\
+done     + role/collector              created (1.2 s)
+failed   + instance_profile/collector  iam AddRoleToInstanceProfile: AccessDenied
+           not authorized to perform: iam:PassRole on resource: outages-dev-collector
+           allow iam:PassRole on arn:aws:iam::123456789012:role/provisioner/outages-dev/*
+           request 8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f
+stopped  + fleet/collector             1 of 2 launched; apply again to go on
+skipped  + fleet/collector             instance_profile/collector was not done
+left     ± fleet/web                   replacing members is not done yet; terminate them to have
+                                       them launched anew
+
+Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 left.
+"""
+
+
+GOLDEN = {
+    "fifty": (plan_text(examples.fifty_servers(), WIDTH, local=True), FIFTY),
+    "drifted": (plan_text(examples.drifted(), WIDTH), DRIFTED),
+    "refused": (plan_text(examples.refused(), WIDTH), REFUSED),
+    "destroyed": (plan_text(examples.destroyed(), WIDTH), DESTROYED),
+    "outcomes": (outcomes_text("outages-dev", examples.mixed_outcomes(), 83.2, WIDTH), OUTCOMES),
+}
+
+PLANS = {
+    "fifty": examples.fifty_servers(),
+    "drifted": examples.drifted(),
+    "refused": examples.refused(),
+    "destroyed": examples.destroyed(),
+    "nothing": examples.plan(),
+}
+
+
+@pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
+def test_as_people_see_it(text: Text, expected: str) -> None:
+    assert text.plain + "\n" == expected
+
+
+@pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_no_line_is_too_wide_or_ends_in_space(plan: Plan, width: int) -> None:
+    for line in plan_text(plan, width, local=True).plain.split("\n"):
+        assert cells(line) <= width
+        assert line == line.rstrip()
+
+
+def test_nothing_to_do() -> None:
+    last = "No changes. outages-dev is as the spec says."
+    assert plan_text(examples.plan(), WIDTH).plain.splitlines()[-1] == last
+    noted = examples.plan(notes=examples.drifted().notes)
+    assert plan_text(noted, WIDTH).plain.splitlines()[2:] == [
+        "note fleet/web: 2 members are stopped; they count, and are left as they are",
+        "",
+        last,
+    ]
+    destroyed = plan_text(examples.plan(destroy=True), WIDTH).plain.splitlines()
+    assert destroyed[-1] == "Nothing to destroy. Nothing of outages-dev is there."
+    assert outcomes_text("outages-dev", [], 0.1).plain == "There was nothing to do in outages-dev."
+
+
+def test_a_refusal_alone_is_not_called_no_changes() -> None:
+    refused = examples.plan(refusals=(Refusal(examples.ROLE, "taken", "rename it"),))
+    assert plan_text(refused, WIDTH).plain.splitlines()[2:] == [
+        "REFUSED role/collector: taken",
+        "    rename it",
+        "",
+        "Refused: nothing of this plan will be carried out.",
+    ]
+
+
+# --- one screen
+
+
+@pytest.mark.parametrize("width", [80, 100])
+def test_fifty_servers_fit_on_a_screen(width: int) -> None:
+    assert len(plan_text(examples.fifty_servers(), width).plain.splitlines()) <= 24
+
+
+def test_a_thousand_instances_take_no_more_room_than_fifty() -> None:
+    tagged = dataclasses.replace(examples.drifted().changes[1], instances=examples.ids(1000), size=1000)
+    thousand = plan_text(examples.plan(examples.new_fleet(1000), tagged), WIDTH).plain
+    fifty = plan_text(examples.plan(examples.new_fleet(50), examples.drifted().changes[1]), WIDTH).plain
+    assert len(thousand.splitlines()) == len(fifty.splitlines())
+    assert "and 997 more" in thousand
+    assert "1,000 to create (1,000 instances)" in thousand
+
+
+def test_nobody_hides_one_instance_behind_and_1_more() -> None:
+    change = dataclasses.replace(examples.drifted().changes[1], instances=examples.ids(4), size=4)
+    text = plan_text(examples.plan(change), WIDTH).plain
+    assert "more" not in text
+    assert examples.ids(4)[3] in text
+
+
+# --- what is destroyed cannot be overlooked
+
+
+@pytest.mark.parametrize("action", [Action.DELETE, Action.REPLACE])
+def test_every_instance_that_will_be_gone_is_named(action: Action) -> None:
+    change = Change(examples.FLEET, action, "why", instances=examples.ids(300), size=300, unit="instance")
+    text = plan_text(examples.plan(change), 80)
+    assert all(each in text.plain for each in change.instances)
+    assert "! DESTROYS 300 instances." in text.plain.splitlines()
+
+
+def test_nothing_is_destroyed_by_what_is_not_carried_out() -> None:
+    change = Change(
+        examples.FLEET,
+        Action.REPLACE,
+        "why",
+        instances=examples.ids(300),
+        size=300,
+        unit="instance",
+        deferred="not now",
+    )
+    text = plan_text(examples.plan(change), 80).plain
+    assert "DESTROYS" not in text
+    assert "not carried out: not now" in text
+    assert "300 of them not carried out." in text
+
+
+def test_colours_are_those_of_the_actions() -> None:
+    text = plan_text(examples.drifted(), WIDTH)
+
+    def style_of(part: str) -> str:
+        start = text.plain.index(part)
+        return str(next(span.style for span in text.spans if span.start <= start < span.end))
+
+    assert "yellow" in style_of("~ role/collector")
+    assert "green" in style_of("+ fleet/collector")
+    assert "magenta" in style_of("± fleet/web")
+    assert "red" in style_of("- fleet/old")
+    assert "red" in style_of("i-000000000000000cb")
+    assert "red" in style_of("! DESTROYS")
+    assert "green" in style_of("2 to create")
+
+
+def test_a_terminal_without_colour_gets_the_plain_text() -> None:
+    text = plan_text(examples.drifted(), 80)
+    console = Console(width=80, no_color=True, force_terminal=False)
+    with console.capture() as captured:
+        console.print(text, soft_wrap=True)
+    assert captured.get() == text.plain + "\n"
+
+
+# --- fields
+
+
+def updated(*fields: FieldChange, width: int = 80) -> list[str]:
+    change = Change(Address("role", "x"), Action.UPDATE, "why", fields=fields)
+    return plan_text(examples.plan(change), width).plain.split("\n\n")[1].splitlines()[1:]
+
+
+def created(*fields: FieldChange, width: int = 80) -> list[str]:
+    change = Change(Address("role", "x"), Action.CREATE, "why", fields=fields)
+    return plan_text(examples.plan(change), width).plain.split("\n\n")[1].splitlines()[1:]
+
+
+def test_mappings_are_told_key_by_key() -> None:
+    assert updated(
+        FieldChange("metadata", {"http_tokens": "optional", "hops": 1}, {"http_tokens": "required"})
+    ) == [
+        "    metadata.http_tokens  optional → required",
+        "    metadata.hops         - 1",
+    ]
+
+
+def test_lists_tell_what_came_and_went() -> None:
+    assert updated(FieldChange("security_groups", ("sg-1", "sg-2"), ("sg-2", "sg-3"))) == [
+        "    security_groups  - sg-1  + sg-3"
+    ]
+    assert updated(FieldChange("security_groups", ("sg-1", "sg-2"), ("sg-2", "sg-1"))) == [
+        "    security_groups  sg-1, sg-2 → sg-2, sg-1"
+    ]
+
+
+def test_long_values_are_cut_where_they_do_not_differ() -> None:
+    common = "x" * 200
+    assert updated(FieldChange("description", common + " old", common + " new"), width=60) == [
+        "    description  - …xxxxxxxxxxxx old",
+        "                 + …xxxxxxxxxxxx new",
+    ]
+
+
+def test_values_of_all_types() -> None:
+    assert updated(FieldChange("monitoring", False, True), FieldChange("tags.a", "x", "")) == [
+        "    monitoring  false → true",
+        '    tags.a      x → ""',
+    ]
+
+
+def test_a_name_too_long_for_the_column_has_its_own_line() -> None:
+    assert updated(
+        FieldChange("tags.a-name-that-takes-some-room", "a", "b"), FieldChange("tags.b", "a", "b")
+    ) == [
+        "    tags.a-name-that-takes-some-room",
+        "                            a → b",
+        "    tags.b                  a → b",
+    ]
+
+
+def test_scripts_and_long_lists_of_something_new_are_told_in_short() -> None:
+    assert created(
+        FieldChange("user_data", None, "#!/bin/sh\nset -eu\nexec true\n"),
+        FieldChange("security_groups", None, tuple(f"sg-{each}" for each in range(9))),
+    ) == [
+        "    user_data: #!/bin/sh … (3 lines)",
+        "    security_groups: sg-0, sg-1, sg-2, sg-3 and 5 more",
+    ]
+
+
+def test_a_long_policy_of_something_new_is_told_in_short() -> None:
+    statements = [
+        {
+            "Effect": "Allow",
+            "Action": [f"s3:Get{each}" for each in range(9)],
+            "Resource": f"arn:aws:s3:::{one}",
+        }
+        for one in range(9)
+    ]
+    lines = created(FieldChange("inline_policies.a", None, {"Statement": statements}), width=100)
+    assert lines[1] == "        Allow s3:Get0, s3:Get1, s3:Get2, s3:Get3 and 5 more on arn:aws:s3:::0"
+    assert lines[-1] == "        and 5 statements more"
+    assert len(lines) == 6
+
+
+def test_a_policy_that_goes_is_told_whole() -> None:
+    actions = [f"s3:Get{each}" for each in range(40)]
+    lines = updated(
+        FieldChange("trust", {"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}, None)
+    )
+    assert all(action in " ".join(lines) for action in actions)
+    assert lines[0].startswith("    trust  - Allow s3:Get0")
+
+
+def test_other_peoples_control_characters_do_not_reach_the_terminal() -> None:
+    change = Change(
+        Address("role", "x"), Action.UPDATE, "why\x1b[2J", fields=(FieldChange("tags.a", "\x1b[31m", "\a\n"),)
+    )
+    text = plan_text(examples.plan(change), 80).plain
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert "\\u001b[31m → \\u0007\\n" in text
+
+
+@pytest.mark.parametrize(("calls", "words"), [(1, "1 API call that writes."), (2, "2 API calls that write.")])
+def test_calls_that_write_are_counted_in_grammar(calls: int, words: str) -> None:
+    steps = tuple(Call("iam", "CreateRole") for _ in range(calls))
+    change = dataclasses.replace(examples.new_profile(), steps=steps)
+    assert words in plan_text(examples.plan(change), 100).plain
+
+
+# --- outcomes
+
+
+def test_what_took_no_time_says_nothing_of_it() -> None:
+    outcomes = [Outcome(examples.new_profile(), Result.DONE, seconds=0.02)]
+    assert outcomes_text("outages-dev", outcomes, 0.02, 80).plain.splitlines() == [
+        "done     + instance_profile/collector  created",
+        "",
+        "Done in under 0.1 s. outages-dev: 1 done.",
+    ]
+
+
+def test_what_is_told_already_is_counted_and_not_told_again() -> None:
+    outcomes = examples.mixed_outcomes()
+    text = outcomes_text("outages-dev", outcomes, 3, 80, {told(outcomes[0])}).plain
+    assert "role/collector" not in text
+    assert "1 done, 1 failed" in text
+
+
+def test_all_done() -> None:
+    changes = examples.fifty_servers().changes
+    outcomes = [Outcome(each, Result.DONE, seconds=12.3) for each in changes]
+    assert outcomes_text("outages-dev", outcomes, 41, 80).plain.splitlines()[2:] == [
+        "done     + fleet/collector             created: 50 instances (12 s)",
+        "",
+        "Done in 41 s. outages-dev: 3 done.",
+    ]
+
+
+def test_a_failure_that_is_not_from_aws() -> None:
+    failed = Outcome(examples.new_profile(), Result.FAILED, failure=Failure("3 of 50 did not start in time"))
+    assert outcomes_text("outages-dev", [failed], 5, 100).plain.splitlines()[0] == (
+        "failed   + instance_profile/collector  3 of 50 did not start in time"
+    )

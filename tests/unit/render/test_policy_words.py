@@ -1,0 +1,109 @@
+"""Policies as sentences, and what differs between two of them."""
+
+from typing import Any
+
+import pytest
+
+from provisioner.iam_policy import documents
+from provisioner.render.policy_words import Difference, differences, sentences
+from tests.unit.render import render_examples as examples
+
+
+def document(*statements: dict[str, Any]) -> dict[str, Any]:
+    return {"Version": "2012-10-17", "Statement": list(statements)}
+
+
+@pytest.mark.parametrize(
+    ("statement", "sentence"),
+    [
+        (examples.STORE, "Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*"),
+        (
+            {"Effect": "Deny", "NotAction": ["iam:*"], "NotResource": "arn:aws:s3:::a"},
+            "Deny all but iam:* on all but arn:aws:s3:::a",
+        ),
+        (
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"AWS": ["123456789012", "*"], "Service": "ec2.amazonaws.com"},
+            },
+            "Allow sts:AssumeRole for account 123456789012, everybody, ec2.amazonaws.com",
+        ),
+        ({"Effect": "Allow", "Action": "*", "NotPrincipal": "*"}, "Allow * for all but everybody"),
+        (
+            {
+                "Effect": "Allow",
+                "Action": "*",
+                "Resource": "*",
+                "Condition": {
+                    "Bool": {"aws:SecureTransport": True},
+                    "StringLike": {"aws:SourceVpc": ["a", "b"]},
+                },
+            },
+            "Allow * on * if Bool aws:SecureTransport is true and StringLike aws:SourceVpc is a or b",
+        ),
+    ],
+)
+def test_a_statement_is_a_sentence(statement: dict[str, Any], sentence: str) -> None:
+    assert sentences(document(statement)) == [sentence]
+
+
+def test_long_lists_are_cut_where_asked() -> None:
+    statement = {"Effect": "Allow", "Action": [f"s3:Get{each}" for each in range(9)], "Resource": "*"}
+    assert sentences(document(statement), most=2) == ["Allow s3:Get0, s3:Get1 and 7 more on *"]
+    assert sentences(document(statement | {"Action": ["s3:a", "s3:b", "s3:c"]}), most=2) == [
+        "Allow s3:a, s3:b, s3:c on *"
+    ]
+
+
+def test_spelling_is_no_difference() -> None:
+    assert differences(examples.WRITE_OUTAGES, documents.canonical(examples.WRITE_OUTAGES)) == []
+
+
+def test_a_statement_is_known_by_its_sid() -> None:
+    edited = examples.STORE | {
+        "Action": "s3:GetObject",
+        "Resource": ["arn:aws:s3:::outages/*", "arn:aws:s3:::b"],
+    }
+    assert differences(document(examples.STORE), document(edited)) == [
+        Difference("~", "Store: Action", gone=("s3:PutObject",)),
+        Difference("~", "Store: Resource", new=("arn:aws:s3:::b",)),
+    ]
+
+
+def test_a_statement_without_a_sid_is_known_by_what_stays() -> None:
+    edited = examples.FIND | {"Action": ["s3:ListBucket", "s3:GetBucketLocation"]}
+    assert differences(document(examples.FIND), document(edited)) == [
+        Difference("~", "Allow on arn:aws:s3:::outages: Action", new=("s3:GetBucketLocation",))
+    ]
+
+
+def test_statements_that_have_little_in_common_come_and_go() -> None:
+    other = {"Effect": "Deny", "Action": "iam:*", "Resource": "*"}
+    assert differences(document(examples.FIND), document(other)) == [
+        Difference("-", "Allow s3:ListBucket on arn:aws:s3:::outages"),
+        Difference("+", "Deny iam:* on *"),
+    ]
+
+
+def test_effect_version_and_condition() -> None:
+    old = document(examples.FIND) | {"Version": "2008-10-17"}
+    new = document(examples.FIND | {"Effect": "Deny"})
+    assert differences(old, new) == [
+        Difference("~", "Version", ("2008-10-17",), ("2012-10-17",)),
+        Difference("~", "s3:ListBucket on arn:aws:s3:::outages: Effect", ("Allow",), ("Deny",)),
+    ]
+    limited = examples.FIND | {"Condition": {"Bool": {"aws:SecureTransport": "true"}}}
+    assert differences(document(examples.FIND), document(limited)) == [
+        Difference(
+            "~",
+            "Allow s3:ListBucket on arn:aws:s3:::outages: Condition",
+            new=("Bool aws:SecureTransport is true",),
+        )
+    ]
+
+
+def test_letters_are_those_of_whoever_wrote_them() -> None:
+    old = documents.canonical(document(examples.STORE))
+    new = document(examples.STORE | {"Action": ["s3:PutObject", "s3:GetObject", "s3:ListObjects"]})
+    assert differences(old, new) == [Difference("~", "Store: Action", new=("s3:ListObjects",))]
