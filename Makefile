@@ -80,10 +80,11 @@ test-long: $(READY) ## Run the tests that take minutes: every call killed, every
 bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
 	$(BIN)/python -m bench $(ARGS)
 
-check: $(READY) ## Lint, format check and types
+check: $(READY) ## Lint, format check, types and who may import what
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache --no-logo
 
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
