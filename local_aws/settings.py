@@ -93,6 +93,9 @@ class Conditions:
     stop_s: float = _option(0.0, "Seconds that an instance stays stopping.")
     terminate_s: float = _option(0.0, "Seconds that an instance stays shutting-down.")
     associate_s: float = _option(0.0, "Seconds that an association stays associating or disassociating.")
+    modify_s: float = _option(0.0, "Seconds that a modification of a volume is modifying.")
+    optimize_s: float = _option(0.0, "Seconds that it is optimizing then, until it is completed.")
+    modification_failure_share: float = _option(0.0, "Share of modifications of volumes that fail.")
     terminated_visible_s: float = _option(3600.0, "Seconds that a terminated instance is still shown.")
     error_share: float = _option(0.0, "Share of calls that are answered with HTTP 500 or 503.")
     drop_request_share: float = _option(

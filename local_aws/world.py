@@ -103,6 +103,29 @@ class ImageSettings:
     devices: tuple[dict[str, Any], ...] = ()
 
 
+@dataclass(frozen=True)
+class VolumeShape:
+    """What of a volume can be modified: GiB, type, IOPS and MiB/s; None: the type has none."""
+
+    size: int
+    kind: str
+    iops: int | None
+    throughput: int | None
+
+
+@dataclass(frozen=True)
+class Modification:
+    """A change of a volume: when it started, takes effect (or fails), and is completed."""
+
+    started: float
+    applies: float
+    completes: float
+    original: VolumeShape
+    target: VolumeShape
+    fails: bool = False
+    is_applied: bool = False
+
+
 @dataclass
 class Launch:
     """What a client token stands for: the digest of its parameters and the instances it launched."""
@@ -125,6 +148,8 @@ class Region:
         self.deprecations: dict[str, datetime] = {}
         self.image_settings: dict[str, ImageSettings] = {}
         self.placement_groups: dict[str, dict[str, Any]] = {}
+        # Volume id -> its modifications, oldest first.
+        self.modifications: dict[str, list[Modification]] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0

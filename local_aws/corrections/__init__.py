@@ -33,6 +33,7 @@ from local_aws.corrections import (
     states,
     status,
     tags,
+    volume_modifications,
     volumes,
 )
 from local_aws.corrections.registry import CHECKS, HANDLERS
@@ -64,6 +65,7 @@ _THEMES = (
     states,
     status,
     tags,
+    volume_modifications,
     volumes,
 )
 

@@ -116,6 +116,19 @@ VOLUME_PATHS = {
 }
 """Filters of DescribeVolumes, as paths in one of its volumes."""
 
+MODIFICATION_PATHS = {
+    "modification-state": "ModificationState",
+    "original-iops": "OriginalIops",
+    "original-size": "OriginalSize",
+    "original-volume-type": "OriginalVolumeType",
+    "start-time": "StartTime",
+    "target-iops": "TargetIops",
+    "target-size": "TargetSize",
+    "target-volume-type": "TargetVolumeType",
+    "volume-id": "VolumeId",
+}
+"""Filters of DescribeVolumesModifications, as paths in one of its modifications."""
+
 STATUS_PATHS = {
     "availability-zone": "AvailabilityZone",
     "instance-state-code": "InstanceState.Code",

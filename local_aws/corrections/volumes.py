@@ -1,11 +1,11 @@
-"""Volumes: as images and launches make them, described, changed, and after their instance.
+"""Volumes: as images and launches make them, described, and after their instance.
 
-EC2 API Reference, EbsBlockDevice, CreateVolume, ModifyVolume, DescribeVolumes
+EC2 API Reference, EbsBlockDevice, CreateVolume, DescribeVolumes
 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html); User Guide, "Block device
 mappings", "Preserve data when an instance is terminated"; EBS User Guide, "Amazon EBS volume types" (st1 and
 sc1 do not boot), "Amazon EBS encryption: by default". A KMS key that is not there shows after the launch:
 "Troubleshoot launch issues: instance terminates immediately", Client.InternalError. moto takes the mappings
-of the call or one volume of 8 GB, any size and type, and shrinks volumes.
+of the call or one volume of 8 GB, any size and type. Their changes are in `volume_modifications`.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from copy import deepcopy
 from typing import Any
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import paging
+from local_aws.corrections import paging, volume_modifications
 from local_aws.corrections.filters import VOLUME_PATHS, view_filter
 from local_aws.corrections.registry import check, handler
 from local_aws.corrections.volume_limits import check_limits
@@ -137,24 +137,11 @@ def create(world: World, call: Call) -> Any:
     return call.moto(**({"Encrypted": True} if by_default else {}))
 
 
-@check("ec2:ModifyVolume")
-def may_modify(world: World, call: Call) -> None:
-    """A volume grows only, to a size that its type allows."""
-    region = world.region(call.region)
-    volume = region.backend.get_volume(call.params.get("VolumeId") or "")
-    size = call.params.get("Size") or volume.size
-    if size < volume.size:
-        raise AwsError("InvalidParameterValue", "New size cannot be smaller than existing size")
-    kind = call.params.get("VolumeType") or volume.volume_type
-    stays = kind == volume.volume_type
-    iops = call.params.get("Iops") or (volume.iops if stays else None)
-    check_limits(kind, size, iops, call.params.get("Throughput"))
-
-
 @handler("ec2:DescribeVolumes")
 def describe(world: World, call: Call) -> dict[str, Any]:
     """Volumes by id and filters, with what becomes of them when their instance terminates."""
     region, params = world.region(call.region), call.params
+    volume_modifications.bring_up_to_date(world, region)
     wanted = params.get("VolumeIds") or []
     passes = view_filter(params.get("Filters") or [], VOLUME_PATHS)
     for volume_id in wanted:

@@ -166,13 +166,110 @@ def test_a_volume_grows_only(ec2: Any, image: str) -> None:
     for change, code in (
         ({"Size": 19}, "InvalidParameterValue"),
         ({"VolumeType": "st1"}, "InvalidParameterValue"),
-        ({"VolumeType": "io2"}, "MissingParameter"),
+        ({"VolumeType": "sc1", "Size": 200}, "InvalidParameterValue"),
+        ({"VolumeType": "io1"}, "InvalidParameterValue"),
+        ({"VolumeType": "gp2", "Iops": 3000}, "InvalidParameterCombination"),
+        ({"VolumeType": "io2", "Throughput": 200}, "InvalidParameterCombination"),
+        ({"Iops": 2999}, "InvalidParameterValue"),
+        ({"Throughput": 751}, "InvalidParameterValue"),
         ({"Size": 65537}, "InvalidParameterValue"),
+        ({}, "InvalidParameterValue"),
     ):
         with refused(code):
             ec2.modify_volume(VolumeId=volume, **change)
+    with refused("InvalidVolume.NotFound"):
+        ec2.modify_volume(VolumeId="vol-0123456789abcdef0", Size=20)
     (shown,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
     assert (shown["Size"], shown["VolumeType"]) == (20, "gp3")
+
+
+@pytest.mark.correction("volume-type-defaults")
+def test_another_type_brings_its_own_performance(ec2: Any, image: str) -> None:
+    """What is not given stays with the type, and is the new type's own with another."""
+    sized = [disk(ROOT, VolumeType="gp3", VolumeSize=100, Iops=4000, Throughput=500)]
+    volume = volumes_of(ec2, launch_one(ec2, image, BlockDeviceMappings=sized))[ROOT]["VolumeId"]
+
+    def shown() -> tuple[Any, ...]:
+        (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
+        return found["VolumeType"], found["Size"], found.get("Iops"), found.get("Throughput")
+
+    for change, expected in (
+        ({"Size": 120}, ("gp3", 120, 4000, 500)),
+        ({"VolumeType": "io2"}, ("io2", 120, 3000, None)),
+        ({"VolumeType": "gp2"}, ("gp2", 120, None, None)),
+        ({"VolumeType": "gp3", "Throughput": 250}, ("gp3", 120, 3000, 250)),
+    ):
+        ec2.modify_volume(VolumeId=volume, **change)
+        assert shown() == expected
+
+
+@pytest.mark.correction("volume-modifying")
+def test_a_modification_goes_through_its_states(local: LocalAws, ec2: Any, image: str) -> None:
+    """On a running instance; the size is there with `optimizing`."""
+    set_faults(local, Faults(modify_s=10, optimize_s=100))
+    instance = launch_one(ec2, image)
+    volume = volumes_of(ec2, instance)[ROOT]["VolumeId"]
+
+    def shown() -> tuple[str, int]:
+        (modification,) = ec2.describe_volumes_modifications(VolumeIds=[volume])["VolumesModifications"]
+        (found,) = ec2.describe_volumes(VolumeIds=[volume])["Volumes"]
+        return modification["ModificationState"], found["Size"]
+
+    begun = ec2.modify_volume(VolumeId=volume, Size=20)["VolumeModification"]
+    assert (begun["ModificationState"], begun["OriginalSize"], begun["TargetSize"]) == ("modifying", 8, 20)
+    assert shown() == ("modifying", 8)
+    advance(local, 11)
+    assert shown() == ("optimizing", 20)
+    with refused("IncorrectModificationState"):
+        ec2.modify_volume(VolumeId=volume, Size=30)
+    assert one(ec2, instance)["State"]["Name"] == "running"
+    advance(local, 100)
+    assert shown() == ("completed", 20)
+    set_faults(local, Faults(modification_failure_share=1.0))
+    ec2.modify_volume(VolumeId=volume, Size=30)
+    assert shown() == ("failed", 20)
+    set_faults(local, Faults())
+    ec2.modify_volume(VolumeId=volume, Size=30)
+    assert shown() == ("completed", 30)
+
+
+@pytest.mark.correction("volume-rate")
+def test_a_volume_is_modified_four_times_a_day(local: LocalAws, ec2: Any, image: str) -> None:
+    volume = volumes_of(ec2, launch_one(ec2, image))[ROOT]["VolumeId"]
+    for size in (10, 11, 12, 13):
+        ec2.modify_volume(VolumeId=volume, Size=size)
+        advance(local, 3600)
+    with refused("VolumeModificationRateExceeded"):
+        ec2.modify_volume(VolumeId=volume, Size=14)
+    advance(local, 20 * 3600)
+    ec2.modify_volume(VolumeId=volume, Size=14)
+    with refused("VolumeModificationRateExceeded"):
+        ec2.modify_volume(VolumeId=volume, Size=15)
+
+
+@pytest.mark.correction("volume-modifications")
+def test_the_last_modification_of_each_volume_is_described(ec2: Any, image: str) -> None:
+    first, second, third = (
+        volumes_of(ec2, item["InstanceId"])[ROOT]["VolumeId"] for item in launch(ec2, image, 3)
+    )
+    for volume, size in ((first, 10), (first, 11), (second, 12)):
+        ec2.modify_volume(VolumeId=volume, Size=size)
+
+    def shown(**params: Any) -> dict[str, int]:
+        rows = ec2.describe_volumes_modifications(**params)["VolumesModifications"]
+        return {row["VolumeId"]: row["TargetSize"] for row in rows}
+
+    assert shown() == {first: 11, second: 12}
+    assert shown(Filters=where("volume-id", first, third)) == {first: 11}
+    assert shown(Filters=where("modification-state", "completed") + where("target-size", "12")) == {
+        second: 12
+    }
+    with refused("InvalidVolumeModification.NotFound"):
+        shown(VolumeIds=[third])
+    with refused("InvalidVolume.NotFound"):
+        shown(VolumeIds=["vol-0123456789abcdef0"])
+    with refused("InvalidParameterValue"):
+        shown(Filters=where("colour", "red"))
 
 
 @pytest.mark.correction("volume-encryption")
