@@ -34,6 +34,8 @@ _RESPONSES: dict[str, Any] = {
     "sts": TokenResponse,
     "ssm": SimpleSystemManagerResponse,
 }
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""
 _CREDENTIAL = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
@@ -185,7 +187,7 @@ def write_error(call: Call | None, problem: Exception, service: str = "") -> Ans
         problem = AwsError("InternalFailure", f"{type(problem).__name__}: {problem}", 500)
     if problem.code == "DryRunOperation":
         problem.status = 412
-    code, message = escape(problem.code), escape(problem.message)
+    code, message = (escape(NOT_IN_XML.sub("?", text)) for text in (problem.code, problem.message))
     request_id = uuid.uuid4()
     if service == "ssm":
         kind = "application/x-amz-json-1.1"

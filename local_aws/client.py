@@ -111,6 +111,15 @@ def set_parameter(local: LocalAws, name: str, value: str, region: str = "us-east
     control(local, "parameters", {"name": name, "value": value, "region": region})
 
 
+def roles_in_use(local: LocalAws, region: str = "us-east-1") -> dict[str, str]:
+    """Whose credentials the running instances have: instance id and unique id of a role, which may be gone.
+
+    AWS shows this to nobody.
+    """
+    answer: dict[str, dict[str, str]] = control(local, "credentials", {"region": region})
+    return answer["roles"]
+
+
 def set_status(local: LocalAws, instance_id: str, status: str) -> None:
     """Makes both status checks of a running instance fail (`impaired`) or pass (`ok`), from now until it is
     stopped. Raises LocalAwsError if there is no such instance or status, or it is not running."""

@@ -21,6 +21,7 @@ from typing import Any
 
 from moto.core.exceptions import ServiceException
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.utilities.utils import get_partition
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from local_aws import moto_speed
@@ -35,7 +36,7 @@ from local_aws.call import (
     write_error,
 )
 from local_aws.client import CONTROL_PATH, LOOPBACK
-from local_aws.corrections import answer_call, images, parameters, settle, spot, status
+from local_aws.corrections import answer_call, credentials, images, parameters, settle, spot, status
 from local_aws.corrections.launch import start_with_id
 from local_aws.door import knows_token, read_body, refusal
 from local_aws.errors import LocalAwsError
@@ -185,6 +186,11 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
             with app.world.lock:
                 settle(app.world)
                 spot.reclaim(app.world, body["instance_ids"])
+        case "POST", "credentials":
+            with app.world.lock:
+                settle(app.world)
+                app.world.partition = get_partition(body["region"])
+                return {"roles": credentials.held(app.world, app.world.region(body["region"]))}
         case "POST", "status":
             with app.world.lock:
                 settle(app.world)
@@ -219,7 +225,10 @@ def _reset_on_close(connection: socket.socket) -> None:
 
 
 class _Handler(WSGIRequestHandler):
-    """Keeps connections open, as AWS does, and writes no line per request."""
+    """Speaks HTTP/1.1, and writes no line per request.
+
+    werkzeug closes the connection after each answer, which AWS does not; clients open another one.
+    """
 
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True

@@ -93,6 +93,8 @@ class Association:
     since: float
     at: datetime
     until: float | None = None
+    # Whose credentials the instance has by it; see corrections/credentials.py.
+    role_id: str = ""
 
 
 @dataclass(frozen=True)

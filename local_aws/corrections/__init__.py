@@ -36,6 +36,7 @@ from local_aws.corrections import (
     volume_modifications,
     volumes,
 )
+from local_aws.corrections.characters import check_characters
 from local_aws.corrections.registry import CHECKS, HANDLERS
 from local_aws.corrections.states import settle
 from local_aws.world import World
@@ -78,6 +79,7 @@ def answer_call(world: World, call: Call) -> Any:
     """
     world.partition = get_partition(call.region)
     limits.charge_request(world, call)
+    check_characters(call)
     for check in CHECKS.get(call.name, ()):
         check(world, call)
     if call.service == "ec2" and call.params.get("DryRun"):

@@ -13,7 +13,7 @@ from typing import Any
 from moto.ec2.utils import random_iam_instance_profile_association_id
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import paging, states
+from local_aws.corrections import credentials, paging, states
 from local_aws.corrections.filters import matches_any
 from local_aws.corrections.registry import check, handler
 from local_aws.world import Association, Member, Region, World
@@ -61,6 +61,7 @@ def bind(world: World, region: Region, member: Member, profile: Any) -> Associat
         at=world.clock.today(),
     )
     region.associate(association)
+    credentials.take_up(world, association)
     member.instance.iam_instance_profile = {"Arn": profile.arn, "Id": profile.id}
     return association
 
@@ -118,6 +119,8 @@ def replace(world: World, call: Call) -> dict[str, Any]:
     profile = resolve(world, call.params["IamInstanceProfile"])
     region.dissociate(old, world.clock.now())
     new = bind(world, region, region.members[old.instance_id], profile)
+    if new.profile_id == old.profile_id:
+        new.role_id = old.role_id
     return {"IamInstanceProfileAssociation": _view(new, "associating")}
 
 

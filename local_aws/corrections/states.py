@@ -12,7 +12,7 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import capacity, status
+from local_aws.corrections import capacity, credentials, status
 from local_aws.corrections.fit import Machine, check_abilities, check_offered
 from local_aws.corrections.registry import check, handler
 from local_aws.gate import chance
@@ -171,6 +171,7 @@ def start(world: World, call: Call) -> dict[str, Any]:
     for member, before in states:
         if before == "stopped":
             member.instance.start()
+            credentials.start(world, region, member)
             member.instance.launch_time = world.clock.today()
             begin(world, region, member, "pending", "running", world.faults.boot_s)
         changes.append(_change(member, before, "running" if before == "running" else "pending"))

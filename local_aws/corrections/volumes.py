@@ -1,11 +1,12 @@
 """Volumes: as images and launches make them, described, and after their instance.
 
-EC2 API Reference, EbsBlockDevice, CreateVolume, DescribeVolumes
+EC2 API Reference, EbsBlockDevice, CreateVolume, DetachVolume, DescribeVolumes
 (https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_EbsBlockDevice.html); User Guide, "Block device
 mappings", "Preserve data when an instance is terminated"; EBS User Guide, "Amazon EBS volume types" (st1 and
 sc1 do not boot), "Amazon EBS encryption: by default". A KMS key that is not there shows after the launch:
 "Troubleshoot launch issues: instance terminates immediately", Client.InternalError. moto takes the mappings
-of the call or one volume of 8 GB, any size and type. Their changes are in `volume_modifications`.
+of the call or one volume of 8 GB, any size and type, and fails at a detachment that names the volume only.
+Their changes are in `volume_modifications`.
 """
 
 from __future__ import annotations
@@ -135,6 +136,29 @@ def create(world: World, call: Call) -> Any:
     """Encrypted, where that is the default."""
     by_default = world.region(call.region).backend.ebs_encryption_by_default
     return call.moto(**({"Encrypted": True} if by_default else {}))
+
+
+@check("ec2:DetachVolume")
+def may_detach(world: World, call: Call) -> None:
+    """The volume is attached, where the call says it is, and is not what a running instance runs from."""
+    params, region = call.params, world.region(call.region)
+    volume = region.backend.get_volume(params["VolumeId"])
+    if volume.attachment is None:
+        raise AwsError("IncorrectState", f"Volume '{volume.id}' is in the '{volume.status}' state.")
+    instance, device = volume.attachment.instance, volume.attachment.device
+    if (params.get("InstanceId") or instance.id, params.get("Device") or device) != (instance.id, device):
+        text = f"The volume '{volume.id}' is not attached to instance '{params.get('InstanceId')}' as device"
+        raise AwsError("InvalidAttachment.NotFound", f"{text} '{params.get('Device') or device}'.")
+    if device == instance.root_device_name and instance.state != "stopped":
+        text = f"Unable to detach root volume '{device}' from instance '{instance.id}'"
+        raise AwsError("OperationNotPermitted", text)
+
+
+@handler("ec2:DetachVolume")
+def detach(world: World, call: Call) -> Any:
+    """From the instance that it is attached to, named or not."""
+    volume = world.region(call.region).backend.get_volume(call.params["VolumeId"])
+    return call.moto(InstanceId=volume.attachment.instance.id, Device=volume.attachment.device)
 
 
 @handler("ec2:DescribeVolumes")

@@ -7,6 +7,7 @@ https://docs.aws.amazon.com/IAM/latest/UserGuide/id_tags.html
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
@@ -19,6 +20,8 @@ from provisioner.spec.wording import quoted
 
 # AWS takes 50 on a thing; some of them are our own.
 MOST_TAGS = 40
+# https://www.w3.org/TR/xml/#charsets
+NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
 
 
@@ -39,9 +42,8 @@ def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Ki
             if together > MOST_TAGS >= max(len(common), len(own)):
                 message = f"with those of the environment {together} tags, and {MOST_TAGS} are allowed"
                 yield document.located(place, message, at_key=True)
-            if not kind.is_of_iam:
-                continue
-            for tag, message in _refused_by_iam(common, own):
+            refused = _refused_by_iam if kind.is_of_iam else _refused_by_ec2
+            for tag, message in refused(common, own):
                 path = (*place, tag) if tag in own else ("tags", tag)
                 whose = "" if tag in own else f", and {kind.section}.{key} has this tag too"
                 if (path, message) not in told:
@@ -54,6 +56,14 @@ def texts(tags: Any) -> dict[str, str]:
     if not isinstance(tags, dict):
         return {}
     return {key: value for key, value in tags.items() if isinstance(key, str) and isinstance(value, str)}
+
+
+def _refused_by_ec2(common: Mapping[str, str], own: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """The keys of the tags that EC2 refuses, and why: it takes any character that its answers can hold."""
+    for key, value in {**common, **own}.items():
+        for part, text in (("key", key), ("value", value)):
+            if found := NOT_IN_XML.search(text):
+                yield key, f"the {part} has the character U+{ord(found[0]):04X}, which AWS does not take"
 
 
 def _refused_by_iam(common: Mapping[str, str], own: Mapping[str, str]) -> Iterator[tuple[str, str]]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from local_aws import Rule
+from local_aws import Rule, roles_in_use
 from tests.support.cloud import Cloud
 from tests.support.program import Program
 from tests.support.specs import IMAGE, ROLES_ONLY, having, lacking
@@ -44,8 +44,12 @@ def test_the_members_take_up_the_role_before_the_former_one_goes(applied: Progra
     assert set(change["instances"]) == before.keys()
     assert "re-associate 4 running instances" in change["reason"]
 
+    former = cloud.role_id("probe-worker")
+    assert roles_in_use(cloud.server) == dict.fromkeys(before, former)
+
     done = applied.apply(AFTER)
     assert done.code == 0, done.said
+    assert roles_in_use(cloud.server) == dict.fromkeys(before, cloud.role_id("probe-other"))
     writes = cloud.writes()
     added = writes.index("AddRoleToInstanceProfile")
     associated = [at for at, name in enumerate(writes) if name == "AssociateIamInstanceProfile"]
@@ -81,6 +85,7 @@ INTERRUPTIONS: dict[str, Callable[[Cloud], None]] = {
 @pytest.mark.parametrize("what", INTERRUPTIONS)
 def test_what_was_begun_is_finished_by_the_next_apply(what: str, applied: Program, cloud: Cloud) -> None:
     INTERRUPTIONS[what](cloud)
+    former = cloud.role_id("probe-worker")
     failed = applied.apply(AFTER)
     assert failed.code == 1
     assert "role/worker" in failed.became("skipped"), "the former role is not deleted yet"
@@ -91,6 +96,7 @@ def test_what_was_begun_is_finished_by_the_next_apply(what: str, applied: Progra
     assert cloud.operations().count("AssociateIamInstanceProfile") >= 1
     assert {cloud.profile_on(each) for each in [*cloud.ids("probe"), BOX]} == {"probe-worker"}
     assert cloud.roles() == ["probe-other"]
+    assert former not in roles_in_use(cloud.server).values()
     assert MARK not in cloud.picture_of_profile("probe-worker")["Tags"]
     assert applied.plan(AFTER).told == set()
 

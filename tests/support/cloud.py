@@ -162,6 +162,10 @@ class Cloud:
         pages = self.iam.get_paginator("list_roles").paginate(PathPrefix=prefix)
         return sorted(role["RoleName"] for page in pages for role in page["Roles"])
 
+    def role_id(self, name: str) -> str:
+        """The unique id of a role."""
+        return str(self.iam.get_role(RoleName=name)["Role"]["RoleId"])
+
     def profiles(self, prefix: str = PATH) -> list[str]:
         """The names of all instance profiles under a path."""
         pages = self.iam.get_paginator("list_instance_profiles").paginate(PathPrefix=prefix)

@@ -14,6 +14,7 @@ from tests.integration.local_aws.helpers import (
     launch,
     launch_one,
     make_profile,
+    make_role,
     one,
     refused,
     seen,
@@ -588,3 +589,22 @@ def test_regions_are_apart(local: LocalAws, ec2: Any, image: str, clients: dict[
     assert {zone["ZoneName"][:-1] for zone in west.describe_availability_zones()["AvailabilityZones"]} == {
         "eu-west-1"
     }
+
+
+@pytest.mark.parametrize("text", ["a\x01b", "\x00", "\x0b", "\x1f", "\ufffe", "\uffff"])
+@pytest.mark.correction("characters")
+def test_what_xml_cannot_hold_is_refused(ec2: Any, iam: Any, image: str, text: str) -> None:
+    instance = launch_one(ec2, image)
+    for tag in ({"Key": "odd", "Value": text}, {"Key": text, "Value": "odd"}):
+        with refused("InvalidCharacter"):
+            ec2.create_tags(Resources=[instance], Tags=[tag])
+        with refused("InvalidCharacter"):
+            launch(ec2, image, TagSpecifications=[{"ResourceType": "instance", "Tags": [tag]}])
+    with refused("InvalidCharacter"):
+        ec2.describe_instances(Filters=where("tag:Name", text))
+    with refused("ValidationError"):
+        make_role(iam, "odd", Description=text)
+    with refused("ValidationError"):
+        iam.get_role(RoleName=text)
+    ec2.create_tags(Resources=[instance], Tags=[{"Key": "lines", "Value": "a\tb\r\nc\x7f\x85😀"}])
+    assert ids(seen(ec2)) == [instance]

@@ -6,13 +6,14 @@ from typing import Any
 
 import pytest
 
-from local_aws import Faults, LocalAws, add_instance, advance, set_faults
+from local_aws import Faults, LocalAws, add_instance, advance, roles_in_use, set_faults
 from tests.integration.local_aws.helpers import (
     association_of,
     ids,
     launch,
     launch_one,
     make_profile,
+    make_role,
     one,
     refused,
     seen,
@@ -213,3 +214,32 @@ def test_an_instance_of_nobodys_can_be_added_under_a_chosen_id(local: LocalAws, 
     found = one(ec2, made)
     assert (made, found["State"]["Name"]) == ("i-00000000000000abc", "running")
     assert found["Tags"] == [{"Key": "course", "Value": "statistics"}]
+
+
+def test_an_instance_keeps_the_credentials_of_the_former_role_of_its_profile(
+    local: LocalAws, ec2: Any, iam: Any, image: str
+) -> None:
+    make_profile(iam)
+    former, new = iam.get_role(RoleName="worker")["Role"]["RoleId"], make_role(iam, "new")["RoleId"]
+    names = ("untouched", "replaced", "associated again", "stopped and started")
+    made = dict(zip(names, ids(launch(ec2, image, 4, IamInstanceProfile=BY_NAME)), strict=True))
+    add_instance(local)
+    iam.remove_role_from_instance_profile(InstanceProfileName="worker", RoleName="worker")
+    iam.add_role_to_instance_profile(InstanceProfileName="worker", RoleName="new")
+    iam.delete_role(RoleName="worker")
+    assert roles_in_use(local) == dict.fromkeys(made.values(), former)
+
+    ec2.replace_iam_instance_profile_association(
+        AssociationId=association_of(ec2, made["replaced"])["AssociationId"], IamInstanceProfile=BY_NAME
+    )
+    again = made["associated again"]
+    ec2.disassociate_iam_instance_profile(AssociationId=association_of(ec2, again)["AssociationId"])
+    assert again not in roles_in_use(local)
+    ec2.associate_iam_instance_profile(InstanceId=again, IamInstanceProfile=BY_NAME)
+    ec2.stop_instances(InstanceIds=[made["stopped and started"]])
+    ec2.start_instances(InstanceIds=[made["stopped and started"]])
+    held = {name: roles_in_use(local)[instance] for name, instance in made.items()}
+    assert held == dict(zip(names, [former, former, new, new], strict=True))
+
+    advance(local, 3601)
+    assert roles_in_use(local) == dict.fromkeys(made.values(), new)

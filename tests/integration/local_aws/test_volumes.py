@@ -314,3 +314,23 @@ def test_an_instance_with_an_unknown_key_terminates_instead_of_running(
         "Code": "Client.InternalError",
         "Message": "Client.InternalError: Client error on launch",
     }
+
+
+@pytest.mark.correction("volume-detach")
+def test_a_volume_is_detached_by_its_id(ec2: Any, image: str) -> None:
+    instance = launch_one(ec2, image, BlockDeviceMappings=[disk(VolumeSize=5)])
+    volumes = {device: volume["VolumeId"] for device, volume in volumes_of(ec2, instance).items()}
+    with refused("OperationNotPermitted"):
+        ec2.detach_volume(VolumeId=volumes[ROOT])
+    for elsewhere in ({"InstanceId": launch_one(ec2, image)}, {"Device": "/dev/sdz"}):
+        with refused("InvalidAttachment.NotFound"):
+            ec2.detach_volume(VolumeId=volumes[DATA], **elsewhere)
+    detached = ec2.detach_volume(VolumeId=volumes[DATA])
+    assert (detached["InstanceId"], detached["Device"]) == (instance, DATA)
+    assert list(volumes_of(ec2, instance)) == [ROOT]
+    with refused("IncorrectState"):
+        ec2.detach_volume(VolumeId=volumes[DATA])
+    with refused("InvalidVolume.NotFound"):
+        ec2.detach_volume(VolumeId="vol-0123456789abcdef0")
+    ec2.stop_instances(InstanceIds=[instance])
+    assert ec2.detach_volume(VolumeId=volumes[ROOT])["Device"] == ROOT
