@@ -152,6 +152,7 @@ class Region:
         self.placement_groups: dict[str, dict[str, Any]] = {}
         # Volume id -> its modifications, oldest first.
         self.modifications: dict[str, list[Modification]] = {}
+        self.capacity_reservations: dict[str, dict[str, Any]] = {}
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0

@@ -16,7 +16,7 @@ from moto.core.types import Base64EncodedString
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from local_aws.call import AwsError, Call, not_implemented
-from local_aws.corrections import lag, states
+from local_aws.corrections import lag, options, states
 from local_aws.corrections.fit import check_type
 from local_aws.corrections.registry import check, handler
 from local_aws.corrections.states import machine_of
@@ -31,6 +31,7 @@ _STOPPED_ONLY = {
     "EbsOptimized",
     "EnaSupport",
     "SriovNetSupport",
+    "EnclaveOptions",
 }
 _FIELDS = {
     "InstanceType": "instance_type",
@@ -50,6 +51,8 @@ _METADATA = {
     "HttpProtocolIpv6": "http_protocol_ipv6",
     "InstanceMetadataTags": "instance_metadata_tags",
 }
+# Given as they are, and not as {"Value": ...}.
+_WHOLE = ("Groups", "BlockDeviceMappings", "EnclaveOptions")
 USER_DATA_LIMIT = 16384
 
 
@@ -94,6 +97,8 @@ def modify(world: World, call: Call) -> dict[str, Any]:
         instance.nics[0]._group_set = groups
     elif name == "UserData":
         instance.user_data = Base64EncodedString(base64.b64encode(value).decode())
+    elif name == "EnclaveOptions":
+        member.launch = {**member.launch, name: value}
     elif name == "BlockDeviceMappings":
         for mapping in value:
             device = instance.block_device_mapping.get(mapping.get("DeviceName"))
@@ -103,6 +108,8 @@ def modify(world: World, call: Call) -> dict[str, Any]:
             device.delete_on_termination = bool((mapping.get("Ebs") or {}).get("DeleteOnTermination"))
     else:
         setattr(instance, _FIELDS[name], value)
+        if name == "InstanceType":
+            options.forget_cpu(member)
         if name == "SourceDestCheck":
             instance.nics[0].source_dest_check = value
     return {}
@@ -201,13 +208,13 @@ def _given(params: dict[str, Any]) -> tuple[str, Any]:
         given = [
             (name, (params[name] or {}).get("Value")) for name in (*_FIELDS, "UserData") if name in params
         ]
-        given += [(name, params[name]) for name in ("Groups", "BlockDeviceMappings") if name in params]
+        given += [(name, params[name]) for name in _WHOLE if name in params]
     if len(given) > 1:
         raise AwsError("InvalidParameterCombination", "Fields for multiple attribute types specified")
     if not given:
         raise AwsError("InvalidParameterCombination", "No attributes specified.")
     name, value = given[0]
-    if name not in _FIELDS and name not in ("UserData", "Groups", "BlockDeviceMappings"):
+    if name not in _FIELDS and name not in ("UserData", *_WHOLE):
         raise not_implemented("ec2:ModifyInstanceAttribute", f"Attribute {name}.")
     if name == "UserData":
         value = value.encode() if isinstance(value, str) else value or b""

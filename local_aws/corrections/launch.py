@@ -15,7 +15,18 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import instances as moto_instances
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import capacity, limits, profiles, spot, states, tokens, volumes
+from local_aws.corrections import (
+    capacity,
+    ipv6,
+    limits,
+    options,
+    profiles,
+    reservations,
+    spot,
+    states,
+    tokens,
+    volumes,
+)
 from local_aws.corrections.fit import offered_zones
 from local_aws.corrections.registry import handler
 from local_aws.corrections.views import instance_view
@@ -40,6 +51,7 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     count = capacity.grant(world, region, what, zone, counts, zones)
     subnet = region.backend.get_subnet(subnet_of(call.params) or _default_subnet(region, zone))
     count = capacity.grant_addresses(subnet, counts[0], count)
+    count = reservations.granted(region, call.params, count)
     limits.charge_instances(world, call, count)
     devices = volumes.launch_devices(region, call.params)
     reservation = _launch(call, region, subnet.id, count, devices)
@@ -161,9 +173,7 @@ def _complete(
     placement = params.get("Placement") or {}
     member.tenancy = placement.get("Tenancy") or vpc_of(region, params).instance_tenancy
     member.group_name = placement.get("GroupName") or ""
-    member.launch = {
-        key: params[key] for key in ("CpuOptions", "EnclaveOptions", "CreditSpecification") if key in params
-    }
+    member.launch = {key: params[key] for key in options.KEPT if key in params}
     spot.mark(member, params)
     instance.client_token = params.get("ClientToken")
     instance.disable_api_termination = bool(params.get("DisableApiTermination"))
@@ -184,6 +194,7 @@ def _complete(
     for device in instance.block_device_mapping.values():
         device.attach_time = instance.launch_time
     volumes.complete(world, region, member, devices)
+    ipv6.assign_at_launch(member, params)
     states.begin(world, region, member, "pending", "running", world.faults.boot_s)
 
 

@@ -14,8 +14,18 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from local_aws.call import AwsError, Call
+from local_aws.corrections import (
+    hibernation,
+    ipv6,
+    launch,
+    options,
+    placement,
+    profiles,
+    reservations,
+    tokens,
+    volumes,
+)
 from local_aws.corrections import interfaces as network_interfaces
-from local_aws.corrections import launch, placement, profiles, tokens, volumes
 from local_aws.corrections.attributes import check_user_data
 from local_aws.corrections.fit import Machine, check_offered, check_type
 from local_aws.corrections.registry import check
@@ -82,7 +92,8 @@ def instance_type(world: World, call: Call) -> None:
 def placement_group(world: World, call: Call) -> None:
     """The placement group exists."""
     if name := _placement(call).get("GroupName"):
-        placement.find(world.region(call.region), name)
+        group = placement.find(world.region(call.region), name)
+        placement.check_strategy(group, call.params.get("InstanceType") or "m1.small")
 
 
 @check("ec2:RunInstances")
@@ -155,6 +166,17 @@ def profile(world: World, call: Call) -> None:
 def devices(world: World, call: Call) -> None:
     """Volumes that can be made."""
     volumes.check_devices(world.region(call.region), call.params)
+
+
+@check("ec2:RunInstances")
+def options_fit(world: World, call: Call) -> None:
+    """Credits, CPU options, hibernation, enclaves, reservations and IPv6 addresses that there can be."""
+    region = world.region(call.region)
+    options.check_launch(call.params)
+    hibernation.check_launch(region, call.params)
+    reservations.check_launch(region, call.params, launch.named_zone(region, call.params))
+    named = launch.subnet_of(call.params)
+    ipv6.check_launch(region.backend.get_subnet(named) if named else None, call.params)
 
 
 def _placement(call: Call) -> dict[str, Any]:

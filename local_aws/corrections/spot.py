@@ -61,13 +61,14 @@ def options(world: World, call: Call) -> None:
 
 @check("ec2:ModifyInstanceAttribute")
 def protection(world: World, call: Call) -> None:
-    """Spot Instances cannot be protected from termination."""
+    """Spot Instances cannot be protected from termination, nor from stopping."""
     member = world.region(call.region).members.get(call.params.get("InstanceId") or "")
     name = call.params.get("Attribute") or ""
-    asked = "DisableApiTermination" in call.params or name == "disableApiTermination"
-    if member is not None and member.market == "spot" and asked:
-        text = "Modifying 'disableApiTermination' is not supported for spot instances."
-        raise AwsError("UnsupportedOperation", text)
+    for attribute in ("disableApiTermination", "disableApiStop"):
+        asked = attribute[:1].upper() + attribute[1:] in call.params or name == attribute
+        if member is not None and member.market == "spot" and asked:
+            text = f"Modifying '{attribute}' is not supported for spot instances."
+            raise AwsError("UnsupportedOperation", text)
 
 
 @handler("ec2:DescribeSpotPriceHistory")

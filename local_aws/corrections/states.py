@@ -82,7 +82,7 @@ def terminate(world: World, call: Call) -> dict[str, Any]:
     protected: Member | None = None
     changes = []
     for zone_members in by_zone.values():
-        guarded = [item for item in zone_members if item.is_live and item.instance.disable_api_termination]
+        guarded = [item for item in zone_members if item.is_live and _guard(item)]
         if guarded:
             protected = protected or guarded[0]
             continue
@@ -98,9 +98,20 @@ def terminate(world: World, call: Call) -> dict[str, Any]:
         raise AwsError(
             "OperationNotPermitted",
             f"The instance '{protected.id}' may not be terminated. "
-            "Modify its 'disableApiTermination' instance attribute and try again.",
+            f"Modify its '{_guard(protected)}' instance attribute and try again.",
         )
     return {"TerminatingInstances": changes}
+
+
+def _guard(member: Member) -> str:
+    """The attribute that keeps an instance from being terminated, if one does.
+
+    Protection against stopping protects from termination too: User Guide, "Enable stop protection"
+    (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html).
+    """
+    if member.instance.disable_api_termination:
+        return "disableApiTermination"
+    return "disableApiStop" if member.instance.disable_api_stop else ""
 
 
 @check("ec2:StopInstances")

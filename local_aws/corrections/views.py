@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from moto.ec2.models.instance_types import INSTANCE_TYPES
+
 from local_aws.world import Member
 
 
@@ -65,11 +67,57 @@ def instance_view(member: Member) -> dict[str, Any]:
             "HttpProtocolIpv6": options.http_protocol_ipv6,
             "InstanceMetadataTags": options.instance_metadata_tags,
         },
-        "CpuOptions": member.launch.get("CpuOptions"),
-        "EnclaveOptions": {"Enabled": bool(member.launch.get("EnclaveOptions", {}).get("Enabled"))},
-        "MaintenanceOptions": {"AutoRecovery": "default"},
+        "Ipv6Address": next((item["Ipv6Address"] for item in primary.get("Ipv6Addresses", [])), None),
+        **options_of(member),
     }
     return view
+
+
+def options_of(member: Member) -> dict[str, Any]:
+    """The options that have operations of their own, with what an instance has without being told."""
+    given = member.launch
+    return {
+        "CpuOptions": {
+            **default_cpu(str(member.instance.instance_type)),
+            **(given.get("CpuOptions") or {}),
+        },
+        "EnclaveOptions": {"Enabled": bool((given.get("EnclaveOptions") or {}).get("Enabled"))},
+        "MaintenanceOptions": {
+            "AutoRecovery": "default",
+            "RebootMigration": "default",
+            **(given.get("MaintenanceOptions") or {}),
+        },
+        "PrivateDnsNameOptions": {
+            "HostnameType": "ip-name",
+            "EnableResourceNameDnsARecord": False,
+            "EnableResourceNameDnsAAAARecord": False,
+            **(given.get("PrivateDnsNameOptions") or {}),
+        },
+        "CapacityReservationSpecification": given.get("CapacityReservationSpecification")
+        or {"CapacityReservationPreference": "open"},
+    }
+
+
+def default_cpu(kind: str) -> dict[str, Any]:
+    """The cores and threads that an instance type has by itself; nothing of a type that is not known."""
+    about: dict[str, Any] = INSTANCE_TYPES.get(kind) or {}
+    cpu = about.get("VCpuInfo") or {}
+    names = {"CoreCount": "DefaultCores", "ThreadsPerCore": "DefaultThreadsPerCore"}
+    return {name: cpu[field] for name, field in names.items() if field in cpu}
+
+
+def is_burstable(kind: str) -> bool:
+    """Whether an instance type has CPU credits."""
+    about: dict[str, Any] = INSTANCE_TYPES.get(kind) or {}
+    return bool(about.get("BurstablePerformanceSupported"))
+
+
+def credits_of(member: Member) -> str:
+    """The credit option: `standard` or `unlimited`, which T3 and later are by default."""
+    given: str | None = (member.launch.get("CreditSpecification") or {}).get("CpuCredits")
+    kind = str(member.instance.instance_type)
+    by_itself = "unlimited" if is_burstable(kind) and not kind.startswith("t2.") else "standard"
+    return given or ("standard" if member.tenancy == "host" else by_itself)
 
 
 def tags_of(member: Member) -> list[dict[str, str]]:
