@@ -1,8 +1,11 @@
-# `make` alone lists the targets. SPEC= names the spec; LOCAL=1 uses the local AWS.
+# `make` alone lists the targets. SPEC= names the spec; LOCAL=1 uses the local AWS; PYTHON= the interpreter.
 
 SHELL := /bin/bash
-PYTHON ?= python3.11
-VENV := .venv
+# The oldest Python that is here. Any other one that is asked for gets an environment of its own.
+OLDEST := $(shell for version in 3.11 3.12 3.13 3.14; do \
+	python$$version -c "" 2>/dev/null && { echo python$$version; break; }; done)
+PYTHON ?= $(OLDEST)
+VENV := .venv$(if $(filter-out $(OLDEST),$(PYTHON)),-$(notdir $(PYTHON)))
 SPEC ?= specs/fifty-servers.yaml
 LOCAL ?=
 ARGS ?=
@@ -25,13 +28,14 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check format generate audit lock clean
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check hooks format generate audit lock clean
 
 help: ## List the targets
-	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [ARGS='...']"
+	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
 $(READY): pyproject.toml requirements.lock
+	@test -n "$(PYTHON)" || { echo "no Python 3.11 to 3.14 is here: name one, as in PYTHON=/opt/python/bin/python3" >&2; exit 1; }
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@echo "installing into $(VENV)"
 	@$(BIN)/python $(INSTALL) requirements.lock
@@ -86,6 +90,9 @@ check: $(READY) ## Lint, format check, types and who may import what
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache --no-logo
 
+hooks: $(READY) ## Check each commit as `make check` does (a Git hook)
+	@$(BIN)/pre-commit install
+
 format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
@@ -104,5 +111,5 @@ lock: $(AUDIT_READY) ## Write the locks anew from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) --group audit --constraint requirements.lock --output-file requirements-audit.lock
 
 clean: ## Remove the virtual environments and all caches
-	rm -rf $(VENV) $(AUDIT) .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

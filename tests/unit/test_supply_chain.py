@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -10,6 +11,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -108,3 +110,25 @@ def test_an_audit_says_what_it_could_not_look_up(packages: list[object] | None, 
     )
     assert (ran.returncode, ran.stderr) == (code, "")
     assert ran.stdout.startswith(said)
+
+
+def test_a_commit_is_checked_by_the_locked_tools_as_make_check_does() -> None:
+    """A hook from elsewhere would download its tool, in a version of its own."""
+    repos = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"]
+    assert [repo["repo"] for repo in repos] == ["local"]
+    hooks = repos[0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    shown = subprocess.run(
+        ["make", "--dry-run", "check", "generate"],
+        cwd=ROOT,
+        env={
+            "PATH": os.environ["PATH"]
+        },  # not with the PYTHON that these tests may have been asked to run with
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    run_by_make = {
+        line.removesuffix(" .") for line in shown.stdout.splitlines() if line.startswith(".venv/bin")
+    }
+    assert {hook["entry"].removesuffix(" --force-exclude") for hook in hooks} == run_by_make
