@@ -11,7 +11,7 @@ from bench.contenders import STEPS
 from bench.plot import COLOURS, LABELS, svg, text
 from bench.pure import Pure
 
-LEFT, TOP, WIDTH, HEIGHT = 60, 66, 330, 150
+DEFERRED, TOP, WIDTH, HEIGHT = 60, 66, 330, 150
 NEXT_COLUMN, NEXT_ROW = WIDTH + 130, HEIGHT + 66
 LABEL_HEIGHT = 13
 PURE_COLOURS = {"nothing to do": "#1a7f5a", "drift": "#7b5fd0", "destroy": "#c2452d"}
@@ -39,7 +39,7 @@ def picture(scaled: Sequence[Summary], computed: Sequence[Pure], title: str) -> 
     parts = [text(16, 24, title, "bold")]
     for number, (name, series) in enumerate(panels):
         row, column = divmod(number, 2)
-        parts += _panel(LEFT + column * NEXT_COLUMN, TOP + row * NEXT_ROW, name, series)
+        parts += _panel(DEFERRED + column * NEXT_COLUMN, TOP + row * NEXT_ROW, name, series)
     rows = -(-len(panels) // 2)
     return svg(2 * NEXT_COLUMN + 40, TOP + rows * NEXT_ROW, parts)
 

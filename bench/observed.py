@@ -9,12 +9,12 @@ from typing import Any
 
 from provisioner.kinds import KINDS
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.record import launch_record, write_record
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
-from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.fleet.launch_tag import launch_record, write_record
+from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet
+from provisioner.kinds.instance_profile import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
-from provisioner.kinds.role.seen import FoundRole, SeenRole
-from provisioner.model import Address, Environment, Identity, Observed
+from provisioner.kinds.role.observed import FoundRole, ObservedRole
+from provisioner.model import Address, Environment, Identity, Observation
 from provisioner.naming import ENVIRONMENT_TAG, LAUNCH_TAG
 from provisioner.spec import load
 
@@ -56,9 +56,9 @@ def observed_world(case: str, members: int) -> World:
     resources: Any = environment.resources
     wanted = resources[PROFILE]
     arn = f"arn:aws:iam::123456789012:instance-profile{wanted.path}{wanted.name}"
-    seen: dict[Address, Any] = {
+    observed: dict[Address, Any] = {
         ROLE: _role(resources[ROLE], wanted.name),
-        PROFILE: FoundProfile(
+        PROFILE: ObservedProfile(
             wanted.name, arn, "AIPA1", wanted.path, ("bench-worker",), dict(wanted.tags), frozenset({ROLE})
         ),
     }
@@ -67,9 +67,11 @@ def observed_world(case: str, members: int) -> World:
         there = range(1 if drifting else 0, size)
         found = tuple(_members(index, there, resources[at], arn, drifting))
         wrong = {found[0].id: f"iip-assoc-{index}"} if drifting else {}
-        around = Surroundings(SUBNETS, IMAGE) if drifting else Surroundings()
-        seen[at] = SeenFleet(found, uses=frozenset({PROFILE}), surroundings=around, associations=wrong)
-    return World(environment, Observed(ME, seen), case == "destroy")
+        around = Prerequisites(SUBNETS, IMAGE) if drifting else Prerequisites()
+        observed[at] = ObservedFleet(
+            found, uses=frozenset({PROFILE}), prerequisites=around, associations=wrong
+        )
+    return World(environment, Observation(ME, observed), case == "destroy")
 
 
 def _environment(sizes: list[int]) -> Environment:
@@ -79,8 +81,8 @@ def _environment(sizes: list[int]) -> Environment:
         return load(str(path), KINDS)
 
 
-def _role(role: Any, profile: str) -> SeenRole:
-    return SeenRole(
+def _role(role: Any, profile: str) -> ObservedRole:
+    return ObservedRole(
         FoundRole(
             name=role.name,
             arn=f"arn:aws:iam::123456789012:role{role.path}{role.name}",

@@ -11,7 +11,7 @@ from bench.contenders import STEPS
 
 COLOURS = {"ours": "#1a7f5a", "floor": "#8a8f98", "terraform": "#7b5fd0", "ansible": "#c2452d"}
 LABELS = {"ours": "provisioner", "floor": "boto3 alone", "terraform": "Terraform", "ansible": "Ansible"}
-WIDTH, LEFT, BAR, GAP = 920, 96, 20, 26
+WIDTH, DEFERRED, BAR, GAP = 920, 96, 20, 26
 PANEL = 300
 
 
@@ -21,23 +21,23 @@ def picture(compared: Sequence[Summary], title: str) -> str:
     rows = [(step, [each for each in good if each.step == step]) for step in STEPS]
     height = 84 + sum(len(bars) * BAR + GAP for _, bars in rows)
     parts = [
-        text(LEFT - 84, 24, title, "bold"),
-        text(LEFT, 52, "seconds, median (log scale)"),
-        text(LEFT + PANEL + 110, 52, "API calls (log scale)"),
+        text(DEFERRED - 84, 24, title, "bold"),
+        text(DEFERRED, 52, "seconds, median (log scale)"),
+        text(DEFERRED + PANEL + 110, 52, "API calls (log scale)"),
     ]
     seconds = _scale([each.median_s for each in good])
     calls = _scale([float(each.calls) for each in good])
     top = 64
     for step, bars in rows:
-        parts.append(text(LEFT - 84, top + 13, step, "bold"))
+        parts.append(text(DEFERRED - 84, top + 13, step, "bold"))
         top += GAP - 8
         for each in bars:
-            parts.append(text(LEFT - 84, top + 14, LABELS.get(each.who, each.who)))
+            parts.append(text(DEFERRED - 84, top + 14, LABELS.get(each.who, each.who)))
             colour = COLOURS.get(each.who, "#444444")
-            parts += _bar(LEFT, top, seconds(each.median_s), colour, f"{each.median_s:.2f} s")
+            parts += _bar(DEFERRED, top, seconds(each.median_s), colour, f"{each.median_s:.2f} s")
             throttled = f", {each.throttled:,} throttled" if each.throttled else ""
             parts += _bar(
-                LEFT + PANEL + 110, top, calls(float(each.calls)), colour, f"{each.calls:,}{throttled}"
+                DEFERRED + PANEL + 110, top, calls(float(each.calls)), colour, f"{each.calls:,}{throttled}"
             )
             top += BAR
         top += 8

@@ -10,27 +10,23 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, replace
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any
 
 from provisioner.errors import (
     AwsError,
     ChangedMeanwhile,
     Interrupted,
+    LaunchNotVisible,
     ProvisionerError,
     UnexpectedAnswer,
-    Unsettled,
 )
 from provisioner.kinds.base import Reader
-from provisioner.model import Address, Again, Call, Change, Failure, Outcome, Plan, Result, Step, Wait
-from provisioner.retry import again
-from provisioner.waiter import Watcher
+from provisioner.model import Address, Call, Change, Failure, Outcome, Plan, Replan, Result, Step, Wait
+from provisioner.retry import replan_after
+from provisioner.waiter import Waiter
 
-MOST_CHANGES_AT_ONCE = 16
-MOST_STEPS_AT_ONCE = 8
-
-
-class Writer(Reader, Protocol):
-    """AWS, for everything."""
+MAX_CHANGES_AT_ONCE = 16
+MAX_STEPS_AT_ONCE = 8
 
 
 @dataclass(frozen=True)
@@ -65,7 +61,7 @@ class Executor:
 
     def __init__(
         self,
-        aws: Writer,
+        aws: Reader,
         on_event: Callable[[Event], None] = lambda event: None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -74,14 +70,14 @@ class Executor:
         self.on_event = on_event
         self.stop = stop or threading.Event()
         self.clock = clock
-        self.watcher = Watcher(aws, self.stop, clock)
+        self.waiter = Waiter(aws, self.stop, clock)
         self.first_asked: dict[str, float] = {}
 
     def execute(self, plan: Plan) -> list[Outcome]:
         """What became of every change, in the plan's order. A failure stops only what needs it."""
         outcomes: dict[int, Outcome] = {}
         running: dict[Future[Outcome], int] = {}
-        with ThreadPoolExecutor(max_workers=MOST_CHANGES_AT_ONCE) as pool:
+        with ThreadPoolExecutor(max_workers=MAX_CHANGES_AT_ONCE) as pool:
             while len(outcomes) < len(plan.changes):
                 for index, change in enumerate(plan.changes):
                     if index in outcomes or index in running.values():
@@ -95,7 +91,7 @@ class Executor:
                         self.on_event(Finished(outcome))
                     else:
                         self.on_event(Started(change))
-                        running[pool.submit(self._carry_out, change)] = index
+                        running[pool.submit(self._apply, change)] = index
                 if running:
                     ended, _ = wait(running, return_when=FIRST_COMPLETED)
                     for future in ended:
@@ -106,33 +102,33 @@ class Executor:
 
     def _without_trying(self, change: Change, blocked: list[Address]) -> Outcome | None:
         if change.deferred:
-            return Outcome(change, Result.LEFT, because=change.deferred)
+            return Outcome(change, Result.DEFERRED, because=change.deferred)
         if blocked:
             return Outcome(change, Result.SKIPPED, because=f"{blocked[0]} was not done")
         if self.stop.is_set():
             return Outcome(change, Result.SKIPPED, because="interrupted before it was begun")
         return None
 
-    def _carry_out(self, change: Change) -> Outcome:
+    def _apply(self, change: Change) -> Outcome:
         started = self.clock()
-        hands = _Hands(self, change)
+        context = _ExecutionContext(self, change)
         try:
             for step in change.steps:
-                step.run(hands)
+                step.run(context)
         except Interrupted as error:
-            because = f"{hands.phase}; apply again to go on" if hands.phase else error.message
+            because = f"{context.phase}; apply again to go on" if context.phase else error.message
             ended = Outcome(change, Result.STOPPED, because=because)
         except ProvisionerError as error:
             ended = Outcome(change, Result.FAILED, failure=_failure(error))
         except Exception as error:  # noqa: BLE001  what the other changes did must be told all the same
-            seen = _failure(UnexpectedAnswer(error)) if UnexpectedAnswer.is_why(error) else _bug(error)
-            ended = Outcome(change, Result.FAILED, failure=seen)
+            observed = _failure(UnexpectedAnswer(error)) if UnexpectedAnswer.is_why(error) else _bug(error)
+            ended = Outcome(change, Result.FAILED, failure=observed)
         else:
             ended = Outcome(change, Result.DONE)
-        return replace(ended, seconds=self.clock() - started, notes=hands.notes())
+        return replace(ended, seconds=self.clock() - started, notes=context.notes())
 
 
-class _Hands:
+class _ExecutionContext:
     """The hands that carry out one change."""
 
     def __init__(self, executor: Executor, change: Change) -> None:
@@ -150,11 +146,11 @@ class _Hands:
             raise Interrupted("interrupted before it was done; apply again to finish it")
         return self._executor.aws.call(call.service, call.operation, **call.params)
 
-    def together(self, steps: Iterable[Step]) -> None:
+    def parallel(self, steps: Iterable[Step]) -> None:
         steps = tuple(steps)
         if len(steps) == 1:
             return steps[0].run(self)
-        with ThreadPoolExecutor(max_workers=min(len(steps), MOST_STEPS_AT_ONCE) or 1) as pool:
+        with ThreadPoolExecutor(max_workers=min(len(steps), MAX_STEPS_AT_ONCE) or 1) as pool:
             futures = [pool.submit(step.run, self) for step in steps]
         errors = [error for error in (future.exception() for future in futures) if error]
         if errors:
@@ -165,7 +161,7 @@ class _Hands:
         def progress(done: int, total: int) -> None:
             self._executor.on_event(Waiting(self._change, wait.until, done, total, self.phase))
 
-        return self._executor.watcher.wait(wait, progress)
+        return self._executor.waiter.wait(wait, progress)
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self._executor.aws.answers(operation)
@@ -220,8 +216,8 @@ def _bug(error: Exception) -> Failure:
 def _failure(error: ProvisionerError) -> Failure:
     if isinstance(error, AwsError):
         operation = f"{error.service} {error.operation}"
-        wanted = again(error)
-        hint = error.hint or (None if wanted is Again.NO else _NOT_AS_PLANNED)
+        wanted = replan_after(error)
+        hint = error.hint or (None if wanted is Replan.NO else _NOT_AS_PLANNED)
         return Failure(error.text, operation, error.code, error.request_id, hint, wanted)
-    wanted = {Unsettled: Again.PATIENTLY, ChangedMeanwhile: Again.SOON}.get(type(error), Again.NO)
-    return Failure(error.message, hint=error.hint, again=wanted)
+    wanted = {LaunchNotVisible: Replan.PATIENTLY, ChangedMeanwhile: Replan.SOON}.get(type(error), Replan.NO)
+    return Failure(error.message, hint=error.hint, replan=wanted)

@@ -130,7 +130,7 @@ class Interrupted(ProvisionerError):
     exit_code = 130
 
 
-class Unsettled(ProvisionerError):
+class LaunchNotVisible(ProvisionerError):
     """AWS does not show yet what was launched; it has to be looked at again before going on."""
 
 

@@ -48,7 +48,7 @@ class Desired(Protocol):
         """What has to be there before this can be."""
 
 
-class Seen(Protocol):
+class Observed(Protocol):
     """What AWS describes at one address, normalised so that comparing is `==`."""
 
     @property
@@ -87,11 +87,11 @@ class Environment:
 
 
 @dataclass(frozen=True)
-class Observed:
+class Observation:
     """Everything of one environment that AWS describes."""
 
     identity: Identity
-    resources: Mapping[Address, Seen]
+    resources: Mapping[Address, Observed]
 
 
 class Action(StrEnum):
@@ -119,13 +119,13 @@ class CallCount:
     count: int
 
 
-class Hands(Protocol):
+class ExecutionContext(Protocol):
     """What carries out a step: the only way from a plan to AWS."""
 
     def send(self, call: Call) -> dict[str, Any]:
         """Send one call and return its answer. Raises AwsError."""
 
-    def together(self, steps: Iterable[Step]) -> None:
+    def parallel(self, steps: Iterable[Step]) -> None:
         """Carry out steps side by side; all are tried, then the first error is raised."""
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:
@@ -150,7 +150,7 @@ class Step(Protocol):
     def calls(self) -> Iterable[CallCount]:
         """The calls it will make when nothing goes wrong, waiting not included."""
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         """Carry it out. Raises AwsError or WaitError."""
 
 
@@ -165,12 +165,12 @@ class Call:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount(self.service, self.operation, 1),)
 
-    def run(self, hands: Hands) -> None:
-        hands.send(self)
+    def run(self, context: ExecutionContext) -> None:
+        context.send(self)
 
 
 @dataclass(frozen=True)
-class Together:
+class Parallel:
     """Steps that do not wait for each other."""
 
     steps: tuple[Step, ...]
@@ -178,8 +178,8 @@ class Together:
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.steps)
 
-    def run(self, hands: Hands) -> None:
-        hands.together(self.steps)
+    def run(self, context: ExecutionContext) -> None:
+        context.parallel(self.steps)
 
 
 class Until(StrEnum):
@@ -219,8 +219,8 @@ class Wait:
     def calls(self) -> Iterable[CallCount]:
         return ()
 
-    def run(self, hands: Hands) -> None:
-        hands.wait(self)
+    def run(self, context: ExecutionContext) -> None:
+        context.wait(self)
 
 
 @dataclass(frozen=True)
@@ -342,10 +342,10 @@ class Result(StrEnum):
     FAILED = "failed"
     STOPPED = "stopped"
     SKIPPED = "skipped"
-    LEFT = "left"
+    DEFERRED = "deferred"
 
 
-class Again(StrEnum):
+class Replan(StrEnum):
     """Whether observing and planning again may put a failure right."""
 
     NO = "no"
@@ -362,7 +362,7 @@ class Failure:
     code: str | None = None
     request_id: str | None = None
     hint: str | None = None
-    again: Again = Again.NO
+    replan: Replan = Replan.NO
 
 
 @dataclass(frozen=True)

@@ -97,8 +97,8 @@ def is_ignored(tag: str, patterns: Iterable[str]) -> bool:
 
 
 def compared_tags(
-    seen: Mapping[str, str], desired: Collection[str], patterns: Iterable[str]
+    observed: Mapping[str, str], desired: Collection[str], patterns: Iterable[str]
 ) -> dict[str, str]:
     """The tags of a thing that are compared: those that the spec gives it, and all that are not ignored."""
     patterns = tuple(patterns)
-    return {key: value for key, value in seen.items() if key in desired or not is_ignored(key, patterns)}
+    return {key: value for key, value in observed.items() if key in desired or not is_ignored(key, patterns)}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from provisioner.errors import UnexpectedAnswer, UsageError
 from provisioner.kinds.base import Kind, Reader, World
-from provisioner.model import Address, Environment, HasArn, Identity, Observed, Seen
+from provisioner.model import Address, Environment, HasArn, Identity, Observation, Observed
 
 
 class IdentifyingReader(Reader, Protocol):
@@ -52,27 +52,27 @@ def _observe(
         identity = reader.identity()
         _check_account(environment, identity)
 
-    def observer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
+    def observer(kind: Kind) -> Callable[[], Mapping[Address, Observed]]:
         return lambda: kind.observe(reader, environment, not (destroying or looking))
 
-    seen = _merged(reader.together(*(observer(kind) for kind in kinds)))
-    identity = identity or _named_in(seen) or reader.identity()
-    world = World(environment, Observed(identity, seen), destroying, deep, looking)
+    observed = _merged(reader.parallel(*(observer(kind) for kind in kinds)))
+    identity = identity or _named_in(observed) or reader.identity()
+    world = World(environment, Observation(identity, observed), destroying, deep, looking)
 
-    def closer(kind: Kind) -> Callable[[], Mapping[Address, Seen]]:
-        return lambda: kind.look_closer(reader, world)
+    def details_of(kind: Kind) -> Callable[[], Mapping[Address, Observed]]:
+        return lambda: kind.observe_details(reader, world)
 
-    closer_seen = reader.together(*(closer(kind) for kind in kinds))
-    return world._replace(observed=Observed(identity, _merged(closer_seen)))
-
-
-def _merged(seen: Sequence[Mapping[Address, Seen]]) -> dict[Address, Seen]:
-    return {address: thing for one in seen for address, thing in one.items()}
+    details = reader.parallel(*(details_of(kind) for kind in kinds))
+    return world._replace(observation=Observation(identity, _merged(details)))
 
 
-def _named_in(seen: Mapping[Address, Seen]) -> Identity | None:
+def _merged(observed: Sequence[Mapping[Address, Observed]]) -> dict[Address, Observed]:
+    return {address: thing for one in observed for address, thing in one.items()}
+
+
+def _named_in(observed: Mapping[Address, Observed]) -> Identity | None:
     """Whose AWS it is, as the ARN of anything says that is there; asking would be one more call."""
-    arns = (thing.arn for thing in seen.values() if isinstance(thing, HasArn) and thing.arn)
+    arns = (thing.arn for thing in observed.values() if isinstance(thing, HasArn) and thing.arn)
     return next((Identity.of_arn(arn) for arn in arns), None)
 
 

@@ -12,7 +12,7 @@ from provisioner.model import Action, Address, Change, Findings, Note, Plan, Ref
 Told = TypeVar("Told", Refusal, Note)
 
 # How many addresses are named that have the same problem.
-MOST_NAMED = 10
+MAX_NAMED = 10
 
 
 def plan(world: World, kinds: Sequence[Kind]) -> Plan:
@@ -51,12 +51,12 @@ def _each_once(told: Iterable[Told]) -> tuple[Told, ...]:
 
 
 def _some(addresses: Sequence[Address]) -> str:
-    more = f" and {len(addresses) - MOST_NAMED} more" if len(addresses) > MOST_NAMED else ""
-    return ", ".join(map(str, addresses[:MOST_NAMED])) + more
+    more = f" and {len(addresses) - MAX_NAMED} more" if len(addresses) > MAX_NAMED else ""
+    return ", ".join(map(str, addresses[:MAX_NAMED])) + more
 
 
 def _addresses(kind: Kind, world: World) -> list[Address]:
-    every = world.environment.resources.keys() | world.observed.resources.keys()
+    every = world.environment.resources.keys() | world.observation.resources.keys()
     return sorted(address for address in every if address.kind == kind.name)
 
 
@@ -77,7 +77,7 @@ def _with_needs(changes: Sequence[Change], world: World) -> Iterable[Change]:
     A thing needs what it will use; deleting a thing needs all that use it now to have let go.
     """
     users: dict[Address, set[Address]] = {}
-    for address, thing in world.observed.resources.items():
+    for address, thing in world.observation.resources.items():
         for used in thing.uses:
             users.setdefault(used, set()).add(address)
     for change in changes:

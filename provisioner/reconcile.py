@@ -1,4 +1,4 @@
-"""Going on until AWS is as the approved plan wants it, also when another hand changes the world meanwhile."""
+"""Going on until AWS is as the approved plan wants it, also when concurrent changes come in between."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from provisioner.errors import ProvisionerError
-from provisioner.model import Action, Address, Again, Change, Outcome, Plan, Result
+from provisioner.model import Action, Address, Change, Outcome, Plan, Replan, Result
 
 # Seconds before observing again; the last one again and again.
 PAUSES = (1.0, 2.0, 5.0)
-# How often at most what another hand has done is answered with a new plan.
-MOST_ROUNDS = 6
+# How often at most a concurrent change is answered with a new plan.
+MAX_ROUNDS = 6
 # How long at most AWS may take to show one thing that it has done: the upper end of what the documentation
 # expects of eventual consistency, and the same again. https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
-LONGEST_S = 600.0
+MAX_S = 600.0
 # How long at most one thing after the other is waited for.
-LONGEST_IN_ALL_S = 3600.0
+MAX_IN_ALL_S = 3600.0
 
 
 @dataclass(frozen=True)
-class Carried:
+class ApplyResult:
     """What became of every change, and what keeps another round from going on, if anything does."""
 
     outcomes: tuple[Outcome, ...]
@@ -32,11 +32,11 @@ class Carried:
 
 def converge(
     approved: Plan,
-    plan_again: Callable[[], Plan],
+    replan: Callable[[], Plan],
     execute: Callable[[Plan], list[Outcome]],
     stop: threading.Event,
     clock: Callable[[], float] = time.monotonic,
-) -> Carried:
+) -> ApplyResult:
     """Carry out the approved plan; where that calls for it, observe, plan again and go on.
 
     Changes that a later round took up again count once, as that round left them. Nothing is deleted, and no
@@ -44,33 +44,33 @@ def converge(
     """
     outcomes = execute(approved)
     started = since = clock()
-    rounds = Counter[Again]()
+    rounds = Counter[Replan]()
     awaited = _awaited(outcomes)
     while not stop.is_set():
-        wanted = _again(outcomes)
+        wanted = _replan(outcomes)
         if _awaited(outcomes) != awaited:
             awaited, since = _awaited(outcomes), clock()
-        is_patient = wanted is Again.PATIENTLY
-        is_overdue = clock() - since > LONGEST_S or clock() - started > LONGEST_IN_ALL_S
-        is_late = is_overdue if is_patient else rounds[wanted] >= MOST_ROUNDS
-        if wanted is Again.NO or is_late or stop.wait(PAUSES[min(rounds.total(), len(PAUSES) - 1)]):
+        is_patient = wanted is Replan.PATIENTLY
+        is_overdue = clock() - since > MAX_S or clock() - started > MAX_IN_ALL_S
+        is_late = is_overdue if is_patient else rounds[wanted] >= MAX_ROUNDS
+        if wanted is Replan.NO or is_late or stop.wait(PAUSES[min(rounds.total(), len(PAUSES) - 1)]):
             break
         rounds[wanted] += 1
         try:
-            plan = plan_again()
+            plan = replan()
         except ProvisionerError as error:
             # What was done so far must be told all the same.
-            return Carried(tuple(outcomes), None if stop.is_set() else error)
+            return ApplyResult(tuple(outcomes), None if stop.is_set() else error)
         obstacle = _obstacle(approved, plan)
         if obstacle:
-            return Carried(tuple(outcomes), obstacle)
+            return ApplyResult(tuple(outcomes), obstacle)
         outcomes = [*_settled(outcomes, plan), *execute(plan)]
-    return Carried(tuple(outcomes))
+    return ApplyResult(tuple(outcomes))
 
 
-def _again(outcomes: list[Outcome]) -> Again:
-    wanted = {outcome.failure.again for outcome in outcomes if outcome.failure}
-    return next((each for each in (Again.PATIENTLY, Again.SOON) if each in wanted), Again.NO)
+def _replan(outcomes: list[Outcome]) -> Replan:
+    wanted = {outcome.failure.replan for outcome in outcomes if outcome.failure}
+    return next((each for each in (Replan.PATIENTLY, Replan.SOON) if each in wanted), Replan.NO)
 
 
 def _awaited(outcomes: list[Outcome]) -> set[tuple[Address, str, str | None]]:
@@ -78,7 +78,7 @@ def _awaited(outcomes: list[Outcome]) -> set[tuple[Address, str, str | None]]:
     return {
         (each.change.address, each.failure.message, each.failure.hint)
         for each in outcomes
-        if each.failure and each.failure.again is Again.PATIENTLY
+        if each.failure and each.failure.replan is Replan.PATIENTLY
     }
 
 

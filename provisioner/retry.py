@@ -13,7 +13,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError
-from provisioner.model import Again
+from provisioner.model import Replan
 
 # Our own codes, for what is not an answer of AWS's.
 NETWORK_ERROR = "NetworkError"
@@ -115,7 +115,7 @@ STALE_CODES = frozenset(
 
 
 @dataclass(frozen=True)
-class Patience:
+class RetryRule:
     """One reason to send a call again, and for how many seconds at most.
 
     `applies` gets the error and the names and ids that this run has made.
@@ -141,27 +141,27 @@ def _profile_is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
     )
 
 
-PATIENCES = (
-    Patience("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
-    Patience(
+RETRY_RULES = (
+    RetryRule("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
+    RetryRule(
         "server fault",
         60,
         lambda error, _: (
             (error.code in SERVER_FAULT_CODES or error.status >= 500) and error.code not in CAPACITY_CODES
         ),
     ),
-    Patience("network", 20, lambda error, _: error.code in UNANSWERED),
-    Patience("busy", 120, lambda error, _: error.code in BUSY_CODES),
+    RetryRule("network", 20, lambda error, _: error.code in UNANSWERED),
+    RetryRule("busy", 120, lambda error, _: error.code in BUSY_CODES),
     # Not for as long as it may take: looking again in between tells a new profile from a deleted one.
-    Patience("instance profile not known to EC2 yet", 20, _profile_is_unknown),
-    Patience(
+    RetryRule("instance profile not known to EC2 yet", 20, _profile_is_unknown),
+    RetryRule(
         "made just now, not visible yet",
         30,
         lambda error, made: (
             error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and _names_one_of(error, made)
         ),
     ),
-    Patience(
+    RetryRule(
         "principal made just now",
         60,
         lambda error, made: (
@@ -171,7 +171,7 @@ PATIENCES = (
         ),
     ),
     # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go
-    Patience(
+    RetryRule(
         "type changed just now",
         60,
         lambda error, _: (
@@ -180,7 +180,7 @@ PATIENCES = (
             and "LaunchPlan" in error.text
         ),
     ),
-    Patience(
+    RetryRule(
         "still in use",
         15,
         lambda error, _: (
@@ -190,9 +190,9 @@ PATIENCES = (
 )
 
 
-def patience_for(error: AwsError, made: Collection[str] = ()) -> Patience | None:
+def retry_rule_for(error: AwsError, made: Collection[str] = ()) -> RetryRule | None:
     """The reason to send the call that gave `error` again, or None: it failed."""
-    return next((patience for patience in PATIENCES if patience.applies(error, made)), None)
+    return next((rule for rule in RETRY_RULES if rule.applies(error, made)), None)
 
 
 def is_answer(error: AwsError) -> bool:
@@ -200,23 +200,23 @@ def is_answer(error: AwsError) -> bool:
     return error.code not in UNANSWERED and error.status > 0 and not error.code.isdecimal()
 
 
-def first_patience(error: AwsError) -> float:
+def first_wait_s(error: AwsError) -> float:
     """For how many seconds a call that gave `error` is sent again to a service that has never answered."""
     if error.code in PERMANENT_AT_FIRST:
         return 0.0
-    patience = patience_for(error)
-    return min(patience.seconds, FIRST_ANSWER_S) if patience else 0.0
+    rule = retry_rule_for(error)
+    return min(rule.seconds, FIRST_ANSWER_S) if rule else 0.0
 
 
-def again(error: AwsError) -> Again:
+def replan_after(error: AwsError) -> Replan:
     """Whether observing and planning again may put right what was answered."""
     if error.code == "IdempotentParameterMismatch" or _profile_is_unknown(error):
-        return Again.PATIENTLY
-    return Again.SOON if error.code in STALE_CODES or _holds_a_role(error) else Again.NO
+        return Replan.PATIENTLY
+    return Replan.SOON if error.code in STALE_CODES or _holds_a_role(error) else Replan.NO
 
 
 def _holds_a_role(error: AwsError) -> bool:
-    """The profile has a role by now: put there by a call of ours whose reply was lost, or by another hand.
+    """The profile has a role by now: from a call of ours whose reply was lost, or a concurrent change.
 
     IAM says that a quota is used up: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html
     """

@@ -38,10 +38,10 @@ class _Waiting:
     deadline: float
     over: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
-    seen: Mapping[str, Instance] = field(default_factory=dict)
+    observed: Mapping[str, Instance] = field(default_factory=dict)
 
 
-class Watcher:
+class Waiter:
     """Lets many threads wait for instances while one of them asks for all."""
 
     def __init__(
@@ -71,7 +71,7 @@ class Watcher:
         waiting.over.wait()
         if waiting.error:
             raise waiting.error
-        return waiting.seen
+        return waiting.observed
 
     def _rounds(self) -> None:
         for number in itertools.count():
@@ -135,7 +135,7 @@ class Watcher:
             each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", hint)
             each.over.set()
         elif not pending:
-            each.seen = instances
+            each.observed = instances
             each.over.set()
         elif self._clock() > each.deadline:
             each.error = _too_late(wait, pending)

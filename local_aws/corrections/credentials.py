@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from local_aws.world import Association, Member, Region, World
 
-LONGEST_S = 3600.0
+MAX_S = 3600.0
 
 
 def take_up(world: World, association: Association) -> None:
@@ -31,7 +31,7 @@ def held(world: World, region: Region) -> dict[str, str]:
 
     The role may be gone by now.
     """
-    before = world.clock.now() - LONGEST_S
+    before = world.clock.now() - MAX_S
     found = {}
     for member in region.members.values():
         association = region.association_of(member.id)

@@ -15,7 +15,7 @@ from local_aws.corrections.registry import check, handler
 from local_aws.corrections.status import status_view
 from local_aws.world import Member, World
 
-MOST_STATUS_IDS = 100
+MAX_STATUS_IDS = 100
 
 
 @handler("ec2:DescribeInstances")
@@ -36,8 +36,8 @@ def describe_instances(world: World, call: Call) -> dict[str, Any]:
 @check("ec2:DescribeInstanceStatus")
 def few_ids(world: World, call: Call) -> None:
     """100 ids at most; AWS does not document the error."""
-    if len(call.params.get("InstanceIds") or []) > MOST_STATUS_IDS:
-        text = f"The request names more than {MOST_STATUS_IDS} instances."
+    if len(call.params.get("InstanceIds") or []) > MAX_STATUS_IDS:
+        text = f"The request names more than {MAX_STATUS_IDS} instances."
         raise AwsError("RequestResourceCountExceeded", text)
 
 

@@ -18,7 +18,7 @@ from local_aws.corrections import states, volumes
 from local_aws.corrections.registry import check
 from local_aws.world import Region, World
 
-MOST_MEMORY_GB = 150
+MAX_MEMORY_GB = 150
 
 
 def check_launch(region: Region, params: dict[str, Any]) -> None:
@@ -33,7 +33,7 @@ def check_launch(region: Region, params: dict[str, Any]) -> None:
         raise _both()
     about: dict[str, Any] = INSTANCE_TYPES[kind]
     memory_gb = about["MemoryInfo"]["SizeInMiB"] / 1024
-    if not about.get("HibernationSupported") or memory_gb > MOST_MEMORY_GB:
+    if not about.get("HibernationSupported") or memory_gb > MAX_MEMORY_GB:
         raise _unsupported(f"The instance type {kind} does not support hibernation.")
     root = volumes.launch_devices(region, params)[region.backend.amis[params["ImageId"]].root_device_name]
     if not root.get("Encrypted"):

@@ -51,7 +51,7 @@ _NAMED = (
     "ListInstanceProfileTags",
     "CreatePolicy",
 )
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 @check(
@@ -153,8 +153,8 @@ def tags(world: World, call: Call) -> None:
         text = "Duplicate tag keys found. Please note that Tag keys are case insensitive."
         raise AwsError("InvalidInput", text)
     there = _named(world, call, kind).tags if call.operation.startswith("Tag") else []
-    if len({_key_of(kind, tag["Key"]) for tag in there} | set(keys)) > MOST_TAGS:
-        raise AwsError("LimitExceeded", f"Cannot exceed quota for TagsPer{kind}: {MOST_TAGS}", 409)
+    if len({_key_of(kind, tag["Key"]) for tag in there} | set(keys)) > MAX_TAGS:
+        raise AwsError("LimitExceeded", f"Cannot exceed quota for TagsPer{kind}: {MAX_TAGS}", 409)
 
 
 @handler("iam:TagRole")

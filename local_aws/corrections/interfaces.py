@@ -18,7 +18,7 @@ from local_aws.corrections import launch
 from local_aws.corrections.registry import check
 from local_aws.world import Region, World
 
-MOST_GROUPS = 5
+MAX_GROUPS = 5
 
 
 @check("ec2:ModifyInstanceAttribute", "ec2:ModifyNetworkInterfaceAttribute", "ec2:CreateNetworkInterface")
@@ -29,7 +29,7 @@ def groups(world: World, call: Call) -> None:
 
 def check_groups_number(group_ids: list[str]) -> None:
     """Raises SecurityGroupsPerInterfaceLimitExceeded for more groups than an interface may have."""
-    if len(set(group_ids)) > MOST_GROUPS:
+    if len(set(group_ids)) > MAX_GROUPS:
         text = "You have exceeded the maximum number of security groups allowed per network interface."
         raise AwsError("SecurityGroupsPerInterfaceLimitExceeded", text)
 

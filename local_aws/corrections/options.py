@@ -31,7 +31,7 @@ KEPT = (
     "PrivateDnsNameOptions",
     "CapacityReservationSpecification",
 )
-MOST_CREDIT_IDS = 1000
+MAX_CREDIT_IDS = 1000
 
 
 def check_launch(params: dict[str, Any]) -> None:
@@ -175,8 +175,8 @@ def modify_credit(world: World, call: Call) -> dict[str, Any]:
 def few_ids(world: World, call: Call) -> None:
     """1000 ids at most, all of which exist."""
     ids = call.params.get("InstanceIds") or []
-    if len(ids) > MOST_CREDIT_IDS:
-        raise AwsError("RequestResourceCountExceeded", f"The request names more than {MOST_CREDIT_IDS} ids.")
+    if len(ids) > MAX_CREDIT_IDS:
+        raise AwsError("RequestResourceCountExceeded", f"The request names more than {MAX_CREDIT_IDS} ids.")
     states.find(world.region(call.region), ids)
 
 

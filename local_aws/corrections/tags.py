@@ -20,7 +20,7 @@ from local_aws.corrections.registry import check, handler
 from local_aws.corrections.views import tags_of
 from local_aws.world import World
 
-MOST_RESOURCES, MOST_TAGS = 1000, 50
+MAX_RESOURCES, MAX_TAGS = 1000, 50
 KEY_LENGTH, VALUE_LENGTH = 128, 256
 METADATA_KEY = re.compile(r"[0-9a-zA-Z\-_+=,.@:]{1,255}")
 RESERVED_METADATA_KEYS = (".", "..", "_index")
@@ -33,8 +33,8 @@ def resources(world: World, call: Call) -> None:
     ids = call.params.get("Resources") or []
     if not ids:
         raise AwsError("MissingParameter", "The request must contain the parameter resourceIdSet")
-    if len(ids) > MOST_RESOURCES:
-        text = f"The request names {len(ids)} resources; at most {MOST_RESOURCES} are allowed."
+    if len(ids) > MAX_RESOURCES:
+        text = f"The request names {len(ids)} resources; at most {MAX_RESOURCES} are allowed."
         raise AwsError("RequestResourceCountExceeded", text)
     states.find(world.region(call.region), [item for item in ids if item.startswith("i-")])
 
@@ -159,6 +159,6 @@ def _check_reserved(key: str) -> None:
 
 
 def _check_number(keys: set[str]) -> None:
-    if len([key for key in keys if not key.startswith("aws:")]) > MOST_TAGS:
-        text = f"The maximum number of tags for a resource, {MOST_TAGS}, has been reached."
+    if len([key for key in keys if not key.startswith("aws:")]) > MAX_TAGS:
+        text = f"The maximum number of tags for a resource, {MAX_TAGS}, has been reached."
         raise AwsError("TagLimitExceeded", text)

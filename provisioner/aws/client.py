@@ -28,19 +28,19 @@ from provisioner.aws.login import (
     open_local_session,
     open_session,
 )
-from provisioner.aws.rate_limit import READING, Pace
+from provisioner.aws.rate_limit import READING, RateLimit
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.model import Identity
 from provisioner.retry import (
     FIRST_ANSWER_S,
     INVALID_ANSWER,
     UNANSWERED,
-    first_patience,
+    first_wait_s,
     is_answer,
-    patience_for,
+    retry_rule_for,
 )
 
-MOST_AT_ONCE = 16
+MAX_AT_ONCE = 16
 NOT_SENT = "interrupted before it was done; apply again to finish it"
 # How long one call may take in all, from the name server to the last byte.
 CALL_S = 120.0
@@ -51,7 +51,7 @@ NOTICE_AFTER_S = 2.0
 MAX_PAGES = 500
 PAGES_S = 300.0
 # IAM's buckets are small, unpublished and cannot be raised.
-MOST_AT_ONCE_IN_IAM = 4
+MAX_AT_ONCE_IN_IAM = 4
 
 
 @dataclass(frozen=True)
@@ -95,8 +95,8 @@ class Aws:
         self._clients: dict[str, Any] = {}
         self._made: set[str] = set()
         self._answers: list[tuple[str, dict[str, Any]]] = []
-        self._iam_slots = threading.Semaphore(MOST_AT_ONCE_IN_IAM)
-        self._pace = Pace()
+        self._iam_slots = threading.Semaphore(MAX_AT_ONCE_IN_IAM)
+        self._pace = RateLimit()
         self._check = AnswerCheck()
         # When each service was first asked, which have answered, and what was told about waiting for them.
         self._asked: dict[str, float] = {}
@@ -106,7 +106,7 @@ class Aws:
         self._config = Config(
             region_name=target.region,
             retries={"total_max_attempts": 1, "mode": "standard"},
-            max_pool_connections=MOST_AT_ONCE,
+            max_pool_connections=MAX_AT_ONCE,
             connect_timeout=CONNECT_S,
             user_agent_extra="provisioner",
             # None: those of the environment.
@@ -130,7 +130,7 @@ class Aws:
         other.target = replace(self.target, region=region)
         other._config = self._config.merge(Config(region_name=region))
         other._clients = {}
-        other._pace = Pace()
+        other._pace = RateLimit()
         # That one region answers says nothing of another.
         other._asked, other._answered, other._waited = {}, set(), set()
         return other
@@ -232,11 +232,11 @@ class Aws:
             passed.add(token)
             params = params | {sent: token}
 
-    def together(self, *reads: Callable[[], Any]) -> list[Any]:
+    def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
         """The results of functions without arguments, run side by side, in their order."""
         if len(reads) <= 1:
             return [read() for read in reads]
-        with ThreadPoolExecutor(max_workers=min(len(reads), MOST_AT_ONCE)) as pool:
+        with ThreadPoolExecutor(max_workers=min(len(reads), MAX_AT_ONCE)) as pool:
             futures = [pool.submit(read) for read in reads]
             try:
                 return [future.result() for future in futures]
@@ -356,14 +356,14 @@ class Aws:
 
     def _is_worth_a_retry(self, error: AwsError, seconds: float) -> bool:
         if self._is_new(error.service) and not is_answer(error):
-            if self._seconds_asked(error.service) >= first_patience(error):
+            if self._seconds_asked(error.service) >= first_wait_s(error):
                 return False
             self._tell_of_waiting(f"{error.text}: trying again")
             return True
         with self._lock:
             made = frozenset(self._made)
-        patience = patience_for(error, made)
-        return patience is not None and seconds < patience.seconds
+        rule = retry_rule_for(error, made)
+        return rule is not None and seconds < rule.seconds
 
     def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
         if not operation.startswith(READING):

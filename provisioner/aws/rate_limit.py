@@ -65,7 +65,7 @@ class _Bucket:
         return -self.tokens / (self.rate.per_second * MARGIN) + JITTER_S
 
 
-class Pace:
+class RateLimit:
     """The buckets of one connection, full at first. Threads may share it."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:

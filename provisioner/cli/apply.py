@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.change import carry_out
+from provisioner.cli.change import apply_plan
 from provisioner.cli.common import SpecFile, load_spec
 from provisioner.cli.options import (
     DEEP,
@@ -41,7 +41,7 @@ def apply(
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
     environment = load_spec(spec, refreshed, skipped_regions)
-    return carry_out(
+    return apply_plan(
         environment, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep
     )
 
@@ -55,4 +55,4 @@ def apply(
 def destroy(spec: SpecFile, yes: bool, output_format: str, skipped_regions: str, options: Options) -> int:
     """Show the plan, ask, and delete everything of the environment."""
     environment = load_spec(spec, skipped_regions=skipped_regions)
-    return carry_out(environment, yes, output_format, options, destroying=True)
+    return apply_plan(environment, yes, output_format, options, destroying=True)

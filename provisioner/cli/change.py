@@ -34,7 +34,7 @@ from provisioner.errors import UsageError
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
     from provisioner.model import Environment, Outcome, Plan
-    from provisioner.reconcile import Carried
+    from provisioner.reconcile import ApplyResult
 
 STOPPING = "stopping: what is in flight is finished first; again to stop at once"
 # How long the end waits for that to be said, on a terminal that may be stopped.
@@ -44,7 +44,7 @@ STOPPED_AT_ONCE = b"\nstopped at once; what was in flight may be done or not: ap
 SHOW_CURSOR = b"\x1b[?25h"
 
 
-def carry_out(
+def apply_plan(
     environment: Environment,
     yes: bool,
     output_format: str,
@@ -89,7 +89,7 @@ def carry_out(
         return INTERRUPTED
 
 
-def _code(carried: Carried, interrupted: bool, refreshed: tuple[str, ...]) -> int:
+def _code(carried: ApplyResult, interrupted: bool, refreshed: tuple[str, ...]) -> int:
     """The exit code of what was carried out; says what is left to be said."""
     is_good = all(outcome.is_good for outcome in carried.outcomes)
     if refreshed and (carried.obstacle or not is_good):

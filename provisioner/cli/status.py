@@ -25,7 +25,7 @@ def status(spec: SpecFile, output_format: str, options: Options) -> None:
 
     environment = load_spec(spec)
     world = observe(environment, connect_to(environment, options), KINDS, looking=True)
-    every = world.environment.resources.keys() | world.observed.resources.keys()
+    every = world.environment.resources.keys() | world.observation.resources.keys()
     statuses = {
         str(address): kind.status(address, world)
         for kind in KINDS

@@ -23,6 +23,6 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             tell_problems(environment)
             wrong = True
         else:
-            say(f"{spec}: fine; environment {environment.name} in {environment.region}")
+            say(f"{spec}: valid; environment {environment.name} in {environment.region}")
     if wrong:
         raise click.exceptions.Exit(WRONG_USE)

@@ -18,7 +18,7 @@ from provisioner.iam_policy.documents import ELEMENTS, STATEMENT_ELEMENTS, VERSI
 
 Path = tuple[str | int, ...]
 
-LONGEST_SHOWN = 60
+MAX_SHOWN = 60
 # Of one document; who has more of them will not read them all.
 MAX_PROBLEMS = 200
 PRINCIPAL_TYPES = ("AWS", "Federated", "Service", "CanonicalUser")
@@ -271,7 +271,7 @@ def _found(value: Any) -> str:
         case bool():
             return f"the boolean {json.dumps(value)}"
         case str():
-            shown = value if len(value) <= LONGEST_SHOWN else f"{value[:LONGEST_SHOWN]}…"
+            shown = value if len(value) <= MAX_SHOWN else f"{value[:MAX_SHOWN]}…"
             return f'"{shown}"' if value else "empty text"
         case int() | float():
             return f"the number {value}"

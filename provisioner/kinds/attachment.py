@@ -9,7 +9,7 @@ from typing import Any
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.iam import tags_in_words
-from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.instance_profile import ObservedProfile
 from provisioner.kinds.instances import (
     LIVE,
     Instance,
@@ -34,14 +34,14 @@ from provisioner.model import (
     FieldChange,
     Findings,
     Note,
+    Observed,
     Refusal,
-    Seen,
     Step,
 )
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, iam_path, owner_of_path
 
 # How many ids a refusal names.
-MOST_TOLD = 5
+MAX_TOLD = 5
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ class Attachment:
 
 
 @dataclass(frozen=True)
-class SeenAttachment:
+class ObservedAttachment:
     """The instances chosen, and `left`: those still bound to a profile of ours that nothing asks for now.
 
     `marked` is the name of a profile whose mark of an attachment is to go with them.
@@ -95,71 +95,78 @@ class AttachmentKind:
                 if other != address:
                     yield address, ("instances", index), f"{instance} is in {other} already"
 
-    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, Observed]:
         wanted = {at: each for at, each in environment.resources.items() if isinstance(each, Attachment)}
-        chosen = reader.together(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
+        chosen = reader.parallel(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
         return {
-            at: SeenAttachment(chosen=instances, uses=each.uses)
+            at: ObservedAttachment(chosen=instances, uses=each.uses)
             for (at, each), instances in zip(wanted.items(), chosen, strict=True)
         }
 
-    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
-        seen: dict[Address, SeenAttachment] = {
-            at: thing for at, thing in world.observed.resources.items() if isinstance(thing, SeenAttachment)
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+        observed: dict[Address, ObservedAttachment] = {
+            at: thing
+            for at, thing in world.observation.resources.items()
+            if isinstance(thing, ObservedAttachment)
         }
         for address, left in (*_left_over(reader, world), *_bound_to_what_is_gone(world)):
-            there = seen.get(address, SeenAttachment())
+            there = observed.get(address, ObservedAttachment())
             uses = there.uses | left.uses
-            seen[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
+            observed[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
         if world.looking:
-            return seen
+            return observed
         # A profile goes only when all to which an attachment gives another one have let go of it.
-        seen = {at: replace(thing, uses=thing.uses | _held(thing, world)) for at, thing in seen.items()}
+        observed = {
+            at: replace(thing, uses=thing.uses | _held(thing, world)) for at, thing in observed.items()
+        }
         changing = [
             each.id
-            for at, thing in seen.items()
+            for at, thing in observed.items()
             for each in (*_bound_wrong(at, thing, world), *thing.left)
             if each.profile
         ]
         associations = find_associations(reader, changing)
-        return {at: replace(thing, associations=associations) for at, thing in seen.items()}
+        return {at: replace(thing, associations=associations) for at, thing in observed.items()}
 
     def compare(self, address: Address, world: World) -> Findings:
         attachment: Attachment | None = world.desired(address)
-        seen: SeenAttachment = world.seen(address) or SeenAttachment()
-        refusals = tuple(_refusals(address, attachment, seen, world)) if attachment else ()
+        observed: ObservedAttachment = world.observed(address) or ObservedAttachment()
+        refusals = tuple(_refusals(address, attachment, observed, world)) if attachment else ()
         changes = (
-            *(_attach(address, attachment, seen, world) if attachment else ()),
-            *_detach(address, seen, world),
+            *(_attach(address, attachment, observed, world) if attachment else ()),
+            *_detach(address, observed, world),
         )
-        notes = tuple(_notes(address, attachment, seen, world)) if attachment else ()
+        notes = tuple(_notes(address, attachment, observed, world)) if attachment else ()
         return Findings(changes, refusals, notes)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        seen: SeenAttachment = world.seen(address) or SeenAttachment()
+        observed: ObservedAttachment = world.observed(address) or ObservedAttachment()
         attachment: Attachment | None = world.desired(address)
-        wanted = max(len(seen.chosen), len(attachment.instances) if attachment else 0)
+        wanted = max(len(observed.chosen), len(attachment.instances) if attachment else 0)
+        attached = len(observed.chosen) - len(_bound_wrong(address, observed, world))
         return {
-            "state": f"{len(seen.chosen) - len(_bound_wrong(address, seen, world))} of {wanted} attached",
-            "members": [each.summary() for each in (*seen.chosen, *seen.left)],
+            "state": f"{attached} of {wanted} attached",
+            "members": [each.summary() for each in (*observed.chosen, *observed.left)],
         }
 
 
-def _held(seen: SeenAttachment, world: World) -> frozenset[Address]:
+def _held(observed: ObservedAttachment, world: World) -> frozenset[Address]:
     """The profiles of the environment that the chosen instances have now."""
-    held = {each.profile.arn for each in seen.chosen if each.profile}
-    return frozenset(at for at, found in world.seen_of("instance_profile").items() if found.arn in held)
+    held = {each.profile.arn for each in observed.chosen if each.profile}
+    return frozenset(at for at, found in world.observed_of("instance_profile").items() if found.arn in held)
 
 
 def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
     by_tags = tuple((f"tag:{key}", (value,)) for key, value in sorted(attachment.tags.items()))
     scopes = [by_tags] if by_tags else list(by_ids(attachment.instances))
     live = ("instance-state-name", LIVE)
-    found = reader.together(*(lambda scope=scope: find_instances(reader, (*scope, live)) for scope in scopes))
+    found = reader.parallel(*(lambda scope=scope: find_instances(reader, (*scope, live)) for scope in scopes))
     return tuple(instance for instances in found for instance in instances)
 
 
-def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAttachment]]:
+def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, ObservedAttachment]]:
     """Instances that are bound to a profile of ours for attachments, and that no attachment asks for."""
     launches = launches_of(world)
     desired = {
@@ -173,7 +180,9 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
     arns = tuple(profile.arn for profile in profiles.values())
     bound = find_bound(reader, arns)
     # What goes from one of our profiles to another is bound anew, and that is all.
-    wanted = {each.id for address in desired for each in (world.seen(address) or SeenAttachment()).chosen}
+    wanted = {
+        each.id for address in desired for each in (world.observed(address) or ObservedAttachment()).chosen
+    }
     for at, profile in profiles.items():
         asking = [address for address, thing in desired.items() if thing.profile == at]
         left = tuple(
@@ -192,32 +201,32 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, SeenAtta
                 if world.destroying and isinstance(thing, Attachment) and thing.profile == at
             ]
             address = min([*asking, *once], default=_free_address(at.key, world))
-            yield address, SeenAttachment(left=left, marked=unmark, uses=frozenset({at}))
+            yield address, ObservedAttachment(left=left, marked=unmark, uses=frozenset({at}))
 
 
 def _profiles_for_attachments(
     desired: Iterable[Attachment], world: World
-) -> dict[Address, FoundProfile | WantedProfile]:
+) -> dict[Address, ObservedProfile | WantedProfile]:
     """Our profiles that carry the mark of an attachment, and those that applying the spec will mark.
 
     The latter are looked at now, so that what they are taken off is in the plan that is approved. One that
     is still to be made can be on instances too, which were bound to an earlier one of its name.
     """
-    own: dict[Address, FoundProfile] = {
+    own: dict[Address, ObservedProfile] = {
         at: profile
-        for at, profile in world.seen_of("instance_profile").items()
+        for at, profile in world.observed_of("instance_profile").items()
         if profile.is_owned_by(world.environment)
     }
     marked = {at: profile for at, profile in own.items() if ATTACHED_TAG in profile.tags}
     to_be_marked = {
         each.profile: own.get(each.profile) or wanted_at(each.profile, world)
         for each in desired
-        if each.profile in own or not world.seen(each.profile)
+        if each.profile in own or not world.observed(each.profile)
     }
     return {**marked, **to_be_marked}
 
 
-def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachment]]:
+def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, ObservedAttachment]]:
     """What the spec attaches to and is still bound to a profile of ours that was deleted meanwhile.
 
     Whoever destroys while another applies can delete a profile that is being attached at that moment. An
@@ -226,13 +235,13 @@ def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachme
     if not world.destroying:
         return
     path = f":instance-profile{iam_path(world.environment.name)}"
-    there = {thing.arn for thing in world.seen_of("instance_profile").values()}
+    there = {thing.arn for thing in world.observed_of("instance_profile").values()}
     # What two attachments choose is freed once.
     freed: set[str] = set()
-    for address, seen in world.seen_of("attachment").items():
+    for address, observed in world.observed_of("attachment").items():
         left = tuple(
             each
-            for each in seen.chosen
+            for each in observed.chosen
             if each.profile
             and path in each.profile.arn
             and each.profile.arn not in there
@@ -240,7 +249,7 @@ def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, SeenAttachme
         )
         freed.update(each.id for each in left)
         if left:
-            yield address, SeenAttachment(left=left)
+            yield address, ObservedAttachment(left=left)
 
 
 def _free_address(key: str, world: World) -> Address:
@@ -251,23 +260,23 @@ def _free_address(key: str, world: World) -> Address:
     return address
 
 
-def _bound_wrong(address: Address, seen: SeenAttachment, world: World) -> list[Instance]:
+def _bound_wrong(address: Address, observed: ObservedAttachment, world: World) -> list[Instance]:
     """The chosen instances with another binding, but for those that an earlier attachment chooses too."""
     attachment: Attachment | None = world.desired(address)
     if attachment is None:
         return []
     earlier = {
         each.id
-        for other, thing in world.seen_of(address.kind).items()
+        for other, thing in world.observed_of(address.kind).items()
         if other < address and world.desired(other)
         for each in thing.chosen
     }
-    foreign = {each.id for each in _foreign(seen, world)}
-    mine = [each for each in seen.chosen if each.id not in earlier | foreign]
+    foreign = {each.id for each in _foreign(observed, world)}
+    mine = [each for each in observed.chosen if each.id not in earlier | foreign]
     return bound_wrong(wanted_at(attachment.profile, world), mine)
 
 
-def _foreign(seen: SeenAttachment, world: World) -> list[Instance]:
+def _foreign(observed: ObservedAttachment, world: World) -> list[Instance]:
     """The chosen instances that have the environment's tags and were not launched by it.
 
     Whoever may write tags could stop everything else with them, so they are told and left as they are.
@@ -275,15 +284,17 @@ def _foreign(seen: SeenAttachment, world: World) -> list[Instance]:
     launches = launches_of(world)
     return [
         each
-        for each in seen.chosen
+        for each in observed.chosen
         if _owner(each) == world.environment.name and launches.fleet_of(each) is None
     ]
 
 
-def _notes(address: Address, attachment: Attachment, seen: SeenAttachment, world: World) -> Iterator[Note]:
-    if attachment.tags and not seen.chosen:
+def _notes(
+    address: Address, attachment: Attachment, observed: ObservedAttachment, world: World
+) -> Iterator[Note]:
+    if attachment.tags and not observed.chosen:
         yield Note(address, f"no instance has the tags {tags_in_words(attachment.tags)}")
-    foreign = _foreign(seen, world)
+    foreign = _foreign(observed, world)
     if foreign:
         message = (
             f"{_some(foreign)} with the tags of this environment, which has not launched it: left as it is. "
@@ -293,9 +304,9 @@ def _notes(address: Address, attachment: Attachment, seen: SeenAttachment, world
 
 
 def _refusals(
-    address: Address, attachment: Attachment, seen: SeenAttachment, world: World
+    address: Address, attachment: Attachment, observed: ObservedAttachment, world: World
 ) -> Iterator[Refusal]:
-    found = {each.id for each in seen.chosen}
+    found = {each.id for each in observed.chosen}
     missing = [instance for instance in attachment.instances if instance not in found]
     if missing:
         yield Refusal(
@@ -306,7 +317,9 @@ def _refusals(
             exit_code=1,
         )
     launches = launches_of(world)
-    for instances in group_by(seen.chosen, lambda each: (_owner(each), launches.fleet_of(each) is not None)):
+    for instances in group_by(
+        observed.chosen, lambda each: (_owner(each), launches.fleet_of(each) is not None)
+    ):
         owner, is_launched = _owner(instances[0]), launches.fleet_of(instances[0]) is not None
         belong = f"{_some(instances)} {'belongs' if len(instances) == 1 else 'belong'} to"
         if owner == world.environment.name and is_launched:
@@ -315,7 +328,7 @@ def _refusals(
         elif owner and owner != world.environment.name:
             hint = "its own spec says which profile an instance has; choose others here"
             yield Refusal(address, f"{belong} the environment {owner}", hint)
-    for instances in group_by(seen.chosen, _attached_by):
+    for instances in group_by(observed.chosen, _attached_by):
         attached_by = _attached_by(instances[0])
         if attached_by and not _owner(instances[0]) and attached_by != world.environment.name:
             yield Refusal(
@@ -325,7 +338,7 @@ def _refusals(
             )
     for other, thing in world.environment.resources.items():
         if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
-            both = found & {each.id for each in (world.seen(other) or SeenAttachment()).chosen}
+            both = found & {each.id for each in (world.observed(other) or ObservedAttachment()).chosen}
             if both:
                 yield Refusal(
                     address,
@@ -345,14 +358,16 @@ def _attached_by(instance: Instance) -> str | None:
 
 def _some(instances: Sequence[Instance]) -> str:
     """The ids and names, of many only the first ones."""
-    told = ", ".join(named(each) for each in instances[:MOST_TOLD])
-    more = len(instances) - MOST_TOLD
+    told = ", ".join(named(each) for each in instances[:MAX_TOLD])
+    more = len(instances) - MAX_TOLD
     return f"{told} and {more} more" if more > 0 else told
 
 
-def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, world: World) -> Iterator[Change]:
+def _attach(
+    address: Address, attachment: Attachment, observed: ObservedAttachment, world: World
+) -> Iterator[Change]:
     wanted = wanted_at(attachment.profile, world)
-    for instances in group_by(_bound_wrong(address, seen, world), lambda each: each.profile):
+    for instances in group_by(_bound_wrong(address, observed, world), lambda each: each.profile):
         before = instances[0].profile
         ids = tuple(each.id for each in instances)
         reason = "no instance profile yet"
@@ -369,29 +384,31 @@ def _attach(address: Address, attachment: Attachment, seen: SeenAttachment, worl
             fields=(FieldChange("instance_profile", before.name if before else None, wanted.name),),
             instances=ids,
             size=len(ids),
-            steps=bind(instances, wanted.name, wanted.arn, _only(seen.associations, ids), by_ids(ids)),
+            steps=bind(instances, wanted.name, wanted.arn, _only(observed.associations, ids), by_ids(ids)),
             exact=True,
             names=names_of(instances),
         )
 
 
-def _detach(address: Address, seen: SeenAttachment, world: World) -> Iterator[Change]:
-    if not seen.left and not seen.marked:
+def _detach(address: Address, observed: ObservedAttachment, world: World) -> Iterator[Change]:
+    if not observed.left and not observed.marked:
         return
-    ids = tuple(each.id for each in seen.left)
+    ids = tuple(each.id for each in observed.left)
     unmark: tuple[Step, ...] = (
         (
             Call(
-                "iam", "UntagInstanceProfile", {"InstanceProfileName": seen.marked, "TagKeys": [ATTACHED_TAG]}
+                "iam",
+                "UntagInstanceProfile",
+                {"InstanceProfileName": observed.marked, "TagKeys": [ATTACHED_TAG]},
             ),
         )
-        if seen.marked
+        if observed.marked
         else ()
     )
-    profiles = sorted({each.profile.name for each in seen.left if each.profile})
+    profiles = sorted({each.profile.name for each in observed.left if each.profile})
     # Where the attachment is still there, others may have bound what it never had.
     left = "not in the spec" if world.desired(address) else "no longer in the spec"
-    reason = "destroying" if world.destroying else left
+    reason = "will be detached" if world.destroying else left
     yield Change(
         address,
         Action.DELETE if ids else Action.UPDATE,
@@ -399,8 +416,8 @@ def _detach(address: Address, seen: SeenAttachment, world: World) -> Iterator[Ch
         fields=(FieldChange("instance_profile", ", ".join(profiles), None),) if ids else (),
         instances=ids,
         size=max(len(ids), 1),
-        steps=(*(release(seen.left, seen.associations, by_ids(ids)) if ids else ()), *unmark),
-        names=names_of(seen.left),
+        steps=(*(release(observed.left, observed.associations, by_ids(ids)) if ids else ()), *unmark),
+        names=names_of(observed.left),
     )
 
 

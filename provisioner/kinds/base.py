@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
-from provisioner.model import Address, Desired, Environment, Findings, Identity, Observed, Seen
+from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
 
 Path = tuple[str | int, ...]
 
@@ -54,7 +54,7 @@ class Reader(Protocol):
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers that this run had to one operation that writes, oldest first."""
 
-    def together(self, *reads: Any) -> list[Any]:
+    def parallel(self, *reads: Any) -> list[Any]:
         """The results of functions without arguments, run side by side, in their order."""
 
     def in_region(self, region: str) -> Reader:
@@ -69,24 +69,24 @@ class World(NamedTuple):
     """
 
     environment: Environment
-    observed: Observed
+    observation: Observation
     destroying: bool = False
     deep: bool = False
     looking: bool = False
 
     @property
     def identity(self) -> Identity:
-        return self.observed.identity
+        return self.observation.identity
 
     def desired(self, address: Address) -> Any:
         return None if self.destroying else self.environment.resources.get(address)
 
-    def seen(self, address: Address) -> Any:
-        return self.observed.resources.get(address)
+    def observed(self, address: Address) -> Any:
+        return self.observation.resources.get(address)
 
-    def seen_of(self, kind: str) -> dict[Address, Any]:
+    def observed_of(self, kind: str) -> dict[Address, Any]:
         """All that was observed of one kind."""
-        return {at: thing for at, thing in self.observed.resources.items() if at.kind == kind}
+        return {at: thing for at, thing in self.observation.resources.items() if at.kind == kind}
 
 
 class Kind(Protocol):
@@ -108,13 +108,15 @@ class Kind(Protocol):
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         """Problems between entries: address, path within the entry, message."""
 
-    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, Observed]:
         """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants.
 
         `launching`: something may be launched. What only that needs is not looked up otherwise.
         """
 
-    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
         """What else `compare` needs, now that everything was observed; all of this kind, once more."""
 
     def compare(self, address: Address, world: World) -> Findings:

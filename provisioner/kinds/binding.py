@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provisioner.kinds.base import World
-from provisioner.kinds.instance_profile import FoundProfile, InstanceProfile
+from provisioner.kinds.instance_profile import InstanceProfile, ObservedProfile
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address
 
@@ -23,7 +23,7 @@ class WantedProfile:
 def wanted_at(address: Address, world: World) -> WantedProfile:
     """The profile that the spec has at an address."""
     profile: InstanceProfile = world.desired(address)
-    found: FoundProfile | None = world.seen(address)
+    found: ObservedProfile | None = world.observed(address)
     if found:
         # IAM keeps the case of letters in which a name was first written, and ignores it otherwise.
         return WantedProfile(found.name, found.arn, found.id)

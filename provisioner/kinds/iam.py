@@ -9,7 +9,7 @@ from typing import Any, Protocol, TypeVar
 
 from provisioner.errors import ChangedMeanwhile
 from provisioner.kinds.base import Entry, Path
-from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Hands, Refusal
+from provisioner.model import Address, Call, CallCount, Environment, ExecutionContext, FieldChange, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,
     REGION_TAG,
@@ -22,7 +22,7 @@ from provisioner.naming import (
 )
 
 # https://docs.aws.amazon.com/tag-editor/latest/userguide/best-practices-and-strats.html
-MOST_TAGS = 50
+MAX_TAGS = 50
 
 
 class Standing(Enum):
@@ -109,43 +109,47 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def tag_changes(
-    desired: Mapping[str, str], seen: Mapping[str, str], ignored: Sequence[str]
+    desired: Mapping[str, str], observed: Mapping[str, str], ignored: Sequence[str]
 ) -> tuple[FieldChange, ...]:
     """One field change a tag that differs, ignored ones left out."""
-    seen = compared_tags(seen, desired, ignored)
+    observed = compared_tags(observed, desired, ignored)
     return tuple(
-        FieldChange(f"tags.{key}", seen.get(key), desired.get(key))
-        for key in sorted(desired.keys() | seen.keys())
-        if seen.get(key) != desired.get(key)
+        FieldChange(f"tags.{key}", observed.get(key), desired.get(key))
+        for key in sorted(desired.keys() | observed.keys())
+        if observed.get(key) != desired.get(key)
     )
 
 
 def too_many_tags(
-    address: Address, desired: Mapping[str, str], seen: Mapping[str, str], ignored: Sequence[str]
+    address: Address, desired: Mapping[str, str], observed: Mapping[str, str], ignored: Sequence[str]
 ) -> Iterator[Refusal]:
     """Why IAM would refuse the tags of a thing: with those of others that stay, there are more than it takes.
 
     AWS's own do not count. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
     """
-    stay = staying_tags(seen, desired, ignored)
+    stay = staying_tags(observed, desired, ignored)
     number = len({key.lower() for key in (*desired, *stay)})
-    if number > MOST_TAGS:
-        message = f"{number} tags, {len(stay)} of them of others and ignored; AWS takes {MOST_TAGS}"
+    if number > MAX_TAGS:
+        message = f"{number} tags, {len(stay)} of them of others and ignored; AWS takes {MAX_TAGS}"
         yield Refusal(
             address, message, "take some out of the spec, or remove some of the others", exit_code=1
         )
 
 
-def staying_tags(seen: Mapping[str, str], desired: Mapping[str, str], ignored: Sequence[str]) -> list[str]:
+def staying_tags(
+    observed: Mapping[str, str], desired: Mapping[str, str], ignored: Sequence[str]
+) -> list[str]:
     """The keys of tags that a thing has, that are not in the spec and that stay, but for AWS's own."""
     return [
-        key for key in seen if key not in desired and is_ignored(key, ignored) and not key.startswith("aws:")
+        key
+        for key in observed
+        if key not in desired and is_ignored(key, ignored) and not key.startswith("aws:")
     ]
 
 
-def is_crowded(desired: Iterable[str], seen: Iterable[str]) -> bool:
+def is_crowded(desired: Iterable[str], observed: Iterable[str]) -> bool:
     """Whether a thing has no room for its new tags before it has lost its old ones."""
-    return len({key for key in (*desired, *seen) if not key.startswith("aws:")}) > MOST_TAGS
+    return len({key for key in (*desired, *observed) if not key.startswith("aws:")}) > MAX_TAGS
 
 
 def tag_calls(
@@ -185,8 +189,8 @@ class IsStillThe:
     def calls(self) -> Iterable[CallCount]:
         return ()
 
-    def run(self, hands: Hands) -> None:
-        there = hands.send(Call("iam", f"Get{self.noun}", {f"{self.noun}Name": self.name}))[self.noun]
+    def run(self, context: ExecutionContext) -> None:
+        there = context.send(Call("iam", f"Get{self.noun}", {f"{self.noun}Name": self.name}))[self.noun]
         if there[f"{self.noun}Id"] != self.id:
             raise ChangedMeanwhile(f"{self.name} was deleted and made again by somebody else: left alone")
 

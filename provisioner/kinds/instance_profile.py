@@ -50,13 +50,13 @@ from provisioner.model import (
     Environment,
     FieldChange,
     Findings,
-    Seen,
+    Observed,
     Step,
 )
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG, default_name, iam_path
 
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-LONGEST_NAME = 128
+MAX_NAME = 128
 
 
 @dataclass(frozen=True)
@@ -74,12 +74,12 @@ class InstanceProfile:
 
 
 @dataclass(frozen=True)
-class FoundProfile:
+class ObservedProfile:
     """An instance profile that exists; `roles` are names, none or one.
 
     `users` may have the credentials of a former role; only looked for when it is exchanged, or was a moment
-    ago. `strangers` are instances bound to it that are not the environment's, looked for when it is to go.
-    `elsewhere` says what is bound to it in other regions, when it is to go or its role is.
+    ago. `foreign_users` are instances bound to it that are not the environment's, looked for when it is to
+    go. `elsewhere` says what is bound to it in other regions, when it is to go or its role is.
     """
 
     name: str
@@ -89,7 +89,7 @@ class FoundProfile:
     roles: tuple[str, ...]
     tags: Mapping[str, str]
     role_addresses: frozenset[Address] = frozenset()
-    strangers: tuple[str, ...] = ()
+    foreign_users: tuple[str, ...] = ()
     users: Users = NOBODY
     elsewhere: Elsewhere = NOWHERE
 
@@ -109,11 +109,11 @@ class InstanceProfileKind:
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
         name = raw.get("name", default_name(entry.environment, key))
-        if len(name) > LONGEST_NAME:
+        if len(name) > MAX_NAME:
             entry.problem(
                 ("name",) if "name" in raw else (),
                 f"the instance profile would be called {name}, which is {len(name)} characters",
-                f"IAM takes at most {LONGEST_NAME}; give it a shorter `name:`",
+                f"IAM takes at most {MAX_NAME}; give it a shorter `name:`",
             )
         entry.check_reference(("role",), "roles", raw["role"])
         return InstanceProfile(
@@ -126,37 +126,39 @@ class InstanceProfileKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, Observed]:
         path = iam_path(environment.name)
         wanted = [
             thing.name for at, thing in environment.resources.items() if isinstance(thing, InstanceProfile)
         ]
-        listed, *named = reader.together(
+        listed, *named = reader.parallel(
             lambda: list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix=path)),
             *(lambda name=name: _read(reader, name) for name in wanted),
         )
         read = {profile["InstanceProfileName"]: profile for profile in named if profile}
         others = [name for name in (profile["InstanceProfileName"] for profile in listed) if name not in read]
-        rest = reader.together(*(lambda name=name: _read(reader, name) for name in others))
+        rest = reader.parallel(*(lambda name=name: _read(reader, name) for name in others))
         profiles = [*read.values(), *(profile for profile in rest if profile)]
         return by_address(self.name, map(_found, profiles), environment)
 
-    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
-        seen = world.seen_of(self.name)
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+        observed = world.observed_of(self.name)
         if world.looking:
-            return seen
+            return observed
         leaving = {
             at: thing
-            for at, thing in seen.items()
+            for at, thing in observed.items()
             if world.desired(at) is None and thing.is_owned_by(world.environment)
         }
         now = datetime.now(UTC)
-        swapped = {at: thing for at, thing in seen.items() if _is_swapped(at, thing, world, now)}
+        swapped = {at: thing for at, thing in observed.items() if _is_swapped(at, thing, world, now)}
         unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
         # Who has a former role matters to those who delete it.
-        a_role_leaves = any(world.desired(at) is None for at in world.seen_of("role"))
+        a_role_leaves = any(world.desired(at) is None for at in world.observed_of("role"))
         asked = leaving | (swapped if a_role_leaves else {})
-        strangers, elsewhere = reader.together(
+        foreign_users, elsewhere = reader.parallel(
             lambda: _strangers(reader, unmarked, world),
             lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
         )
@@ -166,15 +168,15 @@ class InstanceProfileKind:
                 thing,
                 role_addresses=_roles_of(thing, world),
                 users=users.get(at, NOBODY),
-                strangers=tuple(strangers.get(thing.arn, ())),
+                foreign_users=tuple(foreign_users.get(thing.arn, ())),
                 elsewhere=elsewhere if at in asked else NOWHERE,
             )
-            for at, thing in seen.items()
+            for at, thing in observed.items()
         }
 
     def compare(self, address: Address, world: World) -> Findings:
         profile: InstanceProfile | None = world.desired(address)
-        found: FoundProfile | None = world.seen(address)
+        found: ObservedProfile | None = world.observed(address)
         environment = world.environment
         if found and standing(found.path, found.tags, environment) is Standing.ELSEWHERE:
             refusal = refuse_elsewhere(address, "instance profile", found.name, found.tags, environment)
@@ -194,7 +196,7 @@ class InstanceProfileKind:
         return _leaving(address, found, world) if found else Findings()
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        found: FoundProfile | None = world.seen(address)
+        found: ObservedProfile | None = world.observed(address)
         if found is None:
             return {"state": "absent"}
         return {
@@ -236,13 +238,15 @@ def _read(reader: Reader, name: str) -> dict[str, Any] | None:
     return profile
 
 
-def _roles_of(profile: FoundProfile, world: World) -> frozenset[Address]:
-    roles = world.seen_of("role")
-    return frozenset(at for at, seen in roles.items() if seen.role and seen.role.name in profile.roles)
+def _roles_of(profile: ObservedProfile, world: World) -> frozenset[Address]:
+    roles = world.observed_of("role")
+    return frozenset(
+        at for at, observed in roles.items() if observed.role and observed.role.name in profile.roles
+    )
 
 
-def _found(profile: Mapping[str, Any]) -> FoundProfile:
-    return FoundProfile(
+def _found(profile: Mapping[str, Any]) -> ObservedProfile:
+    return ObservedProfile(
         name=profile["InstanceProfileName"],
         arn=profile["Arn"],
         id=profile["InstanceProfileId"],
@@ -266,8 +270,8 @@ def _tags(address: Address, profile: InstanceProfile, world: World) -> dict[str,
 
 def _role_name(profile: InstanceProfile, world: World) -> str:
     """The name of its role, spelled as it is there: IAM ignores case in names, and keeps it."""
-    seen = world.seen(profile.role)
-    name: str = ((seen and seen.role) or world.desired(profile.role)).name
+    observed = world.observed(profile.role)
+    name: str = ((observed and observed.role) or world.desired(profile.role)).name
     return name
 
 
@@ -286,12 +290,12 @@ def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
         _add_role(profile.name, role),
     )
     return Change(
-        address, Action.CREATE, "not there yet", fields=(FieldChange("role", None, role),), steps=steps
+        address, Action.CREATE, "will be created", fields=(FieldChange("role", None, role),), steps=steps
     )
 
 
 def _update(
-    address: Address, profile: InstanceProfile, found: FoundProfile, world: World
+    address: Address, profile: InstanceProfile, found: ObservedProfile, world: World
 ) -> Iterator[Change]:
     role, held = _role_name(profile, world), ", ".join(found.roles) or None
     fields: list[FieldChange] = []
@@ -323,12 +327,12 @@ def _update(
         yield from reassociation(address, found.name, found.arn, found.users, held if is_swap else None, role)
 
 
-def _holds_another(profile: InstanceProfile, found: FoundProfile, world: World) -> bool:
+def _holds_another(profile: InstanceProfile, found: ObservedProfile, world: World) -> bool:
     role = _role_name(profile, world)
     return [held.lower() for held in found.roles] != [role.lower()]
 
 
-def _is_swapped(address: Address, found: FoundProfile, world: World, now: datetime) -> bool:
+def _is_swapped(address: Address, found: ObservedProfile, world: World, now: datetime) -> bool:
     """Whether its role is to be exchanged, or was a moment ago."""
     profile: InstanceProfile | None = world.desired(address)
     if profile is None or not found.is_owned_by(world.environment):
@@ -336,22 +340,22 @@ def _is_swapped(address: Address, found: FoundProfile, world: World, now: dateti
     return _holds_another(profile, found, world) or is_unfinished(found.tags, now)
 
 
-def why_kept(found: FoundProfile, world: World) -> str | None:
+def why_kept(found: ObservedProfile, world: World) -> str | None:
     """Why a profile that is to go stays, and what to do about it; None: nothing stands in the way."""
     if standing(found.path, found.tags, world.environment) is Standing.UNTAGGED:
         return why_untagged_is_kept("instance profile")
-    if found.strangers:
-        verb, they = ("uses", "it loses its") if len(found.strangers) == 1 else ("use", "they lose their")
+    if found.foreign_users:
+        verb, they = ("uses", "it loses its") if len(found.foreign_users) == 1 else ("use", "they lose their")
         return (
-            f"{', '.join(found.strangers)}, not of this environment, still {verb} it; without it {they} "
+            f"{', '.join(found.foreign_users)}, not of this environment, still {verb} it; without it {they} "
             "credentials; detach it there, or attach it there in the spec and apply, then do this again"
         )
     problem = found.elsewhere.problem(found.arn)
     return f"it {problem[0]}; {problem[1]}, then do this again" if problem else None
 
 
-def _leaving(address: Address, found: FoundProfile, world: World) -> Findings:
-    reason = "destroying" if world.destroying else "no longer in the spec"
+def _leaving(address: Address, found: ObservedProfile, world: World) -> Findings:
+    reason = "will be destroyed" if world.destroying else "no longer in the spec"
     kept = why_kept(found, world)
     steps: tuple[Step, ...] = (
         IsStillThe("InstanceProfile", found.name, found.id),

@@ -14,17 +14,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags
-from provisioner.model import Call, Scope, Step, Together, Until, Wait
+from provisioner.model import Call, Parallel, Scope, Step, Until, Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 LIVE = ("pending", "running", "stopping", "stopped")
-MOST_FILTER_VALUES = 200
-MOST_IDS = 1000
-MOST_IDS_OF_STATUS = 100
+MAX_FILTER_VALUES = 200
+MAX_IDS = 1000
+MAX_IDS_OF_STATUS = 100
 # How many instances are without a profile at the same time while theirs is bound to them again.
-MOST_REBOUND = 20
+MAX_REBOUND = 20
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,7 @@ def find_bound(reader: Reader, arns: Sequence[str]) -> list[Instance]:
     """The live instances of a region that are bound to one of these instance profiles. Raises AwsError."""
     return [
         instance
-        for part in chunks(arns, MOST_FILTER_VALUES)
+        for part in chunks(arns, MAX_FILTER_VALUES)
         for instance in find_instances(
             reader, (("iam-instance-profile.arn", tuple(part)), ("instance-state-name", LIVE))
         )
@@ -246,7 +246,7 @@ def _second(moment: datetime) -> str:
 
 def by_ids(ids: Sequence[str]) -> Iterator[Scope]:
     """Filters that find instances by id without failing on those that are gone."""
-    return ((("instance-id", tuple(part)),) for part in chunks(ids, MOST_FILTER_VALUES))
+    return ((("instance-id", tuple(part)),) for part in chunks(ids, MAX_FILTER_VALUES))
 
 
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
@@ -269,7 +269,7 @@ def find_unhealthy(reader: Reader, ids: Sequence[str]) -> frozenset[str]:
     """
     healthy = {
         each["InstanceId"]
-        for part in chunks(ids, MOST_IDS_OF_STATUS)
+        for part in chunks(ids, MAX_IDS_OF_STATUS)
         for each in reader.call("ec2", "DescribeInstanceStatus", InstanceIds=list(part))["InstanceStatuses"]
         if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
     }
@@ -282,7 +282,7 @@ def find_associations(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
     A replaced association shows beside the new one for a while; only states that bind count.
     """
     associations: dict[str, str] = {}
-    for part in chunks(sorted(ids), MOST_FILTER_VALUES):
+    for part in chunks(sorted(ids), MAX_FILTER_VALUES):
         filters = [
             {"Name": "instance-id", "Values": list(part)},
             {"Name": "state", "Values": ["associating", "associated"]},
@@ -323,10 +323,10 @@ def bind(
 
     stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
     return (
-        *settled(instances, scopes),
-        Together(tuple(first(each) for each in instances)),
+        *until_stable(instances, scopes),
+        Parallel(tuple(first(each) for each in instances)),
         *_waits(freed, Until.NO_PROFILE, scopes),
-        *([Together(tuple(_associate(each, name) for each in freed))] if freed else ()),
+        *([Parallel(tuple(_associate(each, name) for each in freed))] if freed else ()),
         *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
     )
 
@@ -340,16 +340,16 @@ def rebind(
     alone, as nothing else tells that EC2 refuses to associate it again.
     """
     bound = [each.id for each in instances if each.id in associations]
-    for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MOST_REBOUND)):
+    for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MAX_REBOUND)):
         scopes = tuple(by_ids(ids))
-        yield from settled([each for each in instances if each.id in ids], scopes)
-        yield Together(tuple(_release(associations[each]) for each in ids))
+        yield from until_stable([each for each in instances if each.id in ids], scopes)
+        yield Parallel(tuple(_release(associations[each]) for each in ids))
         yield from _waits(ids, Until.NO_PROFILE, scopes)
-        yield Together(tuple(_associate(each, name) for each in ids))
+        yield Parallel(tuple(_associate(each, name) for each in ids))
         yield from _waits(ids, Until.PROFILE, scopes, arn)
 
 
-def settled(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:
+def until_stable(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:
     """Waits until instances that are starting or stopping have done so: EC2 refuses to change them before."""
     scopes = tuple(scopes)
     yield from _waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes)
@@ -362,7 +362,7 @@ def release(
     """The steps that take the profile off each instance."""
     ids = [each.id for each in instances if each.id in associations]
     return (
-        Together(tuple(_release(associations[each]) for each in ids)),
+        Parallel(tuple(_release(associations[each]) for each in ids)),
         *_waits(ids, Until.NO_PROFILE, tuple(scopes)),
     )
 

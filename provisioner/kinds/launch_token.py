@@ -86,7 +86,7 @@ class Launches:
 
 def launches_of(world: World) -> Launches:
     """The launches of all fleets that are in the spec or were observed."""
-    every = (*world.environment.resources, *world.observed.resources)
+    every = (*world.environment.resources, *world.observation.resources)
     return Launches(world.environment.name, (at.key for at in every if at.kind == "fleet"))
 
 

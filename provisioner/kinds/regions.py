@@ -71,7 +71,7 @@ def find_users_elsewhere(reader: Reader, arns: Sequence[str], environment: Envir
             return error
 
     answers: list[list[Instance] | AwsError]
-    answers = reader.together(*(lambda region=region: ask(region) for region in regions))
+    answers = reader.parallel(*(lambda region=region: ask(region) for region in regions))
     users: dict[str, tuple[str, ...]] = {}
     unread: dict[str, str] = {}
     for region, answer in zip(regions, answers, strict=True):

@@ -20,7 +20,17 @@ from provisioner.kinds.base import Reader, World
 from provisioner.kinds.instances import Instance, find_associations, find_bound, named, rebind
 from provisioner.kinds.launch_token import launches_of
 from provisioner.kinds.regions import Elsewhere
-from provisioner.model import Action, Address, Call, CallCount, Change, FieldChange, Hands, Step, count_calls
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    CallCount,
+    Change,
+    ExecutionContext,
+    FieldChange,
+    Step,
+    count_calls,
+)
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, SWAPPED_TAG
 
 # What the tag says until the instances of the environment have the new role; after that it says since when
@@ -112,8 +122,8 @@ def profiles_asked_for(world: World) -> dict[str, set[Address]]:
     What has an environment's tag is a member, or dressed as one: no attachment changes it.
     """
     asking: dict[str, set[Address]] = {}
-    for at, seen in world.seen_of("attachment").items():
-        free = [each for each in seen.chosen if not each.tag(ENVIRONMENT_TAG)]
+    for at, observed in world.observed_of("attachment").items():
+        free = [each for each in observed.chosen if not each.tag(ENVIRONMENT_TAG)]
         for instance in free if world.desired(at) else ():
             asking.setdefault(instance.id, set()).add(world.desired(at).profile)
     return asking
@@ -128,10 +138,10 @@ def who_may_have(role: str, world: World) -> frozenset[Address]:
     """What has to be done before a role may go that leaves a profile: its users may have the role."""
     profiles = {
         at
-        for at, profile in world.seen_of("instance_profile").items()
+        for at, profile in world.observed_of("instance_profile").items()
         if world.desired(at) and (role in profile.roles or is_pending(profile.tags))
     }
-    users = {at for at, seen in world.observed.resources.items() if seen.uses & profiles}
+    users = {at for at, observed in world.observation.resources.items() if observed.uses & profiles}
     return frozenset(profiles | users)
 
 
@@ -139,13 +149,13 @@ def is_awaited(role: str, world: World) -> bool:
     """Whether running instances of the environment have to let go of a role before it may go."""
     return any(
         profile.users.members and (role in profile.roles or is_pending(profile.tags))
-        for profile in world.seen_of("instance_profile").values()
+        for profile in world.observed_of("instance_profile").values()
     )
 
 
 def kept_for(role: str, world: World) -> str | None:
     """Why a role has to stay for a while although it leaves its profile, in words; None: it need not."""
-    for profile in world.seen_of("instance_profile").values():
+    for profile in world.observed_of("instance_profile").values():
         foreign = profile.users.foreign
         if not foreign or not (role in profile.roles or SWAPPED_TAG in profile.tags):
             continue
@@ -202,16 +212,16 @@ class Exchange:
     def calls(self) -> Iterable[CallCount]:
         return count_calls((*(self._remove(role) for role in self.before), self._add(self.after)))
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         for role in self.before:
-            hands.send(self._remove(role))
+            context.send(self._remove(role))
         try:
-            hands.send(self._add(self.after))
+            context.send(self._add(self.after))
         except AwsError:
             for role in self.before:
                 # Why the other one was refused is what has to be told.
                 with suppress(AwsError):
-                    hands.send(self._add(role))
+                    context.send(self._add(role))
             raise
 
     def _add(self, role: str) -> Call:
@@ -232,8 +242,8 @@ class MarkDone:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("iam", "TagInstanceProfile", 1),)
 
-    def run(self, hands: Hands) -> None:
-        hands.send(_tag(self.name, datetime.now(UTC).strftime(_FORMAT)))
+    def run(self, context: ExecutionContext) -> None:
+        context.send(_tag(self.name, datetime.now(UTC).strftime(_FORMAT)))
 
 
 def end(name: str, users: Users) -> Step:

@@ -112,7 +112,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             data["failure"] = dataclasses.asdict(outcome.failure) if outcome.failure else None
         case Result.STOPPED | Result.SKIPPED:
             data["because"] = outcome.because
-        case Result.LEFT:
+        case Result.DEFERRED:
             data["because"] = outcome.because or outcome.change.deferred
     return data
 

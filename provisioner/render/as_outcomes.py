@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 
 from rich.text import Text
 
-from provisioner.model import Action, Again, Change, Failure, Outcome, Result
+from provisioner.model import Action, Change, Failure, Outcome, Replan, Result
 from provisioner.render.as_text import column_of, title
 from provisioner.render.layout import Line, Piece, flow, line, padded, words
 from provisioner.render.styled import styled
@@ -29,7 +29,7 @@ Told = tuple[object, ...]
 def is_final(outcome: Outcome) -> bool:
     """Whether no later round can make another end of it."""
     failure = outcome.failure
-    failed = outcome.result is Result.FAILED and (failure is None or failure.again is Again.NO)
+    failed = outcome.result is Result.FAILED and (failure is None or failure.replan is Replan.NO)
     return outcome.result is Result.DONE or failed
 
 
@@ -78,7 +78,7 @@ def _outcome_lines(outcome: Outcome, column: int, width: int) -> list[Line]:
         case Result.FAILED:
             summary, details = _failure(outcome.failure)
             rest = words(summary, "gone")
-        case Result.STOPPED | Result.SKIPPED | Result.LEFT:
+        case Result.STOPPED | Result.SKIPPED | Result.DEFERRED:
             rest = words(outcome.because or change.deferred or change.reason)
     details += [(note, "warning") for note in outcome.notes]
     lines = flow(rest, width, padded(start, _LABEL + column), _LABEL + column, gap=" ")

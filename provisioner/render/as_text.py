@@ -76,7 +76,7 @@ def _change_lines(change: Change, column: int, width: int) -> list[Line]:
     else:
         lines += _instance_lines(change, width)
     if change.deferred is not None:
-        start: Line = (Piece(" " * INDENT), Piece("not carried out:", "warning"), Piece(" "))
+        start: Line = (Piece(" " * INDENT), Piece("deferred:", "warning"), Piece(" "))
         lines += flow(words(change.deferred), width, start, INDENT + 2, gap=" ")
     return lines
 
@@ -140,9 +140,9 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
         style = action.value if number else "faint"
         items.append((Piece(f"{number:,} to {action.value}", style), Piece("" if told else end)))
         items += [line(each) for each in f"({told}){end}".replace(", ", ",\n").splitlines()] if told else []
-    left = sum(change.size for change in plan.changes if change.deferred is not None)
-    if left:
-        items.append(line(f"{left:,} of them not carried out.", "warning"))
+    deferred = sum(change.size for change in plan.changes if change.deferred is not None)
+    if deferred:
+        items.append(line(f"{deferred:,} of them deferred.", "warning"))
     calls = sum(call.count for change in plan.changes if change.deferred is None for call in change.calls)
     items.append(line(f"{count(calls, 'API call')} that {'writes' if calls == 1 else 'write'}."))
     return flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")

@@ -19,7 +19,7 @@ from provisioner.spec.nodes import Located
 from provisioner.spec.wording import quoted
 
 # AWS takes 50 on a thing; some of them are our own.
-MOST_TAGS = 40
+MAX_TAGS = 40
 # https://www.w3.org/TR/xml/#charsets
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
@@ -28,7 +28,7 @@ IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
 def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Located]:
     """The problems of the tags of a whole spec, each told once, where it can be put right."""
     common = texts(spec.get("tags"))
-    if len(common) > MOST_TAGS:
+    if len(common) > MAX_TAGS:
         return
     told: set[tuple[Path, str]] = set()
     for kind in kinds:
@@ -38,9 +38,9 @@ def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Ki
                 continue
             place: Path = (kind.section, key, "tags")
             own = texts(raw.get("tags"))
-            together = len({**common, **own})
-            if together > MOST_TAGS >= max(len(common), len(own)):
-                message = f"with those of the environment {together} tags, and {MOST_TAGS} are allowed"
+            in_all = len({**common, **own})
+            if in_all > MAX_TAGS >= max(len(common), len(own)):
+                message = f"with those of the environment {in_all} tags, and {MAX_TAGS} are allowed"
                 yield document.located(place, message, at_key=True)
             refused = _refused_by_iam if kind.is_of_iam else _refused_by_ec2
             for tag, message in refused(common, own):

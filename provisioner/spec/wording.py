@@ -15,8 +15,8 @@ from provisioner.spec.schemas import resolve
 # Longer texts may be secrets that were pasted into the wrong place: an AWS secret key has 40 characters.
 LONGEST = 36
 SHOWN = 16
-LONGEST_KEY = 64
-MOST_KEYS = 4
+MAX_KEY = 64
+MAX_KEYS = 4
 
 _PLAIN_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
 _WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
@@ -30,7 +30,7 @@ def dotted(path: Path) -> str:
         if isinstance(step, int):
             text += f"[{step}]"
         elif _PLAIN_KEY.fullmatch(step):
-            step = shorten(step, LONGEST_KEY)
+            step = shorten(step, MAX_KEY)
             text += f".{step}" if text else step
         else:
             text += f"[{quoted(step)}]"
@@ -63,7 +63,7 @@ class Suggestions:
 
         None if there is none, and for words that are too long to be a slip.
         """
-        if len(word) > LONGEST_KEY or not self.left:
+        if len(word) > MAX_KEY or not self.left:
             return None
         by_lower = {each.lower(): each for each in islice(candidates, self.left)}
         self.left = max(0, self.left - len(by_lower))
@@ -99,8 +99,8 @@ def found(value: Any, text: str | None = None) -> str:
         case str():
             return quoted(value) if value else "an empty text"
         case Mapping():
-            keys = [shorten(str(key)) for key in value][:MOST_KEYS]
-            more = " and more" if len(value) > MOST_KEYS else ""
+            keys = [shorten(str(key)) for key in value][:MAX_KEYS]
+            more = " and more" if len(value) > MAX_KEYS else ""
             return f"a mapping with {', '.join(keys)}{more}" if keys else "an empty mapping"
         case _:
             return "a list" if value else "an empty list"

@@ -11,7 +11,7 @@ from collections import Counter
 from tests.faults.wire import Reply, Request, Send
 
 INSTANCE = re.compile(rb"<instanceId>(i-[0-9a-f]+)</instanceId>")
-LONGEST_DELAY_S = 0.03
+MAX_DELAY_S = 0.03
 
 
 class Ledger:
@@ -72,7 +72,7 @@ class Dawdling:
 
     def __call__(self, request: Request, send: Send) -> Reply:
         chance = random.Random(f"{self._seed}|{request.number}|{request.operation}")
-        time.sleep(chance.random() ** 2 * LONGEST_DELAY_S)
+        time.sleep(chance.random() ** 2 * MAX_DELAY_S)
         reply = send()
-        time.sleep(chance.random() ** 2 * LONGEST_DELAY_S)
+        time.sleep(chance.random() ** 2 * MAX_DELAY_S)
         return reply

@@ -24,7 +24,7 @@ def spec(**fleet: Any) -> dict[str, Any]:
     return {"environment": "room", "region": "us-east-1", "fleets": {"web": plain | fleet}}
 
 
-def rungs(cloud: Cloud) -> Counter[tuple[str, str, str]]:
+def capacity_options(cloud: Cloud) -> Counter[tuple[str, str, str]]:
     """How many members there are by zone, type and market."""
     return Counter(
         (
@@ -50,20 +50,26 @@ class TestATypeIsShort:
     def test_in_one_zone_and_the_others_take_over(self, program: Program, cloud: Cloud) -> None:
         short_of(cloud, Capacity(0, "t3.micro", "us-east-1a"))
         applied_and_planned(program, spec())
-        assert rungs(cloud) == {("b", "t3.micro", "on-demand"): 3, ("c", "t3.micro", "on-demand"): 3}
+        assert capacity_options(cloud) == {
+            ("b", "t3.micro", "on-demand"): 3,
+            ("c", "t3.micro", "on-demand"): 3,
+        }
 
     def test_in_one_zone_in_part_and_what_it_gave_is_kept(self, program: Program, cloud: Cloud) -> None:
         short_of(cloud, Capacity(1, "t3.micro", "us-east-1a"))
         applied_and_planned(program, spec(instance_type=["t3.micro", "t3.small"]))
-        assert sum(rungs(cloud).values()) == 6
-        assert rungs(cloud)["a", "t3.micro", "on-demand"] == 1
-        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.micro"}
+        assert sum(capacity_options(cloud).values()) == 6
+        assert capacity_options(cloud)["a", "t3.micro", "on-demand"] == 1
+        assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.micro"}
 
     def test_in_all_zones_and_the_next_type_takes_over(self, program: Program, cloud: Cloud) -> None:
         short_of(cloud, Capacity(1, "t3.micro"))
         wanted = spec(instance_type=["t3.micro", "t3.small"])
         applied_and_planned(program, wanted)
-        assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 3, "t3.small": 3}
+        assert Counter(type_ for _, type_, _ in capacity_options(cloud).elements()) == {
+            "t3.micro": 3,
+            "t3.small": 3,
+        }
         assert cloud.operations().count("RunInstances") == 2 * len(ZONES)
         notes = [note["message"] for note in program.plan(wanted).data["notes"]]
         assert notes == ["3 members with t3.small, choice 2 of 2"]
@@ -79,10 +85,10 @@ class TestATypeIsShort:
         assert ran.code == 1
         assert "no room for 3 of 6 members, tried t3.micro, then t3.small in us-east-1a" in ran.words
         assert "the 3 launched are kept" in ran.words
-        assert sum(rungs(cloud).values()) == 3
+        assert sum(capacity_options(cloud).values()) == 3
         cloud.mend()
         applied_and_planned(program, wanted)
-        assert sum(rungs(cloud).values()) == 6
+        assert sum(capacity_options(cloud).values()) == 6
 
 
 class TestAQuotaIsUsedUp:
@@ -108,13 +114,16 @@ class TestAQuotaIsUsedUp:
         cloud.break_with(quotas=(Quota(4, "on-demand", ("t",)),))
         wanted = spec(instance_type=["t3.micro", "m5.large"])
         applied_and_planned(program, wanted)
-        assert Counter(type_ for _, type_, _ in rungs(cloud).elements()) == {"t3.micro": 2, "m5.large": 4}
+        assert Counter(type_ for _, type_, _ in capacity_options(cloud).elements()) == {
+            "t3.micro": 2,
+            "m5.large": 4,
+        }
 
     def test_for_spot_and_on_demand_takes_over(self, program: Program, cloud: Cloud) -> None:
         cloud.break_with(quotas=(Quota(0, "spot"),))
         wanted = spec(market="spot", fallback="on_demand")
         applied_and_planned(program, wanted)
-        assert {market for _, _, market in rungs(cloud)} == {"on-demand"}
+        assert {market for _, _, market in capacity_options(cloud)} == {"on-demand"}
 
     def test_and_no_other_zone_is_asked_for_the_same(self, program: Program, cloud: Cloud) -> None:
         cloud.break_with(quotas=(Quota(2),), capacity=(Capacity(0, "t3.micro", ZONES[0]),))
@@ -140,13 +149,16 @@ class TestAQuotaIsUsedUp:
 class TestSpot:
     def test_is_bought_with_the_highest_price(self, program: Program, cloud: Cloud) -> None:
         applied_and_planned(program, spec(market="spot", max_price="0.01"))
-        assert {market for _, _, market in rungs(cloud)} == {"spot"}
+        assert {market for _, _, market in capacity_options(cloud)} == {"spot"}
 
     def test_falls_back_to_on_demand_where_there_is_no_room(self, program: Program, cloud: Cloud) -> None:
         short_of(cloud, Capacity(1, "t3.micro", "*", "spot"))
         wanted = spec(market="spot", fallback="on_demand")
         applied_and_planned(program, wanted)
-        assert Counter(market for _, _, market in rungs(cloud).elements()) == {"spot": 3, "on-demand": 3}
+        assert Counter(market for _, _, market in capacity_options(cloud).elements()) == {
+            "spot": 3,
+            "on-demand": 3,
+        }
         assert "3 members with t3.micro, choice 2" in program.plan(wanted).said
 
     def test_and_the_result_says_how_many_fell_back(self, program: Program, cloud: Cloud) -> None:
@@ -166,11 +178,11 @@ class TestSpot:
         assert ran.code == 1
         assert "no room for 6 of 6 members, tried t3.micro (spot) in" in ran.words
         assert cloud.operations().count("RunInstances") == len(ZONES)
-        assert rungs(cloud) == {}
+        assert capacity_options(cloud) == {}
 
     def test_too_low_a_price_is_like_no_room(self, program: Program, cloud: Cloud) -> None:
         applied_and_planned(program, spec(market="spot", max_price="0.001", fallback="on_demand"))
-        assert {market for _, _, market in rungs(cloud)} == {"on-demand"}
+        assert {market for _, _, market in capacity_options(cloud)} == {"on-demand"}
 
     def test_what_was_reclaimed_is_launched_again(self, program: Program, cloud: Cloud) -> None:
         wanted = spec(market="spot")
@@ -186,7 +198,7 @@ class TestSpot:
     def test_members_are_replaced_where_the_market_changes(self, program: Program, cloud: Cloud) -> None:
         applied_and_planned(program, spec(count=2))
         applied_and_planned(program, spec(count=2, market="spot"))
-        assert {market for _, _, market in rungs(cloud)} == {"spot"}
+        assert {market for _, _, market in capacity_options(cloud)} == {"spot"}
 
 
 class TestAnotherTypeIsWanted:
@@ -199,7 +211,7 @@ class TestAnotherTypeIsWanted:
         assert done["notes"] == ["2 of 2 are t3.medium, where t3.small was wanted first"]
         assert program.plan(wanted).changes == []
         assert cloud.ids("room") == ids
-        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.medium"}
+        assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.medium"}
 
     def test_and_without_room_for_any_they_run_again_as_what_they_were(
         self, program: Program, cloud: Cloud
@@ -222,7 +234,7 @@ class TestAnotherTypeIsWanted:
         cloud.ec2.stop_instances(InstanceIds=cloud.ids("room"))
         short_of(cloud, Capacity(0, "t3.micro"))
         applied_and_planned(program, spec(count=2, instance_type=["t3.micro", "t3.small"]))
-        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.small"}
+        assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.small"}
         assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
 
     def test_and_stopped_members_without_room_stay_what_they_are(
@@ -234,7 +246,7 @@ class TestAnotherTypeIsWanted:
         ran = program.apply(spec(count=2, instance_type=["t3.small", "t3.micro"]))
         assert ran.code == 1
         assert "are stopped; apply again later" in ran.words
-        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.micro"}
+        assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.micro"}
 
 
 class TestThereIsNoRoomForAMissingMember:
@@ -252,7 +264,7 @@ class TestThereIsNoRoomForAMissingMember:
         cloud.break_with(Rule("error", "RunInstances", code="InsufficientInstanceCapacity", status=500))
         wanted = spec(count=3, instance_type="t3.small", update={"max_unavailable": 2})
         assert program.apply(wanted).code == 1
-        assert {type_ for _, type_, _ in rungs(cloud)} == {"t3.small"}
+        assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.small"}
 
 
 class TestThereIsRoomForSomeOfARollout:

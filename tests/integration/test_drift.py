@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 import local_aws
-from tests.support.cloud import ANYTHING, AWS_POLICY, EC2_TRUST, Cloud, Deed, as_list, where
+from tests.support.cloud import ANYTHING, AWS_POLICY, EC2_TRUST, Cloud, ExternalChange, as_list, where
 from tests.support.program import Program, Spec
 from tests.support.specs import ATTACHING, PROBE, ROLES_ONLY, having
 
@@ -30,13 +30,15 @@ class Drift:
     """`named` is all that the plan has to show, each as address, action and field."""
 
     name: str
-    deed: Deed
+    change: ExternalChange
     named: tuple[tuple[str, str, str], ...]
     spec: dict[str, Any]
 
 
-def drift(name: str, deed: Deed, *named: tuple[str, str, str], spec: dict[str, Any] = PROBE) -> Drift:
-    return Drift(name, deed, named, spec)
+def drift(
+    name: str, change: ExternalChange, *named: tuple[str, str, str], spec: dict[str, Any] = PROBE
+) -> Drift:
+    return Drift(name, change, named, spec)
 
 
 def each_named(rows: Iterable[Drift]) -> pytest.MarkDecorator:
@@ -45,7 +47,7 @@ def each_named(rows: Iterable[Drift]) -> pytest.MarkDecorator:
 
 def named_and_put_right(program: Program, cloud: Cloud, spec: Spec, row: Drift) -> None:
     before = cloud.picture("probe")
-    row.deed(cloud)
+    row.change(cloud)
     cloud.forget_calls()
     planned = program.plan(spec, "--detailed-exitcode")
     assert planned.code == 2
@@ -63,12 +65,12 @@ def named_and_put_right(program: Program, cloud: Cloud, spec: Spec, row: Drift) 
 IN_A_ROLE = having(ROLES_ONLY, roles__worker=PROBE["roles"]["worker"])
 
 
-def of_the_role(method: str, **params: Any) -> Deed:
+def of_the_role(method: str, **params: Any) -> ExternalChange:
     return lambda cloud: getattr(cloud.iam, method)(RoleName=NAME, **params)
 
 
-def in_the_role(name: str, deed: Deed, *fields: str) -> Drift:
-    return drift(name, deed, *((ROLE, "update", field) for field in fields), spec=IN_A_ROLE)
+def in_the_role(name: str, change: ExternalChange, *fields: str) -> Drift:
+    return drift(name, change, *((ROLE, "update", field) for field in fields), spec=IN_A_ROLE)
 
 
 def boundary(cloud: Cloud, name: str | None) -> object:
@@ -189,13 +191,13 @@ def test_of_a_role_is_named_and_put_right(drift: Drift, program: Program, cloud:
 def test_of_a_role_that_was_deleted_is_named_and_put_right(program: Program, cloud: Cloud) -> None:
     program.apply(ROLES_ONLY)
 
-    def deed(cloud: Cloud) -> None:
+    def change(cloud: Cloud) -> None:
         cloud.iam.remove_role_from_instance_profile(InstanceProfileName=NAME, RoleName=NAME)
         cloud.iam.delete_role(RoleName=NAME)
 
     row = drift(
         "deleted",
-        deed,
+        change,
         (ROLE, "create", "trust"),
         (ROLE, "create", "max_session_duration"),
         (PROFILE, "update", "role"),
@@ -315,12 +317,12 @@ def one(cloud: Cloud) -> str:
     return cloud.ids("probe")[0]
 
 
-def of_a_member(method: str, **params: Any) -> Deed:
+def of_a_member(method: str, **params: Any) -> ExternalChange:
     return lambda cloud: getattr(cloud.ec2, method)(InstanceId=one(cloud), **params)
 
 
-def on_a_member(name: str, deed: Deed, *fields: str) -> Drift:
-    return drift(name, deed, *((FLEET, "update", field) for field in fields))
+def on_a_member(name: str, change: ExternalChange, *fields: str) -> Drift:
+    return drift(name, change, *((FLEET, "update", field) for field in fields))
 
 
 def swap_profile(cloud: Cloud) -> None:
@@ -341,11 +343,11 @@ def other_groups(cloud: Cloud) -> None:
     cloud.ec2.modify_instance_attribute(InstanceId=one(cloud), Groups=[group])
 
 
-def tag(**tags: str) -> Deed:
+def tag(**tags: str) -> ExternalChange:
     return lambda cloud: cloud.ec2.create_tags(Resources=[one(cloud)], Tags=as_list(tags))
 
 
-def untag(key: str) -> Deed:
+def untag(key: str) -> ExternalChange:
     return lambda cloud: cloud.ec2.delete_tags(Resources=[one(cloud)], Tags=[{"Key": key}])
 
 
@@ -421,13 +423,13 @@ def stop(cloud: Cloud) -> None:
     cloud.ec2.stop_instances(InstanceIds=[one(cloud)])
 
 
-def in_order(*deeds: Deed) -> Deed:
-    return lambda cloud: [deed(cloud) for deed in deeds]
+def in_order(*changes: ExternalChange) -> ExternalChange:
+    return lambda cloud: [change(cloud) for change in changes]
 
 
-def on_a_stopped_member(name: str, deed: Deed, *fields: str) -> Drift:
+def on_a_stopped_member(name: str, change: ExternalChange, *fields: str) -> Drift:
     """It is started again, whatever else was done to it."""
-    return on_a_member(name, deed, "power", *fields)
+    return on_a_member(name, change, "power", *fields)
 
 
 STOPPED = (

@@ -13,7 +13,7 @@ from tests.support.fixtures import Run
 from tests.support.program import SPECS, Program
 
 FIFTY = SPECS / "fifty-servers.yaml"
-MOST_CALLS_OF_A_PLAN = 8
+MAX_CALLS_OF_A_PLAN = 8
 
 
 class TestFiftyServers:
@@ -53,7 +53,7 @@ class TestFiftyServers:
         cloud.forget_calls()
         assert run("plan", FIFTY, "--detailed-exitcode").code == 0
         assert cloud.writes() == []
-        assert 0 < len(cloud.operations()) <= MOST_CALLS_OF_A_PLAN
+        assert 0 < len(cloud.operations()) <= MAX_CALLS_OF_A_PLAN
 
     def test_fit_on_one_screen_when_planned(self, run: Run) -> None:
         planned = run("plan", FIFTY, "--detailed-exitcode")

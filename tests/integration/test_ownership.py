@@ -70,7 +70,7 @@ def test_our_role_in_a_foreign_profile_is_not_deleted_and_all_else_is(program: P
     before = cloud.picture_of_role(NAME)
     left = program.destroy(PROBE)
     assert left.code == 1
-    assert left.became("left") == ["role/worker"]
+    assert left.became("deferred") == ["role/worker"]
     assert "theirs" in left.words
     assert cloud.live() == []
     assert cloud.profiles() == []
@@ -95,7 +95,7 @@ def test_what_an_instance_of_others_uses_is_not_deleted_and_all_else_is(
     for _ in range(2):
         left = program.destroy(spec) if how == "destroy" else program.apply(bare)
         assert left.code == 1
-        assert left.became("left") == ["instance_profile/worker", "role/worker"]
+        assert left.became("deferred") == ["instance_profile/worker", "role/worker"]
         assert box in left.words
         assert cloud.ids("probe") == []
         assert cloud.roles() == cloud.profiles() == [NAME]
@@ -112,8 +112,8 @@ def test_a_plan_to_destroy_says_what_stays_and_why(program: Program, cloud: Clou
     cloud.ec2.associate_iam_instance_profile(InstanceId=box, IamInstanceProfile={"Name": NAME})
     cloud.forget_calls()
     said = program.run("plan", "--destroy", program.write(PROBE))
-    assert f"not carried out: {box}, not of this environment, still uses it" in said.words
-    assert f"not carried out: it is in instance profile {NAME}, which stays" in said.words
+    assert f"deferred: {box}, not of this environment, still uses it" in said.words
+    assert f"deferred: it is in instance profile {NAME}, which stays" in said.words
     assert "DESTROYS 2 instances." in said.words
     assert cloud.writes() == []
 
@@ -129,7 +129,7 @@ def test_what_lies_at_our_path_without_our_tag_is_not_deleted(
     before = cloud.everything()
     for left in (program.destroy(ROLES_ONLY), program.apply(ROLES_ONLY), program.destroy(ROLES_ONLY)):
         assert left.code == 1
-        assert left.became("left") == ["role/found" if what == "role" else "instance_profile/found"]
+        assert left.became("deferred") == ["role/found" if what == "role" else "instance_profile/found"]
         assert "lacks the tag" in left.words
     assert cloud.everything() == before
 

@@ -114,7 +114,7 @@ def test_the_former_role_stays_while_somebody_elses_instance_may_have_it(
     for _ in range(2):
         left = applied.apply(spec)
         assert left.code == 1
-        assert left.became("left") == ["role/worker"]
+        assert left.became("deferred") == ["role/worker"]
         assert theirs in left.words
         assert "up to an hour" in left.words
     assert cloud.association(theirs) == before
@@ -132,7 +132,7 @@ def test_the_former_role_stays_while_an_instance_of_another_region_may_have_it(
     far.ec2.associate_iam_instance_profile(InstanceId=theirs, IamInstanceProfile={"Name": "probe-worker"})
     before = far.association(theirs)
     left = applied.apply(AFTER)
-    assert left.became("left") == ["role/worker"]
+    assert left.became("deferred") == ["role/worker"]
     assert f"{theirs} in us-west-2" in left.words
     assert far.association(theirs) == before
     assert cloud.roles() == ["probe-other", "probe-worker"]

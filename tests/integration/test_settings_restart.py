@@ -39,7 +39,7 @@ def test_a_new_value_in_the_spec_reaches_each_member_wave_by_wave(
     witness.clear()
     applied = program.apply(changed)
     assert applied.code == 0, applied.said
-    assert applied.became("left") == []
+    assert applied.became("deferred") == []
     assert cloud.ids("probe") == before
     assert {cloud.state(each) for each in before} == {"running"}
     assert case.all_have(cloud, second, first)

@@ -401,7 +401,7 @@ def test_a_role_at_another_path_is_named_and_left_while_the_rest_is_done(
     }
     applied = program.apply(spec)
     assert applied.code == 1
-    assert applied.became("left") == [ROLE]
+    assert applied.became("deferred") == [ROLE]
     assert applied.became("failed") == applied.became("skipped") == []
     assert cloud.roles() == ["probe-worker"]
     role = cloud.iam.get_role(RoleName="probe-worker")["Role"]

@@ -14,15 +14,15 @@ from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 
 from tests.properties.any_spec.both import Account, fake_account, local_account
-from tests.properties.any_spec.deeds import DEEDS, NASTY, Hand, do
 from tests.properties.any_spec.environments import DOCUMENTS, Spec, pairs, seldom
+from tests.properties.any_spec.external_changes import EXTERNAL_CHANGES, NASTY, Hand, do
 from tests.properties.any_spec.fake_parts import PARAMETER
-from tests.properties.any_spec.story import Deed, grounded, loaded, run, tell
+from tests.properties.any_spec.scenario import ExternalChange, grounded, loaded, play, run
 from tests.support.cloud import Cloud
 
 number = st.integers(0, 30)
-kind = st.sampled_from(sorted(DEEDS.keys() - set(NASTY)))
-deeds = st.builds(
+kind = st.sampled_from(sorted(EXTERNAL_CHANGES.keys() - set(NASTY)))
+external_changes = st.builds(
     lambda usual, nasty: usual + nasty,
     st.lists(st.tuples(kind, number, number), max_size=12),
     seldom(st.lists(st.tuples(st.sampled_from(NASTY), number, number), min_size=1, max_size=2), 5).map(
@@ -33,18 +33,18 @@ slowness = st.sampled_from([0.0, 0.0, 0.0, 8.0])
 at_leisure = settings(
     deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large]
 )
-any_example = given(pairs(), deeds, st.booleans(), slowness)
+any_example = given(pairs(), external_changes, st.booleans(), slowness)
 
 
-def any_spec(pair: tuple[Spec, Spec], done: Sequence[Deed], later: bool, slow: float) -> None:
-    tell(pair[0], done, later, pair[1], slow)
+def any_spec(pair: tuple[Spec, Spec], done: Sequence[ExternalChange], later: bool, slow: float) -> None:
+    play(pair[0], done, later, pair[1], slow)
 
 
 # Making a failing example smaller takes minutes: leave `phases` out to have that done.
 @any_example
 @settings(at_leisure, max_examples=50, derandomize=True, phases=[Phase.generate])
 def test_any_spec_to_any_spec(
-    pair: tuple[Spec, Spec], done: Sequence[Deed], later: bool, slow: float
+    pair: tuple[Spec, Spec], done: Sequence[ExternalChange], later: bool, slow: float
 ) -> None:
     any_spec(pair, done, later, slow)
 
@@ -87,7 +87,7 @@ IN_TWO: Spec = {"subnets": {"tags": {"tier": "one"}}}
 
 
 # What once went wrong: what is there, what others do to it, and what is to be.
-CORRECTED: list[tuple[str, Spec, list[Deed], Spec]] = [
+CORRECTED: list[tuple[str, Spec, list[ExternalChange], Spec]] = [
     (
         "one_key_for_two_that_leave",
         {"roles": {"r0": {"name": "any-shared"}, "r1": {"name": "shared"}}},
@@ -197,9 +197,9 @@ def two_fleets(others: int, **fields: Any) -> Spec:
 
 
 # All of f0 get the tag of f1, which makes them no members of it.
-JOINING: list[Deed] = [("a member joins another fleet", 0, 0)] * 2
+JOINING: list[ExternalChange] = [("a member joins another fleet", 0, 0)] * 2
 # Corners that few random examples come to.
-CORNERS: list[tuple[str, Spec, list[Deed], Spec]] = [
+CORNERS: list[tuple[str, Spec, list[ExternalChange], Spec]] = [
     (
         "stopped members get another profile",
         TWO_PROFILES | fleet(instance_profile="p0"),
@@ -317,7 +317,7 @@ def test_tokens_of_long_ago_are_passed_over_one_by_one() -> None:
         fleet(user_data=f"#!/bin/{shell}\n", subnets=["@subnet a@"], count=count)
         for shell, count in (("sh", 2), ("bash", 3))
     )
-    tell(HEAD | first, [], True, HEAD | second)
+    play(HEAD | first, [], True, HEAD | second)
 
 
 @pytest.mark.parametrize("slow", [0.0, 120.0])
@@ -326,8 +326,10 @@ def test_tokens_of_long_ago_are_passed_over_one_by_one() -> None:
     [*CORRECTED, *CORNERS],
     ids=[each for each, *_ in [*CORRECTED, *CORNERS]],
 )
-def test_one_spec_to_another(name: str, first: Spec, done: list[Deed], second: Spec, slow: float) -> None:
-    tell(HEAD | first, done, False, HEAD | second, slow)
+def test_one_spec_to_another(
+    name: str, first: Spec, done: list[ExternalChange], second: Spec, slow: float
+) -> None:
+    play(HEAD | first, done, False, HEAD | second, slow)
 
 
 # Something of everything, so that all that the fake knows is held against the local AWS.
@@ -439,7 +441,7 @@ REPLACED: Spec = HEAD | {
         "f1": f1 | {"count": 3, "instance_type": "t3.small"},
     }
 }
-ROUNDS: dict[str, list[Spec | list[Deed]]] = {
+ROUNDS: dict[str, list[Spec | list[ExternalChange]]] = {
     "from one to the other": [EVERYTHING, CHANGED, {}],
     "restarted and replaced": [
         RENEWED,
@@ -484,7 +486,7 @@ ROUNDS: dict[str, list[Spec | list[Deed]]] = {
 
 
 @pytest.mark.parametrize("rounds", ROUNDS.values(), ids=ROUNDS)
-def test_the_fake_does_as_the_local_aws_does(rounds: list[Spec | list[Deed]], aws: Cloud) -> None:
+def test_the_fake_does_as_the_local_aws_does(rounds: list[Spec | list[ExternalChange]], aws: Cloud) -> None:
     here, there = fake_account(), local_account(aws)
     assert here.picture() == there.picture()
     for each in rounds:
@@ -493,10 +495,13 @@ def test_the_fake_does_as_the_local_aws_does(rounds: list[Spec | list[Deed]], aw
         assert here.picture() == there.picture()
 
 
-def _round(each: Spec | list[Deed], account: Account) -> Any:
-    """Applies a spec (destroys, for an empty one), or does some deeds; returns what came of it."""
+def _round(each: Spec | list[ExternalChange], account: Account) -> Any:
+    """Applies a spec (destroys, for an empty one), or makes external changes; returns what came of it."""
     if isinstance(each, list):
-        return [(deed, do(deed, Hand(account.execute, account.groups, *which))) for deed, *which in each]
+        return [
+            (external_change, do(external_change, Hand(account.execute, account.groups, *which)))
+            for external_change, *which in each
+        ]
     spec = grounded(each or EVERYTHING, account.ground)
     ran = run(loaded(spec), account.execute, account.time, destroying=not each)
     results = [

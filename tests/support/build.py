@@ -10,14 +10,14 @@ from typing import Any
 
 from provisioner.kinds import KINDS
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.record import launch_record, write_record
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings
-from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.fleet.launch_tag import launch_record, write_record
+from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.instance_profile import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.launch_token import Slot, launch_token
-from provisioner.kinds.role.seen import FoundRole, SeenRole
-from provisioner.model import Address, Change, Environment, Identity, Observed, Plan, Seen
+from provisioner.kinds.role.observed import FoundRole, ObservedRole
+from provisioner.model import Address, Change, Environment, Identity, Observation, Observed, Plan
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG, REGION_TAG
 from provisioner.plan import plan
 from provisioner.spec import load
@@ -36,7 +36,7 @@ SUBNETS = (
     Subnet("subnet-0000000000000000a", "us-east-1a", "vpc-1"),
     Subnet("subnet-0000000000000000b", "us-east-1b", "vpc-1"),
 )
-AROUND = Surroundings(
+AROUND = Prerequisites(
     SUBNETS,
     "ami-00000000000000001",
     None,
@@ -59,12 +59,12 @@ def environment(**sections: Any) -> Environment:
         return load(str(path), KINDS)
 
 
-def world(desired: Environment, seen: Mapping[Address, Seen], destroying: bool = False) -> World:
-    return World(desired, Observed(ME, seen), destroying)
+def world(desired: Environment, observed: Mapping[Address, Observed], destroying: bool = False) -> World:
+    return World(desired, Observation(ME, observed), destroying)
 
 
-def planned(desired: Environment, seen: Mapping[Address, Seen], destroying: bool = False) -> Plan:
-    return plan(world(desired, seen, destroying), KINDS)
+def planned(desired: Environment, observed: Mapping[Address, Observed], destroying: bool = False) -> Plan:
+    return plan(world(desired, observed, destroying), KINDS)
 
 
 def found_role(**differing: Any) -> FoundRole:
@@ -85,11 +85,11 @@ def found_role(**differing: Any) -> FoundRole:
     return FoundRole(**as_made | differing)
 
 
-def seen_role(**differing: Any) -> SeenRole:
-    return SeenRole(found_role(**differing))
+def observed_role(**differing: Any) -> ObservedRole:
+    return ObservedRole(found_role(**differing))
 
 
-def found_profile(**differing: Any) -> FoundProfile:
+def found_profile(**differing: Any) -> ObservedProfile:
     """The instance profile `env-web` as it is when nothing but `differing` was changed."""
     as_made: dict[str, Any] = {
         "name": "env-web",
@@ -100,7 +100,7 @@ def found_profile(**differing: Any) -> FoundProfile:
         "role_addresses": frozenset({ROLE}),
         "tags": OURS,
     }
-    return FoundProfile(**as_made | differing)
+    return ObservedProfile(**as_made | differing)
 
 
 def member(number: int, fleet: Fleet, **differing: Any) -> Instance:
@@ -135,8 +135,8 @@ def launched_in(fleet: str, subnet: Subnet, number: int = 0) -> str:
     return launch_token(Slot("env", fleet, subnet.zone, subnet.id), "", "t3.micro", number)
 
 
-def seen_fleet(members: Iterable[Instance], **more: Any) -> SeenFleet:
-    return SeenFleet(members=tuple(members), surroundings=AROUND, **more)
+def observed_fleet(members: Iterable[Instance], **more: Any) -> ObservedFleet:
+    return ObservedFleet(members=tuple(members), prerequisites=AROUND, **more)
 
 
 def fleet_of(desired: Environment) -> Fleet:

@@ -273,4 +273,4 @@ def _picture(instance: Mapping[str, Any], profile_ids: Mapping[str, str]) -> dic
     }
 
 
-Deed = Callable[[Cloud], object]
+ExternalChange = Callable[[Cloud], object]

@@ -75,21 +75,21 @@ def program(
     monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
-    monkeypatch.setattr(provisioner.kinds.fleet.launch, "LONGEST_MISMATCH_S", 0.3)
+    monkeypatch.setattr(provisioner.kinds.fleet.launch, "MAX_MISMATCH_S", 0.3)
     return Program(tmp_path)
 
 
 @pytest.fixture
 def witness(cloud: Cloud, session: boto3.Session) -> Iterator[Witness]:
     """Sees each call to EC2 that the program in this process makes."""
-    seen = Witness(cloud)
+    observed = Witness(cloud)
     handlers: dict[str, Callable[..., None]] = {
-        "provide-client-params.ec2": seen.note,
-        "after-call.ec2": seen.look,
+        "provide-client-params.ec2": observed.note,
+        "after-call.ec2": observed.look,
     }
     for event, handler in handlers.items():
         session.events.register(event, handler)
-    yield seen
+    yield observed
     for event, handler in handlers.items():
         session.events.unregister(event, handler)
 

@@ -1,4 +1,4 @@
-"""Carrying out plans: order, side by side, failures, interruption, and another hand in between."""
+"""Carrying out plans: order, side by side, failures, interruption, and concurrent changes."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from provisioner.errors import AwsError, Interrupted
 from provisioner.model import (
     Action,
     Address,
-    Again,
     Call,
     Change,
     Failure,
     FieldChange,
     Outcome,
+    Parallel,
     Plan,
     Refusal,
+    Replan,
     Result,
-    Together,
 )
 from provisioner.reconcile import beyond, converge
 
@@ -45,7 +45,7 @@ class FakeAws:
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         raise AssertionError("nothing here is paged")
 
-    def together(self, *reads: Any) -> list[Any]:
+    def parallel(self, *reads: Any) -> list[Any]:
         return [read() for read in reads]
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
@@ -133,16 +133,16 @@ def test_a_failure_that_does_not_block_is_told_and_what_comes_after_it_is_done()
     assert aws.called == ["One", "Two"]
 
 
-def test_a_deferred_change_is_left_and_keeps_nothing_back() -> None:
+def test_a_deferred_change_is_not_done_and_keeps_nothing_back() -> None:
     aws = FakeAws()
     left = change(A, deferred="needs a restart", action=Action.REPLACE)
     outcomes = execute(plan(left, change(B, "Three", needs=frozenset({A}))), aws)
-    assert results(outcomes) == ["role/a left", "instance_profile/b done"]
+    assert results(outcomes) == ["role/a deferred", "instance_profile/b done"]
 
 
 def test_of_steps_side_by_side_all_are_tried() -> None:
     aws = FakeAws(One="AccessDenied")
-    both = Change(A, Action.CREATE, "", steps=(Together((Call("iam", "One"), Call("iam", "Two"))),))
+    both = Change(A, Action.CREATE, "", steps=(Parallel((Call("iam", "One"), Call("iam", "Two"))),))
     outcomes = execute(plan(both), aws)
     assert sorted(aws.called) == ["One", "Two"]
     assert results(outcomes) == ["role/a failed"]
@@ -189,7 +189,7 @@ def test_a_bug_in_one_change_is_told_and_the_others_are_made() -> None:
         def calls(self) -> tuple[()]:
             return ()
 
-        def run(self, hands: object) -> None:
+        def run(self, context: object) -> None:
             raise KeyError("i-1")
 
     aws = FakeAws()
@@ -217,12 +217,12 @@ def test_a_failure_is_not_hidden_by_what_was_interrupted_beside_it() -> None:
         def calls(self) -> tuple[()]:
             return ()
 
-        def run(self, hands: object) -> None:
+        def run(self, context: object) -> None:
             raise Interrupted("interrupted")
 
     aws = Interrupting(Two="AccessDenied")
     steps = (Interruptible(), Call("iam", "Two"), Call("iam", "One"))
-    both = Change(A, Action.CREATE, "", steps=(Together(steps),))
+    both = Change(A, Action.CREATE, "", steps=(Parallel(steps),))
     assert results(Executor(aws, stop=stop).execute(plan(both))) == ["role/a failed"]
 
 
@@ -264,17 +264,17 @@ def test_what_is_waited_for_one_after_the_other_has_its_time_each() -> None:
 
     def again(*names: str) -> tuple[list[str], list[str]]:
         left = [each for name in names for each in [name] * 9]
-        seen: list[str] = []
+        observed: list[str] = []
 
         def execute(plan: Plan) -> list[Outcome]:
-            seen.append(left[0])
+            observed.append(left[0])
             now[0] += 60.0
-            failure = Failure("not shown", hint=left.pop(0), again=Again.PATIENTLY if left else Again.NO)
+            failure = Failure("not shown", hint=left.pop(0), replan=Replan.PATIENTLY if left else Replan.NO)
             return [Outcome(each, Result.FAILED, failure=failure) for each in plan.changes]
 
         made = plan(change(A, "One"))
         carried = converge(made, lambda: made, execute, Hurried(), lambda: now[0])
-        return seen, results(carried.outcomes)
+        return observed, results(carried.outcomes)
 
     assert len(again("one", "two", "three")[0]) == 27
     assert len(again("one", "one", "one")[0]) < 15

@@ -18,7 +18,6 @@ from provisioner.cli.output import Gate, Layout
 from provisioner.model import (
     Action,
     Address,
-    Again,
     Change,
     Failure,
     FieldChange,
@@ -26,6 +25,7 @@ from provisioner.model import (
     Outcome,
     Plan,
     Refusal,
+    Replan,
     Result,
     Rollout,
 )
@@ -168,14 +168,14 @@ def plan_of(text: str) -> Plan:
 def outcomes_of(text: str) -> list[Outcome]:
     plan = plan_of(text)
     failure = Failure(f"m {text}", text, text, text, text)
-    again = Failure(f"m {text}", text, text, text, text, Again.SOON)
+    again = Failure(f"m {text}", text, text, text, text, Replan.SOON)
     return [
         *(Outcome(each, Result.DONE, 2.0, notes=(f"n {text}",)) for each in plan.changes),
         Outcome(plan.changes[0], Result.FAILED, failure=failure),
         Outcome(plan.changes[1], Result.FAILED, failure=again),
         Outcome(plan.changes[2], Result.STOPPED, because=f"b {text}"),
         Outcome(plan.changes[3], Result.SKIPPED, because=f"b {text}"),
-        Outcome(plan.changes[4], Result.LEFT, because=f"b {text}"),
+        Outcome(plan.changes[4], Result.DEFERRED, because=f"b {text}"),
     ]
 
 

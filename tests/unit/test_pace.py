@@ -18,7 +18,7 @@ from provisioner.aws.rate_limit import (
     IAM_WRITING,
     JITTER_S,
     MARGIN,
-    Pace,
+    RateLimit,
 )
 
 
@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
 
-def waits(pace: Pace, number: int, service: str, operation: str, **params: Any) -> list[float]:
+def waits(pace: RateLimit, number: int, service: str, operation: str, **params: Any) -> list[float]:
     return [pace.seconds_until(service, operation, params) for _ in range(number)]
 
 
@@ -46,7 +46,7 @@ def waits(pace: Pace, number: int, service: str, operation: str, **params: Any) 
 def test_a_burst_is_sent_at_once_and_the_rest_evenly(
     service: str, operation: str, burst: int, per_second: float
 ) -> None:
-    pace = Pace(Clock())
+    pace = RateLimit(Clock())
     told = waits(pace, burst + 3, service, operation)
     assert told[:burst] == [0.0] * burst
     gap = 1 / (per_second * MARGIN)
@@ -55,7 +55,7 @@ def test_a_burst_is_sent_at_once_and_the_rest_evenly(
 
 def test_tokens_come_back_up_to_the_size_of_the_bucket() -> None:
     clock = Clock()
-    pace = Pace(clock)
+    pace = RateLimit(clock)
     waits(pace, 5, "ec2", "RunInstances", MaxCount=1)
     clock.now = 3600.0
     assert waits(pace, 6, "ec2", "RunInstances", MaxCount=1)[4:] == [
@@ -65,7 +65,7 @@ def test_tokens_come_back_up_to_the_size_of_the_bucket() -> None:
 
 
 def test_instances_count_beside_requests() -> None:
-    pace = Pace(Clock())
+    pace = RateLimit(Clock())
     assert waits(pace, 2, "ec2", "RunInstances", MaxCount=500) == [0.0, 0.0]
     assert waits(pace, 1, "ec2", "RunInstances", MaxCount=19) == pytest.approx([10.0 + JITTER_S])
     ids = [f"i-{number}" for number in range(1000)]
@@ -73,7 +73,7 @@ def test_instances_count_beside_requests() -> None:
 
 
 def test_operations_and_services_do_not_share_buckets() -> None:
-    pace = Pace(Clock())
+    pace = RateLimit(Clock())
     waits(pace, 10, "ec2", "RunInstances", MaxCount=1)
     assert waits(pace, 1, "ec2", "StartInstances", InstanceIds=["i-1"]) == [0.0]
     assert waits(pace, 50, "sts", "GetCallerIdentity") == [0.0] * 50
@@ -95,7 +95,7 @@ def test_nothing_is_refused_however_unevenly_it_arrives(
         ("iam", IAM_WRITING) if operation == "CreateRole" else ("ec2", EC2.get(operation, EC2_WRITING))
     )
     clock = Clock()
-    pace = Pace(clock)
+    pace = RateLimit(clock)
     arrivals = []
     for clock.now, burst in sorted(bursts.items()):
         for number, on_their_way in burst:

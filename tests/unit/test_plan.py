@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.seen import SeenFleet
-from provisioner.model import Address, Environment, Findings, Identity, Note, Observed, Refusal
+from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.model import Address, Environment, Findings, Identity, Note, Observation, Refusal
 from provisioner.plan import plan
 from tests.support.build import environment
 
@@ -34,8 +34,8 @@ class Saying:
 def told(said: Mapping[Address, Iterable[Refusal | Note]]) -> list[str]:
     kinds: Any = [Saying(name, said) for name in ("role", "fleet")]
     nothing: Environment = environment()
-    observed: Any = dict.fromkeys(said, SeenFleet())
-    made = plan(World(nothing, Observed(Identity("123456789012", "aws"), observed)), kinds)
+    observed: Any = dict.fromkeys(said, ObservedFleet())
+    made = plan(World(nothing, Observation(Identity("123456789012", "aws"), observed)), kinds)
     all_told: list[Refusal | Note] = [*made.refusals, *made.notes]
     return [f"{each.address}: {each.message}" for each in all_told]
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.model import Again
-from provisioner.retry import again, patience_for
+from provisioner.model import Replan
+from provisioner.retry import replan_after, retry_rule_for
 
 INVALID = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
 
@@ -74,20 +74,22 @@ NOT_AGAIN = [
 
 @pytest.mark.parametrize(("answer", "name"), AGAIN, ids=lambda each: str(each)[:60])
 def test_what_is_sent_again(answer: AwsError, name: str) -> None:
-    patience = patience_for(answer, {"env-web"})
-    assert patience is not None
-    assert patience.name == name
-    assert 0 < patience.seconds <= 120
+    rule = retry_rule_for(answer, {"env-web"})
+    assert rule is not None
+    assert rule.name == name
+    assert 0 < rule.seconds <= 120
 
 
 @pytest.mark.parametrize("answer", NOT_AGAIN, ids=str)
 def test_what_is_not(answer: AwsError) -> None:
-    assert patience_for(answer, {"env-web"}) is None
+    assert retry_rule_for(answer, {"env-web"}) is None
 
 
 def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
     assert (
-        patience_for(error("AttachRolePolicy", "NoSuchEntity", "The role with name env-web cannot be found."))
+        retry_rule_for(
+            error("AttachRolePolicy", "NoSuchEntity", "The role with name env-web cannot be found.")
+        )
         is None
     )
 
@@ -95,16 +97,16 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
 @pytest.mark.parametrize(
     ("answer", "wanted"),
     [
-        (error("CreateRole", "EntityAlreadyExists"), Again.SOON),
-        (error("ReplaceIamInstanceProfileAssociation", "IncorrectState"), Again.SOON),
-        (error("RunInstances", "IdempotentParameterMismatch"), Again.PATIENTLY),
-        (error("RunInstances", "InvalidParameterValue", INVALID), Again.PATIENTLY),
-        (error("AddRoleToInstanceProfile", "LimitExceeded", "Cannot exceed quota"), Again.SOON),
-        (error("CreateRole", "LimitExceeded", "Cannot exceed quota"), Again.NO),
-        (error("CreateRole", "AccessDenied"), Again.NO),
-        (error("RunInstances", "InsufficientInstanceCapacity"), Again.NO),
+        (error("CreateRole", "EntityAlreadyExists"), Replan.SOON),
+        (error("ReplaceIamInstanceProfileAssociation", "IncorrectState"), Replan.SOON),
+        (error("RunInstances", "IdempotentParameterMismatch"), Replan.PATIENTLY),
+        (error("RunInstances", "InvalidParameterValue", INVALID), Replan.PATIENTLY),
+        (error("AddRoleToInstanceProfile", "LimitExceeded", "Cannot exceed quota"), Replan.SOON),
+        (error("CreateRole", "LimitExceeded", "Cannot exceed quota"), Replan.NO),
+        (error("CreateRole", "AccessDenied"), Replan.NO),
+        (error("RunInstances", "InsufficientInstanceCapacity"), Replan.NO),
     ],
     ids=lambda each: str(each)[:60],
 )
-def test_what_planning_again_may_put_right(answer: AwsError, wanted: Again) -> None:
-    assert again(answer) is wanted
+def test_what_planning_again_may_put_right(answer: AwsError, wanted: Replan) -> None:
+    assert replan_after(answer) is wanted

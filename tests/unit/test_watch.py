@@ -12,7 +12,7 @@ import pytest
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitError
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Until, Wait
-from provisioner.waiter import Watcher, has_failed, is_over
+from provisioner.waiter import Waiter, has_failed, is_over
 
 SCOPE = (("tag:provisioner:environment", ("env",)),)
 ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/web"
@@ -44,7 +44,7 @@ class FakeReader:
             raise shown
         yield {"Instances": shown}
 
-    def together(self, *reads: Any) -> list[Any]:
+    def parallel(self, *reads: Any) -> list[Any]:
         return [read() for read in reads]
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
@@ -102,9 +102,9 @@ def test_when_a_wait_is_over(until: Until, shown: Any, over: bool, failed: bool)
 
 def test_it_looks_until_all_are_there() -> None:
     reader = FakeReader([raw(1, "pending")], [raw(1), raw(2, "pending")], [raw(1), raw(2)])
-    seen: list[tuple[int, int]] = []
-    Watcher(reader, Impatient()).wait(wait(1, 2), lambda done, total: seen.append((done, total)))
-    assert seen == [(0, 2), (1, 2), (2, 2)]
+    observed: list[tuple[int, int]] = []
+    Waiter(reader, Impatient()).wait(wait(1, 2), lambda done, total: observed.append((done, total)))
+    assert observed == [(0, 2), (1, 2), (2, 2)]
 
 
 def test_many_who_wait_share_one_call_a_round() -> None:
@@ -116,10 +116,10 @@ def test_many_who_wait_share_one_call_a_round() -> None:
             return False
 
     reader = FakeReader([raw(number) for number in range(7)])
-    watcher = Watcher(reader, Held())
+    waiter = Waiter(reader, Held())
     with ThreadPoolExecutor(7) as pool:
-        waits = [pool.submit(watcher.wait, wait(number)) for number in range(7)]
-        while len(watcher.waiting) < 7:
+        waits = [pool.submit(waiter.wait, wait(number)) for number in range(7)]
+        while len(waiter.waiting) < 7:
             pass
         all_wait.set()
         assert all(f"i-{number}" in each.result(10) for number, each in enumerate(waits))
@@ -130,42 +130,42 @@ def test_an_instance_that_ends_before_it_runs_is_a_failed_launch_with_its_reason
     reason = {"StateReason": {"Code": "Client.InternalError", "Message": "Client error on launch"}}
     reader = FakeReader([raw(1), raw(2, "terminated", **reason)])
     with pytest.raises(WaitError, match="i-2 did not start: Client error on launch"):
-        Watcher(reader, Impatient()).wait(wait(1, 2))
+        Waiter(reader, Impatient()).wait(wait(1, 2))
 
 
 def test_a_wait_does_not_last_for_ever() -> None:
     times = iter([0.0, *[1000.0] * 10])
-    watcher = Watcher(FakeReader([raw(1, "pending")]), Impatient(), clock=lambda: next(times))
+    waiter = Waiter(FakeReader([raw(1, "pending")]), Impatient(), clock=lambda: next(times))
     with pytest.raises(WaitError, match="i-1 not running after 10 minutes"):
-        watcher.wait(wait(1))
+        waiter.wait(wait(1))
 
 
 def test_what_is_never_shown_as_changed_may_have_been_changed_by_somebody_else() -> None:
     times = iter([0.0, *[1000.0] * 10])
-    watcher = Watcher(FakeReader([raw(1)]), Impatient(), clock=lambda: next(times))
+    waiter = Waiter(FakeReader([raw(1)]), Impatient(), clock=lambda: next(times))
     with pytest.raises(ChangedMeanwhile, match="i-1 not shown as changed after 2 minutes"):
-        watcher.wait(wait(1, until=Until.SHOWN, timeout_s=120.0, check=lambda each: False))
+        waiter.wait(wait(1, until=Until.SHOWN, timeout_s=120.0, check=lambda each: False))
 
 
 def test_an_error_of_aws_reaches_whoever_waits() -> None:
     error = AwsError("ec2", "DescribeInstances", "UnauthorizedOperation", "no")
     with pytest.raises(AwsError, match="UnauthorizedOperation"):
-        Watcher(FakeReader(error), Impatient()).wait(wait(1))
+        Waiter(FakeReader(error), Impatient()).wait(wait(1))
 
 
 def test_nobody_waits_for_ever_because_of_an_error_that_nobody_thought_of() -> None:
     with pytest.raises(ZeroDivisionError):
-        Watcher(FakeReader(ZeroDivisionError()), Impatient()).wait(wait(1))
+        Waiter(FakeReader(ZeroDivisionError()), Impatient()).wait(wait(1))
 
 
 def test_nobody_waits_for_ever_because_the_pause_between_two_looks_failed() -> None:
     with pytest.raises(OSError, match="no clock"):
-        Watcher(FakeReader([raw(1)]), Broken()).wait(wait(1))
+        Waiter(FakeReader([raw(1)]), Broken()).wait(wait(1))
 
 
 def test_nobody_waits_for_ever_because_somebody_ends_the_thread() -> None:
     with pytest.raises(SystemExit):
-        Watcher(FakeReader([raw(1)]), Impatient()).wait(wait(1), _exit)
+        Waiter(FakeReader([raw(1)]), Impatient()).wait(wait(1), _exit)
 
 
 def _exit(done: int, total: int) -> None:
@@ -185,11 +185,11 @@ def test_an_error_about_health_reaches_only_those_who_wait_for_health() -> None:
         def wait(self, timeout: float | None = None) -> bool:
             return not both_wait.wait(10)
 
-    watcher = Watcher(NoChecks([raw(1), raw(2)]), Held())
+    waiter = Waiter(NoChecks([raw(1), raw(2)]), Held())
     with ThreadPoolExecutor(2) as pool:
-        running = pool.submit(watcher.wait, wait(1))
-        healthy = pool.submit(watcher.wait, Wait(("i-2",), Until.HEALTHY, (SCOPE,)))
-        while len(watcher.waiting) < 2:
+        running = pool.submit(waiter.wait, wait(1))
+        healthy = pool.submit(waiter.wait, Wait(("i-2",), Until.HEALTHY, (SCOPE,)))
+        while len(waiter.waiting) < 2:
             pass
         both_wait.set()
         assert "i-1" in running.result(10)
@@ -200,4 +200,4 @@ def test_a_wait_ends_when_the_user_stops() -> None:
     stop = Impatient()
     stop.set()
     with pytest.raises(Interrupted):
-        Watcher(FakeReader([raw(1, "pending")]), stop).wait(wait(1))
+        Waiter(FakeReader([raw(1, "pending")]), stop).wait(wait(1))

@@ -12,14 +12,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
-from provisioner.kinds.fleet.desired import Fleet, Image, Rung, parse_fleet
 from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
-from provisioner.kinds.fleet.seen import FOREIGN, SeenFleet, find_fleets
+from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image, parse_fleet
 from provisioner.kinds.instances import Instance, chunks, named
-from provisioner.model import Address, Desired, Environment, Findings, Note, Seen
+from provisioner.model import Address, Desired, Environment, Findings, Note, Observed
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 
-MOST_IDS_OF_A_COMMAND = 20
+MAX_IDS_OF_A_COMMAND = 20
 
 
 class FleetKind:
@@ -33,54 +33,59 @@ class FleetKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return ()
 
-    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, Observed]:
         from provisioner.kinds.fleet.images import newest_image
 
         wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
         keys = [at.key for at in environment.resources if at.kind == self.name]
-        found, left, *newest = reader.together(
+        found, left, *newest = reader.parallel(
             lambda: find_fleets(reader, environment.name, keys, datetime.now(UTC)),
             lambda: Left({}) if launching else left_volumes(reader, environment.name),
             *(lambda image=image: newest_image(reader, image) for image in images),
         )
-        fleets = {Address(self.name, key): seen for key, seen in _with_left(found, left).items()}
+        fleets = {Address(self.name, key): observed for key, observed in _with_left(found, left).items()}
         if left.unknown:
             at = min([*fleets, *(at for at in environment.resources if at.kind == self.name)], default=None)
-            fleets |= {at: replace(fleets.get(at) or SeenFleet(), unchecked=(left.unknown,))} if at else {}
+            fleets |= (
+                {at: replace(fleets.get(at) or ObservedFleet(), unchecked=(left.unknown,))} if at else {}
+            )
         of_image = dict(zip(images, newest, strict=True))
         return fleets | {
-            at: replace(fleets.get(at) or SeenFleet(), newest=of_image[image]) for at, image in wanted.items()
+            at: replace(fleets.get(at) or ObservedFleet(), newest=of_image[image])
+            for at, image in wanted.items()
         }
 
-    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
-        from provisioner.kinds.fleet.closer import look_closer
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+        from provisioner.kinds.fleet.details import observe_details
 
-        return look_closer(reader, world)
+        return observe_details(reader, world)
 
     def compare(self, address: Address, world: World) -> Findings:
         from provisioner.kinds.fleet.compare import compare_fleet
 
-        seen: SeenFleet = world.seen(address) or SeenFleet()
+        observed: ObservedFleet = world.observed(address) or ObservedFleet()
         if address.key == FOREIGN:
-            return Findings(notes=tuple(_foreign_notes(address, seen, world.environment.region)))
-        return compare_fleet(address, world.desired(address), seen, world)
+            return Findings(notes=tuple(_foreign_notes(address, observed, world.environment.region)))
+        return compare_fleet(address, world.desired(address), observed, world)
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
         fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
-        seen: SeenFleet = world.seen(address) or SeenFleet()
-        if seen.foreign:
+        observed: ObservedFleet = world.observed(address) or ObservedFleet()
+        if observed.foreign:
             return {
-                "state": _foreign_text(seen.foreign),
-                "members": [each.summary() for each in seen.foreign],
+                "state": _foreign_text(observed.foreign),
+                "members": [each.summary() for each in observed.foreign],
             }
         wanted = fleet.count if fleet else 0
         return {
-            "state": f"{len(seen.members)} of {wanted}",
-            "choices": _choices(fleet, seen) if fleet else None,
-            "note": "; ".join(seen.unchecked) or None,
-            "volumes_on_no_member": [each.summary() for each in seen.left_volumes],
-            "members": [each.summary() for each in seen.members],
+            "state": f"{len(observed.members)} of {wanted}",
+            "choices": _choices(fleet, observed) if fleet else None,
+            "note": "; ".join(observed.unchecked) or None,
+            "volumes_on_no_member": [each.summary() for each in observed.left_volumes],
+            "members": [each.summary() for each in observed.members],
         }
 
 
@@ -89,36 +94,41 @@ def _images(environment: Environment) -> dict[Address, Image]:
     return {at: fleet.image for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
 
 
-def _choices(fleet: Fleet, seen: SeenFleet) -> str | None:
+def _choices(fleet: Fleet, observed: ObservedFleet) -> str | None:
     """How many members have which choice of type and market, where the spec gives several."""
-    numbers = Counter(Rung(each.type, each.market) for each in seen.members)
-    if len(fleet.rungs) == 1:
+    numbers = Counter(CapacityOption(each.type, each.market) for each in observed.members)
+    if len(fleet.capacity_options) == 1:
         return None
-    return ", ".join(f"{numbers[rung]} {rung}" for rung in fleet.rungs if numbers[rung]) or None
+    return (
+        ", ".join(f"{numbers[option]} {option}" for option in fleet.capacity_options if numbers[option])
+        or None
+    )
 
 
-def _with_left(found: Mapping[str, SeenFleet], left: Left) -> dict[str, SeenFleet]:
+def _with_left(found: Mapping[str, ObservedFleet], left: Left) -> dict[str, ObservedFleet]:
     """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
-    members = [each for seen in found.values() for each in seen.members]
-    gone = [each for seen in found.values() for each in seen.gone]
+    members = [each for observed in found.values() for each in observed.members]
+    gone = [each for observed in found.values() for each in observed.gone]
     volumes = {key or FOREIGN: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}
     named_so = {key: those for key, those in volumes.items() if those}
     return {**found} | {
-        key: replace(found.get(key) or SeenFleet(), left_volumes=those) for key, those in named_so.items()
+        key: replace(found.get(key) or ObservedFleet(), left_volumes=those) for key, those in named_so.items()
     }
 
 
-def _foreign_notes(address: Address, seen: SeenFleet, region: str) -> Iterator[Note]:
+def _foreign_notes(address: Address, observed: ObservedFleet, region: str) -> Iterator[Note]:
     """Who carries the tags of the environment and is not of it, and how to get rid of that."""
-    if seen.foreign:
+    if observed.foreign:
         tags = " ".join(f"Key={key}" for key in (ENVIRONMENT_TAG, FLEET_TAG))
-        ids = [each.id for each in seen.foreign]
+        ids = [each.id for each in observed.foreign]
         commands = (
             f"aws ec2 delete-tags --region {region} --resources {' '.join(part)} --tags {tags}"
-            for part in chunks(ids, MOST_IDS_OF_A_COMMAND)
+            for part in chunks(ids, MAX_IDS_OF_A_COMMAND)
         )
-        yield Note(address, f"{_foreign_text(seen.foreign)}. To take the tags off:", tuple(commands), True)
-    yield from left_notes(address, seen.left_volumes, region)
+        yield Note(
+            address, f"{_foreign_text(observed.foreign)}. To take the tags off:", tuple(commands), True
+        )
+    yield from left_notes(address, observed.left_volumes, region)
 
 
 def _foreign_text(foreign: Sequence[Instance]) -> str:

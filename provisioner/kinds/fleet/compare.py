@@ -8,14 +8,13 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_profile
-from provisioner.kinds.fleet.desired import SPOT, Fleet
-from provisioner.kinds.fleet.ending import Termination
 from provisioner.kinds.fleet.found_volumes import left_notes, staying_notes
 from provisioner.kinds.fleet.images import with_image
-from provisioner.kinds.fleet.launch import settle
-from provisioner.kinds.fleet.members import leaving_order, spread, victims
-from provisioner.kinds.fleet.notes import notes
-from provisioner.kinds.fleet.record import is_protected, stays_protected
+from provisioner.kinds.fleet.launch import confirm_launch
+from provisioner.kinds.fleet.launch_tag import is_protected, stays_protected
+from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
+from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
+from provisioner.kinds.fleet.plan_notes import notes
 from provisioner.kinds.fleet.renew import (
     UNIT,
     power_change,
@@ -24,8 +23,9 @@ from provisioner.kinds.fleet.renew import (
     to_replace,
     to_restart,
 )
-from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet
+from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.spec import SPOT, Fleet
+from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import (
@@ -39,30 +39,32 @@ from provisioner.model import (
 )
 
 
-def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world: World) -> Findings:
+def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet, world: World) -> Findings:
     """The changes of one fleet: members launched, terminated, corrected, restarted and replaced."""
     if fleet is None:
-        return _leaving(address, seen, world)
-    if seen.trouble:
-        return Findings(refusals=tuple(_refuse_trouble(address, text) for text in seen.trouble))
-    pinned, fleet = fleet, with_image(fleet, seen)
-    surplus = len(seen.members) - fleet.count
-    surplus_ids = {each.id for each in victims(seen.members, surplus, fleet, seen.unhealthy)}
-    replaced = to_replace(fleet, seen)
+        return _leaving(address, observed, world)
+    if observed.problems:
+        return Findings(refusals=tuple(_refuse_problem(address, text) for text in observed.problems))
+    pinned, fleet = fleet, with_image(fleet, observed)
+    surplus = len(observed.members) - fleet.count
+    surplus_ids = {
+        each.id for each in select_for_scale_in(observed.members, surplus, fleet, observed.unhealthy)
+    }
+    replaced = to_replace(fleet, observed)
     is_rollout = any(each.id not in surplus_ids for each in replaced)
     if surplus > len(surplus_ids):
-        return Findings(refusals=(_refuse_protected(address, seen.members, surplus, fleet),))
+        return Findings(refusals=(_refuse_protected(address, observed.members, surplus, fleet),))
     if is_rollout:
         ids = surplus_ids | {each.id for each in replaced}
-        going = tuple(each for each in seen.members if each.id in ids)
+        going = tuple(each for each in observed.members if each.id in ids)
         blocked = [each for each in going if stays_protected(each, fleet)]
         if blocked:
             return Findings(refusals=(_refuse_replacing(address, blocked),))
-        going = leaving_order(going, len(going), seen.members, fleet, seen.unhealthy)
+        going = leaving_order(going, len(going), observed.members, fleet, observed.unhealthy)
     else:
-        going = tuple(each for each in seen.members if each.id in surplus_ids)
+        going = tuple(each for each in observed.members if each.id in surplus_ids)
     gone = {member.id for member in going}
-    staying = tuple(member for member in seen.members if member.id not in gone)
+    staying = tuple(member for member in observed.members if member.id not in gone)
     # A one-time Spot instance can neither be stopped nor have these attributes changed.
     changeable = tuple(member for member in staying if member.market != SPOT)
     restarted = to_restart(fleet, changeable)
@@ -72,50 +74,52 @@ def compare_fleet(address: Address, fleet: Fleet | None, seen: SeenFleet, world:
     # are as they should be.
     down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
     up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
-    pad = _launchpad(fleet, seen, world)
+    pad = _launchpad(fleet, observed, world)
     told = (
-        *notes(address, pinned, seen, staying),
+        *notes(address, pinned, observed, staying),
         *staying_notes(address, fleet, going, world.environment.region),
     )
-    if seen.partly_seen and (surplus < 0 or is_rollout):
-        rollout = [replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else []
-        settling = _settle(address, seen, world)
+    if observed.partly_observed and (surplus < 0 or is_rollout):
+        rollout = [replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else []
+        settling = _settle(address, observed, world)
         if surplus < 0:
             return Findings(changes=(settling, *rollout), notes=told)
         settled = replace(rollout[0], reason=settling.reason, steps=settling.steps)
         return Findings(changes=(settled,), notes=told)
     changes = (
-        *corrections(address, fleet, seen, staying, world),
+        *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, going, world),
         *power_change(address, fleet, powered, world),
-        *restart_change(address, fleet, seen, down, going, world),
-        *([_scale_out(address, fleet, seen, -surplus, pad)] if surplus < 0 else ()),
-        *([replace_change(address, fleet, seen, going, surplus, pad)] if is_rollout else ()),
-        *restart_change(address, fleet, seen, up, going, world),
-        *([_scale_in(address, fleet, going, seen, world)] if going and not is_rollout else ()),
+        *restart_change(address, fleet, observed, down, going, world),
+        *([_scale_out(address, fleet, observed, -surplus, pad)] if surplus < 0 else ()),
+        *([replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else ()),
+        *restart_change(address, fleet, observed, up, going, world),
+        *([_scale_in(address, fleet, going, observed, world)] if going and not is_rollout else ()),
     )
     return Findings(changes=changes, notes=told)
 
 
-def _launchpad(fleet: Fleet, seen: SeenFleet, world: World) -> Launchpad:
+def _launchpad(fleet: Fleet, observed: ObservedFleet, world: World) -> LaunchContext:
     profile = wanted_profile(fleet, world)
     name, epoch = (profile.name, profile.id) if profile else (None, "")
-    return Launchpad(fleet, world.environment.name, name, epoch, seen.surroundings)
+    return LaunchContext(fleet, world.environment.name, name, epoch, observed.prerequisites)
 
 
-def _scale_out(address: Address, fleet: Fleet, seen: SeenFleet, count: int, pad: Launchpad) -> Change:
-    shares = spread(count, seen.surroundings.subnets, seen.members)
-    step = ScaleOut(pad, count, seen.members, seen.gone, fleet.count)
-    rungs = ", else ".join(str(rung) for rung in fleet.rungs)
+def _scale_out(
+    address: Address, fleet: Fleet, observed: ObservedFleet, count: int, pad: LaunchContext
+) -> Change:
+    shares = spread(count, observed.prerequisites.subnets, observed.members)
+    step = ScaleOut(pad, count, observed.members, observed.gone, fleet.count)
+    capacity_options = ", else ".join(str(option) for option in fleet.capacity_options)
     fields = (
-        FieldChange("count", len(seen.members), fleet.count),
-        FieldChange("instance_type", None, rungs),
-        FieldChange("image", None, seen.surroundings.image),
+        FieldChange("count", len(observed.members), fleet.count),
+        FieldChange("instance_type", None, capacity_options),
+        FieldChange("image", None, observed.prerequisites.image),
         *([FieldChange("instance_profile", None, pad.profile)] if pad.profile else ()),
         FieldChange("spread", None, _spread_text(shares)),
     )
-    reason = f"launch {count}" + (f", {len(seen.members)} are there" if seen.members else "")
-    reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in seen.gone)
+    reason = f"launch {count}" + (f", {len(observed.members)} are there" if observed.members else "")
+    reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in observed.gone)
     if fleet.power == "stopped":
         reason += ", then stop them"
     if reclaimed:
@@ -142,30 +146,32 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
     return text[:first] + region + text[first:].replace(region, "") if by_zone else text
 
 
-def _settle(address: Address, seen: SeenFleet, world: World) -> Change:
+def _settle(address: Address, observed: ObservedFleet, world: World) -> Change:
     """The change that comes before any other while a launch is seen in part."""
     fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
     at = fleet.profile if fleet else None
-    profile: Any = (world.seen(at) or world.environment.resources[at]) if at else None
-    step = settle(fleet, profile.name if profile else None, seen.surroundings, seen.partly_seen)
+    profile: Any = (world.observed(at) or world.environment.resources[at]) if at else None
+    step = confirm_launch(
+        fleet, profile.name if profile else None, observed.prerequisites, observed.partly_observed
+    )
     count = fleet.count if fleet and not world.destroying else 0
-    fields = (FieldChange("count", len(seen.members), count),)
+    fields = (FieldChange("count", len(observed.members), count),)
     reason = f"{step.unseen} members of a recent launch are not shown by EC2 yet; asking again first"
-    action = Action.CREATE if count > len(seen.members) else Action.DELETE
-    size = abs(count - len(seen.members))
-    ids = () if action is Action.CREATE else tuple(each.id for each in seen.members)
+    action = Action.CREATE if count > len(observed.members) else Action.DELETE
+    size = abs(count - len(observed.members))
+    ids = () if action is Action.CREATE else tuple(each.id for each in observed.members)
     whole = action is Action.DELETE
-    names = names_of(seen.members) if whole else {}
+    names = names_of(observed.members) if whole else {}
     return Change(address, action, reason, fields, ids, size, (step,), whole=whole, unit=UNIT, names=names)
 
 
 def _scale_in(
-    address: Address, fleet: Fleet, going: Sequence[Instance], seen: SeenFleet, world: World
+    address: Address, fleet: Fleet, going: Sequence[Instance], observed: ObservedFleet, world: World
 ) -> Change:
-    fields = (FieldChange("count", len(seen.members), fleet.count),)
+    fields = (FieldChange("count", len(observed.members), fleet.count),)
     reason = (
-        f"terminate {len(going)} of {len(seen.members)}, in this order: other settings than the spec's, not "
-        "running or not healthy, in the zone with most, newest"
+        f"terminate {len(going)} of {len(observed.members)}, in this order: other settings than the spec's, "
+        "not running or not healthy, in the zone with most, newest"
     )
     change = _terminate(address, going, reason, fields, world, fleet)
     # Their termination protection may have to be switched off first.
@@ -194,23 +200,23 @@ def _terminate(
     )
 
 
-def _leaving(address: Address, seen: SeenFleet, world: World) -> Findings:
+def _leaving(address: Address, observed: ObservedFleet, world: World) -> Findings:
     # What is to stay, the spec says also of what is to be destroyed.
     fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
     region = world.environment.region
     told = (
-        *staying_notes(address, fleet, seen.members, region),
-        *left_notes(address, seen.left_volumes, region),
-        *(Note(address, text) for text in seen.unchecked),
+        *staying_notes(address, fleet, observed.members, region),
+        *left_notes(address, observed.left_volumes, region),
+        *(Note(address, text) for text in observed.unchecked),
     )
-    if not seen.members:
+    if not observed.members:
         return Findings(notes=told)
-    if seen.partly_seen:
-        return Findings(changes=(_settle(address, seen, world),), notes=told)
-    if any(is_protected(member) for member in seen.members):
-        return Findings(refusals=(_refuse_protected(address, seen.members, len(seen.members)),))
-    reason = "destroying" if world.destroying else "no longer in the spec"
-    change = _terminate(address, seen.members, reason, (), world, fleet)
+    if observed.partly_observed:
+        return Findings(changes=(_settle(address, observed, world),), notes=told)
+    if any(is_protected(member) for member in observed.members):
+        return Findings(refusals=(_refuse_protected(address, observed.members, len(observed.members)),))
+    reason = "will be destroyed" if world.destroying else "no longer in the spec"
+    change = _terminate(address, observed.members, reason, (), world, fleet)
     return Findings(changes=(replace(change, whole=True),), notes=told)
 
 
@@ -246,6 +252,6 @@ def _are(ids: Sequence[str]) -> str:
     return f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'}"
 
 
-def _refuse_trouble(address: Address, text: str) -> Refusal:
+def _refuse_problem(address: Address, text: str) -> Refusal:
     message, _, hint = text.partition("; ")
     return Refusal(address, message, hint or "correct the spec, or make what it names", exit_code=1)

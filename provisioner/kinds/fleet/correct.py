@@ -8,23 +8,23 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
-from provisioner.kinds.fleet.desired import SPOT, Fleet
-from provisioner.kinds.fleet.found_volumes import FoundVolume
+from provisioner.kinds.fleet.found_volumes import ObservedVolume
+from provisioner.kinds.fleet.launch_tag import is_protected
 from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
-from provisioner.kinds.fleet.members import indexes, on_members, verb
-from provisioner.kinds.fleet.record import is_protected
+from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
+from provisioner.kinds.fleet.placement import indexes, on_members, verb
 from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call, number_call
-from provisioner.kinds.fleet.seen import SeenFleet, scope_of
 from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
+from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, bind, chunks, group_by, release, settled
-from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together, Until, Wait
+from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
+from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step, Until, Wait
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags, is_ignored
 
 # How long a correction may take to be shown before it is looked at whether somebody else has undone it.
-LONGEST_S = 120.0
+MAX_S = 120.0
 
 # Tags of a member that are not among the fleet's.
 KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
@@ -35,12 +35,15 @@ Differences = Mapping[str, tuple[Setting, ...]]
 
 
 def corrections(
-    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     """The changes of members that stay; each difference once, with all members that have it."""
     differences = differing(fleet, staying, How.LIVE)
-    settings = list(_settings(address, fleet, seen, staying, differences, world))
-    tags = [*_tags(address, fleet, seen, staying, world), *_names(address, fleet, seen, staying, world)]
+    settings = list(_settings(address, fleet, observed, staying, differences, world))
+    tags = [
+        *_tags(address, fleet, observed, staying, world),
+        *_names(address, fleet, observed, staying, world),
+    ]
     shows = [each for each in settings if each.fields[0].path == SHOWS_TAGS]
     # EC2 takes no tag that the metadata cannot show while it shows tags, nor the other way round.
     if shows and fleet.instance_tags == "enabled":
@@ -53,7 +56,7 @@ def corrections(
     lasting = [member for member in staying if member.market != SPOT]
     yield from _recorded(address, fleet, lasting, differences, world)
     yield from _keeping(address, fleet, staying, world)
-    yield from _profile(address, fleet, seen, staying, world)
+    yield from _profile(address, fleet, observed, staying, world)
     yield from tags
 
 
@@ -90,7 +93,7 @@ def _agrees(setting: Setting, fleet: Fleet) -> Callable[[Instance], bool]:
 def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Instance], bool]) -> Wait:
     """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
     ids = tuple(member.id for member in members)
-    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=LONGEST_S, check=check)
+    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=MAX_S, check=check)
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
@@ -100,7 +103,7 @@ def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
 def _settings(
     address: Address,
     fleet: Fleet,
-    seen: SeenFleet,
+    observed: ObservedFleet,
     staying: Sequence[Instance],
     differences: Differences,
     world: World,
@@ -116,9 +119,9 @@ def _settings(
         for members in group_by(wrong.get(setting.path, ()), setting.actual):
             reason = f"{setting.path} {verb(setting.path)} on {on_members(members)}: {setting.why}"
             fields = (_field(setting, fleet, members[0]),)
-            groups = seen.surroundings.groups
+            groups = observed.prerequisites.groups
             steps = (
-                *settled(members, (scope_of(world.environment.name),)),
+                *until_stable(members, (scope_of(world.environment.name),)),
                 *live_steps(setting.path, fleet, members, groups, setting.wanted(fleet)),
                 _until_shown(members, world, _agrees(setting, fleet)),
             )
@@ -156,7 +159,7 @@ def _paths(settings: Sequence[Setting]) -> list[str]:
 
 
 def _profile(
-    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     wanted = wanted_profile(fleet, world)
     for members in group_by(bound_wrong(wanted, staying), lambda each: each.profile):
@@ -167,15 +170,17 @@ def _profile(
             members,
             _binding_reason(wanted, members),
             (FieldChange("instance_profile", *names),),
-            _binding_steps(wanted, members, seen, world),
+            _binding_steps(wanted, members, observed, world),
         )
 
 
 def _binding_steps(
-    wanted: WantedProfile | None, members: Sequence[Instance], seen: SeenFleet, world: World
+    wanted: WantedProfile | None, members: Sequence[Instance], observed: ObservedFleet, world: World
 ) -> tuple[Step, ...]:
     scopes = (scope_of(world.environment.name),)
-    associations = {each.id: seen.associations[each.id] for each in members if each.id in seen.associations}
+    associations = {
+        each.id: observed.associations[each.id] for each in members if each.id in observed.associations
+    }
     if wanted is None:
         return release(members, associations, scopes)
     return bind(members, wanted.name, wanted.arn, associations, scopes)
@@ -197,7 +202,7 @@ def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world:
     wrong = {each.id: fields for each in staying if (fields := goes_wrong(fleet, each))}
     for members in group_by([each for each in staying if each.id in wrong], lambda each: wrong[each.id]):
         steps = (
-            *settled(members, (scope_of(world.environment.name),)),
+            *until_stable(members, (scope_of(world.environment.name),)),
             *goes_steps(fleet, members),
             _until_shown(members, world, lambda each: not goes_wrong(fleet, each)),
         )
@@ -219,15 +224,15 @@ def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> t
 
 
 def _tags(
-    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     """One change for all members whose tags differ in the same way, and their volumes."""
 
     def wrong(member: Instance) -> tuple[FieldChange, ...]:
         return tag_differences(fleet, member, world.environment.ignore_tags)
 
-    def volumes(members: Sequence[Instance]) -> list[FoundVolume]:
-        every = [volume for each in members for volume in seen.volumes.get(each.id, ())]
+    def volumes(members: Sequence[Instance]) -> list[ObservedVolume]:
+        every = [volume for each in members for volume in observed.volumes.get(each.id, ())]
         return [each for each in every if each.is_of(world.environment.name, fleet.key)]
 
     for members in group_by([each for each in staying if wrong(each)], wrong):
@@ -250,10 +255,10 @@ def _tags(
 
 
 def _names(
-    address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance], world: World
+    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     # What members that are about to go are called is not free before they are gone.
-    numbers = indexes(seen.members) if fleet.is_indexed else {}
+    numbers = indexes(observed.members) if fleet.is_indexed else {}
     # Then the name is given at launch, and whatever others make of it is left alone.
     is_left_alone = is_ignored(NAME_TAG, world.environment.ignore_tags)
 
@@ -271,7 +276,7 @@ def _names(
         if fleet.is_indexed:
             numbered = {each.id: numbers[each.id] for each in wrong}
             call = number_call if is_left_alone else name_call
-            steps = (Together(tuple(call(fleet, name, index) for name, index in numbered.items())),)
+            steps = (Parallel(tuple(call(fleet, name, index) for name, index in numbered.items())),)
         shown = _until_shown(wrong, world, is_right)
         yield _change(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
@@ -281,7 +286,7 @@ def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tu
     put = {key: value for key, value in changed.items() if value is not None}
     removed = [{"Key": key} for key in sorted(changed.keys() - put.keys())]
     steps: list[Step] = []
-    for part in chunks([member.id for member in members], MOST_IDS):
+    for part in chunks([member.id for member in members], MAX_IDS):
         if put:
             steps.append(Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list(put)}))
         if removed:

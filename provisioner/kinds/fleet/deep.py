@@ -11,7 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.record import (
+from provisioner.kinds.fleet.launch_tag import (
     read_record,
     user_data_record,
     write_record,
@@ -32,7 +32,7 @@ def as_they_are(reader: Reader, members: Sequence[Instance]) -> tuple[Instance, 
             record["public_ip"] = "yes" if member.public_ip else "no"
         return replace(member, tags={**(member.tags or {}), LAUNCH_TAG: write_record(record)})
 
-    return tuple(reader.together(*(lambda member=member: true(member) for member in members)))
+    return tuple(reader.parallel(*(lambda member=member: true(member) for member in members)))
 
 
 def _attributes(reader: Reader, instance: str) -> dict[str, str]:

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING, Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import as_tags
-from provisioner.kinds.instances import MOST_FILTER_VALUES, Instance, chunks
+from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, chunks
 from provisioner.model import Address, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import DENIED_CODES
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import VolumeAttachmentTypeDef, VolumeTypeDef
 
 # More commands than these are one loop of the shell, with so many ids a line that a terminal is wide enough.
-MOST_COMMANDS = 3
+MAX_COMMANDS = 3
 IDS_A_LINE = 3
 
 
 @dataclass(frozen=True)
-class FoundVolume:
+class ObservedVolume:
     """One volume. `instance` and `device` are where it is attached, if it is; `goes` with that instance."""
 
     id: str
@@ -67,10 +67,10 @@ class FoundVolume:
         return f"{self.id} ({self.size_gb} GiB {self.type}, {self.zone}, {where})"
 
 
-def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tuple[FoundVolume, ...]]:
+def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tuple[ObservedVolume, ...]]:
     """The volumes on these instances, by instance. Raises AwsError."""
-    found: dict[str, list[FoundVolume]] = defaultdict(list)
-    for part in chunks(instances, MOST_FILTER_VALUES):
+    found: dict[str, list[ObservedVolume]] = defaultdict(list)
+    for part in chunks(instances, MAX_FILTER_VALUES):
         for volume in _volumes(reader, "attachment.instance-id", part):
             found[volume.instance or ""].append(volume)
     return {instance: tuple(volumes) for instance, volumes in found.items()}
@@ -80,7 +80,7 @@ def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tupl
 class Left:
     """Volumes with an environment's tag, by the fleet that their tags name; or why that is not known."""
 
-    by_fleet: Mapping[str, tuple[FoundVolume, ...]]
+    by_fleet: Mapping[str, tuple[ObservedVolume, ...]]
     unknown: str | None = None
 
 
@@ -93,15 +93,15 @@ def left_volumes(reader: Reader, environment: str) -> Left:
             raise
         text = f"volumes that members have left were not looked for: ec2 {error.operation}: {error.code}"
         return Left({}, text)
-    by_fleet: dict[str, list[FoundVolume]] = defaultdict(list)
+    by_fleet: dict[str, list[ObservedVolume]] = defaultdict(list)
     for volume in found:
         by_fleet[volume.tags.get(FLEET_TAG, "")].append(volume)
     return Left({fleet: tuple(volumes) for fleet, volumes in by_fleet.items()})
 
 
 def on_nobody(
-    volumes: Iterable[FoundVolume], members: Iterable[Instance], gone: Iterable[Instance]
-) -> tuple[FoundVolume, ...]:
+    volumes: Iterable[ObservedVolume], members: Iterable[Instance], gone: Iterable[Instance]
+) -> tuple[ObservedVolume, ...]:
     """The volumes that are neither on members nor about to be deleted with a former one."""
     live, ended = {each.id for each in members}, {each.id for each in gone}
     return tuple(
@@ -142,7 +142,7 @@ def staying_notes(
         )
 
 
-def left_notes(address: Address, left: Sequence[FoundVolume], region: str) -> Iterator[Note]:
+def left_notes(address: Address, left: Sequence[ObservedVolume], region: str) -> Iterator[Note]:
     """What former members have left behind."""
     if left:
         free = [each.id for each in left if not each.instance]
@@ -159,24 +159,24 @@ def left_notes(address: Address, left: Sequence[FoundVolume], region: str) -> It
 def deleting(volumes: Sequence[str], region: str) -> tuple[str, ...]:
     """What to type so that these are deleted: a line each, of many a loop of the shell."""
     command = f"aws ec2 delete-volume --region {region} --volume-id"
-    if len(volumes) <= MOST_COMMANDS:
+    if len(volumes) <= MAX_COMMANDS:
         return tuple(f"{command} {each}" for each in volumes)
     lines = [" ".join(part) for part in chunks(volumes, IDS_A_LINE)]
     ids = [f"  {each} \\" for each in lines[:-1]] + [f"  {lines[-1]}"]
     return ("for volume in \\", *ids, "do", f'  {command} "$volume"', "done")
 
 
-def _volumes(reader: Reader, name: str, values: Sequence[str]) -> Iterator[FoundVolume]:
+def _volumes(reader: Reader, name: str, values: Sequence[str]) -> Iterator[ObservedVolume]:
     filters = [{"Name": name, "Values": list(values)}]
     for raw in reader.pages("ec2", "DescribeVolumes", "Volumes", Filters=filters):
         if raw["State"] not in ("deleting", "deleted"):
             yield _found(raw)
 
 
-def _found(raw: VolumeTypeDef) -> FoundVolume:
+def _found(raw: VolumeTypeDef) -> ObservedVolume:
     nowhere: VolumeAttachmentTypeDef = {}
     attachment = next(iter(raw.get("Attachments", ())), nowhere)
-    return FoundVolume(
+    return ObservedVolume(
         id=raw["VolumeId"],
         zone=raw.get("AvailabilityZone", ""),
         state=raw["State"],

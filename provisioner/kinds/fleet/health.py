@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.model import Hands, Scope, Until, Wait
+from provisioner.model import ExecutionContext, Scope, Until, Wait
 
 MINUTE_S = 60.0
 
@@ -14,18 +14,18 @@ MINUTE_S = 60.0
 class Health:
     """What is known of the members' health during a rollout; `unhealthy` from when it was planned.
 
-    A member of a fleet that is parked is healthy when it is stopped. `ailing` are members that nobody waits
-    for: they ran as the spec says when it was planned and were not healthy, while others that run so and
-    were started no earlier were.
+    A member of a fleet that is parked is healthy when it is stopped. `unhealthy` are members that nobody
+    waits for: they ran as the spec says when it was planned and were not healthy, while others that run so
+    and were started no earlier were.
     """
 
     def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
         self._fleet = fleet
         self._checks = fleet.update.healthy == "status_ok" and fleet.power == "running"
-        self._unhealthy = set(unhealthy)
-        self._fine: set[str] = set()
+        self._unhealthy_when_planned = set(unhealthy)
+        self._passed_checks: set[str] = set()
         self._given_up: set[str] = set()
-        self.ailing: frozenset[str] = frozenset()
+        self.unhealthy: frozenset[str] = frozenset()
 
     def healthy(self, members: Iterable[Instance]) -> frozenset[str]:
         """The ids of those that are healthy, or that were given up waiting for."""
@@ -36,7 +36,7 @@ class Health:
             return True
         if member.state != self._fleet.power:
             return False
-        return not self._checks or member.id in self._fine
+        return not self._checks or member.id in self._passed_checks
 
     def begin_with(self, members: Iterable[Instance], wrong: Collection[str]) -> None:
         """Take what was known when the rollout was planned for these members' health.
@@ -44,17 +44,17 @@ class Health:
         `wrong` are the ids of those that do not run as the spec says: they tell nothing of those that do.
         """
         members = list(members)
-        self._fine |= {each.id for each in members} - self._unhealthy
+        self._passed_checks |= {each.id for each in members} - self._unhealthy_when_planned
         right = [each for each in members if each.id not in wrong]
         newest = max((each.started for each in right if self._is_healthy(each)), default="")
-        down = [each for each in right if each.state == "running" and each.id in self._unhealthy]
-        self.ailing = frozenset(each.id for each in down if each.started <= newest)
+        down = [each for each in right if each.state == "running" and each.id in self._unhealthy_when_planned]
+        self.unhealthy = frozenset(each.id for each in down if each.started <= newest)
 
     def wait_for(
         self,
         ids: Iterable[str],
         scopes: tuple[Scope, ...],
-        hands: Hands,
+        context: ExecutionContext,
         check: Callable[[Instance], bool] | None = None,
     ) -> Mapping[str, Instance]:
         """Wait until these are healthy, and pass the check; all instances that are shown then.
@@ -70,13 +70,13 @@ class Health:
             timeout_s=MINUTE_S * self._fleet.update.timeout_minutes,
             check=check,
         )
-        shown = hands.wait(wait)
-        self._fine |= set(ids)
+        shown = context.wait(wait)
+        self._passed_checks |= set(ids)
         return shown
 
     def no_more(self, ids: Iterable[str]) -> None:
         """These were taken down."""
-        self._fine -= set(ids)
+        self._passed_checks -= set(ids)
 
     def give_up(self, ids: Iterable[str]) -> None:
         """Count these as healthy, whatever they are."""

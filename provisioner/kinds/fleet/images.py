@@ -14,15 +14,15 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.desired import Fleet, Image
+from provisioner.kinds.fleet.launch_tag import of_same_source
 from provisioner.kinds.fleet.missing import did_you_mean, near_parameters
-from provisioner.kinds.fleet.record import of_same_source
-from provisioner.kinds.fleet.seen import FoundImage, Newest, SeenFleet
+from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet
+from provisioner.kinds.fleet.spec import Fleet, Image
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
 
-class Unfit(Exception):
+class MissingPrerequisite(Exception):
     """What the spec asks for does not fit what the account has."""
 
 
@@ -32,10 +32,10 @@ def newest_image(reader: Reader, image: Image) -> Newest:
         if image.id:
             return Newest(_of_id(reader, image.id, "check `image:`"))
         return Newest(_of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image))
-    except Unfit as unfit:
-        return Newest(trouble=(str(unfit),))
+    except MissingPrerequisite as missing_prerequisite:
+        return Newest(problems=(str(missing_prerequisite),))
     except AwsError as error:
-        return Newest(trouble=(in_words(error),)) if is_absent(error) else Newest(error=error)
+        return Newest(problems=(in_words(error),)) if is_absent(error) else Newest(error=error)
 
 
 def is_absent(error: AwsError) -> bool:
@@ -48,36 +48,36 @@ def in_words(error: AwsError) -> str:
     return f"ec2 {error.operation}: {error.text} ({error.code})"
 
 
-def image_to_launch(fleet: Fleet, seen: SeenFleet) -> str:
+def image_to_launch(fleet: Fleet, observed: ObservedFleet) -> str:
     """The image that new members get; empty while it is not known.
 
     A fleet stays with the image of its members, but for those launched from what the spec named then.
     """
     if fleet.image.id:
         return fleet.image.id
-    if fleet.image.update == "pin" and (own := of_same_source(fleet, seen.members)):
+    if fleet.image.update == "pin" and (own := of_same_source(fleet, observed.members)):
         return own[-1].image
-    return seen.newest.image.id if seen.newest.image else ""
+    return observed.newest.image.id if observed.newest.image else ""
 
 
-def with_image(fleet: Fleet, seen: SeenFleet) -> Fleet:
+def with_image(fleet: Fleet, observed: ObservedFleet) -> Fleet:
     """The fleet with the image that it is to have, so that members with another one differ."""
-    image = image_to_launch(fleet, seen) or None
+    image = image_to_launch(fleet, observed) or None
     if fleet.image.update == "roll":
         return replace(fleet, image=replace(fleet.image, id=image))
     return replace(fleet, image=replace(fleet.image, pinned=image))
 
 
-def describe_image(reader: Reader, fleet: Fleet, seen: SeenFleet, image: str) -> FoundImage:
+def describe_image(reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str) -> FoundImage:
     """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
     if not image:
         return FoundImage("")
-    newest = seen.newest.image
+    newest = observed.newest.image
     if newest and newest.id == image and newest.root_device and newest.architecture:
         return newest
-    if fleet.image.id and seen.newest.trouble:
+    if fleet.image.id and observed.newest.problems:
         # It is the spec's own, and was looked for already.
-        raise Unfit(seen.newest.trouble[0])
+        raise MissingPrerequisite(observed.newest.problems[0])
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members by newer ones"
     if newest is None or newest.id == image:
         refresh = f"once `image:` gives another one, {refresh}"
@@ -92,7 +92,7 @@ def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
             raise
         found = []
     if not found:
-        raise Unfit(
+        raise MissingPrerequisite(
             f"there is no image {image} in this region, or it is not shared with this account; {hint}"
         )
     return _found(found[0])
@@ -126,9 +126,11 @@ def _of_parameter(reader: Reader, name: str) -> FoundImage:
         if error.code != "ParameterNotFound":
             raise
         near = near_parameters(reader, name)
-        raise Unfit(f"there is no SSM parameter {name} in this region{near}; check `image:`") from error
+        raise MissingPrerequisite(
+            f"there is no SSM parameter {name} in this region{near}; check `image:`"
+        ) from error
     if not value.startswith("ami-"):
-        raise Unfit(f"SSM parameter {name} holds no image id; check `image:`")
+        raise MissingPrerequisite(f"SSM parameter {name} holds no image id; check `image:`")
     return FoundImage(value)
 
 
@@ -142,7 +144,7 @@ def _of_lookup(reader: Reader, image: Image) -> FoundImage:
     )["Images"]
     if not found:
         of = f" for {image.architecture}" if image.architecture else ""
-        raise Unfit(
+        raise MissingPrerequisite(
             f"{image.owner} has no image named {image.name}{of}{_near(reader, image)}; check `image:`"
         )
     return _found(max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])))

@@ -13,23 +13,23 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from provisioner.errors import AwsError, ChangedMeanwhile, Unsettled
-from provisioner.kinds.fleet.desired import Fleet, Rung
+from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
+from provisioner.kinds.fleet.observed import PartlyObserved, Prerequisites, Subnet, is_of
 from provisioner.kinds.fleet.params import launch_params, run_instances
-from provisioner.kinds.fleet.seen import PartlySeen, Subnet, Surroundings, is_of
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token, number_in
-from provisioner.model import Call, CallCount, Hands, count_calls
+from provisioner.model import Call, CallCount, ExecutionContext, count_calls
 from provisioner.naming import ASKED_TAG
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.
-MOST_USED_UP = 100
+MAX_USED_UP = 100
 
 # How long a launch with the same token and other parameters may take to show before it is one of long ago.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html speaks of up to five minutes.
-LONGEST_MISMATCH_S = 300.0
+MAX_MISMATCH_S = 300.0
 
 
 def next_number(slot: Slot, epoch: str, visible: Iterable[Instance]) -> int:
@@ -45,11 +45,11 @@ class Launch:
     slot: Slot
     number: int
     count: int
-    rung: Rung
+    option: CapacityOption
     epoch: str
     params: Mapping[str, Any]
 
-    def send(self, hands: Hands) -> tuple[int, list[Instance]]:
+    def send(self, context: ExecutionContext) -> tuple[int, list[Instance]]:
         """The first launch from `number` on whose token is not used up: the number after it, and all it got.
 
         A launch that got fewer than it asked for is marked as having asked for these.
@@ -58,16 +58,16 @@ class Launch:
         are tried in order, so that it is the same one also for whoever comes after a crash. Raises AwsError,
         and ChangedMeanwhile when some of what it got is gone already.
         """
-        for number in range(self.number, self.number + MOST_USED_UP):
-            name = launch_token(self.slot, self.epoch, str(self.rung), number)
+        for number in range(self.number, self.number + MAX_USED_UP):
+            name = launch_token(self.slot, self.epoch, str(self.option), number)
             try:
-                answer = hands.send(run_instances(self.params, self.rung, self.count, name))
+                answer = context.send(run_instances(self.params, self.option, self.count, name))
             except AwsError as error:
                 if error.code == "IdempotentInstanceTerminated":
                     continue
                 if error.code != "IdempotentParameterMismatch":
                     raise
-                if not self._is_of_long_ago(name, hands):
+                if not self._is_of_long_ago(name, context):
                     # Which number it is tells whoever waits that the one before was waited out.
                     error.hint = (
                         f"launch {number} in {self.slot.subnet} was asked for with other parameters; "
@@ -81,7 +81,7 @@ class Launch:
             if members:
                 if len(members) < self.count:
                     # So that nobody takes for members to come those that there was no room for.
-                    hands.send(note_asked(members))
+                    context.send(note_asked(members))
                 return number + 1, members
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
@@ -94,16 +94,16 @@ class Launch:
         """
         return instance.is_live and (is_of(instance, self.slot.environment) or not instance.tags)
 
-    def _is_of_long_ago(self, name: str, hands: Hands) -> bool:
+    def _is_of_long_ago(self, name: str, context: ExecutionContext) -> bool:
         """Whether a launch with other parameters that had this token is past, and not about to show.
 
         It shows within minutes or not at all; while it may, the caller has to look again. EC2 remembers a
         token also for a launch that failed for want of capacity.
         """
-        if hands.seconds_since(f"token {name}") < LONGEST_MISMATCH_S:
+        if context.seconds_since(f"token {name}") < MAX_MISMATCH_S:
             return False
         asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
-        found = hands.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
+        found = context.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
         return not any(self._is_member(as_instance(raw)) for each in found for raw in each["Instances"])
 
 
@@ -127,18 +127,18 @@ class Settle:
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.replays)
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         for replay in self.replays:
             try:
-                hands.send(replay)
+                context.send(replay)
             except AwsError as error:
                 if error.code not in ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"):
                     raise
-        raise Unsettled(f"{self.unseen} launched members are not shown by EC2 yet")
+        raise LaunchNotVisible(f"{self.unseen} launched members are not shown by EC2 yet")
 
 
-def settle(
-    fleet: Fleet | None, profile: str | None, surroundings: Surroundings, partly: Iterable[PartlySeen]
+def confirm_launch(
+    fleet: Fleet | None, profile: str | None, prerequisites: Prerequisites, partly: Iterable[PartlyObserved]
 ) -> Settle:
     """The step that finds out about launches seen in part. `fleet`: as the spec has it, or None."""
     replays = []
@@ -149,7 +149,7 @@ def settle(
         lives = next((each for each in launch.shown if each.subnet and each.vpc), None)
         if fleet and lives and lives.subnet and lives.vpc:
             around = replace(
-                surroundings,
+                prerequisites,
                 image=lives.image,
                 groups={name: group for group, name in (lives.groups or {}).items()}
                 | {group: group for group in lives.groups or {}},
@@ -157,6 +157,6 @@ def settle(
             if all(group in around.groups for group in fleet.security_groups):
                 subnet = Subnet(lives.subnet, first.zone, lives.vpc)
                 params = launch_params(fleet, profile, around, subnet)
-                rung = Rung(first.type, first.market)
-                replays.append(run_instances(params, rung, launch.asked, launch.token))
+                option = CapacityOption(first.type, first.market)
+                replays.append(run_instances(params, option, launch.asked, launch.token))
     return Settle(tuple(replays), unseen)

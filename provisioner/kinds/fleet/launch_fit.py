@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.kinds.fleet.desired import Fleet, unfit_for_metadata
-from provisioner.kinds.fleet.seen import FoundImage
+from provisioner.kinds.fleet.observed import FoundImage
+from provisioner.kinds.fleet.spec import Fleet, unfit_for_metadata
 from provisioner.kinds.fleet.volumes import performance_problems, size_problems
-from provisioner.kinds.iam import MOST_TAGS, staying_tags
+from provisioner.kinds.iam import MAX_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
 
@@ -157,10 +157,10 @@ def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]
     own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
     for member in members:
         stay = staying_tags(member.tags or {}, own, ignored)
-        if len(own) + len(stay) > MOST_TAGS:
+        if len(own) + len(stay) > MAX_TAGS:
             yield (
                 f"{member.id} would have {len(own) + len(stay)} tags, {len(stay)} of them of others and "
-                f"ignored, and EC2 takes {MOST_TAGS}; take some out of the spec, or remove some of the others"
+                f"ignored, and EC2 takes {MAX_TAGS}; take some out of the spec, or remove some of the others"
             )
         if fleet.instance_tags == "enabled" and member.instance_tags != "enabled":
             for key in unfit_for_metadata(stay):

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.record import launch_record, read_record, write_record
+from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
-from provisioner.model import Call, Step, Together
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, Parallel, Step
 from provisioner.naming import LAUNCH_TAG
 
 # How the API calls each metadata option.
@@ -33,8 +33,8 @@ def live_steps(
         return _each(ids, "ModifyInstanceMetadataOptions", {METADATA[path]: wanted})
     if path == "monitoring":
         operation = "MonitorInstances" if fleet.monitoring else "UnmonitorInstances"
-        return tuple(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS))
-    return (Together(tuple(_regroup(member, fleet.group_ids(groups)) for member in members)),)
+        return tuple(Call("ec2", operation, {"InstanceIds": list(part)}) for part in chunks(ids, MAX_IDS))
+    return (Parallel(tuple(_regroup(member, fleet.group_ids(groups)) for member in members)),)
 
 
 def _regroup(member: Instance, groups: Sequence[str]) -> Call:
@@ -68,11 +68,11 @@ def recorded_steps(fleet: Fleet, members: Sequence[Instance], paths: Sequence[st
     written = tuple(
         Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
         for record, those in records.items()
-        for part in chunks(those, MOST_IDS)
+        for part in chunks(those, MAX_IDS)
     )
     modified = (step for path in paths for step in _each(ids, "ModifyInstanceAttribute", attributes[path]))
     return (*modified, *written)
 
 
 def _each(ids: Sequence[str], operation: str, params: Mapping[str, Any]) -> tuple[Step, ...]:
-    return (Together(tuple(Call("ec2", operation, {"InstanceId": each, **params}) for each in ids)),)
+    return (Parallel(tuple(Call("ec2", operation, {"InstanceId": each, **params}) for each in ids)),)

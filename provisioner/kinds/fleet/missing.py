@@ -12,9 +12,9 @@ from provisioner.kinds.iam import as_tags, tags_in_words
 
 Found = TypeVar("Found")
 
-MOST_NAMED = 10
-MOST_SUGGESTED = 3
-MOST_PAGES = 10
+MAX_NAMED = 10
+MAX_SUGGESTED = 3
+MAX_PAGES = 10
 
 
 def missing(
@@ -36,7 +36,7 @@ def missing(
 def did_you_mean(written: Sequence[str], names: Iterable[str]) -> str:
     """`did you mean t3.medium?`, or nothing."""
     near = dict.fromkeys(one for word in written for one in _near(word, list(names)))
-    return f"did you mean {' or '.join(list(near)[:MOST_SUGGESTED])}?" if near else ""
+    return f"did you mean {' or '.join(list(near)[:MAX_SUGGESTED])}?" if near else ""
 
 
 def key_pairs(reader: Reader) -> list[str]:
@@ -96,7 +96,7 @@ def near_types(reader: Reader, written: Sequence[str]) -> str:
 def _parameters(reader: Reader, path: str) -> Iterator[str]:
     """The names of the parameters of a path, ten a page, up to a hundred."""
     params = {"Path": path}
-    for _ in range(MOST_PAGES):
+    for _ in range(MAX_PAGES):
         answer = reader.call("ssm", "GetParametersByPath", **params)
         yield from (each["Name"] for each in answer["Parameters"])
         if not answer.get("NextToken"):
@@ -127,11 +127,11 @@ def _instead(written: Sequence[str], names: list[str] | None) -> Iterator[str]:
 def _near(word: str, names: Sequence[str]) -> list[str]:
     """The names that are spelt alike, whatever their case, or that this one is a part of."""
     lower = {name.lower(): name for name in names}
-    close = get_close_matches(word.lower(), lower, MOST_SUGGESTED, 0.8)
+    close = get_close_matches(word.lower(), lower, MAX_SUGGESTED, 0.8)
     longer = [each for each in lower if len(word) > 2 and word.lower() in each]
     return [lower[each] for each in dict.fromkeys((*close, *longer))]
 
 
 def _some(names: Sequence[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+    more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+    return ", ".join(names[:MAX_NAMED]) + more

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from provisioner.kinds.fleet.desired import SPOT, Fleet, Rung, Volume
-from provisioner.kinds.fleet.record import launch_record, write_record
-from provisioner.kinds.fleet.seen import Subnet, Surroundings
+from provisioner.kinds.fleet.launch_tag import launch_record, write_record
+from provisioner.kinds.fleet.observed import Prerequisites, Subnet
+from provisioner.kinds.fleet.spec import SPOT, CapacityOption, Fleet, Volume
 from provisioner.kinds.iam import tag_list
 from provisioner.model import Call
 from provisioner.naming import ASKED_TAG, LAUNCH_TAG
@@ -18,20 +18,20 @@ from provisioner.naming import ASKED_TAG, LAUNCH_TAG
 MARKET = "InstanceMarketOptions"
 
 
-def run_instances(params: Mapping[str, Any], rung: Rung, count: int, name: str) -> Call:
+def run_instances(params: Mapping[str, Any], option: CapacityOption, count: int, name: str) -> Call:
     """The call that launches up to `count` members, once for the token `name`.
 
     The number asked for is written on each of them, so that whoever sees fewer knows that there are more; and
     the type, which can be changed afterwards.
     """
     tags = [
-        {**spec, "Tags": [*_with_type(spec["Tags"], rung.type), {"Key": ASKED_TAG, "Value": str(count)}]}
+        {**spec, "Tags": [*_with_type(spec["Tags"], option.type), {"Key": ASKED_TAG, "Value": str(count)}]}
         if spec["ResourceType"] == "instance"
         else spec
         for spec in params["TagSpecifications"]
     ]
-    counted = {"InstanceType": rung.type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
-    bought = {key: value for key, value in params.items() if key != MARKET or rung.market == SPOT}
+    counted = {"InstanceType": option.type, "MinCount": 1, "MaxCount": count, "ClientToken": name}
+    bought = {key: value for key, value in params.items() if key != MARKET or option.market == SPOT}
     return Call("ec2", "RunInstances", {**bought, "TagSpecifications": tags, **counted})
 
 
@@ -42,7 +42,7 @@ def _with_type(tags: Iterable[Mapping[str, str]], type_: str) -> Iterator[Mappin
 
 
 def launch_params(
-    fleet: Fleet, profile: str | None, surroundings: Surroundings, subnet: Subnet
+    fleet: Fleet, profile: str | None, prerequisites: Prerequisites, subnet: Subnet
 ) -> dict[str, Any]:
     """The parameters of RunInstances but for count, type and token; with the market of Spot rungs."""
     tags = {**fleet.tags, LAUNCH_TAG: write_record(launch_record(fleet))}
@@ -56,7 +56,7 @@ def launch_params(
         "KeyName": fleet.key_name,
         "UserData": fleet.user_data or None,
         "EbsOptimized": fleet.ebs_optimized,
-        "BlockDeviceMappings": _block_devices(fleet, surroundings.root_device),
+        "BlockDeviceMappings": _block_devices(fleet, prerequisites.root_device),
         "DisableApiTermination": fleet.termination_protection or None,
         "InstanceInitiatedShutdownBehavior": None
         if fleet.shutdown_behavior == "stop"
@@ -64,7 +64,7 @@ def launch_params(
         MARKET: _spot(fleet) if fleet.market == SPOT else None,
     }
     return {
-        "ImageId": surroundings.image,
+        "ImageId": prerequisites.image,
         "Placement": placement,
         "Monitoring": {"Enabled": fleet.monitoring},
         "MetadataOptions": {
@@ -77,13 +77,13 @@ def launch_params(
             {"ResourceType": "instance", "Tags": tag_list(named)},
             {"ResourceType": "volume", "Tags": tag_list({**fleet.tags})},
         ],
-        **_network(fleet, surroundings, subnet),
+        **_network(fleet, prerequisites, subnet),
         **{name: value for name, value in optional.items() if value is not None},
     }
 
 
-def _network(fleet: Fleet, surroundings: Surroundings, subnet: Subnet) -> dict[str, Any]:
-    groups = fleet.group_ids(surroundings.groups)
+def _network(fleet: Fleet, prerequisites: Prerequisites, subnet: Subnet) -> dict[str, Any]:
+    groups = fleet.group_ids(prerequisites.groups)
     if fleet.associate_public_ip is None:
         return {"SubnetId": subnet.id, **({"SecurityGroupIds": groups} if groups else {})}
     interface: dict[str, Any] = {

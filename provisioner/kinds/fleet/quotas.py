@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.desired import SPOT, Rung
+from provisioner.kinds.fleet.spec import SPOT, CapacityOption
 from provisioner.retry import INSTANCE_QUOTA_CODES
 
 STANDARD = "Standard (A, C, D, H, I, M, R, T, Z)"
@@ -29,33 +29,33 @@ _FAMILIES = {
 }
 
 
-def quota_of(rung: Rung) -> str:
+def quota_of(option: CapacityOption) -> str:
     """The name of the quota that a type on a market counts against, as Service Quotas shows it."""
-    letters = re.match(r"[a-z]*", rung.type)
+    letters = re.match(r"[a-z]*", option.type)
     family = _FAMILIES.get(letters.group() if letters else "", STANDARD)
-    is_spot = rung.market == SPOT
+    is_spot = option.market == SPOT
     return f"All {family} Spot Instance Requests" if is_spot else f"Running On-Demand {family} instances"
 
 
-def what_was_said(refused: Mapping[Rung, AwsError]) -> str:
+def what_was_said(refused: Mapping[CapacityOption, AwsError]) -> str:
     """Why each choice was refused, in EC2's words; said once where it is the same for all."""
-    texts = {rung: error.text.rstrip(".") for rung, error in refused.items()}
+    texts = {option: error.text.rstrip(".") for option, error in refused.items()}
     if len(set(texts.values())) == 1:
         return f"EC2 said: {next(iter(texts.values()))}"
-    each = (f"{rung}: {text} ({refused[rung].code})" for rung, text in texts.items())
+    each = (f"{option}: {text} ({refused[option].code})" for option, text in texts.items())
     return f"EC2 said of {'; of '.join(each)}"
 
 
-def way_out(refused: Mapping[Rung, AwsError], later: str) -> str:
+def way_out(refused: Mapping[CapacityOption, AwsError], later: str) -> str:
     """What to do; `later` is what helps against a lack of room."""
-    short = [rung for rung, error in refused.items() if error.code in INSTANCE_QUOTA_CODES]
+    short = [option for option, error in refused.items() if error.code in INSTANCE_QUOTA_CODES]
     if not short:
         return later
     return _raise_quotas(short) if len(short) == len(refused) else f"{_raise_quotas(short)}; {later}"
 
 
-def _raise_quotas(rungs: Iterable[Rung]) -> str:
-    names = dict.fromkeys(map(quota_of, rungs))
+def _raise_quotas(capacity_options: Iterable[CapacityOption]) -> str:
+    names = dict.fromkeys(map(quota_of, capacity_options))
     what = "this is a quota of the account" if len(names) == 1 else "these are quotas of the account"
     quoted = " and ".join(f'"{name}"' for name in names)
     where = "in Service Quotas (Amazon EC2)"

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from provisioner.errors import UsageError
-from provisioner.kinds.fleet.desired import Fleet
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.model import Address, Desired, Environment
 
 

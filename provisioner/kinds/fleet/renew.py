@@ -7,15 +7,22 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
-from provisioner.kinds.fleet.members import crowded, leaving_order, on_members, roomy, verb, victims
+from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.kinds.fleet.placement import (
+    crowded,
+    leaving_order,
+    on_members,
+    roomy,
+    select_for_scale_in,
+    verb,
+)
 from provisioner.kinds.fleet.replacing import Replace
 from provisioner.kinds.fleet.restarting import Restart, power_steps
-from provisioner.kinds.fleet.rollout import PARKED, Crew, foreseen, foreseen_restart
-from provisioner.kinds.fleet.scale_out import Launchpad
-from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.rollout import PARKED, RolloutState, foreseen_restart, predicted
+from provisioner.kinds.fleet.scale_out import LaunchContext
 from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
@@ -24,16 +31,18 @@ from provisioner.model import Action, Address, Change, FieldChange, Rollout
 UNIT = "instance"
 
 
-def to_replace(fleet: Fleet, seen: SeenFleet) -> tuple[Instance, ...]:
+def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
     """The members that only a replacement gives what the spec asks for, in the order in which they go."""
-    wrong = set(differing(fleet, seen.members, How.REPLACE)) - fleet.protect
+    wrong = set(differing(fleet, observed.members, How.REPLACE)) - fleet.protect
     if fleet.rebalance:
-        surplus = victims(seen.members, len(seen.members) - fleet.count, fleet, seen.unhealthy)
+        surplus = select_for_scale_in(
+            observed.members, len(observed.members) - fleet.count, fleet, observed.unhealthy
+        )
         going = wrong | {each.id for each in surplus}
-        staying = [each for each in seen.members if each.id not in going]
-        wrong |= {each.id for each in crowded(staying, seen.surroundings.subnets, fleet)}
-    chosen = [each for each in seen.members if each.id in wrong]
-    return leaving_order(chosen, len(chosen), seen.members, fleet, seen.unhealthy)
+        staying = [each for each in observed.members if each.id not in going]
+        wrong |= {each.id for each in crowded(staying, observed.prerequisites.subnets, fleet)}
+    chosen = [each for each in observed.members if each.id in wrong]
+    return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
 
 
 def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
@@ -50,8 +59,8 @@ def power_change(
     if wrong:
         states = sorted({each.state for each in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        seen: SeenFleet = world.seen(address)
-        others = [each for each in seen.members if each not in wrong]
+        observed: ObservedFleet = world.observed(address)
+        others = [each for each in observed.members if each not in wrong]
         steps = power_steps(wrong, fleet, world.environment.name, others)
         yield Change(
             address,
@@ -69,7 +78,7 @@ def power_change(
 def restart_change(
     address: Address,
     fleet: Fleet,
-    seen: SeenFleet,
+    observed: ObservedFleet,
     wrong: Sequence[Instance],
     replaced: Sequence[Instance],
     world: World,
@@ -80,8 +89,8 @@ def restart_change(
     differences = differing(fleet, wrong, How.RESTART)
     paths = {name: tuple(setting.path for setting in settings) for name, settings in differences.items()}
     going = frozenset(each.id for each in replaced)
-    rollout = _foreseen_restart(fleet, seen, tuple(paths), going)
-    step = Restart(fleet, world.environment.name, seen.members, paths, seen.unhealthy, going, rollout)
+    rollout = _foreseen_restart(fleet, observed, tuple(paths), going)
+    step = Restart(fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout)
     ids = tuple(paths)
     yield Change(
         address,
@@ -97,37 +106,44 @@ def restart_change(
     )
 
 
-def _foreseen_restart(fleet: Fleet, seen: SeenFleet, ids: tuple[str, ...], going: frozenset[str]) -> Rollout:
+def _foreseen_restart(
+    fleet: Fleet, observed: ObservedFleet, ids: tuple[str, ...], going: frozenset[str]
+) -> Rollout:
     if fleet.power == "stopped":
         return Rollout(PARKED, (ids,), 0, fleet.count)
-    health = _health(fleet, seen, going | set(ids))
+    health = _health(fleet, observed, going | set(ids))
     # Those that do not run yet are started or launched before.
-    others = {each.id for each in seen.members} - set(ids) - going - health.ailing
-    healthy = health.healthy(seen.members) | others | _launched_before(fleet, seen)
+    others = {each.id for each in observed.members} - set(ids) - going - health.unhealthy
+    healthy = health.healthy(observed.members) | others | _launched_before(fleet, observed)
     return foreseen_restart(ids, healthy, fleet.count, fleet.update.max_unavailable)
 
 
 def replace_change(
-    address: Address, fleet: Fleet, seen: SeenFleet, going: Sequence[Instance], surplus: int, pad: Launchpad
+    address: Address,
+    fleet: Fleet,
+    observed: ObservedFleet,
+    going: Sequence[Instance],
+    surplus: int,
+    pad: LaunchContext,
 ) -> Change:
     """The change that replaces members, and terminates those that are too many on the way."""
     ids = tuple(each.id for each in going)
-    staying = tuple(each.id for each in seen.members if each.id not in ids)
-    staying += tuple(_launched_before(fleet, seen))
-    health = _health(fleet, seen, ids)
-    healthy = health.healthy(seen.members) | (set(staying) - health.ailing)
-    crew = Crew(fleet.count, fleet.update, ids, staying, healthy, health.ailing)
+    staying = tuple(each.id for each in observed.members if each.id not in ids)
+    staying += tuple(_launched_before(fleet, observed))
+    health = _health(fleet, observed, ids)
+    healthy = health.healthy(observed.members) | (set(staying) - health.unhealthy)
+    state = RolloutState(fleet.count, fleet.update, ids, staying, healthy, health.unhealthy)
     reason = _reason(fleet, going, How.REPLACE)
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} to be moved"
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
-        subnets = roomy(seen.members, pad.surroundings.subnets, fleet)
-        pad = replace(pad, surroundings=replace(pad.surroundings, subnets=subnets))
+        subnets = roomy(observed.members, pad.prerequisites.subnets, fleet)
+        pad = replace(pad, prerequisites=replace(pad.prerequisites, subnets=subnets))
     if surplus > 0:
         are = "is" if surplus == 1 else "are"
         reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
     keeping = keeping_steps(fleet, going)
-    step = Replace(pad, seen.members, seen.unhealthy, crew)
+    step = Replace(pad, observed.members, observed.unhealthy, state)
     return Change(
         address,
         Action.REPLACE,
@@ -138,19 +154,19 @@ def replace_change(
         (*keeping, step),
         needs=frozenset({address}),
         unit=UNIT,
-        rollout=foreseen(crew),
+        rollout=predicted(state),
         names=names_of(going),
     )
 
 
-def _launched_before(fleet: Fleet, seen: SeenFleet) -> frozenset[str]:
+def _launched_before(fleet: Fleet, observed: ObservedFleet) -> frozenset[str]:
     """What stands for the members that are missing, and are launched before anything else is done."""
-    return frozenset(f"missing {number}" for number in range(fleet.count - len(seen.members)))
+    return frozenset(f"missing {number}" for number in range(fleet.count - len(observed.members)))
 
 
-def _health(fleet: Fleet, seen: SeenFleet, wrong: Collection[str]) -> Health:
-    health = Health(fleet, seen.unhealthy)
-    health.begin_with(seen.members, wrong)
+def _health(fleet: Fleet, observed: ObservedFleet, wrong: Collection[str]) -> Health:
+    health = Health(fleet, observed.unhealthy)
+    health.begin_with(observed.members, wrong)
     return health
 
 

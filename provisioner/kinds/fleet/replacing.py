@@ -7,12 +7,12 @@ from dataclasses import dataclass, field, replace
 
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
 from provisioner.kinds.fleet.health import Health
-from provisioner.kinds.fleet.members import spread
-from provisioner.kinds.fleet.rollout import Await, Crew, Launch, Terminate, moves, next_move
-from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
-from provisioner.kinds.fleet.seen import scope_of
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, Hands, Until, Wait
+from provisioner.kinds.fleet.observed import scope_of
+from provisioner.kinds.fleet.placement import spread
+from provisioner.kinds.fleet.rollout import Await, Launch, RolloutState, Terminate, moves, next_move
+from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
 from provisioner.retry import INSTANCE_QUOTA_CODES
 
 
@@ -21,40 +21,40 @@ class Replace:
     """Replace members, which go in the crew's order, and end with as many members as the fleet wants.
 
     `members` are all that there were when it was planned, `unhealthy` those of them that were not healthy;
-    `crew` is what a plan sees of them.
+    `state` is what a plan sees of them.
     """
 
-    pad: Launchpad
+    pad: LaunchContext
     members: tuple[Instance, ...]
     unhealthy: frozenset[str]
-    crew: Crew
+    state: RolloutState
 
     @property
     def going(self) -> tuple[str, ...]:
         """The members to be replaced."""
-        return self.crew.going
+        return self.state.going
 
     def calls(self) -> Iterable[CallCount]:
         counted: list[CallCount] = []
         staying = [each for each in self.members if each.id not in self.going]
-        for move, _ in moves(self.crew):
+        for move, _ in moves(self.state):
             match move:
                 case Launch(count):
                     counted += ScaleOut(self.pad, count, tuple(staying), (), count).calls()
-                    shares = spread(count, self.pad.surroundings.subnets, staying)
+                    shares = spread(count, self.pad.prerequisites.subnets, staying)
                     staying += [
                         replace(self.members[0], id="", subnet=subnet.id)
                         for subnet, share in shares.items()
                         for _ in range(share)
                     ]
                 case Terminate(ids):
-                    counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MOST_IDS))]
+                    counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MAX_IDS))]
                 case Await():
                     pass
         return counted
 
-    def run(self, hands: Hands) -> None:
-        _Replacement(self, hands).run()
+    def run(self, context: ExecutionContext) -> None:
+        _Replacement(self, context).run()
 
 
 @dataclass
@@ -62,7 +62,7 @@ class _Replacement:
     """A replacement under way."""
 
     plan: Replace
-    hands: Hands
+    context: ExecutionContext
     shown: Mapping[str, Instance] = field(default_factory=dict)
     gone: set[str] = field(default_factory=set)
     launched: int = 0
@@ -74,7 +74,7 @@ class _Replacement:
         self.health.begin_with(self.plan.members, self.plan.going)
         self.shown = self._look()
         while move := next_move(self._crew()):
-            self.hands.tell(f"{len(self.gone)} of {len(self.plan.going)} replaced")
+            self.context.tell(f"{len(self.gone)} of {len(self.plan.going)} replaced")
             try:
                 self._make(move)
             except WaitError as error:
@@ -84,34 +84,36 @@ class _Replacement:
     def _make(self, move: Launch | Terminate | Await) -> None:
         match move:
             case Await(ids):
-                self.shown = self.health.wait_for(ids, self._scopes(), self.hands)
+                self.shown = self.health.wait_for(ids, self._scopes(), self.context)
             case Launch(count):
                 live = tuple(self._live())
                 ended = tuple(each for each in self.shown.values() if each.id not in {one.id for one in live})
                 pad = self.plan.pad
                 wave = ScaleOut(pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
-                grown = wave.launch(self.hands)
+                grown = wave.launch(self.context)
                 self.shown = grown.shown or self._look()
                 if grown.shortage and not grown.new:
                     raise self._no_room(grown.shortage)
                 self._count(len(grown.new))
             case Terminate(ids):
-                for part in chunks(ids, MOST_IDS):
-                    self.hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+                for part in chunks(ids, MAX_IDS):
+                    self.context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
                 self.gone |= set(ids)
                 self.shown = self._wait(ids, Until.LEAVING)
 
-    def _crew(self) -> Crew:
+    def _crew(self) -> RolloutState:
         live = self._live()
         ids = {each.id for each in live}
-        ours = {each.id for each in (*self.plan.members, *self.plan.pad.answered(self.hands))}
-        strangers = sorted(ids - ours)
-        if strangers:
-            raise ChangedMeanwhile(f"somebody else has launched {', '.join(strangers)} into this fleet")
+        ours = {each.id for each in (*self.plan.members, *self.plan.pad.answered(self.context))}
+        foreign = sorted(ids - ours)
+        if foreign:
+            raise ChangedMeanwhile(f"somebody else has launched {', '.join(foreign)} into this fleet")
         going = tuple(each for each in self.plan.going if each in ids)
         staying = tuple(each.id for each in live if each.id not in going)
         fleet = self.plan.pad.fleet
-        return Crew(fleet.count, fleet.update, going, staying, self.health.healthy(live), self.health.ailing)
+        return RolloutState(
+            fleet.count, fleet.update, going, staying, self.health.healthy(live), self.health.unhealthy
+        )
 
     def _live(self) -> list[Instance]:
         return [each for each in self.shown.values() if self.plan.pad.is_member(each)]
@@ -150,7 +152,7 @@ class _Replacement:
         return self._wait((), Until.SHOWN)
 
     def _wait(self, ids: tuple[str, ...], until: Until) -> Mapping[str, Instance]:
-        return self.hands.wait(Wait(ids, until, self._scopes()))
+        return self.context.wait(Wait(ids, until, self._scopes()))
 
     def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
         return (scope_of(self.plan.pad.environment),)

@@ -9,16 +9,16 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
-from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.health import Health
-from provisioner.kinds.fleet.record import launch_record, read_record, write_record
+from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.observed import is_member, scope_of
 from provisioner.kinds.fleet.rollout import may_be_taken
-from provisioner.kinds.fleet.seen import is_member, scope_of
 from provisioner.kinds.fleet.settings import How, differing
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.starting import Start, ran_as, resize
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, Hands, Rollout, Step, Until, Wait
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait
 from provisioner.naming import LAUNCH_TAG
 
 # What is changed on stopped members, in this order; what EC2 may refuse first.
@@ -39,12 +39,12 @@ class Restart:
     paths: Mapping[str, tuple[str, ...]]
     unhealthy: frozenset[str]
     replaced: frozenset[str]
-    foreseen: Rollout
+    predicted: Rollout
 
     def calls(self) -> Iterable[CallCount]:
         running = {each.id for each in self.members if not each.is_stopped}
-        stops = sum(any(each in running for each in wave) for wave in self.foreseen.waves)
-        starts = len(self.foreseen.waves) if self.fleet.power == "running" else 0
+        stops = sum(any(each in running for each in wave) for wave in self.predicted.waves)
+        starts = len(self.predicted.waves) if self.fleet.power == "running" else 0
         counts = {
             "StopInstances": stops,
             "ModifyInstanceAttribute": sum(map(len, self.paths.values())),
@@ -53,8 +53,8 @@ class Restart:
         }
         return tuple(CallCount("ec2", name, count) for name, count in counts.items() if count)
 
-    def run(self, hands: Hands) -> None:
-        _Restarting(self, hands).run()
+    def run(self, context: ExecutionContext) -> None:
+        _Restarting(self, context).run()
 
 
 @dataclass
@@ -62,7 +62,7 @@ class _Restarting:
     """A restart under way."""
 
     plan: Restart
-    hands: Hands
+    context: ExecutionContext
     shown: Mapping[str, Instance] = field(default_factory=dict)
 
     def run(self) -> None:
@@ -77,7 +77,7 @@ class _Restarting:
             live = [each for each in self.shown.values() if self._is_member(each)]
             healthy = health.healthy(live)
             # Those that were started just before, by this run or by one that was killed.
-            waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.ailing
+            waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.unhealthy
             starting = tuple(sorted(waited_for - healthy))
             wave = () if starting else self._wave(left, healthy)
             taken = _Wave({each: self.shown[each] for each in wave})
@@ -89,10 +89,10 @@ class _Restarting:
             elif not starting:
                 raise _nothing_may_go(fleet, len(healthy))
             try:
-                self.shown = health.wait_for(wave or starting, self._scopes(), self.hands, self._is_changed)
+                self.shown = health.wait_for(wave or starting, self._scopes(), self.context, self._is_changed)
             except WaitError as error:
                 # EC2 may accept a start, and stop the instance again.
-                told = self._to_start(taken).put_back(error, self.hands) if wave else ""
+                told = self._to_start(taken).put_back(error, self.context) if wave else ""
                 if fleet.update.pause_on_failure:
                     raise _paused(done, len(self.plan.paths), error, told) from error
                 health.give_up(wave or starting)
@@ -106,7 +106,7 @@ class _Restarting:
         return may_be_taken(left, healthy, fleet.count, fleet.update.max_unavailable)
 
     def _tell(self, done: int) -> None:
-        self.hands.tell(f"{done} of {len(self.plan.paths)} restarted")
+        self.context.tell(f"{done} of {len(self.plan.paths)} restarted")
 
     def _change(self, wave: _Wave) -> None:
         """Stop, change and start members; what EC2 refuses is put back. Raises ProvisionerError."""
@@ -115,22 +115,22 @@ class _Restarting:
             self._stop(wave)
             # One setting after the other: what goes with the new type may not go with the old one.
             for path in CHANGED_STOPPED:
-                self.hands.together(
+                self.context.parallel(
                     _Modify(each, path, self.plan.fleet, wave) for each in self._with(path, wave)
                 )
-            self.hands.together(self._record(wave))
+            self.context.parallel(self._record(wave))
         except (AwsError, WaitError) as error:
-            self._to_start(wave).put_back(error, self.hands)
+            self._to_start(wave).put_back(error, self.context)
             raise
         if is_running:
-            self._to_start(wave).run(self.hands)
+            self._to_start(wave).run(self.context)
 
     def _stop(self, wave: _Wave) -> None:
         states = {each: instance.state for each, instance in wave.before.items()}
         self._wait(tuple(each for each in states if states[each] == "pending"), Until.RUNNING)
         running = [each for each in states if states[each] in ("pending", "running")]
-        for part in chunks(running, MOST_IDS):
-            self.hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+        for part in chunks(running, MAX_IDS):
+            self.context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
         if any(state != "stopped" for state in states.values()):
             self._wait(tuple(states), Until.STOPPED)
 
@@ -181,7 +181,7 @@ class _Restarting:
     def _wait(self, ids: tuple[str, ...], until: Until) -> Mapping[str, Instance]:
         if not ids and until is not Until.SHOWN:
             return self.shown
-        return self.hands.wait(Wait(ids, until, self._scopes()))
+        return self.context.wait(Wait(ids, until, self._scopes()))
 
     def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
         return (scope_of(self.plan.environment),)
@@ -207,9 +207,9 @@ class _Modify:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "ModifyInstanceAttribute", 1),)
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         try:
-            _modify(self.instance, self.path, self.fleet).run(hands)
+            _modify(self.instance, self.path, self.fleet).run(context)
         except AwsError as error:
             if 400 <= error.status < 500:
                 raise
@@ -245,7 +245,7 @@ def power_steps(
         pending = tuple(member.id for member in members if member.state == "pending")
         return (
             *([Wait(pending, Until.RUNNING, scopes)] if pending else ()),
-            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MOST_IDS)),
+            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MAX_IDS)),
             Wait(ids, Until.STOPPED, scopes),
         )
     stopping = tuple(member.id for member in members if member.state == "stopping")

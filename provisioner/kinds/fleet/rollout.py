@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from provisioner.kinds.fleet.desired import Update
+from provisioner.kinds.fleet.spec import Update
 from provisioner.model import Rollout
 
 RESTART = "restart"
@@ -18,11 +18,11 @@ PARKED = "parked"
 
 
 @dataclass(frozen=True)
-class Crew:
+class RolloutState:
     """The live members of a fleet in the middle of a replacement, by id.
 
     `count` is how many there should be; `going` those to be replaced, in the order in which they go,
-    `staying` the others; `healthy` those of both that are; `ailing` those that are not waited for.
+    `staying` the others; `healthy` those of both that are; `unhealthy` those that are not waited for.
     """
 
     count: int
@@ -30,7 +30,7 @@ class Crew:
     going: tuple[str, ...]
     staying: tuple[str, ...]
     healthy: frozenset[str]
-    ailing: frozenset[str] = frozenset()
+    unhealthy: frozenset[str] = frozenset()
 
     @property
     def size(self) -> int:
@@ -61,27 +61,27 @@ class Await:
 Move = Launch | Terminate | Await
 
 
-def next_move(crew: Crew) -> Move | None:
+def next_move(state: RolloutState) -> Move | None:
     """What to do next; None: all that has to go is gone.
 
     No move makes more than `max_unavailable` members unavailable, those included that are so already. A
     member that is not healthy goes first, since that costs nothing.
     """
-    down = tuple(each for each in crew.staying if each not in crew.healthy)
-    waiting = tuple(each for each in down if each not in crew.ailing)
+    down = tuple(each for each in state.staying if each not in state.healthy)
+    waiting = tuple(each for each in down if each not in state.unhealthy)
     if waiting:
         return Await(waiting)
-    surplus = max(crew.size - crew.count, 0)
-    missing = max(crew.count - crew.size, 0)
-    if not crew.going:
+    surplus = max(state.size - state.count, 0)
+    missing = max(state.count - state.size, 0)
+    if not state.going:
         return Launch(missing) if missing else None
-    launches_first = crew.update.order == "launch_first"
+    launches_first = state.update.order == "launch_first"
     if launches_first and not surplus:
-        return Launch(missing + min(crew.update.max_unavailable, len(crew.going)))
+        return Launch(missing + min(state.update.max_unavailable, len(state.going)))
     if missing:
         return Launch(missing)
-    most = surplus if launches_first else crew.update.max_unavailable
-    taken = may_be_taken(crew.going, crew.healthy, crew.count, crew.update.max_unavailable, most)
+    most = surplus if launches_first else state.update.max_unavailable
+    taken = may_be_taken(state.going, state.healthy, state.count, state.update.max_unavailable, most)
     return Terminate(taken) if taken else Await(down)
 
 
@@ -107,33 +107,35 @@ def _worst_first(ids: Sequence[str], healthy: Collection[str]) -> tuple[str, ...
     return tuple(sorted(ids, key=lambda each: each in healthy))
 
 
-def moves(crew: Crew) -> Iterator[tuple[Move, Crew]]:
+def moves(state: RolloutState) -> Iterator[tuple[Move, RolloutState]]:
     """All moves of a replacement if nothing goes wrong, each with the crew after it."""
     launched = 0
-    while move := next_move(crew):
+    while move := next_move(state):
         match move:
             case Launch(count):
                 new = tuple(f"new {number}" for number in range(launched, launched + count))
                 launched += count
-                crew = _changed(crew, crew.staying + new, crew.going, crew.healthy)
+                state = _changed(state, state.staying + new, state.going, state.healthy)
             case Await(ids):
-                crew = _changed(crew, crew.staying, crew.going, crew.healthy | set(ids))
+                state = _changed(state, state.staying, state.going, state.healthy | set(ids))
             case Terminate(ids):
-                going = tuple(each for each in crew.going if each not in ids)
-                crew = _changed(crew, crew.staying, going, crew.healthy - set(ids))
-        yield move, crew
+                going = tuple(each for each in state.going if each not in ids)
+                state = _changed(state, state.staying, going, state.healthy - set(ids))
+        yield move, state
 
 
-def foreseen(crew: Crew) -> Rollout:
+def predicted(state: RolloutState) -> Rollout:
     """The whole replacement, if nothing goes wrong."""
-    done = list(moves(crew))
+    done = list(moves(state))
     waves = tuple(move.ids for move, _ in done if isinstance(move, Terminate))
-    least = min(len(each.healthy) for each in (crew, *(after for _, after in done)))
-    return Rollout(crew.update.order, waves, least, crew.count)
+    least = min(len(each.healthy) for each in (state, *(after for _, after in done)))
+    return Rollout(state.update.order, waves, least, state.count)
 
 
-def _changed(crew: Crew, staying: tuple[str, ...], going: tuple[str, ...], healthy: frozenset[str]) -> Crew:
-    return replace(crew, staying=staying, going=going, healthy=healthy)
+def _changed(
+    state: RolloutState, staying: tuple[str, ...], going: tuple[str, ...], healthy: frozenset[str]
+) -> RolloutState:
+    return replace(state, staying=staying, going=going, healthy=healthy)
 
 
 def foreseen_restart(

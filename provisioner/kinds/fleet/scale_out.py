@@ -6,29 +6,29 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
-from provisioner.kinds.fleet.desired import Fleet, Rung
 from provisioner.kinds.fleet.launch import Launch, next_number
-from provisioner.kinds.fleet.members import indexes, spread
-from provisioner.kinds.fleet.params import launch_params
-from provisioner.kinds.fleet.quotas import way_out, what_was_said
-from provisioner.kinds.fleet.seen import (
-    MOST_AT_ONCE,
+from provisioner.kinds.fleet.observed import (
+    MAX_AT_ONCE,
+    Prerequisites,
     Subnet,
-    Surroundings,
     answered_launches,
     is_member,
     scope_of,
 )
+from provisioner.kinds.fleet.params import launch_params
+from provisioner.kinds.fleet.placement import indexes, spread
+from provisioner.kinds.fleet.quotas import way_out, what_was_said
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.launch_token import Slot
-from provisioner.model import Call, CallCount, Hands, Until, Wait
+from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
 from provisioner.naming import INDEX_TAG
 from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 
 
 @dataclass(frozen=True)
-class Launchpad:
+class LaunchContext:
     """All that the launches of a fleet have in common.
 
     `profile` is the profile's name; `epoch` its id, empty without one, and None while it does not exist yet:
@@ -39,15 +39,15 @@ class Launchpad:
     environment: str
     profile: str | None
     epoch: str | None
-    surroundings: Surroundings
+    prerequisites: Prerequisites
 
     def slot(self, subnet: Subnet) -> Slot:
         """Where the launches in a subnet are numbered."""
         return Slot(self.environment, self.fleet.key, subnet.zone, subnet.id)
 
-    def answered(self, hands: Hands) -> list[Instance]:
+    def answered(self, context: ExecutionContext) -> list[Instance]:
         """The members that this run was told of by its launches."""
-        launched = answered_launches(hands.answers("RunInstances"))
+        launched = answered_launches(context.answers("RunInstances"))
         return [each for instances in launched.values() for each in instances if self.is_member(each)]
 
     def is_member(self, instance: Instance) -> bool:
@@ -55,15 +55,15 @@ class Launchpad:
         return is_member(instance, self.environment, self.fleet.key)
 
     def wait_for(
-        self, instances: Iterable[Instance], hands: Hands, until: Until = Until.RUNNING
+        self, instances: Iterable[Instance], context: ExecutionContext, until: Until = Until.RUNNING
     ) -> Mapping[str, Instance]:
         """Wait for members; all of the environment's instances that are shown then, by id."""
         ids = tuple(each.id for each in instances)
-        return hands.wait(Wait(ids, until, (scope_of(self.environment),))) if ids else {}
+        return context.wait(Wait(ids, until, (scope_of(self.environment),))) if ids else {}
 
 
 @dataclass
-class _Attempt:
+class _SubnetLaunch:
     """One launch of several that are sent side by side, and what came of it."""
 
     subnet: Subnet
@@ -75,10 +75,10 @@ class _Attempt:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "RunInstances", 1),)
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         self.number = self.launch.number
         try:
-            self.number, self.got = self.launch.send(hands)
+            self.number, self.got = self.launch.send(context)
         except AwsError as error:
             if error.code in QUOTA_CODES:
                 error.hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
@@ -97,7 +97,7 @@ class _Attempt:
 
 
 @dataclass(frozen=True)
-class Grown:
+class Launched:
     """The members that a launch got, all instances as shown after it, and why there was no room for more."""
 
     new: tuple[Instance, ...]
@@ -115,7 +115,7 @@ class ScaleOut:
     done; `leaving` are members that are to go, and so do not count for the spread.
     """
 
-    pad: Launchpad
+    pad: LaunchContext
     count: int
     members: tuple[Instance, ...]
     gone: tuple[Instance, ...]
@@ -128,73 +128,73 @@ class ScaleOut:
         return tuple(each for each in self.members if each.id not in self.leaving)
 
     def calls(self) -> Iterable[CallCount]:
-        shares = spread(self.count, self.pad.surroundings.subnets, self.staying)
-        launches = sum(-(-share // MOST_AT_ONCE) for share in shares.values())
+        shares = spread(self.count, self.pad.prerequisites.subnets, self.staying)
+        launches = sum(-(-share // MAX_AT_ONCE) for share in shares.values())
         named = CallCount("ec2", "CreateTags", self.count)
-        stops = CallCount("ec2", "StopInstances", -(-self.count // MOST_IDS))
+        stops = CallCount("ec2", "StopInstances", -(-self.count // MAX_IDS))
         return (
             CallCount("ec2", "RunInstances", launches),
             *([named] if self.pad.fleet.is_indexed else ()),
             *([stops] if self.pad.fleet.power == "stopped" else ()),
         )
 
-    def run(self, hands: Hands) -> None:
-        shortage = self.launch(hands, hands.tell).shortage
+    def run(self, context: ExecutionContext) -> None:
+        shortage = self.launch(context, context.tell).shortage
         if shortage:
             raise shortage
 
-    def launch(self, hands: Hands, tell: Callable[[str], None] = lambda phase: None) -> Grown:
+    def launch(self, context: ExecutionContext, tell: Callable[[str], None] = lambda phase: None) -> Launched:
         """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
         pad = self.pad
         members = {member.id for member in self.members}
         known = members | {member.id for member in self.gone}
         # What this run has launched before is among the members, though maybe not shown yet. Were the next
         # launch shown first, whoever looks then would launch these again.
-        pad.wait_for([each for each in pad.answered(hands) if each.id in members], hands, Until.SHOWN)
+        pad.wait_for([each for each in pad.answered(context) if each.id in members], context, Until.SHOWN)
         try:
-            shortage = self._launch_all(hands)
+            shortage = self._launch_all(context)
         except AwsError as error:
-            launched = sum(each.id not in known for each in pad.answered(hands))
+            launched = sum(each.id not in known for each in pad.answered(context))
             if launched:
                 kept = f"{launched} of {self.count} members were launched before, and are kept"
                 error.hint = f"{error.hint}; {kept}" if error.hint else kept
             raise
-        new = [each for each in pad.answered(hands) if each.id not in known]
+        new = [each for each in pad.answered(context) if each.id not in known]
         tell(f"{len(new)} of {self.count} launched")
-        names = self._name(new, hands)
-        shown = self._wait_for_all(new, names, hands)
+        names = self._name(new, context)
+        shown = self._wait_for_all(new, names, context)
         self._look_for_others(shown, members | {each.id for each in new})
         if new and pad.fleet.power == "stopped":
-            for part in chunks([each.id for each in new], MOST_IDS):
-                hands.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
-            shown = pad.wait_for(new, hands, Until.STOPPED)
-        return Grown(tuple(new), shown, shortage)
+            for part in chunks([each.id for each in new], MAX_IDS):
+                context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+            shown = pad.wait_for(new, context, Until.STOPPED)
+        return Launched(tuple(new), shown, shortage)
 
-    def _launch_all(self, hands: Hands) -> AwsError | None:
+    def _launch_all(self, context: ExecutionContext) -> AwsError | None:
         """Launch what there is room for; why it is not all, if it is not."""
         pad = self.pad
-        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, hands)
+        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, context)
         visible = (*self.members, *self.gone)
-        subnets = pad.surroundings.subnets
+        subnets = pad.prerequisites.subnets
         numbers = {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
         present = list(self.staying)
         missing = self.count
-        refused: dict[Rung, AwsError] = {}
-        for rung in pad.fleet.rungs:
+        refused: dict[CapacityOption, AwsError] = {}
+        for option in pad.fleet.capacity_options:
             with_room = list(subnets)
             while missing and with_room:
                 shares = spread(missing, with_room, present)
                 attempts = [
-                    _Attempt(subnet, self._one_launch(subnet, numbers[subnet], share, rung, epoch))
+                    _SubnetLaunch(subnet, self._one_launch(subnet, numbers[subnet], share, option, epoch))
                     for subnet, share in shares.items()
                 ]
                 for portion in self._portions(attempts, first=missing == self.count):
-                    hands.together(portion)
+                    context.parallel(portion)
                 got = [member for attempt in attempts for member in attempt.got]
                 # A quota outweighs a lack of room: it is the same in all zones.
                 for attempt in sorted(attempts, key=lambda each: each.meets_quota):
                     if attempt.shortage:
-                        refused[rung] = attempt.shortage
+                        refused[option] = attempt.shortage
                 numbers |= {attempt.subnet: attempt.number for attempt in attempts}
                 full = {attempt.subnet for attempt in attempts if attempt.is_full}
                 with_room = [subnet for subnet in with_room if subnet not in full]
@@ -202,13 +202,13 @@ class ScaleOut:
                     with_room = []
                 missing -= len(got)
                 present += got
-                hands.took(len(got), pad.fleet.told(rung), pad.fleet.told(pad.fleet.rungs[0]))
+                context.took(len(got), pad.fleet.told(option), pad.fleet.told(pad.fleet.capacity_options[0]))
                 if got and missing:
                     # Were a later launch shown before this one, this one's members would be launched again.
-                    pad.wait_for(got, hands, Until.SHOWN)
+                    pad.wait_for(got, context, Until.SHOWN)
         return _no_room(pad, self.count, missing, refused) if missing else None
 
-    def _portions(self, attempts: list[_Attempt], first: bool) -> Iterator[list[_Attempt]]:
+    def _portions(self, attempts: list[_SubnetLaunch], first: bool) -> Iterator[list[_SubnetLaunch]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
         if first and self.pad.profile and self.pad.epoch is None:
             yield attempts[:1]
@@ -216,12 +216,14 @@ class ScaleOut:
         if attempts:
             yield attempts
 
-    def _one_launch(self, subnet: Subnet, number: int, share: int, rung: Rung, epoch: str) -> Launch:
+    def _one_launch(
+        self, subnet: Subnet, number: int, share: int, option: CapacityOption, epoch: str
+    ) -> Launch:
         pad = self.pad
-        params = launch_params(pad.fleet, pad.profile, pad.surroundings, subnet)
-        return Launch(pad.slot(subnet), number, min(share, MOST_AT_ONCE), rung, epoch, params)
+        params = launch_params(pad.fleet, pad.profile, pad.prerequisites, subnet)
+        return Launch(pad.slot(subnet), number, min(share, MAX_AT_ONCE), option, epoch, params)
 
-    def _name(self, new: Sequence[Instance], hands: Hands) -> Mapping[str, str]:
+    def _name(self, new: Sequence[Instance], context: ExecutionContext) -> Mapping[str, str]:
         """Give new members their numbers where names have one: the names by id.
 
         The numbers are made of what is shown of the whole fleet once the new members are, so that two who
@@ -229,14 +231,14 @@ class ScaleOut:
         """
         if not new or not self.pad.fleet.is_indexed:
             return {}
-        shown = self.pad.wait_for(new, hands, Until.SHOWN)
+        shown = self.pad.wait_for(new, context, Until.SHOWN)
         numbers = indexes([each for each in shown.values() if self.pad.is_member(each)])
         mine = {each.id: numbers[each.id] for each in new if each.id in numbers}
-        hands.together(name_call(self.pad.fleet, name, index) for name, index in mine.items())
+        context.parallel(name_call(self.pad.fleet, name, index) for name, index in mine.items())
         return {name: self.pad.fleet.member_name(index) for name, index in mine.items()}
 
     def _wait_for_all(
-        self, new: Sequence[Instance], names: Mapping[str, str], hands: Hands
+        self, new: Sequence[Instance], names: Mapping[str, str], context: ExecutionContext
     ) -> Mapping[str, Instance]:
         def is_named(instance: Instance) -> bool:
             return instance.id not in names or instance.tag(INDEX_TAG) is not None
@@ -244,7 +246,7 @@ class ScaleOut:
         ids = tuple(each.id for each in new)
         if not ids:
             return {}
-        shown = hands.wait(Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=is_named))
+        shown = context.wait(Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=is_named))
         renamed = [each for each, name in names.items() if each in shown and shown[each].tag("Name") != name]
         if renamed:
             raise ChangedMeanwhile(f"somebody else has given a name to {', '.join(renamed)}")
@@ -268,9 +270,11 @@ def number_call(_: Fleet, instance: str, index: int) -> Call:
     return Call("ec2", "CreateTags", {"Resources": [instance], "Tags": tag_list({INDEX_TAG: str(index)})})
 
 
-def _no_room(pad: Launchpad, count: int, missing: int, refused: Mapping[Rung, AwsError]) -> AwsError:
-    zones = ", ".join(sorted({subnet.zone for subnet in pad.surroundings.subnets}))
-    rungs = ", then ".join(str(rung) for rung in pad.fleet.rungs)
+def _no_room(
+    pad: LaunchContext, count: int, missing: int, refused: Mapping[CapacityOption, AwsError]
+) -> AwsError:
+    zones = ", ".join(sorted({subnet.zone for subnet in pad.prerequisites.subnets}))
+    capacity_options = ", then ".join(str(option) for option in pad.fleet.capacity_options)
     kept = f"; the {count - missing} launched are kept" if missing < count else ""
     last = list(refused.values())[-1] if refused else None
     later = "apply again later, or give `instance_type` more choices, or the fleet more subnets"
@@ -278,15 +282,15 @@ def _no_room(pad: Launchpad, count: int, missing: int, refused: Mapping[Rung, Aw
         "ec2",
         "RunInstances",
         last.code if last else "InsufficientInstanceCapacity",
-        f"no room for {missing} of {count} members, tried {rungs} in {zones}{kept}"
+        f"no room for {missing} of {count} members, tried {capacity_options} in {zones}{kept}"
         + (f". {what_was_said(refused)}" if refused else ""),
         request_id=last.request_id if last else None,
         hint=way_out(refused, later),
     )
 
 
-def _new_profile(name: str | None, hands: Hands) -> str:
-    for answer in reversed(hands.answers("CreateInstanceProfile")):
+def _new_profile(name: str | None, context: ExecutionContext) -> str:
+    for answer in reversed(context.answers("CreateInstanceProfile")):
         if answer["InstanceProfile"]["InstanceProfileName"] == name:
             identifier: str = answer["InstanceProfile"]["InstanceProfileId"]
             return identifier

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.desired import SPOT, Fleet
-from provisioner.kinds.fleet.record import image_source, launch_record, read_record
+from provisioner.kinds.fleet.launch_tag import image_source, launch_record, read_record
+from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.instances import Instance
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"

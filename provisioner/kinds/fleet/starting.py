@@ -9,18 +9,18 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
-from provisioner.kinds.fleet.desired import Fleet, Rung
+from provisioner.kinds.fleet.launch_tag import read_record
+from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.quotas import way_out
-from provisioner.kinds.fleet.record import read_record
-from provisioner.kinds.fleet.seen import scope_of
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, Hands, Step, Until, Wait
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, ExecutionContext, Step, Until, Wait
 from provisioner.retry import CAPACITY_CODES, DENIED_CODES, INSTANCE_QUOTA_CODES
 
 # What another type may help against.
 NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES
 # How many ids a message names.
-MOST_NAMED = 10
+MAX_NAMED = 10
 # What is said of one member, and of several.
 _IN_WORDS = {False: ("is", "runs", "it had"), True: ("are", "run", "they had")}
 
@@ -44,31 +44,33 @@ class Start:
     paths: tuple[str, ...] = ()
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "StartInstances", -(-len(self.before) // MOST_IDS)),)
+        return (CallCount("ec2", "StartInstances", -(-len(self.before) // MAX_IDS)),)
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         types = dict(self.now)
-        refused = _start(self.before, hands)
+        refused = _start(self.before, context)
         wanted = ", ".join(dict.fromkeys(self.now.values()))
         if not refused:
-            hands.took(len(self.before), wanted, wanted)
+            context.took(len(self.before), wanted, wanted)
             return
         others = self._others() if refused.code in NO_ROOM else ()
         for other in others:
-            if not _start_as(dict.fromkeys(self.before, other), types, hands):
-                hands.took(len(self.before), other, wanted)
+            if not _start_as(dict.fromkeys(self.before, other), types, context):
+                context.took(len(self.before), other, wanted)
                 return
         is_changed = bool(self.undo) or types != self.before
-        self._give_back(refused, types, hands, (self.before, self.earlier) if is_changed else (self.earlier,))
+        self._give_back(
+            refused, types, context, (self.before, self.earlier) if is_changed else (self.earlier,)
+        )
         raise refused
 
-    def put_back(self, refused: ProvisionerError, hands: Hands) -> str:
+    def put_back(self, refused: ProvisionerError, context: ExecutionContext) -> str:
         """Give those of the members that are stopped what they had, and start them as that.
 
         `refused` is why they are not as they should be. Returns how they are then, which its hint says too;
         nothing if none was stopped.
         """
-        return self._give_back(refused, dict(self.now), hands, (self.before, self.earlier))
+        return self._give_back(refused, dict(self.now), context, (self.before, self.earlier))
 
     def _others(self) -> tuple[str, ...]:
         if self.fleet.update.on_restart != "restart":
@@ -79,17 +81,17 @@ class Start:
         self,
         refused: ProvisionerError,
         types: dict[str, str],
-        hands: Hands,
+        context: ExecutionContext,
         choices: Sequence[Mapping[str, str]],
     ) -> str:
         """`choices` are types to start them as, each tried where the one before was refused."""
         try:
-            shown = hands.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+            shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
             down = [each for each in self.before if each in shown and shown[each].state == "stopped"]
             if not down:
                 return ""
-            not_undone = _send_each(self.undo, hands)
-            state = self._started(down, types, hands, choices)
+            not_undone = _send_each(self.undo, context)
+            state = self._started(down, types, context, choices)
         except ProvisionerError as error:
             if not isinstance(error, (AwsError, WaitError)):
                 raise
@@ -103,30 +105,34 @@ class Start:
         return told
 
     def _started(
-        self, down: Sequence[str], types: dict[str, str], hands: Hands, choices: Sequence[Mapping[str, str]]
+        self,
+        down: Sequence[str],
+        types: dict[str, str],
+        context: ExecutionContext,
+        choices: Sequence[Mapping[str, str]],
     ) -> str:
         """Start those that are down as the first choice that EC2 does not refuse: how they are then."""
         before = {each: self.before[each] for each in down}
         is_, runs, had = _IN_WORDS[len(down) > 1]
         if self.fleet.power == "stopped":
-            _retype(before, types, hands)
+            _retype(before, types, context)
             return f"{is_} stopped, as `power: stopped` says, with what {had}"
         for choice in choices:
             wanted = before | {each: type_ for each, type_ in choice.items() if each in before}
-            if not choice or _start_as(wanted, types, hands):
+            if not choice or _start_as(wanted, types, context):
                 continue
             try:
-                hands.wait(Wait(tuple(down), Until.STARTED, (scope_of(self.environment),)))
+                context.wait(Wait(tuple(down), Until.STARTED, (scope_of(self.environment),)))
             except WaitError:
                 return f"{is_} started again as {_names(wanted.values())}, and not running yet"
             return f"{runs} again as {_names(wanted.values())}"
-        _retype(before, types, hands)
+        _retype(before, types, context)
         return f"{is_} stopped"
 
     def _way_out(self, refused: ProvisionerError) -> str:
         code = refused.code if isinstance(refused, AwsError) else ""
         if code in INSTANCE_QUOTA_CODES and isinstance(refused, AwsError):
-            return way_out({Rung(each): refused for each in self.fleet.instance_types}, "")
+            return way_out({CapacityOption(each): refused for each in self.fleet.instance_types}, "")
         if code in NO_ROOM and "ebs_optimized" not in self.paths:
             return "apply again later, or give `instance_type` more choices"
         if code in DENIED_CODES:
@@ -154,30 +160,30 @@ def resize(instance: str, instance_type: str) -> Step:
     return Call("ec2", "ModifyInstanceAttribute", params)
 
 
-def _start(ids: Iterable[str], hands: Hands) -> AwsError | None:
+def _start(ids: Iterable[str], context: ExecutionContext) -> AwsError | None:
     """Why EC2 refuses to, if it does. It starts all of a call or none."""
     try:
-        for part in chunks(tuple(ids), MOST_IDS):
-            hands.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
+        for part in chunks(tuple(ids), MAX_IDS):
+            context.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
     except AwsError as error:
         return error
     return None
 
 
-def _start_as(wanted: Mapping[str, str], types: dict[str, str], hands: Hands) -> AwsError | None:
-    return _retype(wanted, types, hands) or _start(wanted, hands)
+def _start_as(wanted: Mapping[str, str], types: dict[str, str], context: ExecutionContext) -> AwsError | None:
+    return _retype(wanted, types, context) or _start(wanted, context)
 
 
-def _retype(wanted: Mapping[str, str], types: dict[str, str], hands: Hands) -> AwsError | None:
+def _retype(wanted: Mapping[str, str], types: dict[str, str], context: ExecutionContext) -> AwsError | None:
     """Give members these types where they have others, and write that into `types`."""
     changed = {each: type_ for each, type_ in wanted.items() if types[each] != type_}
     types.update(changed)
-    return _send_each([resize(each, type_) for each, type_ in changed.items()], hands)
+    return _send_each([resize(each, type_) for each, type_ in changed.items()], context)
 
 
-def _send_each(steps: Sequence[Step], hands: Hands) -> AwsError | None:
+def _send_each(steps: Sequence[Step], context: ExecutionContext) -> AwsError | None:
     try:
-        hands.together(steps)
+        context.parallel(steps)
     except AwsError as error:
         return error
     return None
@@ -188,5 +194,5 @@ def _names(types: Iterable[str]) -> str:
 
 
 def _some(ids: Sequence[str]) -> str:
-    more = f" and {len(ids) - MOST_NAMED} more" if len(ids) > MOST_NAMED else ""
-    return ", ".join(ids[:MOST_NAMED]) + more
+    more = f" and {len(ids) - MAX_NAMED} more" if len(ids) > MAX_NAMED else ""
+    return ", ".join(ids[:MAX_NAMED]) + more

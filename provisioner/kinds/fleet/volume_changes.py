@@ -8,14 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.found_volumes import FoundVolume, of_spec, to_be_kept
+from provisioner.kinds.fleet.found_volumes import ObservedVolume, of_spec, to_be_kept
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import is_crowded, tag_list
-from provisioner.kinds.instances import MOST_IDS, Instance, chunks
-from provisioner.model import Call, FieldChange, Step, Together
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, FieldChange, Parallel, Step
 
 
-def tag_steps(fleet: Fleet, volumes: Sequence[FoundVolume], removed: Iterable[str]) -> tuple[Step, ...]:
+def tag_steps(fleet: Fleet, volumes: Sequence[ObservedVolume], removed: Iterable[str]) -> tuple[Step, ...]:
     """The steps that give volumes the fleet's tags, and take off those that their instance loses."""
     removed = [key for key in removed if key not in fleet.tags]
     put: dict[tuple[tuple[str, str], ...], list[str]] = {}
@@ -30,18 +30,18 @@ def tag_steps(fleet: Fleet, volumes: Sequence[FoundVolume], removed: Iterable[st
     created = [
         Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list(dict(tags))})
         for tags, ids in put.items()
-        for part in chunks(ids, MOST_IDS)
+        for part in chunks(ids, MAX_IDS)
     ]
     deleted = [
         Call("ec2", "DeleteTags", {"Resources": list(part), "Tags": [{"Key": key} for key in keys]})
         for keys, ids in taken.items()
-        for part in chunks(ids, MOST_IDS)
+        for part in chunks(ids, MAX_IDS)
     ]
     has_no_room = any(is_crowded(fleet.tags, volume.tags) for volume in volumes)
     return (*deleted, *created) if has_no_room else (*created, *deleted)
 
 
-def tag_fields(fleet: Fleet, volumes: Iterable[FoundVolume]) -> tuple[FieldChange, ...]:
+def tag_fields(fleet: Fleet, volumes: Iterable[ObservedVolume]) -> tuple[FieldChange, ...]:
     """The tags of the fleet that some of these volumes do not have, each once."""
     found = {
         (key, volume.tags.get(key), value)
@@ -96,4 +96,4 @@ def _set(devices: Mapping[str, Mapping[str, bool]]) -> tuple[Step, ...]:
         )
         for member, named in devices.items()
     )
-    return (Together(calls),) if calls else ()
+    return (Parallel(calls),) if calls else ()

@@ -11,10 +11,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
-from provisioner.kinds.fleet.desired import Fleet, Volume
-from provisioner.kinds.fleet.found_volumes import FoundVolume
-from provisioner.kinds.fleet.members import on_members
-from provisioner.kinds.fleet.record import (
+from provisioner.kinds.fleet.found_volumes import ObservedVolume
+from provisioner.kinds.fleet.launch_tag import (
     OTHER,
     fields_of_root,
     read_record,
@@ -25,6 +23,8 @@ from provisioner.kinds.fleet.record import (
     write_fields,
     write_record,
 )
+from provisioner.kinds.fleet.placement import on_members
+from provisioner.kinds.fleet.spec import Fleet, Volume
 from provisioner.kinds.instances import Instance
 from provisioner.naming import FLEET_TAG, LAUNCH_TAG
 
@@ -42,7 +42,7 @@ class Difference(NamedTuple):
 
 
 def as_shown(
-    fleet: Fleet, members: Iterable[Instance], volumes: Mapping[str, Sequence[FoundVolume]]
+    fleet: Fleet, members: Iterable[Instance], volumes: Mapping[str, Sequence[ObservedVolume]]
 ) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
     """The members with launch records whose volumes differ only where that is why to replace the member.
 
@@ -71,7 +71,7 @@ def as_shown(
 
 
 def _unlisted(
-    fleet: Fleet, member: Instance, recorded: str | None, there: Mapping[str | None, FoundVolume]
+    fleet: Fleet, member: Instance, recorded: str | None, there: Mapping[str | None, ObservedVolume]
 ) -> Iterator[str]:
     """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
     if not _is_as_launched(fleet, recorded):
@@ -99,7 +99,7 @@ def _in_words(text: str, members: Sequence[str]) -> str:
     )
 
 
-def _root(wanted: Volume | None, recorded: str | None, found: FoundVolume | None) -> tuple[str, list[str]]:
+def _root(wanted: Volume | None, recorded: str | None, found: ObservedVolume | None) -> tuple[str, list[str]]:
     """What the record is to say of the root volume, and what was changed by hand."""
     if wanted is None or found is None:
         return root_record(wanted), []
@@ -115,7 +115,7 @@ def _root(wanted: Volume | None, recorded: str | None, found: FoundVolume | None
 
 
 def _others(
-    fleet: Fleet, recorded: str | None, there: Mapping[str | None, FoundVolume]
+    fleet: Fleet, recorded: str | None, there: Mapping[str | None, ObservedVolume]
 ) -> tuple[str, list[str]]:
     """What the record is to say of the other volumes, and what was changed by hand."""
     is_as_launched = _is_as_launched(fleet, recorded)
@@ -136,7 +136,7 @@ def _others(
 
 
 def _differences(
-    said: Mapping[str, str], found: FoundVolume, launched: Mapping[str, str] | None
+    said: Mapping[str, str], found: ObservedVolume, launched: Mapping[str, str] | None
 ) -> Iterator[Difference]:
     """The fields in which a volume is not as the spec says.
 
@@ -155,7 +155,7 @@ def _differences(
             yield Difference(name, wanted, actual, renews)
 
 
-def _actual(name: str, wanted: str, found: FoundVolume) -> str:
+def _actual(name: str, wanted: str, found: ObservedVolume) -> str:
     if name == "kms_key_id":
         # EC2 shows the key's ARN. Which one an alias means, it does not say.
         return wanted if (found.kms_key or "").endswith(wanted) else OTHER

@@ -18,10 +18,10 @@ from provisioner.kinds.iam import (
     why_untagged_is_kept,
 )
 from provisioner.kinds.instance_profile import why_kept
-from provisioner.kinds.role.desired import Role, parse_role
-from provisioner.kinds.role.seen import FoundRole, SeenRole, find_roles
+from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
+from provisioner.kinds.role.spec import Role, parse_role
 from provisioner.kinds.swap import is_awaited, kept_for, who_may_have
-from provisioner.model import Address, Desired, Environment, Findings, Refusal, Seen
+from provisioner.model import Address, Desired, Environment, Findings, Observed, Refusal
 from provisioner.naming import iam_path
 
 
@@ -36,19 +36,21 @@ class RoleKind:
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return same_names(self.name, resources)
 
-    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Seen]:
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, Observed]:
         wanted = [thing.name for thing in environment.resources.values() if isinstance(thing, Role)]
         found = find_roles(reader, environment.name, wanted)
-        return {at: SeenRole(role) for at, role in by_address(self.name, found, environment).items()}
+        return {at: ObservedRole(role) for at, role in by_address(self.name, found, environment).items()}
 
-    def look_closer(self, reader: Reader, world: World) -> Mapping[Address, Seen]:
-        seen = world.seen_of(self.name)
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+        observed = world.observed_of(self.name)
         if world.looking:
-            return seen
+            return observed
         # What only a plan needs: reading a spec takes less time than importing the rest.
         from provisioner.kinds.role.policies import look_closer_at_policies
 
-        return seen | look_closer_at_policies(reader, world)
+        return observed | look_closer_at_policies(reader, world)
 
     def compare(self, address: Address, world: World) -> Findings:
         # What only a plan needs: reading a spec takes less time than importing the rest.
@@ -57,8 +59,8 @@ class RoleKind:
         from provisioner.kinds.role.trust import Trusts
 
         role: Role | None = world.desired(address)
-        seen: SeenRole = world.seen(address) or SeenRole()
-        found = seen.role
+        observed: ObservedRole = world.observed(address) or ObservedRole()
+        found = observed.role
         whose = standing(found.path, found.tags, world.environment) if found else None
         if found and whose is Standing.ELSEWHERE:
             refusal = refuse_elsewhere(address, "role", found.name, found.tags, world.environment)
@@ -66,15 +68,15 @@ class RoleKind:
         if found and whose is Standing.FOREIGN:
             refusal = refuse_foreign(address, "role", found.name, found.path, found.tags, "CreateRole")
             return Findings(refusals=(refusal,)) if role else Findings()
-        if role and seen.unknown:
-            return Findings(refusals=tuple(_refuse_policies(address, seen.unknown, world)))
+        if role and observed.unknown:
+            return Findings(refusals=tuple(_refuse_policies(address, observed.unknown, world)))
         if role is None:
             return _leaving(address, found, world) if found else Findings()
-        role = with_own_policies(role, seen.own)
+        role = with_own_policies(role, observed.own)
         trusts = Trusts(world)
         refusals = (
             *trusts.refusals(address, role),
-            *refuse_policies(address, role, seen, trusts, world),
+            *refuse_policies(address, role, observed, trusts, world),
             *too_many_tags(address, role.tags, found.tags if found else {}, world.environment.ignore_tags),
         )
         if refusals:
@@ -86,7 +88,7 @@ class RoleKind:
         return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
 
     def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        found = (world.seen(address) or SeenRole()).role
+        found = (world.observed(address) or ObservedRole()).role
         if found is None:
             return {"state": "absent"}
         return {
@@ -101,7 +103,7 @@ class RoleKind:
 def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World) -> Iterator[Refusal]:
     """A refusal for each policy that does not exist, at the first of the roles that name it."""
     for arn, hint in unknown.items():
-        naming = sorted(at for at, seen in world.seen_of("role").items() if arn in seen.unknown)
+        naming = sorted(at for at, observed in world.observed_of("role").items() if arn in observed.unknown)
         if naming[0] == address:
             others = f"; {', '.join(map(str, naming[1:]))} too" if naming[1:] else ""
             whose = "" if arn.startswith("arn:") else ", neither of AWS nor of this account"
@@ -113,7 +115,7 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
     from provisioner.kinds.role.compare import delete_role
     from provisioner.kinds.role.trust import Trusts
 
-    reason = "destroying" if world.destroying else "no longer in the spec"
+    reason = "will be destroyed" if world.destroying else "no longer in the spec"
     if is_awaited(found.name, world):
         reason += "; deleted once no instance can have its credentials"
     change = delete_role(address, found, reason, Trusts(world))
@@ -133,7 +135,7 @@ def _why_kept(found: FoundRole, world: World) -> str | None:
             f"it is in instance profile {', '.join(foreign)}, which is not of this environment; take it out "
             "there, then do this again"
         )
-    for at, profile in world.seen_of("instance_profile").items():
+    for at, profile in world.observed_of("instance_profile").items():
         if found.name in profile.roles and not world.desired(at) and why_kept(profile, world):
             return f"it is in instance profile {profile.name}, which stays"
     return kept_for(found.name, world)
@@ -146,13 +148,13 @@ def _foreign_profiles(found: FoundRole, world: World) -> list[str]:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
     """
     environment = world.environment
-    seen = {profile.name: profile for profile in world.seen_of("instance_profile").values()}
+    observed = {profile.name: profile for profile in world.observed_of("instance_profile").values()}
     return sorted(
         name
         for name, path in found.profiles.items()
         if not (
-            seen[name].is_owned_by(environment)
-            if name in seen
+            observed[name].is_owned_by(environment)
+            if name in observed
             else path.startswith(iam_path(environment.name))
         )
     )

@@ -8,16 +8,16 @@ from typing import Any
 
 from provisioner.iam_policy import documents
 from provisioner.kinds.iam import IsStillThe, is_crowded, tag_calls, tag_changes, tag_list
-from provisioner.kinds.role.desired import LARGEST_INLINE, Role
-from provisioner.kinds.role.seen import FoundRole
+from provisioner.kinds.role.observed import FoundRole
+from provisioner.kinds.role.spec import LARGEST_INLINE, Role
 from provisioner.kinds.role.trust import CLOSED, Trusts
-from provisioner.model import Action, Address, Call, Change, FieldChange, Step, Together
+from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step
 
 # The number of managed policies that every account may attach to a role; more only where it was granted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
 ATTACHED_EVERYWHERE = 10
 # How many roles a reason names.
-MOST_TOLD = 4
+MAX_TOLD = 4
 
 
 def create_role(address: Address, role: Role, partition: str, trusts: Trusts) -> Iterator[Change]:
@@ -60,14 +60,14 @@ def _create(address: Address, role: Role, partition: str) -> Change:
         }
         | optional,
     )
-    fill = Together(
+    fill = Parallel(
         tuple(_attach(role.name, arn) for arn in sorted(role.managed_arns(partition)))
         + tuple(_put(role.name, name, document) for name, document in sorted(role.inline_policies.items()))
     )
     return Change(
         address,
         Action.CREATE,
-        "not there yet",
+        "will be created",
         fields=tuple(_all_fields(role, partition)),
         steps=(create, fill) if fill.steps else (create,),
     )
@@ -115,7 +115,7 @@ def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts)
 
     The order is IAM's: https://docs.aws.amazon.com/IAM/latest/APIReference/API_DeleteRole.html
     """
-    clear = Together(
+    clear = Parallel(
         tuple(_detach(found.name, arn) for arn in sorted(found.managed_policies))
         + tuple(_remove(found.name, name) for name in sorted(found.inline_policies))
     )
@@ -173,7 +173,7 @@ def _same(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> boo
 
 def _listed(addresses: Sequence[Address]) -> str:
     """A few addresses by name; many as a number."""
-    if len(addresses) > MOST_TOLD:
+    if len(addresses) > MAX_TOLD:
         return f"{len(addresses)} roles"
     return " and ".join(map(str, addresses)) if len(addresses) < 3 else ", ".join(map(str, addresses))
 
@@ -211,8 +211,8 @@ def _set_trust(role: Role) -> Call:
 
 def _managed_steps(role: Role, found: FoundRole, partition: str) -> Iterator[Step]:
     wanted = role.managed_arns(partition)
-    attach = Together(tuple(_attach(role.name, arn) for arn in sorted(wanted - found.managed_policies)))
-    detach = Together(tuple(_detach(role.name, arn) for arn in sorted(found.managed_policies - wanted)))
+    attach = Parallel(tuple(_attach(role.name, arn) for arn in sorted(wanted - found.managed_policies)))
+    detach = Parallel(tuple(_detach(role.name, arn) for arn in sorted(found.managed_policies - wanted)))
     # Attaching first leaves no moment without permissions, as long as both fit under the quota.
     both_fit = len(wanted | found.managed_policies) <= ATTACHED_EVERYWHERE
     yield from (step for step in ((attach, detach) if both_fit else (detach, attach)) if step.steps)

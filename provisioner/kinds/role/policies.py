@@ -14,8 +14,8 @@ from dataclasses import replace
 from provisioner.errors import AwsError
 from provisioner.iam_policy import documents
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.role.desired import Role, policy_arn
-from provisioner.kinds.role.seen import FoundRole, SeenRole, suggestion
+from provisioner.kinds.role.observed import FoundRole, ObservedRole, suggestion
+from provisioner.kinds.role.spec import Role, policy_arn
 from provisioner.kinds.role.trust import Trusts
 from provisioner.model import Address, Refusal
 from provisioner.retry import DENIED_CODES
@@ -30,30 +30,30 @@ TRUST_QUOTA = "AssumeRolePolicySizeQuota"
 LINKED = "aws-service-role/"
 
 
-def look_closer_at_policies(reader: Reader, world: World) -> dict[Address, SeenRole]:
+def look_closer_at_policies(reader: Reader, world: World) -> dict[Address, ObservedRole]:
     """The roles of the spec whose policies have to be asked for, with what the answers were."""
     roles: dict[Address, Role] = {
         at: role for at in world.environment.resources if at.kind == "role" and (role := world.desired(at))
     }
-    seen: dict[Address, SeenRole] = {at: world.seen(at) or SeenRole() for at in roles}
+    observed: dict[Address, ObservedRole] = {at: world.observed(at) or ObservedRole() for at in roles}
     partition = world.identity.partition
-    asked = {at: _not_there_yet(role, seen[at].role, partition) for at, role in roles.items()}
+    asked = {at: _not_there_yet(role, observed[at].role, partition) for at, role in roles.items()}
     own, unknown = _look_up(
         reader,
         {written: arn for arns in asked.values() for written, arn in arns.items()},
-        {arn for each in seen.values() if each.role for arn in _has(each.role)},
+        {arn for each in observed.values() if each.role for arn in _has(each.role)},
     )
     for at, arns in asked.items():
-        seen[at] = replace(
-            seen[at],
+        observed[at] = replace(
+            observed[at],
             own={written: own[written] for written in arns if written in own},
             unknown={written: unknown[written] for written in arns if written in unknown},
         )
     trusts = Trusts(world)
-    wanted = {at: _as_iam_has_it(role, seen[at].own, trusts) for at, role in roles.items()}
-    crowded = [at for at, role in wanted.items() if may_exceed_quota(role, seen[at].role, partition)]
+    wanted = {at: _as_iam_has_it(role, observed[at].own, trusts) for at, role in roles.items()}
+    crowded = [at for at, role in wanted.items() if may_exceed_quota(role, observed[at].role, partition)]
     quotas = _quotas(reader) if crowded else {}
-    return seen | {at: replace(seen[at], quotas=quotas) for at in crowded}
+    return observed | {at: replace(observed[at], quotas=quotas) for at in crowded}
 
 
 def with_own_policies(role: Role, own: Mapping[str, str]) -> Role:
@@ -67,13 +67,13 @@ def with_own_policies(role: Role, own: Mapping[str, str]) -> Role:
 
 
 def refuse_policies(
-    address: Address, role: Role, seen: SeenRole, trusts: Trusts, world: World
+    address: Address, role: Role, observed: ObservedRole, trusts: Trusts, world: World
 ) -> Iterator[Refusal]:
     """Why IAM would refuse the policies of a role that is to be made or changed, although they exist."""
     partition = world.identity.partition
-    wanted = _as_iam_has_it(role, seen.own, trusts)
+    wanted = _as_iam_has_it(role, observed.own, trusts)
     yield from foreign_policies(address, wanted, world)
-    yield from over_quota(address, wanted, seen.role, seen.quotas, partition)
+    yield from over_quota(address, wanted, observed.role, observed.quotas, partition)
 
 
 def _as_iam_has_it(role: Role, own: Mapping[str, str], trusts: Trusts) -> Role:
@@ -103,7 +103,7 @@ def _look_up(
     not look, nothing is claimed.
     """
     ordered = sorted(asked)
-    answers = reader.together(*(lambda arn=asked[each]: _is_absent(reader, arn) for each in ordered))
+    answers = reader.parallel(*(lambda arn=asked[each]: _is_absent(reader, arn) for each in ordered))
     absent = [each for each, is_absent in zip(ordered, answers, strict=True) if is_absent]
     names = [each for each in absent if not each.startswith("arn:")]
     own = _by_name(names, attached)

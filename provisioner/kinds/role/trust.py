@@ -17,8 +17,8 @@ from typing import Any
 
 from provisioner.iam_policy import documents
 from provisioner.kinds.base import World
-from provisioner.kinds.role.desired import Role
-from provisioner.kinds.role.seen import FoundRole
+from provisioner.kinds.role.observed import FoundRole
+from provisioner.kinds.role.spec import Role
 from provisioner.model import Address, Refusal
 from provisioner.naming import iam_path
 
@@ -97,7 +97,9 @@ class Trusts:
         return frozenset(
             at
             for at in self._roles
-            if (seen := self.world.seen(at)) and seen.role and found.arn in principals(seen.role.trust)
+            if (observed := self.world.observed(at))
+            and observed.role
+            and found.arn in principals(observed.role.trust)
         )
 
     def refusals(self, address: Address, role: Role) -> Iterator[Refusal]:
@@ -117,7 +119,10 @@ class Trusts:
             return f"there is no role {written}: {named} has a path", f"write {self._arn(named)}"
         if not written.startswith(f"{self._prefix}:role{iam_path(environment.name)}"):
             return None
-        if any(seen.role and seen.role.arn == written for seen in self.world.seen_of("role").values()):
+        if any(
+            observed.role and observed.role.arn == written
+            for observed in self.world.observed_of("role").values()
+        ):
             return (
                 f"{written} is no longer in the spec and would be deleted",
                 "keep that role in the spec, or take it out of this trust policy",
@@ -141,9 +146,9 @@ class Trusts:
 
     def _arn(self, address: Address) -> str:
         """The ARN that a role of the spec has, or will have."""
-        seen = self.world.seen(address)
-        if seen and seen.role:
-            return str(seen.role.arn)
+        observed = self.world.observed(address)
+        if observed and observed.role:
+            return str(observed.role.arn)
         role = self._roles[address]
         return f"{self._prefix}:role{role.path}{role.name}"
 
@@ -154,9 +159,9 @@ class Trusts:
         for at, role in self._roles.items():
             known[f"{self._prefix}:role{role.path}{role.name}".lower()] = at
             known[self._arn(at).lower()] = at
-            seen = self.world.seen(at)
-            if seen and seen.role and seen.role.id:
-                known[seen.role.id.lower()] = at
+            observed = self.world.observed(at)
+            if observed and observed.role and observed.role.id:
+                known[observed.role.id.lower()] = at
         return known
 
     def _named(self, written: str) -> tuple[str, Address | None]:
@@ -178,7 +183,7 @@ class Trusts:
     @cached_property
     def _absent(self) -> dict[Address, frozenset[Address]]:
         """The roles that are to be made, each with those of them that it trusts."""
-        absent = {at for at in self._roles if not ((seen := self.world.seen(at)) and seen.role)}
+        absent = {at for at in self._roles if not ((observed := self.world.observed(at)) and observed.role)}
         return {at: self._trusted(self._roles[at]) & absent for at in absent}
 
     @cached_property

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from provisioner.apply import _failure
 from provisioner.errors import AwsError, ProvisionerError, WaitError
-from provisioner.kinds.fleet.seen import SeenFleet, Subnet, Surroundings, find_fleets
+from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet, find_fleets
 from provisioner.kinds.instances import as_instance
-from provisioner.model import Again, Call, Environment, Plan, Step, Wait
+from provisioner.model import Call, Environment, Plan, Replan, Step, Wait
 from provisioner.reconcile import beyond
 from tests.model_checking.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.support.build import FLEET, environment, planned
@@ -35,8 +35,8 @@ class Since:
 Request = Call | Wait | Since
 
 
-def real_plan(desired: Environment, seen: SeenFleet) -> Plan:
-    return planned(desired, {FLEET: seen})
+def real_plan(desired: Environment, observed: ObservedFleet) -> Plan:
+    return planned(desired, {FLEET: observed})
 
 
 class Run(NamedTuple):
@@ -64,7 +64,7 @@ class Protocol:
     """
 
     name: str = "as it is"
-    plan: Callable[[Environment, SeenFleet], Plan] = real_plan
+    plan: Callable[[Environment, ObservedFleet], Plan] = real_plan
     sent: Callable[[Call, str, Run], Call] = lambda call, who, run: call
     answered: Callable[[Answer], Answer] = lambda answer: answer
 
@@ -73,7 +73,7 @@ class Next(NamedTuple):
     """What a run does next: ask one of several things, look again, or end."""
 
     requests: tuple[tuple[Path, Request], ...] = ()
-    again: Again = Again.NO
+    replan: Replan = Replan.NO
     failure: str = ""
 
 
@@ -98,14 +98,14 @@ class _Reader:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self.remembered
 
-    def together(self, *reads: Any) -> list[Any]:
+    def parallel(self, *reads: Any) -> list[Any]:
         return [read() for read in reads]
 
     def in_region(self, region: str) -> _Reader:
         raise NotImplementedError
 
 
-class _Hands:
+class _ExecutionContext:
     def __init__(self, log: dict[Path, tuple[Answer, ...]], earlier: tuple[Answer, ...], path: Path) -> None:
         self.log, self.earlier, self.path = log, earlier, path
         self.done = 0
@@ -125,7 +125,7 @@ class _Hands:
         instances = [raw_instance(*each) for each in answer.ids]
         return {"Instances": instances, "Reservations": [{"Instances": instances}]}
 
-    def together(self, steps: Iterable[Step]) -> None:
+    def parallel(self, steps: Iterable[Step]) -> None:
         steps = tuple(steps)
         if len(steps) == 1:
             return steps[0].run(self)
@@ -134,7 +134,7 @@ class _Hands:
         errors: list[ProvisionerError] = []
         for index, step in enumerate(steps):
             try:
-                step.run(_Hands(self.log, self.earlier, (*self.path, self.branchings, index)))
+                step.run(_ExecutionContext(self.log, self.earlier, (*self.path, self.branchings, index)))
             except _Asked as more:
                 asked += more.requests
             except ProvisionerError as error:
@@ -185,7 +185,7 @@ class Applier:
         self.count = count
         self.protocol = protocol
         self.spec = environment(fleets={"web": fleet})
-        self.around = Surroundings(subnets, "ami-00000000000000001")
+        self.around = Prerequisites(subnets, "ami-00000000000000001")
         self._plans: dict[tuple[Shown, tuple[Answer, ...]], Plan] = {}
         self._nexts: dict[tuple[Shown, tuple[Answer, ...], Log], Next] = {}
 
@@ -194,8 +194,8 @@ class Applier:
         key = (shown, earlier)
         if key not in self._plans:
             fleets = find_fleets(_Reader(shown, earlier), "env", ("web",), NOW)
-            seen = replace(fleets.get("web", SeenFleet()), surroundings=self.around)
-            self._plans[key] = self.protocol.plan(self.spec, seen)
+            observed = replace(fleets.get("web", ObservedFleet()), prerequisites=self.around)
+            self._plans[key] = self.protocol.plan(self.spec, observed)
         return self._plans[key]
 
     def start(self, shown: Shown) -> Run | None:
@@ -227,7 +227,7 @@ class Applier:
                 return self._until_asking(_with_answer(run, path, age))
         if wants.requests:
             return run, ""
-        if wants.again is Again.NO:
+        if wants.replan is Replan.NO:
             return None, wants.failure
         by_launch = {each.ids[0][0]: each for each in (*run.earlier, *_launches_in(run.log))}
         return run._replace(shown=None, earlier=tuple(sorted(by_launch.values())), log=()), wants.failure
@@ -235,23 +235,23 @@ class Applier:
     def next(self, run: Run) -> Next:
         """What the run asks for next; nothing when it is about to look again."""
         if run.shown is None:
-            return Next(again=Again.SOON)
+            return Next(replan=Replan.SOON)
         key = (run.shown, run.earlier, run.log)
         if key not in self._nexts:
             self._nexts[key] = self._next(run.shown, run)
         return self._nexts[key]
 
     def _next(self, shown: Shown, run: Run) -> Next:
-        hands = _Hands(dict(run.log), run.earlier, ())
+        context = _ExecutionContext(dict(run.log), run.earlier, ())
         try:
             for change in self.plan(shown, run.earlier).changes:
                 for step in change.steps:
-                    step.run(hands)
+                    step.run(context)
         except _Asked as asked:
             return Next(asked.requests)
         except ProvisionerError as error:
             failure = _failure(error)
-            return Next(again=failure.again, failure=failure.code or failure.message)
+            return Next(replan=failure.replan, failure=failure.code or failure.message)
         return Next()
 
 

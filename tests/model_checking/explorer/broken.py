@@ -7,7 +7,7 @@ import re
 from dataclasses import replace
 from itertools import chain
 
-from provisioner.kinds.fleet.seen import SeenFleet
+from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.model import Call, Environment, Plan
 from tests.model_checking.explorer.applier import Protocol, Run, real_plan
 from tests.model_checking.explorer.cloud import FACTS, Answer
@@ -53,8 +53,8 @@ def _ends_when_used_up(answer: Answer) -> Answer:
     return answer._replace(error="UsedUp") if answer.error == "IdempotentInstanceTerminated" else answer
 
 
-def _without_partly_seen(desired: Environment, seen: SeenFleet) -> Plan:
-    return real_plan(desired, replace(seen, partly_seen=()))
+def _without_partly_seen(desired: Environment, observed: ObservedFleet) -> Plan:
+    return real_plan(desired, replace(observed, partly_observed=()))
 
 
 RANDOM_TOKEN = Protocol("a random token", sent=_random)

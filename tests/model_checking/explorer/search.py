@@ -98,7 +98,7 @@ class _Search:
     def _at(self, state: State, before: int) -> int:
         # Who is called the first does not matter while both want the same.
         alike = len(set(self.setting.counts)) == 1
-        key = state._replace(hands=tuple(sorted(state.hands, key=hash))) if alike else state
+        key = state._replace(context=tuple(sorted(state.context, key=hash))) if alike else state
         known = self.index.get(key)
         if known is not None:
             return known

@@ -8,7 +8,7 @@ from functools import partial
 from itertools import product
 from typing import NamedTuple
 
-from provisioner.kinds.fleet.seen import Subnet
+from provisioner.kinds.fleet.observed import Subnet
 from provisioner.model import Call, Until, Wait
 from provisioner.naming import ASKED_TAG
 from tests.model_checking.explorer import cloud as ec2
@@ -74,7 +74,7 @@ class State(NamedTuple):
     """All there is. Equal states have the same futures."""
 
     cloud: Cloud
-    hands: tuple[Hand, ...]
+    context: tuple[Hand, ...]
     terminations: int
     shortages: int
     vanishes: int
@@ -83,12 +83,12 @@ class State(NamedTuple):
     @property
     def may_be_over(self) -> bool:
         """Whether it may be that nothing more happens; a run that is killed and not started again is over."""
-        return all(hand.run is None or hand.crashes for hand in self.hands)
+        return all(hand.run is None or hand.crashes for hand in self.context)
 
     @property
     def is_over(self) -> bool:
         """Whether every run has ended, or has nothing to do but to look again until more time has passed."""
-        runs = [hand.run for hand in self.hands if hand.run]
+        runs = [hand.run for hand in self.context if hand.run]
         return all(not self.minutes and (run.asked - run.ripe or run.shown is None) for run in runs)
 
 
@@ -114,8 +114,8 @@ class Model:
 
     def first(self) -> State:
         budget = self.setting.budget
-        hands = tuple(Hand(None, budget.runs, budget.crashes, budget.lost) for _ in self.appliers)
-        state = State((), hands, budget.terminations, budget.shortages, budget.vanishes, budget.minutes)
+        context = tuple(Hand(None, budget.runs, budget.crashes, budget.lost) for _ in self.appliers)
+        state = State((), context, budget.terminations, budget.shortages, budget.vanishes, budget.minutes)
         if self.setting.there:
             # An apply of long ago, that everybody sees.
             first = Applier(self.setting.there, self.setting.subnets, Protocol())
@@ -124,7 +124,7 @@ class Model:
         return state
 
     def events(self, state: State) -> Iterator[Event]:
-        for index, hand in enumerate(state.hands):
+        for index, hand in enumerate(state.context):
             yield from self._starting(state, index, hand)
             if hand.run:
                 yield from self._running(state, index, hand, hand.run)
@@ -171,8 +171,8 @@ class Model:
                     yield Event(text, self._with_hand(changed, index, lost, outcome.cloud))
 
     def _with_hand(self, state: State, index: int, hand: Hand, cloud: Cloud) -> State:
-        hands = (*state.hands[:index], hand, *state.hands[index + 1 :])
-        return state._replace(hands=hands, cloud=cloud)
+        context = (*state.context[:index], hand, *state.context[index + 1 :])
+        return state._replace(context=context, cloud=cloud)
 
     def _views(self, state: State) -> Iterator[Cloud]:
         """The cloud with anything between nothing and everything more shown than was before."""
@@ -221,11 +221,11 @@ class Model:
                 yield Outcome(view, Answer(ec2.described(view, token)), left)
 
     def _minutes(self, state: State) -> Iterator[Event]:
-        hands = tuple(
+        context = tuple(
             hand._replace(run=hand.run._replace(ripe=hand.run.asked)) if hand.run else hand
-            for hand in state.hands
+            for hand in state.context
         )
-        later = state._replace(cloud=ec2.aged(ec2.settled(state.cloud)), hands=hands)
+        later = state._replace(cloud=ec2.aged(ec2.settled(state.cloud)), context=context)
         if later != state:
             left = state.minutes - 1
             yield Event(lambda: "ten minutes pass; everything is shown", later._replace(minutes=left), True)
@@ -233,12 +233,12 @@ class Model:
     def _people(self, state: State) -> Iterator[Event]:
         if not state.terminations and not state.vanishes:
             return
-        seen: set[object] = set()
+        observed: set[object] = set()
         for at, index, machine in ec2.every(state.cloud):
             alike = self._likeness(state, at, index)
-            if alike in seen:
+            if alike in observed:
                 continue
-            seen.add(alike)
+            observed.add(alike)
             name = state.cloud[at].id(index)
             if machine.is_alive and state.terminations:
                 dead = ec2.changed(state.cloud, at, index, machine._replace(is_alive=False))
@@ -252,7 +252,7 @@ class Model:
     def _likeness(self, state: State, at: int, index: int) -> object:
         """Equal for machines that nothing but their name tells apart."""
         name, machine = state.cloud[at].id(index), state.cloud[at].machines[index]
-        runs = [hand.run for hand in state.hands]
+        runs = [hand.run for hand in state.context]
         known = tuple((_in(run.approved, name), _in(run.shown or (), name)) if run else None for run in runs)
         # One that lives was never said to be dead.
         told = () if machine.is_alive else tuple(_answers(run, name) if run else None for run in runs)

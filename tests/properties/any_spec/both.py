@@ -23,7 +23,7 @@ from tests.properties.any_spec.fake_parts import (
     tags_in,
     tags_out,
 )
-from tests.properties.any_spec.story import FAKE_GROUND, prepare
+from tests.properties.any_spec.scenario import FAKE_GROUND, prepare
 from tests.support.cloud import Cloud
 
 # What a role is filled with and emptied of side by side, in no order.

@@ -66,7 +66,7 @@ class Connection:
         with self._lock:
             return [answer for name, answer in self._answers if name == operation]
 
-    def together(self, *reads: Callable[[], Any]) -> list[Any]:
+    def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
         return [read() for read in reads]
 
     def identity(self) -> Identity:

@@ -29,7 +29,7 @@ AWS_POLICIES = tuple(
         "service-role/AmazonEC2RoleforSSM",
     )
 )
-MOST_ATTACHED = 10
+MAX_ATTACHED = 10
 LARGEST_INLINE = 10_240
 
 
@@ -171,8 +171,8 @@ class Iam:
     def attach_role_policy(self, RoleName: str, PolicyArn: str) -> None:
         role = self.role(RoleName)
         _check_attachable(PolicyArn)
-        if PolicyArn not in role.attached and len(role.attached) >= MOST_ATTACHED:
-            raise Fault("LimitExceeded", f"Cannot exceed quota for PoliciesPerRole: {MOST_ATTACHED}", 409)
+        if PolicyArn not in role.attached and len(role.attached) >= MAX_ATTACHED:
+            raise Fault("LimitExceeded", f"Cannot exceed quota for PoliciesPerRole: {MAX_ATTACHED}", 409)
         role.attached.add(PolicyArn)
 
     def detach_role_policy(self, RoleName: str, PolicyArn: str) -> None:

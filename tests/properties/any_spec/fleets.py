@@ -26,7 +26,9 @@ GONE: Spec = {"count": 0}
 
 def fleets_in(*pictures: Picture) -> set[str]:
     """The fleets that have members."""
-    return {key for seen in pictures for one in seen.live.values() if (key := fleet_of(one)) is not None}
+    return {
+        key for observed in pictures for one in observed.live.values() if (key := fleet_of(one)) is not None
+    }
 
 
 def refused_fleets(spec: Spec, before: Picture) -> Iterator[str]:

@@ -45,15 +45,15 @@ def picture(aws: FakeAws) -> Picture:
     return copy.deepcopy(Picture(aws.iam.roles, aws.iam.profiles, aws.ec2.machines))
 
 
-def settled(seen: Picture) -> Picture:
+def settled(observed: Picture) -> Picture:
     """The same when every change of state that has begun is over."""
     machines = {}
-    for each, machine in seen.machines.items():
+    for each, machine in observed.machines.items():
         machines[each] = now = copy.copy(machine)
         now.state, now.next, now.due, now.checked = machine.next or machine.state, "", 0.0, 0.0
         if now.state == "terminated":
             now.profile = now.association = None
-    return Picture(seen.roles, seen.profiles, machines)
+    return Picture(observed.roles, observed.profiles, machines)
 
 
 def fleet_of(machine: Machine) -> str | None:

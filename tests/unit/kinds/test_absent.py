@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.params import launch_params
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Binding
 from provisioner.naming import LAUNCH_TAG
 from tests.support.build import (
@@ -25,8 +25,8 @@ from tests.support.build import (
     environment,
     fleet_of,
     member,
+    observed_fleet,
     planned,
-    seen_fleet,
     told,
 )
 
@@ -101,7 +101,7 @@ def test_nothing_else_is_sent_for_a_bare_fleet() -> None:
 def test_a_member_that_has_it_otherwise(field: str) -> None:
     absent = ABSENT[field]
     odd = member(0, fleet_of(BARE), **absent.other)
-    changes = planned(BARE, {FLEET: seen_fleet((odd,))}).changes
+    changes = planned(BARE, {FLEET: observed_fleet((odd,))}).changes
     does = [told(change).replace("fleet/web ", "").removesuffix(f" {odd.id}") for change in changes]
     assert does == ([absent.plan] if absent.plan else [])
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.fleet.seen import PartlySeen
+from provisioner.kinds.fleet.observed import PartlyObserved
 from provisioner.kinds.fleet.settings import SETTINGS, How
 from provisioner.kinds.instances import Binding
 from provisioner.model import Action, Address, Call, Environment, Plan
@@ -21,9 +21,9 @@ from tests.support.build import (
     fleet_of,
     found_profile,
     member,
+    observed_fleet,
+    observed_role,
     planned,
-    seen_fleet,
-    seen_role,
     told,
 )
 
@@ -36,11 +36,11 @@ def spec(**fleet: Any) -> Environment:
     return environment(**IAM, ignore_tags=["CostCenter"], fleets={"web": plain | fleet})
 
 
-def plan_of(desired: Environment, *members: Any, **seen: Any) -> Plan:
+def plan_of(desired: Environment, *members: Any, **observed: Any) -> Plan:
     there: dict[Address, Any] = {
-        ROLE: seen_role(),
+        ROLE: observed_role(),
         PROFILE: found_profile(),
-        FLEET: seen_fleet(members, **seen),
+        FLEET: observed_fleet(members, **observed),
     }
     return planned(desired, there)
 
@@ -346,7 +346,7 @@ def test_names_are_given_by_the_spec_or_left_alone_but_never_both(case: str) -> 
     plain = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
     desired = environment(tags={"team": "data"}, ignore_tags=ignored, fleets={"web": {**plain, "name": name}})
     number = {INDEX_TAG: "2", "Name": "web-2"} if "{" in name else {}
-    plan = planned(desired, {FLEET: seen_fleet(members(desired, {"tags": changed}, {"tags": number}))})
+    plan = planned(desired, {FLEET: observed_fleet(members(desired, {"tags": changed}, {"tags": number}))})
     assert [field.path for change in plan.changes for field in change.fields] == paths
     written = [
         tag
@@ -364,7 +364,7 @@ def test_a_name_among_the_tags_of_the_environment_is_for_those_that_have_none_of
     desired = environment(tags={"Name": "all", "team": "data"}, roles={"web": {}}, fleets={"web": plain})
     assert "Name" not in fleet_of(desired).tags
     assert desired.resources[ROLE].tags["Name"] == "all"  # type: ignore[attr-defined]
-    assert planned(desired, {FLEET: seen_fleet(members(desired, {}))}).summary[Action.UPDATE] == 0
+    assert planned(desired, {FLEET: observed_fleet(members(desired, {}))}).summary[Action.UPDATE] == 0
 
 
 @pytest.mark.parametrize(
@@ -394,7 +394,7 @@ def test_what_is_stopped_is_restarted_before_others_are_replaced() -> None:
 
 def test_fifty_members_from_nothing_are_one_call_a_subnet() -> None:
     (change,) = planned(
-        spec(count=50, **BOUND), {ROLE: seen_role(), PROFILE: found_profile(), FLEET: seen_fleet(())}
+        spec(count=50, **BOUND), {ROLE: observed_role(), PROFILE: found_profile(), FLEET: observed_fleet(())}
     ).changes
     assert told(change) == "create fleet/web count instance_type image instance_profile spread"
     assert change.size == 50
@@ -405,7 +405,7 @@ def test_fifty_members_from_nothing_are_one_call_a_subnet() -> None:
 def test_numbered_members_are_named_once_they_have_ids() -> None:
     (change,) = planned(
         spec(count=3, name="web-{index}"),
-        {ROLE: seen_role(), PROFILE: found_profile(), FLEET: seen_fleet(())},
+        {ROLE: observed_role(), PROFILE: found_profile(), FLEET: observed_fleet(())},
     ).changes
     assert calls(change) == ["RunInstances x2", "CreateTags x3"]
 
@@ -462,14 +462,13 @@ def test_protected_members_are_not_terminated() -> None:
 def test_a_fleet_that_left_the_spec_is_terminated() -> None:
     desired = environment()
     gone = members(spec(), {}, {})
-    (change,) = planned(desired, {FLEET: seen_fleet(gone)}).changes
+    (change,) = planned(desired, {FLEET: observed_fleet(gone)}).changes
     assert told(change) == "delete fleet/web i-01,i-02"
 
 
 def test_what_the_spec_names_and_the_account_lacks_is_refused() -> None:
-    plan = planned(
-        spec(), {FLEET: seen_fleet((), trouble=("there is no image ami-00000000000000001; check `image:`",))}
-    )
+    lacking = ("there is no image ami-00000000000000001; check `image:`",)
+    plan = planned(spec(), {FLEET: observed_fleet((), problems=lacking)})
     assert not [change for change in plan.changes if change.address == FLEET]
     assert plan.refusals[0].message == "there is no image ami-00000000000000001"
     assert plan.refusals[0].hint == "check `image:`"
@@ -485,9 +484,9 @@ def test_a_stopped_member_and_one_without_its_launch_record_are_told() -> None:
 def test_destroying_lets_go_of_the_profile_before_deleting_it() -> None:
     desired = spec(**BOUND)
     there: dict[Address, Any] = {
-        ROLE: seen_role(),
+        ROLE: observed_role(),
         PROFILE: found_profile(),
-        FLEET: seen_fleet(members(desired, {}, {}), uses=frozenset({PROFILE})),
+        FLEET: observed_fleet(members(desired, {}, {}), uses=frozenset({PROFILE})),
     }
     plan = planned(desired, there, destroying=True)
     assert [told(change) for change in plan.changes] == [
@@ -502,13 +501,13 @@ def test_destroying_lets_go_of_the_profile_before_deleting_it() -> None:
     ]
 
 
-def partly(desired: Environment, asked: int) -> PartlySeen:
-    return PartlySeen("token", asked, (member(1, fleet_of(desired)),))
+def partly(desired: Environment, asked: int) -> PartlyObserved:
+    return PartlyObserved("token", asked, (member(1, fleet_of(desired)),))
 
 
 def test_a_launch_that_is_shown_in_part_is_asked_for_before_more_are_launched() -> None:
     desired = spec(count=4)
-    (change,) = plan_of(desired, *members(desired, {}, {}), partly_seen=(partly(desired, 2),)).changes
+    (change,) = plan_of(desired, *members(desired, {}, {}), partly_observed=(partly(desired, 2),)).changes
     assert told(change) == "create fleet/web count"
     assert "not shown by EC2 yet" in change.reason
     assert not change.whole
@@ -518,18 +517,18 @@ def test_a_rollout_asks_for_it_too_and_is_approved_with_all_that_it_replaces() -
     desired = spec()
     old = {"image": "ami-00000000000000002"}
     there = members(desired, old, {})
-    (change,) = plan_of(desired, *there, partly_seen=(partly(desired, 2),)).changes
+    (change,) = plan_of(desired, *there, partly_observed=(partly(desired, 2),)).changes
     assert told(change) == "replace fleet/web image i-01"
     assert "not shown by EC2 yet" in change.reason
     assert not change.whole
-    settling, rolling = plan_of(spec(count=3), *there, partly_seen=(partly(desired, 2),)).changes
+    settling, rolling = plan_of(spec(count=3), *there, partly_observed=(partly(desired, 2),)).changes
     assert (settling.action, rolling.action) == (Action.CREATE, Action.REPLACE)
     assert FLEET in rolling.needs
 
 
 def test_nothing_is_asked_for_where_nothing_is_launched() -> None:
     desired = spec()
-    assert plan_of(desired, *members(desired, {}, {}), partly_seen=(partly(desired, 2),)).changes == ()
+    assert plan_of(desired, *members(desired, {}, {}), partly_observed=(partly(desired, 2),)).changes == ()
 
 
 def test_old_tags_go_first_where_there_is_no_room_for_both() -> None:
@@ -538,5 +537,5 @@ def test_old_tags_go_first_where_there_is_no_room_for_both() -> None:
     without = fleet_of(environment(fleets={"web": own}))
     for number, operations in ((30, ["DeleteTags", "CreateTags"]), (1, ["CreateTags", "DeleteTags"])):
         there = member(1, without, tags={f"old{index}": "x" for index in range(number)})
-        (change,) = planned(desired, {FLEET: seen_fleet([there])}).changes
+        (change,) = planned(desired, {FLEET: observed_fleet([there])}).changes
         assert calls(change)[:2] == operations

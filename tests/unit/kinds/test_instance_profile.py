@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.attachment import SeenAttachment
+from provisioner.kinds.attachment import ObservedAttachment
 from provisioner.kinds.instances import Instance
-from provisioner.model import Address, Call, Step, Together
+from provisioner.model import Address, Call, Parallel, Step
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, REGION_TAG
 from tests.support.build import (
     OURS,
@@ -19,13 +19,13 @@ from tests.support.build import (
     calls,
     environment,
     found_profile,
+    observed_role,
     planned,
-    seen_role,
     told,
 )
 
 SECTIONS = {"roles": {"web": {}, "other": {}}, "instance_profiles": {"web": {"role": "web"}}}
-ROLES = {ROLE: seen_role(), Address("role", "other"): seen_role(name="env-other")}
+ROLES = {ROLE: observed_role(), Address("role", "other"): observed_role(name="env-other")}
 
 CASES: dict[str, tuple[dict[str, Any], list[str], list[str]]] = {
     "as it should be": ({}, [], []),
@@ -101,8 +101,11 @@ def test_a_profile_that_left_the_spec_is_emptied_and_deleted() -> None:
 
 
 KEPT: dict[str, tuple[dict[str, Any], str]] = {
-    "an instance of others uses it": ({"strangers": ("i-1",)}, "i-1, not of this environment, still uses it"),
-    "several do": ({"strangers": ("i-1", "i-2")}, "i-1, i-2, not of this environment, still use it"),
+    "an instance of others uses it": (
+        {"foreign_users": ("i-1",)},
+        "i-1, not of this environment, still uses it",
+    ),
+    "several do": ({"foreign_users": ("i-1", "i-2")}, "i-1, i-2, not of this environment, still use it"),
     "it is not tagged as ours": ({"tags": {}}, f"lacks the tag {ENVIRONMENT_TAG}"),
 }
 
@@ -112,7 +115,10 @@ KEPT: dict[str, tuple[dict[str, Any], str]] = {
 def test_a_profile_is_kept_and_its_role_with_it(case: str, destroying: bool) -> None:
     differing, why = KEPT[case]
     other = Address("role", "other")
-    roles = {ROLE: seen_role(profiles={"env-web": "/provisioner/env/"}), other: seen_role(name="env-other")}
+    roles = {
+        ROLE: observed_role(profiles={"env-web": "/provisioner/env/"}),
+        other: observed_role(name="env-other"),
+    }
     plan = planned(environment(), {**roles, PROFILE: found_profile(**differing)}, destroying)
     assert not plan.refusals
     deferred = {str(change.address): change.deferred for change in plan.changes}
@@ -124,7 +130,7 @@ def test_a_profile_is_kept_and_its_role_with_it(case: str, destroying: bool) -> 
 
 def test_a_name_that_is_taken_is_refused() -> None:
     sections = {"roles": {"web": {}}, "instance_profiles": {"web": {"role": "web"}}}
-    plan = planned(environment(**sections), {ROLE: seen_role(), PROFILE: found_profile(path="/")})
+    plan = planned(environment(**sections), {ROLE: observed_role(), PROFILE: found_profile(path="/")})
     assert not plan.changes
     assert [refusal.exit_code for refusal in plan.refusals] == [1]
 
@@ -136,13 +142,13 @@ def test_names_that_are_there_in_another_case_are_used_as_they_are() -> None:
         "attachments": {"box": {"instance_profile": "web", "instances": ["i-0123456789abcdef0"]}},
     }
     arn = PROFILE_ARN.replace("env-web", "ENV-Web")
-    seen: dict[Address, Any] = {
-        ROLE: seen_role(name="Env-WEB"),
+    observed: dict[Address, Any] = {
+        ROLE: observed_role(name="Env-WEB"),
         PROFILE: found_profile(name="ENV-Web", arn=arn, roles=()),
     }
     box = Address("attachment", "box")
     instance = Instance("i-0123456789abcdef0", "running", "us-east-1a", "t3.micro", "ami-1", "", tags={})
-    plan = planned(environment(**sections), {**seen, box: SeenAttachment(chosen=(instance,))})
+    plan = planned(environment(**sections), {**observed, box: ObservedAttachment(chosen=(instance,))})
     sent = [call.params for change in plan.changes for call in every_call(change.steps)]
     names = {value for params in sent for key, value in params.items() if key.endswith("Name")}
     assert names == {"Env-WEB", "ENV-Web"}
@@ -153,7 +159,7 @@ def test_names_that_are_there_in_another_case_are_used_as_they_are() -> None:
 
 def every_call(steps: Iterable[Step]) -> Iterator[Call]:
     for step in steps:
-        if isinstance(step, Together):
+        if isinstance(step, Parallel):
             yield from every_call(step.steps)
         elif isinstance(step, Call):
             yield step

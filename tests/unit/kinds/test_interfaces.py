@@ -86,7 +86,7 @@ CASES: dict[str, tuple[Any, tuple[str, ...], set[str], bool]] = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_interfaces_groups_and_elastic_address(case: str) -> None:
-    seen, interfaces, groups, has_elastic_ip = CASES[case]
-    assert seen.interfaces == interfaces
-    assert set(seen.groups.values()) == groups
-    assert seen.has_elastic_ip is has_elastic_ip
+    observed, interfaces, groups, has_elastic_ip = CASES[case]
+    assert observed.interfaces == interfaces
+    assert set(observed.groups.values()) == groups
+    assert observed.has_elastic_ip is has_elastic_ip

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile
-from provisioner.kinds.fleet.desired import Rung
-from provisioner.kinds.fleet.launch import LONGEST_MISMATCH_S, Launch, next_number
-from provisioner.kinds.fleet.scale_out import Launchpad, ScaleOut
-from provisioner.kinds.fleet.seen import MOST_AT_ONCE
+from provisioner.kinds.fleet.launch import MAX_MISMATCH_S, Launch, next_number
+from provisioner.kinds.fleet.observed import MAX_AT_ONCE
+from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.spec import CapacityOption
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.model import Call, Step, Until, Wait
@@ -31,7 +31,7 @@ def token(slot: Slot, epoch: str, choice: object, number: int) -> str:
     return launch_token(slot, epoch, str(choice), number)
 
 
-class FakeHands:
+class FakeContext:
     """Answers each RunInstances with the next of `script`: a number of instances, their states, an error."""
 
     def __init__(self, *script: int | str | list[str]) -> None:
@@ -68,7 +68,7 @@ class FakeHands:
         self.answered.append((call.operation, {"Instances": instances}))
         return {"Instances": instances}
 
-    def together(self, steps: Iterable[Step]) -> None:
+    def parallel(self, steps: Iterable[Step]) -> None:
         for step in steps:
             step.run(self)
 
@@ -93,7 +93,7 @@ class FakeHands:
         return [call for call in self.sent if call.operation == "RunInstances"]
 
 
-class ShowingHands(FakeHands):
+class ShowingHands(FakeContext):
     """Shows at once what was launched and how it was tagged, but for the members in `renamed`."""
 
     def __init__(self, *script: int | str | list[str], renamed: str = "") -> None:
@@ -114,7 +114,7 @@ class ShowingHands(FakeHands):
         return shown
 
 
-MICRO, NANO = Rung("t3.micro"), Rung("t3.nano")
+MICRO, NANO = CapacityOption("t3.micro"), CapacityOption("t3.nano")
 
 
 def launch(count: int = 3, number: int = 0) -> Launch:
@@ -133,12 +133,12 @@ def scale_out(
     """Launch `count` more members of a fleet in the first so many subnets."""
     wanted = fleet_of(environment(fleets={"web": PLAIN | fleet}))
     around = replace(AROUND, subnets=SUBNETS[:subnets])
-    pad = Launchpad(wanted, "env", "env-web" if epoch is None else None, epoch, around)
+    pad = LaunchContext(wanted, "env", "env-web" if epoch is None else None, epoch, around)
     members = tuple(members)
     return ScaleOut(pad, count, members, tuple(gone), len(members) + count)
 
 
-def asked(hands: FakeHands) -> list[tuple[str, str, int]]:
+def asked(context: FakeContext) -> list[tuple[str, str, int]]:
     """What was asked for: the last letter of the zone, the type, how many."""
     return [
         (
@@ -146,16 +146,16 @@ def asked(hands: FakeHands) -> list[tuple[str, str, int]]:
             call.params["InstanceType"],
             call.params["MaxCount"],
         )
-        for call in hands.launches
+        for call in context.launches
     ]
 
 
-def tokens(hands: FakeHands) -> list[str]:
-    return [call.params["ClientToken"] for call in hands.launches]
+def tokens(context: FakeContext) -> list[str]:
+    return [call.params["ClientToken"] for call in context.launches]
 
 
-def numbers(hands: FakeHands) -> list[int]:
-    return [int(name.rsplit("-", 1)[1]) for name in tokens(hands)]
+def numbers(context: FakeContext) -> list[int]:
+    return [int(name.rsplit("-", 1)[1]) for name in tokens(context)]
 
 
 @pytest.mark.parametrize(
@@ -175,7 +175,7 @@ def test_a_token_stands_for_one_launch_in_one_place(other: str) -> None:
 
 
 def test_a_token_fits_into_ec2s_limit() -> None:
-    assert len(token(SLOT, "AIPA1", Rung("u7in-32tb.224xlarge", "spot"), 10**8)) <= 64
+    assert len(token(SLOT, "AIPA1", CapacityOption("u7in-32tb.224xlarge", "spot"), 10**8)) <= 64
 
 
 @pytest.mark.parametrize(
@@ -190,7 +190,7 @@ def test_a_token_fits_into_ec2s_limit() -> None:
     ids=["nothing visible", "one", "the highest, of any type", "of an earlier profile", "beyond any of ours"],
 )
 def test_the_next_launch_has_the_number_after_the_highest_that_is_visible(
-    visible: list[tuple[str, Rung, int]], expected: int
+    visible: list[tuple[str, CapacityOption, int]], expected: int
 ) -> None:
     members = [member(number, FLEET, token=token(SLOT, *each)) for number, each in enumerate(visible)]
     by_hand = member(8, FLEET, token="made-by-hand-77")
@@ -200,13 +200,13 @@ def test_the_next_launch_has_the_number_after_the_highest_that_is_visible(
 def test_terminated_members_count_for_the_number_and_those_of_other_subnets_do_not() -> None:
     slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
     gone = member(0, FLEET, token=token(slot, "", MICRO, 3), state="terminated", subnet=None)
-    hands = FakeHands(1, 1)
-    scale_out(2, gone=[gone], subnets=2).run(hands)
-    assert numbers(hands) == [4, 0]
+    context = FakeContext(1, 1)
+    scale_out(2, gone=[gone], subnets=2).run(context)
+    assert numbers(context) == [4, 0]
 
 
 def test_the_count_is_not_in_the_token() -> None:
-    three, five = FakeHands(3), FakeHands(5)
+    three, five = FakeContext(3), FakeContext(5)
     launch(count=3).send(three)
     launch(count=5).send(five)
     assert tokens(three) == tokens(five)
@@ -216,46 +216,46 @@ def test_the_count_is_not_in_the_token() -> None:
     "used_up", ["IdempotentInstanceTerminated", ["terminated", "terminated"], ["shutting-down"]]
 )
 def test_where_the_members_of_a_token_are_gone_the_next_number_is_taken(used_up: str | list[str]) -> None:
-    hands = FakeHands(used_up, used_up, 3)
-    launch(number=7).send(hands)
-    assert numbers(hands) == [7, 8, 9]
+    context = FakeContext(used_up, used_up, 3)
+    launch(number=7).send(context)
+    assert numbers(context) == [7, 8, 9]
 
 
 def test_where_our_tags_were_taken_off_the_members_of_a_token_the_next_number_is_taken() -> None:
-    hands = FakeHands(3, 3)
-    hands.tags = [[{"Key": "kept-for", "Value": "debugging"}]]
-    launch().send(hands)
-    assert numbers(hands) == [0, 1]
+    context = FakeContext(3, 3)
+    context.tags = [[{"Key": "kept-for", "Value": "debugging"}]]
+    launch().send(context)
+    assert numbers(context) == [0, 1]
 
 
 def test_where_some_members_of_a_token_are_gone_everything_is_looked_at_again() -> None:
     with pytest.raises(ChangedMeanwhile):
-        launch().send(FakeHands(["running", "terminated", "running"]))
+        launch().send(FakeContext(["running", "terminated", "running"]))
 
 
 def test_a_mismatch_is_believed_until_the_other_launch_must_have_shown() -> None:
-    hands = FakeHands("IdempotentParameterMismatch")
-    hands.age_s = LONGEST_MISMATCH_S - 1
+    context = FakeContext("IdempotentParameterMismatch")
+    context.age_s = MAX_MISMATCH_S - 1
     with pytest.raises(AwsError, match="Mismatch"):
-        launch().send(hands)
-    assert len(hands.sent) == 1
+        launch().send(context)
+    assert len(context.sent) == 1
 
 
 def test_a_mismatch_with_a_launch_of_long_ago_leads_to_the_next_number() -> None:
-    hands = FakeHands("IdempotentParameterMismatch", 3)
-    hands.age_s = LONGEST_MISMATCH_S
-    launch().send(hands)
-    assert numbers(hands) == [0, 1]
-    (asked,) = [call for call in hands.sent if call.operation == "DescribeInstances"]
-    assert asked.params == {"Filters": [{"Name": "client-token", "Values": [tokens(hands)[0]]}]}
+    context = FakeContext("IdempotentParameterMismatch", 3)
+    context.age_s = MAX_MISMATCH_S
+    launch().send(context)
+    assert numbers(context) == [0, 1]
+    (asked,) = [call for call in context.sent if call.operation == "DescribeInstances"]
+    assert asked.params == {"Filters": [{"Name": "client-token", "Values": [tokens(context)[0]]}]}
 
 
 def test_a_mismatch_with_members_that_live_is_never_passed_over() -> None:
-    hands = FakeHands("IdempotentParameterMismatch")
-    hands.age_s = 10 * LONGEST_MISMATCH_S
-    hands.of_the_token = [{"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}]
+    context = FakeContext("IdempotentParameterMismatch")
+    context.age_s = 10 * MAX_MISMATCH_S
+    context.of_the_token = [{"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}]
     with pytest.raises(AwsError, match="Mismatch"):
-        launch().send(hands)
+        launch().send(context)
 
 
 SHORT = "InsufficientInstanceCapacity"
@@ -286,26 +286,26 @@ SHORT = "InsufficientInstanceCapacity"
 def test_where_capacity_is_short_other_zones_are_tried_and_then_the_next_type(
     types: Any, subnets: int, count: int, answers: tuple[int | str, ...], expected: list[Any]
 ) -> None:
-    hands = FakeHands(*answers)
-    scale_out(count, subnets=subnets, instance_type=types).run(hands)
-    assert asked(hands) == expected
+    context = FakeContext(*answers)
+    scale_out(count, subnets=subnets, instance_type=types).run(context)
+    assert asked(context) == expected
 
 
 def test_what_was_launched_is_shown_before_more_is_launched_in_its_place() -> None:
-    hands = FakeHands(2, 1, 1)
-    scale_out(4, subnets=2).run(hands)
-    assert asked(hands) == [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("a", "t3.micro", 1)]
-    assert numbers(hands) == [0, 0, 1]
-    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [
+    context = FakeContext(2, 1, 1)
+    scale_out(4, subnets=2).run(context)
+    assert asked(context) == [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("a", "t3.micro", 1)]
+    assert numbers(context) == [0, 0, 1]
+    assert [(wait.until, len(wait.instances)) for wait in context.waits] == [
         (Until.SHOWN, 3),
         (Until.RUNNING, 4),
     ]
 
 
 def test_spot_instances_are_tried_first_and_then_bought_on_demand() -> None:
-    hands = FakeHands("SpotMaxPriceTooLow", 3)
-    scale_out(3, market="spot", max_price="0.01", fallback="on_demand").run(hands)
-    first, second = (call.params for call in hands.launches)
+    context = FakeContext("SpotMaxPriceTooLow", 3)
+    scale_out(3, market="spot", max_price="0.01", fallback="on_demand").run(context)
+    first, second = (call.params for call in context.launches)
     assert first["InstanceMarketOptions"]["MarketType"] == "spot"
     assert first["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"] == "0.01"
     assert "InstanceMarketOptions" not in second
@@ -313,12 +313,12 @@ def test_spot_instances_are_tried_first_and_then_bought_on_demand() -> None:
 
 
 def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_sent() -> None:
-    hands = FakeHands(MOST_AT_ONCE, MOST_AT_ONCE, 1)
-    large = scale_out(2 * MOST_AT_ONCE + 1)
-    large.run(hands)
-    assert [call.params["MaxCount"] for call in hands.launches] == [MOST_AT_ONCE, MOST_AT_ONCE, 1]
-    assert numbers(hands) == [0, 1, 2]
-    assert [len(wait.instances) for wait in hands.waits if wait.until is Until.SHOWN] == [MOST_AT_ONCE] * 2
+    context = FakeContext(MAX_AT_ONCE, MAX_AT_ONCE, 1)
+    large = scale_out(2 * MAX_AT_ONCE + 1)
+    large.run(context)
+    assert [call.params["MaxCount"] for call in context.launches] == [MAX_AT_ONCE, MAX_AT_ONCE, 1]
+    assert numbers(context) == [0, 1, 2]
+    assert [len(wait.instances) for wait in context.waits if wait.until is Until.SHOWN] == [MAX_AT_ONCE] * 2
     assert [call.count for call in large.calls()] == [3]
 
 
@@ -326,53 +326,53 @@ def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_s
 def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
     answers = (2, SHORT) if isinstance(types, list) else (2,)
     with pytest.raises(AwsError, match=r"no room for 1 of 3 members.*the 2 launched are kept"):
-        scale_out(3, instance_type=types).run(FakeHands(*answers))
+        scale_out(3, instance_type=types).run(FakeContext(*answers))
 
 
 @pytest.mark.parametrize(
     "code", ["UnauthorizedOperation", "VolumeLimitExceeded", "IdempotentParameterMismatch"]
 )
 def test_any_other_error_ends_the_launch(code: str) -> None:
-    hands = FakeHands(code)
+    context = FakeContext(code)
     with pytest.raises(AwsError, match=code):
-        scale_out(3, instance_type=["t3.micro", "t3.nano"]).run(hands)
-    assert len(hands.launches) == 1
+        scale_out(3, instance_type=["t3.micro", "t3.nano"]).run(context)
+    assert len(context.launches) == 1
 
 
 def test_what_was_launched_beside_a_launch_that_was_refused_is_said_to_be_kept() -> None:
     with pytest.raises(AwsError) as caught:
-        scale_out(4, subnets=2).run(FakeHands(2, "InvalidParameterValue"))
+        scale_out(4, subnets=2).run(FakeContext(2, "InvalidParameterValue"))
     assert caught.value.hint == "2 of 4 members were launched before, and are kept"
 
 
 def test_a_quota_is_said_to_be_one() -> None:
     with pytest.raises(AwsError) as caught:
-        scale_out(3).run(FakeHands("VcpuLimitExceeded"))
+        scale_out(3).run(FakeContext("VcpuLimitExceeded"))
     assert "quota" in (caught.value.hint or "")
 
 
 def test_one_launch_finds_out_whether_ec2_knows_a_new_profile_before_the_others_are_sent() -> None:
     made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
-    hands = FakeHands("InvalidParameterValue", 2)
-    hands.answered.append(("CreateInstanceProfile", made))
+    context = FakeContext("InvalidParameterValue", 2)
+    context.answered.append(("CreateInstanceProfile", made))
     with pytest.raises(AwsError):
-        scale_out(4, epoch=None, subnets=2).run(hands)
-    assert len(hands.launches) == 1
+        scale_out(4, epoch=None, subnets=2).run(context)
+    assert len(context.launches) == 1
 
 
 def test_the_epoch_is_the_id_of_the_profile_that_this_run_has_made() -> None:
-    hands = FakeHands(3)
+    context = FakeContext(3)
     made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
-    hands.answered.append(("CreateInstanceProfile", made))
-    scale_out(3, epoch=None).run(hands)
+    context.answered.append(("CreateInstanceProfile", made))
+    scale_out(3, epoch=None).run(context)
     slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
-    assert tokens(hands) == [token(slot, "AIPA7", MICRO, 0)]
+    assert tokens(context) == [token(slot, "AIPA7", MICRO, 0)]
 
 
 def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
-    hands = FakeHands(3)
-    scale_out(3).run(hands)
-    tags = {tag["Key"]: tag["Value"] for tag in hands.sent[0].params["TagSpecifications"][0]["Tags"]}
+    context = FakeContext(3)
+    scale_out(3).run(context)
+    tags = {tag["Key"]: tag["Value"] for tag in context.sent[0].params["TagSpecifications"][0]["Tags"]}
     assert tags[FLEET_TAG] == "web"
     assert tags[ASKED_TAG] == "3"
     assert "protection=off" in tags[LAUNCH_TAG]
@@ -382,12 +382,12 @@ def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
 def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index:02d}"}}))
     there = [member(1, fleet, tags={INDEX_TAG: "2"})]
-    hands = ShowingHands(2)
-    hands.shown = {each.id: each for each in there}
-    scale_out(2, there, subnets=2, name="web-{index:02d}").run(hands)
-    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    context = ShowingHands(2)
+    context.shown = {each.id: each for each in there}
+    scale_out(2, there, subnets=2, name="web-{index:02d}").run(context)
+    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-01", "web-03"]
-    assert [(wait.until, len(wait.instances)) for wait in hands.waits] == [
+    assert [(wait.until, len(wait.instances)) for wait in context.waits] == [
         (Until.SHOWN, 2),
         (Until.RUNNING, 2),
     ]
@@ -395,20 +395,20 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
 
 def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
-    hands = ShowingHands(1)
-    hands.shown = {"i-02": member(2, fleet)}
-    scale_out(1, [member(2, fleet)], name="web-{index}").run(hands)
-    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    context = ShowingHands(1)
+    context.shown = {"i-02": member(2, fleet)}
+    scale_out(1, [member(2, fleet)], name="web-{index}").run(context)
+    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-2"]
 
 
 def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_members_agree() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
-    hands = ShowingHands(1)
-    hands.shown = {"i-02": member(2, fleet)}
+    context = ShowingHands(1)
+    context.shown = {"i-02": member(2, fleet)}
     step = scale_out(1, name="web-{index}")
-    replace(step, expected=2).run(hands)
-    named = [call.params["Tags"][0]["Value"] for call in hands.sent if call.operation == "CreateTags"]
+    replace(step, expected=2).run(context)
+    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-2"]
 
 
@@ -418,25 +418,25 @@ def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> No
 
 
 def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> None:
-    hands = FakeHands(2)
-    launch(count=3).send(hands)
-    (noted,) = [call for call in hands.sent if call.operation == "CreateTags"]
+    context = FakeContext(2)
+    launch(count=3).send(context)
+    (noted,) = [call for call in context.sent if call.operation == "CreateTags"]
     assert noted.params == {"Resources": ["i-10", "i-11"], "Tags": [{"Key": ASKED_TAG, "Value": "2"}]}
 
 
 def test_too_many_members_of_others_are_noticed() -> None:
-    hands = ShowingHands(1)
-    hands.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
+    context = ShowingHands(1)
+    context.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
     with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
-        scale_out(1).run(hands)
+        scale_out(1).run(context)
 
 
 def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:
-    hands = FakeHands(2, 1)
-    launch(count=2).send(hands)
+    context = FakeContext(2, 1)
+    launch(count=2).send(context)
     there = [member(7, FLEET), member(1, FLEET, id="i-10"), member(1, FLEET, id="i-11")]
-    scale_out(1, there).run(hands)
-    assert [wait.instances for wait in hands.waits] == [("i-10", "i-11"), ("i-20",)]
+    scale_out(1, there).run(context)
+    assert [wait.instances for wait in context.waits] == [("i-10", "i-11"), ("i-20",)]
 
 
 def test_new_members_are_spread_around_those_that_stay() -> None:
@@ -444,6 +444,6 @@ def test_new_members_are_spread_around_those_that_stay() -> None:
     leaving = [member(2, FLEET), member(4, FLEET)]
     step = replace(scale_out(2, [*staying, *leaving], subnets=2), leaving=frozenset({"i-02", "i-04"}))
     assert {each.zone for each in staying} == {"us-east-1b"}
-    hands = FakeHands(2)
-    step.run(hands)
-    assert asked(hands) == [("a", "t3.micro", 2)]
+    context = FakeContext(2)
+    step.run(context)
+    assert asked(context) == [("a", "t3.micro", 2)]

@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from provisioner.kinds.fleet.desired import Fleet
 from provisioner.kinds.fleet.launch_fit import (
     FoundType,
     as_type,
@@ -19,7 +18,8 @@ from provisioner.kinds.fleet.launch_fit import (
     unfit_types,
     unfit_volumes,
 )
-from provisioner.kinds.fleet.seen import FoundImage
+from provisioner.kinds.fleet.observed import FoundImage
+from provisioner.kinds.fleet.spec import Fleet
 from tests.support.build import environment, fleet_of, member
 
 IMAGE = FoundImage(

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from provisioner.kinds.fleet.members import indexes, spread, verb, victims
-from provisioner.kinds.fleet.seen import Subnet
+from provisioner.kinds.fleet.observed import Subnet
+from provisioner.kinds.fleet.placement import indexes, select_for_scale_in, spread, verb
 from provisioner.kinds.instances import Instance
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG
 from tests.support.build import environment, fleet_of, member
@@ -55,13 +55,13 @@ def test_wrong_settings_go_first_then_those_not_running_then_the_fullest_zone_th
         member(5, FLEET, zone="us-east-1b", type="t3.nano"),
         member(6, FLEET, **zone),
     ]
-    assert _ids(victims(members, 6, FLEET)) == ["i-05", "i-03", "i-06", "i-04", "i-02", "i-01"]
+    assert _ids(select_for_scale_in(members, 6, FLEET)) == ["i-05", "i-03", "i-06", "i-04", "i-02", "i-01"]
 
 
 def test_of_those_with_wrong_settings_too_those_that_are_down_go_first() -> None:
     members = [member(number, FLEET, type="t3.nano") for number in (1, 2, 3)]
     members[0] = replace(members[0], state="stopped")
-    assert _ids(victims(members, 2, FLEET, unhealthy={"i-02"})) == ["i-01", "i-02"]
+    assert _ids(select_for_scale_in(members, 2, FLEET, unhealthy={"i-02"})) == ["i-01", "i-02"]
 
 
 @given(_members, st.integers(0, 12), st.randoms(use_true_random=False))
@@ -69,7 +69,9 @@ def test_of_those_with_wrong_settings_too_those_that_are_down_go_first() -> None
 def test_two_who_ask_pick_the_same_victims(members: list[Instance], count: int, random: object) -> None:
     shuffled = list(members)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert _ids(victims(members, count, FLEET)) == _ids(victims(shuffled, count, FLEET))
+    assert _ids(select_for_scale_in(members, count, FLEET)) == _ids(
+        select_for_scale_in(shuffled, count, FLEET)
+    )
 
 
 @given(_members, st.integers(0, 12))
@@ -79,11 +81,11 @@ def test_protected_members_never_go_and_a_smaller_loss_is_part_of_a_larger(
 ) -> None:
     fleet = replace(FLEET, termination_protection=True)
     protected = {each.id for each in members if each.tag(LAUNCH_TAG) == "protection=on"}
-    gone = _ids(victims(members, count, fleet))
+    gone = _ids(select_for_scale_in(members, count, fleet))
     assert not protected & set(gone)
     assert len(gone) == min(count, len(members) - len(protected))
-    assert _ids(victims(members, count + 1, fleet))[: len(gone)] == gone
-    assert _ids(victims(members, count, replace(FLEET, protect=frozenset(protected)))) == gone
+    assert _ids(select_for_scale_in(members, count + 1, fleet))[: len(gone)] == gone
+    assert _ids(select_for_scale_in(members, count, replace(FLEET, protect=frozenset(protected)))) == gone
 
 
 @given(_members, st.integers(0, 30), st.integers(1, 3))

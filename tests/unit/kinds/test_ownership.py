@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.attachment import SeenAttachment
-from provisioner.kinds.fleet.members import indexes
+from provisioner.kinds.attachment import ObservedAttachment
+from provisioner.kinds.fleet.launch_tag import impossible_words, launch_record, read_record
+from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets, is_member
 from provisioner.kinds.fleet.params import launch_params, run_instances
-from provisioner.kinds.fleet.record import impossible_words, launch_record, read_record
-from provisioner.kinds.fleet.seen import FOREIGN, SeenFleet, find_fleets, is_member
-from provisioner.kinds.instance_profile import FoundProfile
+from provisioner.kinds.fleet.placement import indexes
+from provisioner.kinds.instance_profile import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance, as_filters
 from provisioner.kinds.launch_token import Launches, Slot, is_earlier, launch_token
 from provisioner.kinds.regions import Elsewhere
@@ -42,9 +42,9 @@ from tests.support.build import (
     found_profile,
     launched_in,
     member,
+    observed_fleet,
+    observed_role,
     planned,
-    seen_fleet,
-    seen_role,
     told,
 )
 
@@ -135,7 +135,7 @@ class Shown:
         }
 
 
-def found(*instances: Instance) -> dict[str, SeenFleet]:
+def found(*instances: Instance) -> dict[str, ObservedFleet]:
     return find_fleets(Shown(*instances), "env", ("web",), datetime(2026, 1, 2, tzinfo=UTC))  # type: ignore[arg-type]
 
 
@@ -152,8 +152,8 @@ def test_a_foreign_instance_that_is_gone_is_not_worth_a_word() -> None:
 
 FOREIGNER = member(9, THE_FLEET, token=None, tags={"Name": "somebody's database"})
 WITH_FOREIGN = {
-    FLEET: seen_fleet([member(1, THE_FLEET), member(2, THE_FLEET)]),
-    Address("fleet", FOREIGN): SeenFleet(foreign=(FOREIGNER,)),
+    FLEET: observed_fleet([member(1, THE_FLEET), member(2, THE_FLEET)]),
+    Address("fleet", FOREIGN): ObservedFleet(foreign=(FOREIGNER,)),
 }
 
 
@@ -169,7 +169,7 @@ def test_a_foreign_instance_is_told_by_id_and_name_with_the_way_out_and_not_touc
 
 
 def test_a_foreign_instance_is_not_counted() -> None:
-    plan = planned(SPEC, {**WITH_FOREIGN, FLEET: seen_fleet([member(1, THE_FLEET)])})
+    plan = planned(SPEC, {**WITH_FOREIGN, FLEET: observed_fleet([member(1, THE_FLEET)])})
     assert [change.size for change in plan.changes] == [1]
 
 
@@ -214,7 +214,7 @@ def test_a_later_round_attaches_nothing_to_instances_that_were_not_shown(binding
         for each in ("i-1", "i-2")
     )
     first, later = (
-        planned(spec, {Address("attachment", "box"): SeenAttachment(chosen=chosen)})
+        planned(spec, {Address("attachment", "box"): ObservedAttachment(chosen=chosen)})
         for chosen in ((shown,), (shown, tagged_later))
     )
     assert beyond(first, first) is None
@@ -231,8 +231,8 @@ WITH_IAM = environment(roles={"web": {}}, instance_profiles={"web": {"role": "we
 @pytest.mark.parametrize("desired", [WITH_IAM, environment()], ids=["in the spec", "no longer in the spec"])
 @pytest.mark.parametrize("destroying", [False, True], ids=["apply", "destroy"])
 def test_what_the_environment_has_in_another_region_is_refused(desired: Any, destroying: bool) -> None:
-    seen: dict[Address, Any] = {ROLE: seen_role(tags=THERE), PROFILE: found_profile(tags=THERE)}
-    plan = planned(desired, seen, destroying)
+    observed: dict[Address, Any] = {ROLE: observed_role(tags=THERE), PROFILE: found_profile(tags=THERE)}
+    plan = planned(desired, observed, destroying)
     assert plan.changes == ()
     assert [str(each.address) for each in plan.refusals] == ["role/web", "instance_profile/web"]
     assert all("env in eu-west-1, and this spec says us-east-1" in each.message for each in plan.refusals)
@@ -241,7 +241,7 @@ def test_what_the_environment_has_in_another_region_is_refused(desired: Any, des
 
 def test_what_was_made_before_there_was_a_tag_for_the_region_gets_it() -> None:
     old = {ENVIRONMENT_TAG: "env"}
-    plan = planned(WITH_IAM, {ROLE: seen_role(tags=old), PROFILE: found_profile(tags=old)})
+    plan = planned(WITH_IAM, {ROLE: observed_role(tags=old), PROFILE: found_profile(tags=old)})
     assert [told(change) for change in plan.changes] == [
         f"update role/web tags.{REGION_TAG}",
         f"update instance_profile/web tags.{REGION_TAG}",
@@ -251,19 +251,19 @@ def test_what_was_made_before_there_was_a_tag_for_the_region_gets_it() -> None:
 @pytest.mark.parametrize("value", ["", "banana", "us-east-1 ", "US-EAST-1", "eu-west-1\u202e"])
 def test_a_region_that_cannot_be_one_is_put_right_and_refuses_nothing(value: str) -> None:
     tags = {**OURS, REGION_TAG: value}
-    seen: dict[Address, Any] = {ROLE: seen_role(tags=tags), PROFILE: found_profile(tags=tags)}
-    assert [told(change) for change in planned(WITH_IAM, seen).changes] == [
+    observed: dict[Address, Any] = {ROLE: observed_role(tags=tags), PROFILE: found_profile(tags=tags)}
+    assert [told(change) for change in planned(WITH_IAM, observed).changes] == [
         f"update role/web tags.{REGION_TAG}",
         f"update instance_profile/web tags.{REGION_TAG}",
     ]
-    destroyed = planned(WITH_IAM, seen, destroying=True)
+    destroyed = planned(WITH_IAM, observed, destroying=True)
     assert not destroyed.refusals
     assert {change.address for change in destroyed.changes} == {ROLE, PROFILE}
 
 
 def leaving(elsewhere: Elsewhere) -> list[str]:
-    profile: FoundProfile = replace(found_profile(tags=HERE), elsewhere=elsewhere)
-    plan = planned(environment(), {ROLE: seen_role(tags=HERE), PROFILE: profile})
+    profile: ObservedProfile = replace(found_profile(tags=HERE), elsewhere=elsewhere)
+    plan = planned(environment(), {ROLE: observed_role(tags=HERE), PROFILE: profile})
     return [each.deferred for each in plan.changes if each.deferred and each.address == PROFILE]
 
 
@@ -302,11 +302,11 @@ IMPOSSIBLE: dict[str, tuple[str, str]] = {
 def test_an_impossible_value_is_told_and_decides_nothing(case: str) -> None:
     key, value = IMPOSSIBLE[case]
     forged = member(1, THE_FLEET, tags={key: value, "Name": "env-web"})
-    plan = planned(SPEC, {FLEET: seen_fleet([forged, member(2, THE_FLEET)])})
+    plan = planned(SPEC, {FLEET: observed_fleet([forged, member(2, THE_FLEET)])})
     assert plan.changes == ()
     assert any(value.split("=")[-1] in note.message and key in note.message for note in plan.notes)
     (fleet,) = found(forged).values()
-    assert fleet.partly_seen == ()
+    assert fleet.partly_observed == ()
 
 
 def test_a_number_of_somebody_elses_does_not_become_a_name() -> None:
@@ -332,7 +332,9 @@ RECORDED: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("case", RECORDED)
 def test_all_that_a_launch_writes_is_possible(case: str) -> None:
     fleet = fleet_of(environment(fleets={"web": WEB | RECORDED[case]}))
-    sent = run_instances(launch_params(fleet, None, AROUND, SUBNETS[0]), fleet.rungs[0], 1, "token").params
+    sent = run_instances(
+        launch_params(fleet, None, AROUND, SUBNETS[0]), fleet.capacity_options[0], 1, "token"
+    ).params
     (tags,) = (each["Tags"] for each in sent["TagSpecifications"] if each["ResourceType"] == "instance")
     launched = member(1, fleet, tags={tag["Key"]: tag["Value"] for tag in tags})
     assert impossible_words(launched) == []
@@ -342,7 +344,7 @@ def test_all_that_a_launch_writes_is_possible(case: str) -> None:
 def test_an_earlier_token_is_told() -> None:
     old = member(1, THE_FLEET, token=earlier_token(""))
     assert is_earlier(old)
-    plan = planned(SPEC, {FLEET: seen_fleet([old, member(2, THE_FLEET)])})
+    plan = planned(SPEC, {FLEET: observed_fleet([old, member(2, THE_FLEET)])})
     assert any("earlier version" in note.message for note in plan.notes)
 
 

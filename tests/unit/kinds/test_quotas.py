@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.desired import SPOT, Rung
 from provisioner.kinds.fleet.quotas import STANDARD, quota_of, way_out, what_was_said
+from provisioner.kinds.fleet.spec import SPOT, CapacityOption
 
 ON_DEMAND, BY_SPOT = "Running On-Demand {} instances", "All {} Spot Instance Requests"
 
@@ -36,8 +36,8 @@ FAMILIES = {
 
 @pytest.mark.parametrize("type_", FAMILIES)
 def test_a_type_counts_against_the_quota_of_its_family_and_market(type_: str) -> None:
-    assert quota_of(Rung(type_)) == ON_DEMAND.format(FAMILIES[type_])
-    assert quota_of(Rung(type_, SPOT)) == BY_SPOT.format(FAMILIES[type_])
+    assert quota_of(CapacityOption(type_)) == ON_DEMAND.format(FAMILIES[type_])
+    assert quota_of(CapacityOption(type_, SPOT)) == BY_SPOT.format(FAMILIES[type_])
 
 
 def refused(code: str, text: str) -> AwsError:
@@ -47,7 +47,7 @@ def refused(code: str, text: str) -> AwsError:
 ROOM = refused("InsufficientInstanceCapacity", "There is no Spot capacity.")
 VCPUS = refused("VcpuLimitExceeded", "You have requested more.")
 SPOTS = refused("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
-T3, T3_SPOT, G5 = Rung("t3.micro"), Rung("t3.micro", SPOT), Rung("g5.xlarge")
+T3, T3_SPOT, G5 = CapacityOption("t3.micro"), CapacityOption("t3.micro", SPOT), CapacityOption("g5.xlarge")
 
 SAID = {
     "no room": ({T3: ROOM}, "EC2 said: There is no Spot capacity", "later"),

@@ -8,10 +8,10 @@ import pytest
 
 from provisioner.errors import ChangedMeanwhile, ProvisionerError
 from provisioner.kinds.fleet.replacing import Replace
-from provisioner.kinds.fleet.rollout import Crew
-from provisioner.kinds.fleet.scale_out import Launchpad
+from provisioner.kinds.fleet.rollout import RolloutState
+from provisioner.kinds.fleet.scale_out import LaunchContext
 from tests.support.build import AROUND, environment, fleet_of, member
-from tests.unit.kinds.test_launch import PLAIN, FakeHands
+from tests.unit.kinds.test_launch import PLAIN, FakeContext
 
 FLEET = fleet_of(environment(fleets={"web": PLAIN | {"count": 2}}))
 OLD = (member(1, FLEET), member(2, FLEET))
@@ -19,8 +19,8 @@ OLD = (member(1, FLEET), member(2, FLEET))
 
 def replacement() -> Replace:
     ids = tuple(each.id for each in OLD)
-    crew = Crew(2, FLEET.update, ids, (), frozenset(ids))
-    return Replace(Launchpad(FLEET, "env", None, "", AROUND), OLD, frozenset(), crew)
+    state = RolloutState(2, FLEET.update, ids, (), frozenset(ids))
+    return Replace(LaunchContext(FLEET, "env", None, "", AROUND), OLD, frozenset(), state)
 
 
 def shown(*members: Any) -> dict[str, Any]:
@@ -28,20 +28,20 @@ def shown(*members: Any) -> dict[str, Any]:
 
 
 def test_members_that_end_as_soon_as_they_run_are_not_launched_for_ever() -> None:
-    hands = FakeHands(*[1] * 100)
-    hands.shown = shown(*OLD)
+    context = FakeContext(*[1] * 100)
+    context.shown = shown(*OLD)
     with pytest.raises(ProvisionerError, match="paused after 0 of 2: new members end once they run"):
-        replacement().run(hands)
-    assert len(hands.launches) < 10
-    assert "TerminateInstances" not in {call.operation for call in hands.sent}
+        replacement().run(context)
+    assert len(context.launches) < 10
+    assert "TerminateInstances" not in {call.operation for call in context.sent}
 
 
 def test_what_somebody_else_has_launched_meanwhile_ends_it() -> None:
-    hands = FakeHands()
-    hands.shown = shown(*OLD, member(7, FLEET))
+    context = FakeContext()
+    context.shown = shown(*OLD, member(7, FLEET))
     with pytest.raises(ChangedMeanwhile, match="i-07"):
-        replacement().run(hands)
-    assert hands.sent == []
+        replacement().run(context)
+    assert context.sent == []
 
 
 def test_the_calls_of_a_plan_count_each_wave() -> None:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from provisioner.iam_policy import documents
-from provisioner.kinds.role.desired import LARGEST_INLINE
-from provisioner.kinds.role.seen import SeenRole, suggestion
+from provisioner.kinds.role.observed import ObservedRole, suggestion
+from provisioner.kinds.role.spec import LARGEST_INLINE
 from provisioner.model import Action, Address
 from provisioner.naming import ENVIRONMENT_TAG, REGION_TAG
 from tests.support.build import (
@@ -23,8 +23,8 @@ from tests.support.build import (
     calls,
     environment,
     found_profile,
+    observed_role,
     planned,
-    seen_role,
     told,
 )
 
@@ -142,7 +142,7 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
 def test_a_role_is_corrected_in_every_field(case: str) -> None:
     wanted, differing, fields, operations = CASES[case]
     desired = environment(ignore_tags=["CostCenter"], roles={"web": wanted})
-    plan = planned(desired, {ROLE: seen_role(**differing)})
+    plan = planned(desired, {ROLE: observed_role(**differing)})
     assert [field.path for change in plan.changes for field in change.fields] == fields
     assert [operation for change in plan.changes for operation in calls(change)] == operations
     assert all(change.action is Action.UPDATE for change in plan.changes)
@@ -165,7 +165,7 @@ def test_a_role_is_made_with_all_that_is_on_it() -> None:
 
 def test_update_role_always_sends_description_and_duration_together() -> None:
     desired = environment(roles={"web": {"description": "new", "max_session_duration": 7200}})
-    (change,) = planned(desired, {ROLE: seen_role(max_session_duration=7200)}).changes
+    (change,) = planned(desired, {ROLE: observed_role(max_session_duration=7200)}).changes
     (step,) = change.steps
     assert step.params == {  # type: ignore[attr-defined]
         "RoleName": "env-web",
@@ -178,12 +178,12 @@ def test_update_role_always_sends_description_and_duration_together() -> None:
 def test_attaching_comes_first_unless_the_quota_forbids_it(attached: int, first: str) -> None:
     by_hand = frozenset(f"arn:aws:iam::123456789012:policy/p{number}" for number in range(attached))
     desired = environment(roles={"web": {"managed_policies": ["AmazonS3FullAccess"]}})
-    (change,) = planned(desired, {ROLE: seen_role(managed_policies=by_hand)}).changes
+    (change,) = planned(desired, {ROLE: observed_role(managed_policies=by_hand)}).changes
     assert change.calls[0].operation == first
 
 
 def test_another_path_is_a_replacement_that_is_left_undone() -> None:
-    (change,) = planned(environment(roles={"web": {"path": "batch/"}}), {ROLE: seen_role()}).changes
+    (change,) = planned(environment(roles={"web": {"path": "batch/"}}), {ROLE: observed_role()}).changes
     assert told(change) == "replace role/web path"
     assert change.deferred
     assert not change.steps
@@ -191,7 +191,7 @@ def test_another_path_is_a_replacement_that_is_left_undone() -> None:
 
 def test_what_else_differs_of_a_role_at_another_path_is_corrected() -> None:
     desired = environment(roles={"web": {"path": "batch/", "description": "new", "tags": {"a": "b"}}})
-    left, done = planned(desired, {ROLE: seen_role(inline_policies={"read": READ})}).changes
+    left, done = planned(desired, {ROLE: observed_role(inline_policies={"read": READ})}).changes
     assert (told(left), bool(left.deferred)) == ("replace role/web path", True)
     assert (told(done), done.deferred) == (
         "update role/web description inline_policies.read tags.a",
@@ -223,7 +223,7 @@ def inline_calls(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tu
     desired = environment(roles={"web": {"inline_policies": after}})
     there = dict(before)
     made = []
-    changes = planned(desired, {ROLE: seen_role(inline_policies=before)}).changes
+    changes = planned(desired, {ROLE: observed_role(inline_policies=before)}).changes
     for step in (step for change in changes for step in change.steps):
         name = step.params["PolicyName"]  # type: ignore[attr-defined]
         made.append((step.operation.removesuffix("RolePolicy"), name))  # type: ignore[attr-defined]
@@ -301,8 +301,8 @@ def test_any_inline_policies_become_any_others_without_exceeding_their_quota() -
 
 
 def test_a_role_that_left_the_spec_is_deleted_in_the_order_that_iam_wants() -> None:
-    seen = seen_role(managed_policies=frozenset({S3}), inline_policies={"read": READ})
-    (change,) = planned(environment(), {ROLE: seen}).changes
+    observed = observed_role(managed_policies=frozenset({S3}), inline_policies={"read": READ})
+    (change,) = planned(environment(), {ROLE: observed}).changes
     assert told(change) == "delete role/web"
     assert calls(change) == ["DetachRolePolicy", "DeleteRolePolicy", "DeleteRole"]
 
@@ -316,7 +316,7 @@ def test_a_role_that_left_the_spec_is_deleted_in_the_order_that_iam_wants() -> N
     ],
 )
 def test_a_name_that_is_taken_is_refused(differing: dict[str, Any], whose: str) -> None:
-    plan = planned(environment(roles={"web": {}}), {ROLE: seen_role(**differing)})
+    plan = planned(environment(roles={"web": {}}), {ROLE: observed_role(**differing)})
     assert not plan.changes
     (refusal,) = plan.refusals
     assert whose in refusal.message
@@ -324,19 +324,19 @@ def test_a_name_that_is_taken_is_refused(differing: dict[str, Any], whose: str) 
 
 
 def test_somebody_elses_role_is_left_alone_when_destroying() -> None:
-    plan = planned(environment(roles={"web": {}}), {ROLE: seen_role(path="/")}, destroying=True)
+    plan = planned(environment(roles={"web": {}}), {ROLE: observed_role(path="/")}, destroying=True)
     assert not plan.changes
     assert not plan.refusals
 
 
 def test_a_role_without_our_tag_is_not_deleted() -> None:
-    (change,) = planned(environment(), {ROLE: seen_role(tags={})}).changes
+    (change,) = planned(environment(), {ROLE: observed_role(tags={})}).changes
     assert ENVIRONMENT_TAG in (change.deferred or "")
     assert not change.steps
 
 
 def test_a_role_in_somebody_elses_profile_is_not_deleted() -> None:
-    (change,) = planned(environment(), {ROLE: seen_role(profiles={"theirs": "/"})}).changes
+    (change,) = planned(environment(), {ROLE: observed_role(profiles={"theirs": "/"})}).changes
     assert "theirs" in (change.deferred or "")
     assert not change.steps
 
@@ -344,7 +344,7 @@ def test_a_role_in_somebody_elses_profile_is_not_deleted() -> None:
 def test_a_role_in_our_own_profile_is_deleted_after_the_profile() -> None:
     plan = planned(
         environment(),
-        {ROLE: seen_role(profiles={"env-web": PATH}), PROFILE: found_profile()},
+        {ROLE: observed_role(profiles={"env-web": PATH}), PROFILE: found_profile()},
         destroying=True,
     )
     assert [told(change) for change in plan.changes] == ["delete instance_profile/web", "delete role/web"]
@@ -352,22 +352,22 @@ def test_a_role_in_our_own_profile_is_deleted_after_the_profile() -> None:
 
 
 def test_a_role_in_a_profile_of_ours_that_is_gone_already_is_deleted() -> None:
-    plan = planned(environment(), {ROLE: seen_role(profiles={"env-web": PATH})}, destroying=True)
+    plan = planned(environment(), {ROLE: observed_role(profiles={"env-web": PATH})}, destroying=True)
     assert [told(change) for change in plan.changes] == ["delete role/web"]
 
 
 def test_a_role_in_a_profile_under_our_path_that_is_tagged_as_somebody_elses_is_not_deleted() -> None:
     theirs = found_profile(tags={ENVIRONMENT_TAG: "theirs"})
     plan = planned(
-        environment(), {ROLE: seen_role(profiles={"env-web": PATH}), PROFILE: theirs}, destroying=True
+        environment(), {ROLE: observed_role(profiles={"env-web": PATH}), PROFILE: theirs}, destroying=True
     )
     assert [("env-web" in (change.deferred or "")) for change in plan.changes] == [True]
 
 
 def test_a_tag_that_was_set_is_not_removed_again() -> None:
     desired = environment(roles={"web": {"tags": {"team": "a"}}})
-    seen = {ROLE: seen_role(tags={**OURS, "Team": "a", "stage": "dev"})}
-    (change,) = planned(desired, seen).changes
+    observed = {ROLE: observed_role(tags={**OURS, "Team": "a", "stage": "dev"})}
+    (change,) = planned(desired, observed).changes
     tag, untag = change.steps
     assert tag.params["Tags"] == [{"Key": "team", "Value": "a"}]  # type: ignore[attr-defined]
     assert untag.params["TagKeys"] == ["stage"]  # type: ignore[attr-defined]
@@ -376,7 +376,7 @@ def test_a_tag_that_was_set_is_not_removed_again() -> None:
 def test_a_policy_that_does_not_exist_is_refused_before_anything_is_made() -> None:
     desired = environment(roles={"web": {"managed_policies": ["AmazonS3FullAcess"]}})
     plan = planned(
-        desired, {ROLE: SeenRole(None, {"arn:aws:iam::aws:policy/AmazonS3FullAcess": "did you mean"})}
+        desired, {ROLE: ObservedRole(None, {"arn:aws:iam::aws:policy/AmazonS3FullAcess": "did you mean"})}
     )
     assert not plan.changes
     assert "AmazonS3FullAcess" in plan.refusals[0].message
@@ -384,8 +384,10 @@ def test_a_policy_that_does_not_exist_is_refused_before_anything_is_made() -> No
 
 def test_a_policy_that_does_not_exist_is_told_once_with_all_that_name_it() -> None:
     desired = environment(roles={key: {"managed_policies": ["A", "B"]} for key in ("one", "two", "web")})
-    unknown = {Address("role", key): SeenRole(None, {"arn:A": "did you mean X?"}) for key in ("two", "web")}
-    unknown[Address("role", "one")] = SeenRole(None, {"arn:A": "did you mean X?", "arn:B": "see"})
+    unknown = {
+        Address("role", key): ObservedRole(None, {"arn:A": "did you mean X?"}) for key in ("two", "web")
+    }
+    unknown[Address("role", "one")] = ObservedRole(None, {"arn:A": "did you mean X?", "arn:B": "see"})
     told_at = [(str(each.address), each.message, each.hint) for each in planned(desired, unknown).refusals]
     assert told_at == [
         (

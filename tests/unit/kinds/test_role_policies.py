@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError
+from provisioner.kinds.role.observed import ObservedRole
 from provisioner.kinds.role.policies import look_closer_at_policies
-from provisioner.kinds.role.seen import SeenRole
-from provisioner.model import Address, Call, Seen
+from provisioner.model import Address, Call, Observed
 from tests.support.build import (
     OURS,
     PROFILE,
@@ -21,8 +21,8 @@ from tests.support.build import (
     environment,
     found_profile,
     found_role,
+    observed_role,
     planned,
-    seen_role,
     told,
     world,
 )
@@ -64,17 +64,17 @@ class Iam:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
 
-    def together(self, *reads: Callable[[], Any]) -> list[Any]:
+    def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
         return [read() for read in reads]
 
     def in_region(self, region: str) -> Iam:
         raise AssertionError("IAM is the same in every region")
 
 
-def looked(wanted: Mapping[str, Any], iam: Iam, **found: Any) -> tuple[Any, dict[Address, SeenRole]]:
+def looked(wanted: Mapping[str, Any], iam: Iam, **found: Any) -> tuple[Any, dict[Address, ObservedRole]]:
     """A spec with one role, and what is known of that role once it was looked at; `found`: as it is."""
     desired = environment(roles={"web": wanted})
-    before = {ROLE: SeenRole(found_role(**found)) if found else SeenRole()}
+    before = {ROLE: ObservedRole(found_role(**found)) if found else ObservedRole()}
     return desired, before | look_closer_at_policies(iam, world(desired, before))
 
 
@@ -102,9 +102,9 @@ def test_a_name_is_of_awss_policy_or_else_of_the_accounts(
     named: list[str], has: list[str], wanted: list[str], asked: list[str]
 ) -> None:
     iam = Iam()
-    desired, seen = looked({"managed_policies": named}, iam, managed_policies=frozenset(has))
+    desired, observed = looked({"managed_policies": named}, iam, managed_policies=frozenset(has))
     assert iam.asked == asked
-    plan = planned(desired, seen)
+    plan = planned(desired, observed)
     steps = [step for change in plan.changes for step in flat(change.steps)]
     attached = {step.params["PolicyArn"] for step in steps if step.operation == "AttachRolePolicy"}
     detached = {step.params["PolicyArn"] for step in steps if step.operation == "DetachRolePolicy"}
@@ -113,8 +113,8 @@ def test_a_name_is_of_awss_policy_or_else_of_the_accounts(
 
 
 def test_a_boundary_may_be_the_accounts_own_by_name() -> None:
-    desired, seen = looked({"permissions_boundary": "my-policy"}, Iam())
-    (change,) = planned(desired, seen).changes
+    desired, observed = looked({"permissions_boundary": "my-policy"}, Iam())
+    (change,) = planned(desired, observed).changes
     (create,) = flat(change.steps)
     assert create.params["PermissionsBoundary"] == MINE
 
@@ -203,8 +203,8 @@ def test_quotas_are_asked_for_where_they_may_be_exceeded(
     wanted: dict[str, Any], has: dict[str, Any], quotas: dict[str, int] | None, refused: list[str]
 ) -> None:
     iam = Iam("GetAccountSummary" if quotas is None else "", quotas)
-    desired, seen = looked(wanted, iam, **has)
-    known: dict[Address, Seen] = {at: replace(each, unknown={}) for at, each in seen.items()}
+    desired, observed = looked(wanted, iam, **has)
+    known: dict[Address, Observed] = {at: replace(each, unknown={}) for at, each in observed.items()}
     assert ("GetAccountSummary" in iam.asked) is (quotas is None or bool(quotas))
     assert [refusal.message for refusal in planned(desired, known).refusals] == refused
 
@@ -227,11 +227,11 @@ def test_tags_of_others_that_stay_count(has: dict[str, str], refused: bool) -> N
         roles={"web": {"tags": tags}},
         instance_profiles={"web": {"role": "web", "tags": tags}},
     )
-    seen: dict[Address, Seen] = {
-        ROLE: seen_role(tags=OURS | has),
+    observed: dict[Address, Observed] = {
+        ROLE: observed_role(tags=OURS | has),
         PROFILE: found_profile(tags=OURS | has),
     }
-    plan = planned(desired, seen)
+    plan = planned(desired, observed)
     assert [str(each.address) for each in plan.refusals] == (
         ["role/web", "instance_profile/web"] if refused else []
     )
@@ -243,9 +243,9 @@ def test_tags_of_others_that_stay_count(has: dict[str, str], refused: bool) -> N
 def test_old_tags_go_first_where_there_is_no_room_for_both() -> None:
     desired = environment(roles={"web": {"tags": {f"new{number}": "x" for number in range(30)}}})
     old = {f"old{number}": "x" for number in range(30)}
-    (change,) = planned(desired, {ROLE: seen_role(tags=OURS | old)}).changes
+    (change,) = planned(desired, {ROLE: observed_role(tags=OURS | old)}).changes
     assert calls(change) == ["UntagRole", "TagRole"]
-    (change,) = planned(desired, {ROLE: seen_role(tags=OURS | {"old": "x"})}).changes
+    (change,) = planned(desired, {ROLE: observed_role(tags=OURS | {"old": "x"})}).changes
     assert calls(change) == ["TagRole", "UntagRole"]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.kinds.role.trust import CLOSED, with_principals
 from provisioner.model import Action, Address, Call, Change, Plan
-from tests.support.build import ME, TRUST, environment, planned, seen_role, told
+from tests.support.build import ME, TRUST, environment, observed_role, planned, told
 
 ARN = "arn:aws:iam::123456789012:role/provisioner/env/env-{}"
 OTHER_ACCOUNT = "arn:aws:iam::210987654321:role/provisioner/env/env-a"
@@ -205,21 +205,21 @@ THERE: dict[str, tuple[dict[str, Sequence[str]], dict[str, Any], list[str]]] = {
 @pytest.mark.parametrize("case", THERE)
 def test_the_trust_of_roles_that_are_there_is_put_right(case: str) -> None:
     trusted, there, lines = THERE[case]
-    seen = {
-        address(key): seen_role(name=f"env-{key}", arn=ARN.format(key), trust=trust)
+    observed = {
+        address(key): observed_role(name=f"env-{key}", arn=ARN.format(key), trust=trust)
         for key, trust in there.items()
     }
-    plan = planned(environment(roles=spec(trusted)), seen)
+    plan = planned(environment(roles=spec(trusted)), observed)
     assert [f"{change.action} {change.address.key}" for change in plan.changes] == lines
     carried_out(plan, there)
 
 
 def test_a_role_that_left_the_spec_goes_after_those_that_trusted_it() -> None:
-    seen = {
-        address("a"): seen_role(name="env-a", arn=ARN.format("a"), trust=trusting("b")),
-        address("b"): seen_role(name="env-b", arn=ARN.format("b")),
+    observed = {
+        address("a"): observed_role(name="env-a", arn=ARN.format("a"), trust=trusting("b")),
+        address("b"): observed_role(name="env-b", arn=ARN.format("b")),
     }
-    update, delete = planned(environment(roles={"a": {}}), seen).changes
+    update, delete = planned(environment(roles={"a": {}}), observed).changes
     assert (told(update), told(delete)) == ("update role/a trust", "delete role/b")
     assert delete.needs == {address("a")}
 
@@ -234,8 +234,8 @@ REFUSED: dict[str, tuple[str, str, str]] = {
 @pytest.mark.parametrize("case", REFUSED)
 def test_a_principal_that_iam_would_not_find_is_refused(case: str) -> None:
     arn, message, hint = REFUSED[case]
-    seen = {address("old"): seen_role(name="env-old", arn=ARN.format("old"))}
-    plan = planned(environment(roles={"a": {"trust": trusting(arn)}, "b": {}}), seen)
+    observed = {address("old"): observed_role(name="env-old", arn=ARN.format("old"))}
+    plan = planned(environment(roles={"a": {"trust": trusting(arn)}, "b": {}}), observed)
     (refusal,) = plan.refusals
     assert arn in refusal.message
     assert message in refusal.message
@@ -244,11 +244,11 @@ def test_a_principal_that_iam_would_not_find_is_refused(case: str) -> None:
 
 
 def test_a_role_that_is_there_in_another_case_is_named_as_it_is() -> None:
-    seen = {address("b"): seen_role(name="ENV-b", arn=ARN.replace("env-{}", "ENV-b"))}
+    observed = {address("b"): observed_role(name="ENV-b", arn=ARN.replace("env-{}", "ENV-b"))}
     desired = environment(
         roles={"a": {"trust": trusting("b")}, "b": {"tags": {"x": "y"}, "description": "d"}}
     )
-    changes = planned(desired, seen).changes
+    changes = planned(desired, observed).changes
     assert [told(change).split(" trust")[0] for change in changes] == [
         "create role/a",
         "update role/b description tags.x",
@@ -256,7 +256,10 @@ def test_a_role_that_is_there_in_another_case_is_named_as_it_is() -> None:
     (create,) = calls_of(changes[0])
     assert "role/provisioner/env/ENV-b" in create.params["AssumeRolePolicyDocument"]
     assert {call.params["RoleName"] for call in calls_of(changes[1])} == {"ENV-b"}
-    there = {**seen, address("a"): seen_role(name="env-a", trust=trusting(ARN.replace("env-{}", "ENV-b")))}
+    there = {
+        **observed,
+        address("a"): observed_role(name="env-a", trust=trusting(ARN.replace("env-{}", "ENV-b"))),
+    }
     assert [told(change) for change in planned(desired, there).changes] == [
         "update role/b description tags.x"
     ]

@@ -8,60 +8,60 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.kinds.fleet.desired import Update
 from provisioner.kinds.fleet.rollout import (
     Await,
-    Crew,
     Launch,
     Move,
+    RolloutState,
     Terminate,
-    foreseen,
     foreseen_restart,
     may_be_taken,
     next_move,
+    predicted,
 )
+from provisioner.kinds.fleet.spec import Update
 from provisioner.model import Rollout
 
 LAUNCH_FIRST, TERMINATE_FIRST = "launch_first", "terminate_first"
 
 
-def crew(
+def state(
     going: str,
     staying: str = "",
     count: int = 4,
     most: int = 2,
     order: str = LAUNCH_FIRST,
     down: str = "",
-    ailing: str = "",
-) -> Crew:
+    unhealthy: str = "",
+) -> RolloutState:
     """A crew whose members are letters; those in `down` are not healthy."""
     healthy = frozenset(going + staying) - frozenset(down)
     update = Update(max_unavailable=most, order=order)
-    return Crew(count, update, tuple(going), tuple(staying), healthy, frozenset(ailing))
+    return RolloutState(count, update, tuple(going), tuple(staying), healthy, frozenset(unhealthy))
 
 
 # What there is, and what is done next.
-MOVES: dict[str, tuple[Crew, Move | None]] = {
-    "nothing has to go": (crew("", "wxyz"), None),
-    "old ones only": (crew("abcd"), Launch(2)),
-    "fewer old ones than may be unavailable": (crew("a", "xyz"), Launch(1)),
-    "launched, not healthy yet": (crew("abcd", "yz", down="yz"), Await(("y", "z"))),
-    "launched and healthy": (crew("abcd", "yz"), Terminate(("a", "b"))),
-    "launched, and an old one has failed": (crew("abcd", "yz", down="d"), Terminate(("d", "a"))),
-    "an old one is gone meanwhile": (crew("abc"), Launch(3)),
-    "too many from the start": (crew("abcdef"), Terminate(("a", "b"))),
-    "terminate first": (crew("abcd", order=TERMINATE_FIRST), Terminate(("a", "b"))),
-    "terminated": (crew("cd", order=TERMINATE_FIRST), Launch(2)),
-    "launched after": (crew("cd", "yz", order=TERMINATE_FIRST, down="yz"), Await(("y", "z"))),
-    "one is down already": (crew("abcd", order=TERMINATE_FIRST, down="c"), Terminate(("c", "a"))),
-    "two are down already": (crew("abcd", order=TERMINATE_FIRST, down="cd"), Terminate(("c", "d"))),
-    "nobody waits for an ailing one": (crew("a", "xyz", down="x", ailing="x"), Launch(1)),
+MOVES: dict[str, tuple[RolloutState, Move | None]] = {
+    "nothing has to go": (state("", "wxyz"), None),
+    "old ones only": (state("abcd"), Launch(2)),
+    "fewer old ones than may be unavailable": (state("a", "xyz"), Launch(1)),
+    "launched, not healthy yet": (state("abcd", "yz", down="yz"), Await(("y", "z"))),
+    "launched and healthy": (state("abcd", "yz"), Terminate(("a", "b"))),
+    "launched, and an old one has failed": (state("abcd", "yz", down="d"), Terminate(("d", "a"))),
+    "an old one is gone meanwhile": (state("abc"), Launch(3)),
+    "too many from the start": (state("abcdef"), Terminate(("a", "b"))),
+    "terminate first": (state("abcd", order=TERMINATE_FIRST), Terminate(("a", "b"))),
+    "terminated": (state("cd", order=TERMINATE_FIRST), Launch(2)),
+    "launched after": (state("cd", "yz", order=TERMINATE_FIRST, down="yz"), Await(("y", "z"))),
+    "one is down already": (state("abcd", order=TERMINATE_FIRST, down="c"), Terminate(("c", "a"))),
+    "two are down already": (state("abcd", order=TERMINATE_FIRST, down="cd"), Terminate(("c", "d"))),
+    "nobody waits for an ailing one": (state("a", "xyz", down="x", unhealthy="x"), Launch(1)),
     "an ailing one counts as unavailable": (
-        crew("abc", "x", order=TERMINATE_FIRST, down="x", ailing="x"),
+        state("abc", "x", order=TERMINATE_FIRST, down="x", unhealthy="x"),
         Terminate(("a",)),
     ),
     "an ailing one is all that may be unavailable": (
-        crew("abc", "x", most=1, order=TERMINATE_FIRST, down="x", ailing="x"),
+        state("abc", "x", most=1, order=TERMINATE_FIRST, down="x", unhealthy="x"),
         Await(("x",)),
     ),
 }
@@ -74,8 +74,8 @@ def test_what_comes_next(case: str) -> None:
 
 
 def test_the_plan_shows_waves_and_the_least_that_stay_healthy() -> None:
-    assert foreseen(crew("abcd")) == Rollout(LAUNCH_FIRST, (("a", "b"), ("c", "d")), 4, 4)
-    assert foreseen(crew("abcd", order=TERMINATE_FIRST)) == Rollout(
+    assert predicted(state("abcd")) == Rollout(LAUNCH_FIRST, (("a", "b"), ("c", "d")), 4, 4)
+    assert predicted(state("abcd", order=TERMINATE_FIRST)) == Rollout(
         TERMINATE_FIRST, (("a", "b"), ("c", "d")), 2, 4
     )
     assert foreseen_restart("abcd", "abcd", 4, 3) == Rollout("restart", (("a", "b", "c"), ("d",)), 1, 4)
@@ -86,7 +86,7 @@ MEMBERS = st.integers(0, 12).map(lambda number: tuple(f"m{each}" for each in ran
 
 
 @st.composite
-def crews(draw: st.DrawFn) -> Crew:
+def crews(draw: st.DrawFn) -> RolloutState:
     members = draw(MEMBERS)
     going = tuple(each for each in members if draw(st.booleans()))
     staying = tuple(each for each in members if each not in going)
@@ -95,12 +95,14 @@ def crews(draw: st.DrawFn) -> Crew:
         max_unavailable=draw(st.integers(1, 5)), order=draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST]))
     )
     down = [each for each in staying if each not in healthy]
-    ailing = frozenset(each for each in down if draw(st.booleans()))
-    return Crew(draw(st.integers(0, 10)), update, going, staying, healthy, ailing)
+    unhealthy = frozenset(each for each in down if draw(st.booleans()))
+    return RolloutState(draw(st.integers(0, 10)), update, going, staying, healthy, unhealthy)
 
 
 @given(crews(), st.randoms(use_true_random=False))
-def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(now: Crew, chance: object) -> None:
+def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(
+    now: RolloutState, chance: object
+) -> None:
     """Whatever is down at the start: what is healthy is taken only as far as `max_unavailable` allows."""
     launched = 0
     for _ in range(100):

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.swap import PENDING, Users, is_unfinished
-from provisioner.model import Address, Call, CallCount, Plan, Step, Together, Wait
+from provisioner.model import Address, Call, CallCount, Parallel, Plan, Step, Wait
 from provisioner.naming import SWAPPED_TAG
 from tests.support.build import (
     OURS,
@@ -19,14 +19,14 @@ from tests.support.build import (
     calls,
     environment,
     found_profile,
+    observed_role,
     planned,
-    seen_role,
     told,
 )
 
 SECTIONS = {"roles": {"web": {}}, "instance_profiles": {"web": {"role": "web"}}}
 OLD = Address("role", "old")
-ROLES = {ROLE: seen_role(), OLD: seen_role(name="env-old", profiles={"env-web": "/provisioner/env/"})}
+ROLES = {ROLE: observed_role(), OLD: observed_role(name="env-old", profiles={"env-web": "/provisioner/env/"})}
 NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 
@@ -213,6 +213,6 @@ def test_an_instance_that_starts_is_waited_for_first() -> None:
 
 
 def calls_in(step: Step) -> list[Call]:
-    if isinstance(step, Together):
+    if isinstance(step, Parallel):
         return [call for each in step.steps for call in calls_in(each)]
     return [step] if isinstance(step, Call) else []

@@ -13,10 +13,10 @@ from provisioner.model import (
     FieldChange,
     Note,
     Outcome,
+    Parallel,
     Plan,
     Refusal,
     Result,
-    Together,
 )
 
 ROLE = Address("role", "collector")
@@ -58,7 +58,7 @@ def new_role() -> Change:
     return Change(
         ROLE,
         Action.CREATE,
-        "not there yet",
+        "will be created",
         fields=(
             FieldChange("trust", None, documents.trust_for(["ec2.amazonaws.com"])),
             FieldChange("description", None, "Downloads outage files and stores them in S3"),
@@ -68,7 +68,7 @@ def new_role() -> Change:
         ),
         steps=(
             Call("iam", "CreateRole"),
-            Together((Call("iam", "AttachRolePolicy"), Call("iam", "AttachRolePolicy"))),
+            Parallel((Call("iam", "AttachRolePolicy"), Call("iam", "AttachRolePolicy"))),
             Call("iam", "PutRolePolicy"),
         ),
     )
@@ -78,7 +78,7 @@ def new_profile() -> Change:
     return Change(
         PROFILE,
         Action.CREATE,
-        "not there yet",
+        "will be created",
         fields=(FieldChange("role", None, "outages-dev-collector"),),
         steps=(Call("iam", "CreateInstanceProfile"), Call("iam", "AddRoleToInstanceProfile")),
     )
@@ -101,7 +101,7 @@ def new_fleet(count: int = 50) -> Change:
             FieldChange("user_data", None, "#!/bin/sh\nset -eu\n"),
         ),
         size=count,
-        steps=(Together((Call("ec2", "RunInstances"),) * 3),),
+        steps=(Parallel((Call("ec2", "RunInstances"),) * 3),),
     )
 
 
@@ -217,5 +217,5 @@ def mixed_outcomes() -> list[Outcome]:
         Outcome(profile, Result.FAILED, seconds=0.3, failure=denied),
         Outcome(drifted().changes[2], Result.STOPPED, because="1 of 2 launched; apply again to go on"),
         Outcome(fleet, Result.SKIPPED, because="instance_profile/collector was not done"),
-        Outcome(drifted().changes[3], Result.LEFT),
+        Outcome(drifted().changes[3], Result.DEFERRED),
     ]

@@ -80,7 +80,7 @@ def test_a_plan_as_data() -> None:
     assert data["changes"][1] == {
         "address": "instance_profile/collector",
         "action": "create",
-        "reason": "not there yet",
+        "reason": "will be created",
         "size": 1,
         "deferred": None,
         "fields": [{"path": "role", "before": None, "after": "outages-dev-collector"}],
@@ -172,11 +172,11 @@ def test_what_has_no_json_form_is_refused() -> None:
 
 def test_outcomes_as_data() -> None:
     data = json.loads(json.dumps(outcomes_data("outages-dev", examples.mixed_outcomes())))
-    assert list(data) == ["format_version", "environment", "done", "failed", "stopped", "skipped", "left"]
+    assert list(data) == ["format_version", "environment", "done", "failed", "stopped", "skipped", "deferred"]
     assert {result.value: len(data[result]) for result in Result} == dict.fromkeys(Result, 1)
     assert data["done"][0]["address"] == "role/collector"
     assert data["done"][0]["seconds"] == 1.24
     assert data["failed"][0]["failure"]["code"] == "AccessDenied"
     assert data["failed"][0]["failure"]["request_id"] == "8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f"
     assert data["skipped"][0]["because"] == "instance_profile/collector was not done"
-    assert data["left"][0]["because"].startswith("replacing members is not done yet")
+    assert data["deferred"][0]["because"].startswith("replacing members is not done yet")

@@ -28,14 +28,14 @@ WIDTH = 100
 FIFTY = """\
 Plan for outages-dev  account 123456789012, us-east-1  LOCAL
 
-+ role/collector              not there yet
++ role/collector              will be created
     description: Downloads outage files and stores them in S3
     managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
     inline_policies.write-outages:
         Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
         Allow s3:ListBucket on arn:aws:s3:::outages
-+ instance_profile/collector  not there yet
++ instance_profile/collector  will be created
     role: outages-dev-collector
 + fleet/collector             launch 50 (0 of 50 running)
     count: 0 → 50 · instance_type: t3.micro, t3a.micro
@@ -70,7 +70,7 @@ Plan for outages-dev  account 123456789012, us-east-1
 ± fleet/web        the image differs on 3 members
     image  ami-0123456789abcdef0 → ami-0fedcba9876543210
     i-00000000000000064  i-00000000000000065  i-00000000000000066
-    not carried out: replacing members is not done yet; terminate them to have them launched anew
+    deferred: replacing members is not done yet; terminate them to have them launched anew
 - fleet/old        left the spec
     i-000000000000000c8  i-000000000000000c9  i-000000000000000ca  i-000000000000000cb
     i-000000000000000cc  i-000000000000000cd  i-000000000000000ce
@@ -79,13 +79,13 @@ note fleet/web: 2 members are stopped; they count, and are left as they are
 
 ! DESTROYS 7 instances.
 Plan: 2 to create (2 instances), 51 to update (50 instances, 1 role), 3 to replace (3 instances),
-      7 to delete (7 instances). 3 of them not carried out. 4 API calls that write.
+      7 to delete (7 instances). 3 of them deferred. 4 API calls that write.
 """
 
 REFUSED = """\
 Plan for outages-dev  account 123456789012, us-east-1
 
-+ role/collector  not there yet
++ role/collector  will be created
     description: Downloads outage files and stores them in S3
     managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
@@ -133,10 +133,10 @@ failed   + instance_profile/collector  iam AddRoleToInstanceProfile: AccessDenie
            request 8a3f1c2e-52d6-4c8e-9d7e-0a1b2c3d4e5f
 stopped  + fleet/collector             1 of 2 launched; apply again to go on
 skipped  + fleet/collector             instance_profile/collector was not done
-left     ± fleet/web                   replacing members is not done yet; terminate them to have
+deferred ± fleet/web                   replacing members is not done yet; terminate them to have
                                        them launched anew
 
-Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 left.
+Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 deferred.
 """
 
 
@@ -229,7 +229,7 @@ def test_every_instance_that_will_be_gone_is_named(action: Action) -> None:
     assert "! DESTROYS 300 instances." in text.plain.splitlines()
 
 
-def test_nothing_is_destroyed_by_what_is_not_carried_out() -> None:
+def test_nothing_is_destroyed_by_what_is_deferred() -> None:
     change = Change(
         examples.FLEET,
         Action.REPLACE,
@@ -241,8 +241,8 @@ def test_nothing_is_destroyed_by_what_is_not_carried_out() -> None:
     )
     text = plan_text(examples.plan(change), 80).plain
     assert "DESTROYS" not in text
-    assert "not carried out: not now" in text
-    assert "300 of them not carried out." in text
+    assert "deferred: not now" in text
+    assert "300 of them deferred." in text
 
 
 def test_colours_are_those_of_the_actions() -> None:

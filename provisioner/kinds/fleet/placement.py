@@ -7,10 +7,10 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence, Sized
 
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.record import stays_protected
-from provisioner.kinds.fleet.seen import Subnet
+from provisioner.kinds.fleet.launch_tag import stays_protected
+from provisioner.kinds.fleet.observed import Subnet
 from provisioner.kinds.fleet.settings import How, differing
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 
@@ -18,7 +18,7 @@ from provisioner.naming import INDEX_TAG
 MAX_INDEX = 100_000
 
 
-def victims(
+def select_for_scale_in(
     members: Sequence[Instance], count: int, fleet: Fleet, unhealthy: Collection[str] = ()
 ) -> tuple[Instance, ...]:
     """Which `count` members a smaller fleet loses: the same ones, whoever asks.
@@ -63,7 +63,7 @@ def crowded(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet
     return tuple(
         moved
         for here, share in _shares(members, subnets, fleet).values()
-        for moved in victims(here, max(len(here) - share, 0), fleet)
+        for moved in select_for_scale_in(here, max(len(here) - share, 0), fleet)
     )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.found_volumes import FoundVolume
+from provisioner.kinds.fleet.found_volumes import ObservedVolume
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.kinds.launch_token import Launches
 from provisioner.model import Address, Scope
@@ -21,10 +21,10 @@ from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
 FOREIGN = "(foreign)"
 # After this time everything launched is shown; the documentation speaks of minutes.
 # https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
-LONGEST_LAG_S = 600.0
+MAX_LAG_S = 600.0
 # One request takes no more than a bucket of 1000 instances that the whole account shares, and EC2 advises to
 # break up large ones: https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
-MOST_AT_ONCE = 500
+MAX_AT_ONCE = 500
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Subnet:
 
 
 @dataclass(frozen=True)
-class Surroundings:
+class Prerequisites:
     """What a launch or a change of security groups needs to know of the account.
 
     `groups` maps the spec's security groups, ids or names, to ids. `image` is the one to launch from, and
@@ -50,7 +50,7 @@ class Surroundings:
 
 
 @dataclass(frozen=True)
-class PartlySeen:
+class PartlyObserved:
     """A recent launch of which EC2 shows fewer members than it asked for: there may be more to come."""
 
     token: str
@@ -82,39 +82,39 @@ class FoundImage:
 class Newest:
     """The image that the spec's id, parameter or lookup gives now, or why it gives none.
 
-    `trouble` says in words what the spec names and AWS does not have; `error` is why AWS did not say.
+    `problems` says in words what the spec names and AWS does not have; `error` is why AWS did not say.
     """
 
     image: FoundImage | None = None
-    trouble: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     error: AwsError | None = None
 
 
 @dataclass(frozen=True)
-class SeenFleet:
+class ObservedFleet:
     """Members that live, former ones that EC2 still shows, and what was looked up for them.
 
     `foreign` are live instances that carry our tags, and that no launch of the environment made.
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
-    them. `trouble` says in words what the spec names and AWS does not have, `unchecked` what could not be
+    them. `problems` says in words what the spec names and AWS does not have, `unchecked` what could not be
     looked up and is not needed. `volumes` are those of members that were read, by member, `drift` says what
     somebody has made of them, and `left_volumes` are on no member.
     """
 
     members: tuple[Instance, ...] = ()
     gone: tuple[Instance, ...] = ()
-    partly_seen: tuple[PartlySeen, ...] = ()
+    partly_observed: tuple[PartlyObserved, ...] = ()
     uses: frozenset[Address] = frozenset()
-    surroundings: Surroundings = Surroundings()
+    prerequisites: Prerequisites = Prerequisites()
     newest: Newest = Newest()
     unhealthy: frozenset[str] = frozenset()
     associations: Mapping[str, str] = field(default_factory=dict)
-    trouble: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
     unchecked: tuple[str, ...] = ()
-    volumes: Mapping[str, tuple[FoundVolume, ...]] = field(default_factory=dict)
+    volumes: Mapping[str, tuple[ObservedVolume, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
-    left_volumes: tuple[FoundVolume, ...] = ()
+    left_volumes: tuple[ObservedVolume, ...] = ()
     foreign: tuple[Instance, ...] = ()
 
 
@@ -123,7 +123,9 @@ def scope_of(environment: str) -> Scope:
     return ((f"tag:{ENVIRONMENT_TAG}", (environment,)),)
 
 
-def find_fleets(reader: Reader, environment: str, keys: Iterable[str], now: datetime) -> dict[str, SeenFleet]:
+def find_fleets(
+    reader: Reader, environment: str, keys: Iterable[str], now: datetime
+) -> dict[str, ObservedFleet]:
     """The members of every fleet of the environment by the fleet's key; `keys` are those of the spec.
 
     What belongs to whom is told by the token that launched it. What this run has launched counts as a member
@@ -139,13 +141,13 @@ def find_fleets(reader: Reader, environment: str, keys: Iterable[str], now: date
         fleets[launches.fleet_of(instance) or FOREIGN].append(instance)
     foreign = tuple(each for each in fleets.pop(FOREIGN, ()) if each.is_live)
     return {
-        key: SeenFleet(
+        key: ObservedFleet(
             members=tuple(each for each in instances if each.is_live),
             gone=tuple(each for each in instances if not each.is_live),
-            partly_seen=tuple(partly_seen(instances, frozenset(launched), now)),
+            partly_observed=tuple(partly_observed(instances, frozenset(launched), now)),
         )
         for key, instances in fleets.items()
-    } | ({FOREIGN: SeenFleet(foreign=foreign)} if foreign else {})
+    } | ({FOREIGN: ObservedFleet(foreign=foreign)} if foreign else {})
 
 
 def is_member(instance: Instance, environment: str, fleet: str) -> bool:
@@ -168,9 +170,9 @@ def answered_launches(answers: Iterable[Mapping[str, Any]]) -> dict[str, tuple[I
     return launches
 
 
-def partly_seen(
+def partly_observed(
     instances: Sequence[Instance], answered: Collection[str], now: datetime
-) -> Iterator[PartlySeen]:
+) -> Iterator[PartlyObserved]:
     """The recent launches that are not wholly shown, but for those whose answer this run has."""
     by_token: dict[str, list[Instance]] = defaultdict(list)
     for instance in instances:
@@ -180,9 +182,9 @@ def partly_seen(
         # A launch that got fewer than it asked for is told by the lowest number on its members.
         asked = min((number for each in shown if (number := asked_for(each, len(shown)))), default=0)
         # All were launched at the same time, and starting one again can only make it look younger.
-        is_recent = all(age_s(each, now) < LONGEST_LAG_S for each in shown)
+        is_recent = all(age_s(each, now) < MAX_LAG_S for each in shown)
         if asked > len(shown) and is_recent:
-            yield PartlySeen(token, asked, tuple(shown))
+            yield PartlyObserved(token, asked, tuple(shown))
 
 
 def asked_for(instance: Instance, shown: int = 1) -> int | None:
@@ -192,7 +194,7 @@ def asked_for(instance: Instance, shown: int = 1) -> int | None:
     """
     text = instance.tag(ASKED_TAG) or ""
     number = int(text) if text.isascii() and text.isdecimal() else 0
-    return number if shown <= number <= MOST_AT_ONCE else None
+    return number if shown <= number <= MAX_AT_ONCE else None
 
 
 def age_s(instance: Instance, now: datetime) -> float:

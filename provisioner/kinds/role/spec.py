@@ -18,7 +18,7 @@ from provisioner.naming import default_name, iam_path
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html; of the trust policy's length
 # and the number of attached policies the largest that an account can be granted: what it has been granted
 # is for a plan to find out.
-LONGEST_NAME = 64
+MAX_NAME = 64
 LARGEST_TRUST = 8_192
 LARGEST_INLINE = 10_240
 
@@ -58,11 +58,11 @@ def policy_arn(written: str, partition: str) -> str:
 def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
     """The entry as a Role; what a schema cannot say is reported to `entry`."""
     name = raw.get("name", default_name(entry.environment, key))
-    if len(name) > LONGEST_NAME:
+    if len(name) > MAX_NAME:
         entry.problem(
             ("name",) if "name" in raw else (),
             f"the role would be called {name}, which is {len(name)} characters",
-            f"IAM takes at most {LONGEST_NAME}; give it a shorter `name:`",
+            f"IAM takes at most {MAX_NAME}; give it a shorter `name:`",
         )
     managed = raw.get("managed_policies", ())
     for index, written in enumerate(managed):

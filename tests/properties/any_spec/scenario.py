@@ -16,11 +16,11 @@ from provisioner.kinds import KINDS
 from provisioner.model import Call, Change, Environment, Plan, Refusal, Result
 from provisioner.observe import observe
 from provisioner.plan import plan as compare
-from provisioner.reconcile import Carried, converge
+from provisioner.reconcile import ApplyResult, converge
 from provisioner.spec import load
 from tests.properties.any_spec.connection import Connection, Execute, Time
-from tests.properties.any_spec.deeds import LEAVING, OUTSIDE, Hand, do
 from tests.properties.any_spec.environments import ENVIRONMENT, STRANGERS, TAKEN, TRUSTS, Spec
+from tests.properties.any_spec.external_changes import LEAVING, OUTSIDE, Hand, do
 from tests.properties.any_spec.fake_aws import FakeAws
 from tests.properties.any_spec.fake_parts import GROUPS, IMAGES, SUBNETS, tags_out
 from tests.properties.any_spec.fleets import Tally
@@ -37,7 +37,7 @@ from tests.properties.any_spec.picture import (
     settled,
 )
 
-Deed = tuple[str, int, int]
+ExternalChange = tuple[str, int, int]
 
 FAKE_GROUND = {
     **{f"@group {name}@": group for group, name in GROUPS.items()},
@@ -55,11 +55,11 @@ def grounded(spec: Spec, ground: Mapping[str, str]) -> Spec:
     return found
 
 
-def naming_members(spec: Spec, seen: Picture) -> Spec:
+def naming_members(spec: Spec, observed: Picture) -> Spec:
     """The spec with members' ids for their places in `protect`; of Spot instances, the rest may not fit."""
     named = {}
     for key, raw in spec.get("fleets", {}).items():
-        members = [each for each, one in seen.members(key).items() if one.market == "on_demand"]
+        members = [each for each, one in observed.members(key).items() if one.market == "on_demand"]
         ids = {f"@member {number}@": each for number, each in enumerate(sorted(members))}
         protected = [ids.get(each, f"i-{number:017x}") for number, each in enumerate(raw.get("protect", ()))]
         named[key] = raw | ({"protect": protected} if protected else {})
@@ -79,7 +79,7 @@ class Run:
     """One run of the program: its plan, what came of it (None: it was refused), and all that it sent."""
 
     plan: Plan
-    carried: Carried | None
+    carried: ApplyResult | None
     connection: Connection
 
 
@@ -109,7 +109,7 @@ def prepare(execute: Execute) -> None:
     hand.bind(list(STRANGERS)[3], OUTSIDE)
 
 
-class Story:
+class Scenario:
     """A fake account, and everything that is done to it one after the other, each checked."""
 
     def __init__(self, slow: float = 0.0) -> None:
@@ -134,9 +134,9 @@ class Story:
             assert self._run(spec, destroying=True)
         assert self._program(spec, destroying=True).plan.changes == ()
 
-    def disturb(self, deeds: Sequence[Deed]) -> None:
-        for deed, first, second in deeds:
-            do(deed, Hand(self.aws.execute, tuple(GROUPS), first, second))
+    def disturb(self, external_changes: Sequence[ExternalChange]) -> None:
+        for external_change, first, second in external_changes:
+            do(external_change, Hand(self.aws.execute, tuple(GROUPS), first, second))
         self._name_every_fleet()
 
     def _name_every_fleet(self) -> None:
@@ -201,8 +201,8 @@ class Story:
             return False
         self._settle()
         assert ran.carried.obstacle is None, ran.carried.obstacle
-        left = [each.change for each in ran.carried.outcomes if each.result is Result.LEFT]
-        failed = [each for each in ran.carried.outcomes if each.result not in (Result.DONE, Result.LEFT)]
+        left = [each.change for each in ran.carried.outcomes if each.result is Result.DEFERRED]
+        failed = [each for each in ran.carried.outcomes if each.result not in (Result.DONE, Result.DEFERRED)]
         assert not failed, [
             (str(each.change.address), each.change.reason, each.failure or each.because) for each in failed
         ]
@@ -269,26 +269,26 @@ def _told(changes: Sequence[Change]) -> Deferred:
     return told
 
 
-def tell(
+def play(
     first: Spec,
-    deeds: Sequence[Deed],
+    external_changes: Sequence[ExternalChange],
     later: bool,
     second: Spec,
     slow: float = 0.0,
 ) -> None:
-    """The whole story of one example.
+    """The whole scenario of one example.
 
     `later`: time passes in between. `slow`: how long an instance takes to start, stop and end.
     """
-    story = Story(slow)
-    story.apply(first)
-    story.disturb(deeds)
+    scenario = Scenario(slow)
+    scenario.apply(first)
+    scenario.disturb(external_changes)
     # A launch of which fewer members show than it asked for is waited for as long as it is news.
-    if later or any(deed in LEAVING for deed, *_ in deeds):
-        story.let_pass()
-    story.apply(second)
-    story.apply(first)
-    story.destroy(first)
+    if later or any(external_change in LEAVING for external_change, *_ in external_changes):
+        scenario.let_pass()
+    scenario.apply(second)
+    scenario.apply(first)
+    scenario.destroy(first)
     if later:
-        story.let_pass()
-    story.apply(second)
+        scenario.let_pass()
+    scenario.apply(second)

@@ -74,7 +74,7 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Rung:
+class CapacityOption:
     """What to launch where there is capacity for it: an instance type on a market."""
 
     type: str
@@ -125,15 +125,15 @@ class Fleet:
         return (self.market, self.fallback) if self.fallback else (self.market,)
 
     @property
-    def rungs(self) -> tuple[Rung, ...]:
+    def capacity_options(self) -> tuple[CapacityOption, ...]:
         """What members can be, in the order in which it is tried."""
-        return tuple(Rung(each, market) for market in self.markets for each in self.instance_types)
+        return tuple(CapacityOption(each, market) for market in self.markets for each in self.instance_types)
 
-    def told(self, rung: Rung) -> str:
+    def told(self, option: CapacityOption) -> str:
         """One of these in words. The market is told where there is more than one."""
         if len(self.markets) == 1:
-            return str(rung)
-        return f"{rung.type} ({rung.market.replace('_', ' ')})"
+            return str(option)
+        return f"{option.type} ({option.market.replace('_', ' ')})"
 
     @property
     def uses(self) -> frozenset[Address]:

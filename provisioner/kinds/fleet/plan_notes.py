@@ -5,29 +5,31 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from provisioner.kinds.fleet.desired import Fleet, Rung
-from provisioner.kinds.fleet.members import index_of, on_members, verb
-from provisioner.kinds.fleet.record import impossible_words, read_record
-from provisioner.kinds.fleet.seen import SeenFleet, asked_for
+from provisioner.kinds.fleet.launch_tag import impossible_words, read_record
+from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
+from provisioner.kinds.fleet.placement import index_of, on_members, verb
 from provisioner.kinds.fleet.settings import How, differing
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier
 from provisioner.model import Address, Note
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG
 
 
-def notes(address: Address, fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[Note]:
+def notes(
+    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]
+) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
     for text in (
-        *seen.unchecked,
-        *seen.drift,
+        *observed.unchecked,
+        *observed.drift,
         *_impossible_tags(staying),
-        *_earlier_tokens(seen.members),
+        *_earlier_tokens(observed.members),
         *_unrecorded(staying),
         *_left_alone(fleet, staying),
-        *_protected(fleet, seen.members),
+        *_protected(fleet, observed.members),
         *_choices(fleet, staying),
-        *_images(fleet, seen, staying),
+        *_images(fleet, observed, staying),
     ):
         yield Note(address, text)
 
@@ -88,34 +90,34 @@ def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
 
 
 def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
-    if len(fleet.rungs) == 1:
+    if len(fleet.capacity_options) == 1:
         return
-    numbers = Counter(Rung(each.type, each.market) for each in staying)
-    for number, rung in enumerate(fleet.rungs[1:], 2):
-        members = range(numbers[rung])
+    numbers = Counter(CapacityOption(each.type, each.market) for each in staying)
+    for number, option in enumerate(fleet.capacity_options[1:], 2):
+        members = range(numbers[option])
         if members:
-            yield f"{on_members(members)} with {rung}, choice {number} of {len(fleet.rungs)}"
+            yield f"{on_members(members)} with {option}, choice {number} of {len(fleet.capacity_options)}"
 
 
-def _images(fleet: Fleet, seen: SeenFleet, staying: Sequence[Instance]) -> Iterator[str]:
+def _images(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) -> Iterator[str]:
     if fleet.image.id and staying:
         # The members run all the same.
-        yield from (f"{text}; nothing can be launched until then" for text in seen.newest.trouble)
-    given = seen.newest.image if fleet.image.id else None
-    deprecated = seen.surroundings.deprecated or (given.deprecated if given else None)
+        yield from (f"{text}; nothing can be launched until then" for text in observed.newest.problems)
+    given = observed.newest.image if fleet.image.id else None
+    deprecated = observed.prerequisites.deprecated or (given.deprecated if given else None)
     if deprecated:
-        image = seen.surroundings.image or fleet.image.id
+        image = observed.prerequisites.image or fleet.image.id
         yield f"the image {image} is deprecated since {deprecated}; choose a newer one in `image:`"
-    if seen.newest.error:
-        error = seen.newest.error
+    if observed.newest.error:
+        error = observed.newest.error
         doubt = f"image {fleet.image.id} is deprecated" if fleet.image.id else "there is a newer image"
         yield f"whether {doubt} is not known: {error.service} {error.operation}: {error.code}"
-    if fleet.image.id or fleet.image.update == "roll" or not seen.newest.image:
+    if fleet.image.id or fleet.image.update == "roll" or not observed.newest.image:
         return
     images = dict.fromkeys(member.image for member in staying)
     refresh = f"`apply --refresh-image {fleet.key}` replaces the members"
     if len(images) > 1:
         yield f"members have {len(images)} images, {', '.join(images)}; {refresh}"
-    elif images and seen.newest.image.id not in images:
-        newer = f"there is a newer image, {seen.newest.image.id}"
+    elif images and observed.newest.image.id not in images:
+        newer = f"there is a newer image, {observed.newest.image.id}"
         yield f"{newer}; the fleet stays with {next(iter(images))}. {refresh}"

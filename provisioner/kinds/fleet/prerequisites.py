@@ -7,8 +7,7 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.desired import Fleet
-from provisioner.kinds.fleet.images import Unfit, describe_image, in_words, is_absent
+from provisioner.kinds.fleet.images import MissingPrerequisite, describe_image, in_words, is_absent
 from provisioner.kinds.fleet.launch_fit import (
     FoundType,
     as_type,
@@ -25,7 +24,8 @@ from provisioner.kinds.fleet.missing import (
     no_such_subnets,
 )
 from provisioner.kinds.fleet.missing import subnets as subnets_of
-from provisioner.kinds.fleet.seen import FoundImage, SeenFleet, Subnet, Surroundings
+from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Subnet
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, literal
 from provisioner.retry import DENIED_CODES
 
@@ -34,7 +34,7 @@ GROUPS_EVERYWHERE = 5
 GROUPS_QUOTA = "vpc-max-security-groups-per-interface"
 
 
-class Need(NamedTuple):
+class Intent(NamedTuple):
     """What is about to be done: to launch, even out subnets, change types, change security groups.
 
     `resized` are the members that get another type, without being replaced.
@@ -47,18 +47,18 @@ class Need(NamedTuple):
     resized: tuple[Instance, ...] = ()
 
 
-def look_around(
-    reader: Reader, fleet: Fleet, seen: SeenFleet, image: str, need: Need
-) -> tuple[Surroundings, tuple[str, ...], tuple[str, ...]]:
+def observe_prerequisites(
+    reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str, intent: Intent
+) -> tuple[Prerequisites, tuple[str, ...], tuple[str, ...]]:
     """What that needs to know of the account; what is wrong with it; and what could not be checked.
 
     What merely tells early what EC2 would refuse is left to EC2 where these credentials may not look.
     """
-    trouble: list[str] = []
+    problems: list[str] = []
     unchecked: list[str] = []
 
     def read_if(needed: bool, read: Callable[[], Any], otherwise: Any) -> Callable[[], Any]:
-        return _careful(read, otherwise, trouble) if needed else lambda: otherwise
+        return _careful(read, otherwise, problems) if needed else lambda: otherwise
 
     def check(what: str, read: Callable[[], Any], otherwise: Any) -> Any:
         try:
@@ -84,11 +84,11 @@ def look_around(
     def types() -> None:
         zones = offered()
         if zones is not None:
-            _check_zones(fleet, {each.zone for each in seen.members}, zones)
+            _check_zones(fleet, {each.zone for each in observed.members}, zones)
 
     def image_found() -> FoundImage:
         is_there: FoundImage = check(
-            f"image {image}", lambda: describe_image(reader, fleet, seen, image), FoundImage(image)
+            f"image {image}", lambda: describe_image(reader, fleet, observed, image), FoundImage(image)
         )
         return is_there
 
@@ -100,42 +100,44 @@ def look_around(
         shown: tuple[FoundType, ...] = check(what, lambda: _abilities(reader, fleet), ())
         return shown
 
-    is_placing = need.launching or need.placing
+    is_placing = intent.launching or intent.placing
     subnets: tuple[Subnet, ...] = ()
     found = FoundImage(image)
-    if is_placing or need.resizing:
-        subnets, found, *_ = reader.together(
+    if is_placing or intent.resizing:
+        subnets, found, *_ = reader.parallel(
             read_if(is_placing, where, ()),
-            read_if(need.launching, image_found, found),
-            read_if(need.launching, key, None),
-            read_if(need.resizing and not is_placing, types, None),
+            read_if(intent.launching, image_found, found),
+            read_if(intent.launching, key, None),
+            read_if(intent.resizing and not is_placing, types, None),
         )
-    if need.launching:
-        trouble += unfit_volumes(fleet, found)
-    if is_in_doubt(fleet, {found.architecture, *(each.architecture for each in need.resized)}, found):
-        able = read_if(need.launching or bool(need.resized), abilities, ())()
-        trouble += unfit_types(fleet, found, able) if need.launching else ()
-        trouble += unfit_for_members(need.resized, able)
-    vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in seen.members if each.vpc}
-    groups = read_if(need.launching or need.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
-    if need.launching and fleet.root_volume and found.id and not (found.root_device or trouble):
-        trouble.append(f"image {found.id} does not say which device its root volume is; check `root_volume:`")
-    around = Surroundings(subnets, found.id or None, found.deprecated, found.root_device, groups)
-    return around, tuple(sorted(trouble)), tuple(sorted(unchecked))
+    if intent.launching:
+        problems += unfit_volumes(fleet, found)
+    if is_in_doubt(fleet, {found.architecture, *(each.architecture for each in intent.resized)}, found):
+        able = read_if(intent.launching or bool(intent.resized), abilities, ())()
+        problems += unfit_types(fleet, found, able) if intent.launching else ()
+        problems += unfit_for_members(intent.resized, able)
+    vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in observed.members if each.vpc}
+    groups = read_if(intent.launching or intent.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
+    if intent.launching and fleet.root_volume and found.id and not (found.root_device or problems):
+        problems.append(
+            f"image {found.id} does not say which device its root volume is; check `root_volume:`"
+        )
+    around = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
+    return around, tuple(sorted(problems)), tuple(sorted(unchecked))
 
 
-def _careful(read: Callable[[], Any], otherwise: Any, trouble: list[str]) -> Callable[[], Any]:
-    """`read`, but that what AWS does not have is written into `trouble`, and the answer is `otherwise`."""
+def _careful(read: Callable[[], Any], otherwise: Any, problems: list[str]) -> Callable[[], Any]:
+    """`read`, but that what AWS does not have is written into `problems`, and the answer is `otherwise`."""
 
     def attempt() -> Any:
         try:
             return read()
-        except Unfit as unfit:
-            trouble.append(str(unfit))
+        except MissingPrerequisite as missing_prerequisite:
+            problems.append(str(missing_prerequisite))
         except AwsError as error:
             if not is_absent(error):
                 raise
-            trouble.append(in_words(error))
+            problems.append(in_words(error))
         return otherwise
 
     return attempt
@@ -159,14 +161,14 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
         found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
     subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
     if not subnets and where.tags:
-        raise Unfit(no_such_subnet_tags(reader, where.tags))
+        raise MissingPrerequisite(no_such_subnet_tags(reader, where.tags))
     without = set(where.zones) - {subnet.zone for subnet in subnets}
     if without:
-        raise Unfit(_no_default_subnet(reader, sorted(without)))
+        raise MissingPrerequisite(_no_default_subnet(reader, sorted(without)))
     if not subnets:
-        raise Unfit("the region has no default VPC; name `subnets:`")
+        raise MissingPrerequisite("the region has no default VPC; name `subnets:`")
     if len({subnet.vpc for subnet in subnets}) > 1:
-        raise Unfit("the subnets belong to several VPCs; security groups and members need one")
+        raise MissingPrerequisite("the subnets belong to several VPCs; security groups and members need one")
     order = {subnet: index for index, subnet in enumerate(where.subnets)}
     return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
 
@@ -177,7 +179,7 @@ def _named_subnets(reader: Reader, ids: Sequence[str]) -> list[Any]:
     except AwsError as error:
         if not is_absent(error):
             raise
-        raise Unfit(no_such_subnets(reader, ids)) from error
+        raise MissingPrerequisite(no_such_subnets(reader, ids)) from error
     return found
 
 
@@ -203,9 +205,11 @@ def _check_zones(fleet: Fleet, zones: Collection[str], offered: set[str]) -> Non
         raise _not_offered(without, fleet)
 
 
-def _not_offered(zones: Iterable[str], fleet: Fleet) -> Unfit:
+def _not_offered(zones: Iterable[str], fleet: Fleet) -> MissingPrerequisite:
     types = " or ".join(fleet.instance_types)
-    return Unfit(f"{', '.join(zones)} does not offer {types}; check `instance_type:` and where it runs")
+    return MissingPrerequisite(
+        f"{', '.join(zones)} does not offer {types}; check `instance_type:` and where it runs"
+    )
 
 
 def _offered(reader: Reader, fleet: Fleet) -> set[str]:
@@ -227,7 +231,9 @@ def _offered(reader: Reader, fleet: Fleet) -> set[str]:
     ]
     if unknown:
         near = near_types(reader, unknown)
-        raise Unfit(f"the region has no instance type {' or '.join(unknown)}{near}; check `instance_type:`")
+        raise MissingPrerequisite(
+            f"the region has no instance type {' or '.join(unknown)}{near}; check `instance_type:`"
+        )
     return {offering["Location"] for offering in offerings}
 
 
@@ -254,7 +260,7 @@ def _check_key(reader: Reader, fleet: Fleet) -> None:
         if not is_absent(error):
             raise
         there = missing("key pair", [fleet.key_name], lambda: key_pairs(reader), "key_name")
-        raise Unfit(there) from error
+        raise MissingPrerequisite(there) from error
 
 
 def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]:
@@ -269,7 +275,7 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
         by_id = all(each.startswith("sg-") for each in unknown)
         names = sorted(ids if by_id else {group["GroupName"] for group in found})
         where = ", ".join(sorted(vpcs))
-        raise Unfit(missing("security group", unknown, lambda: names, "security_groups", where))
+        raise MissingPrerequisite(missing("security group", unknown, lambda: names, "security_groups", where))
     chosen = {group: known[group] for group in fleet.security_groups}
     _check_number(reader, len(set(chosen.values())))
     return chosen
@@ -293,6 +299,6 @@ def _check_number(reader: Reader, number: int) -> None:
         if number > int(value["AttributeValue"]):
             most = value["AttributeValue"]
             hint = "join some of them, or have the quota raised: `Security groups per network interface`"
-            raise Unfit(
+            raise MissingPrerequisite(
                 f"{number} security groups, and this account takes {most} on a network interface; {hint}"
             )

@@ -19,7 +19,7 @@ from provisioner.model import Address
 from provisioner.naming import iam_path
 
 # How many policies a message suggests at most.
-MOST_SUGGESTED = 3
+MAX_SUGGESTED = 3
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class FoundRole:
 
 
 @dataclass(frozen=True)
-class SeenRole:
+class ObservedRole:
     """What was seen at one role's address.
 
     `unknown`: policies that do not exist, each with a hint; `own`: the ARNs of those that the spec names and
@@ -69,7 +69,7 @@ def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[
     """All roles under the environment's path, and whoever has the names `wanted`, whatever their case."""
     written = {name.lower(): name for name in wanted}
     path = iam_path(environment)
-    details, listed = reader.together(
+    details, listed = reader.parallel(
         lambda: _authorization_details(reader),
         lambda: {
             role["RoleName"]: role for role in reader.pages("iam", "ListRoles", "Roles", PathPrefix=path)
@@ -102,7 +102,7 @@ def _authorization_details(reader: Reader) -> list[dict[str, Any]] | None:
 
 
 def _one_by_one(reader: Reader, names: Iterable[str]) -> list[FoundRole]:
-    roles = reader.together(*(lambda name=name: _read_role(reader, name) for name in sorted(names)))
+    roles = reader.parallel(*(lambda name=name: _read_role(reader, name) for name in sorted(names)))
     return [role for role in roles if role]
 
 
@@ -166,4 +166,4 @@ def suggestion(written: str, names: Mapping[str, str]) -> str:
     )
     if not near:
         return "see `aws iam list-policies` for the policies there are"
-    return f"did you mean {' or '.join(near[:MOST_SUGGESTED])}?"
+    return f"did you mean {' or '.join(near[:MAX_SUGGESTED])}?"

@@ -13,7 +13,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any
 
-from provisioner.kinds.fleet.desired import Fleet, Image, Volume, as_fields
+from provisioner.kinds.fleet.spec import Fleet, Image, Volume, as_fields
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 

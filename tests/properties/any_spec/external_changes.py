@@ -269,7 +269,7 @@ def bind_stranger(hand: Hand) -> None:
 # What the console copies with "Launch more like this".
 DRESS = {"provisioner:environment": ENVIRONMENT, "provisioner:fleet": "f0"}
 
-DEEDS: dict[str, Callable[[Hand], object]] = {
+EXTERNAL_CHANGES: dict[str, Callable[[Hand], object]] = {
     "a policy is attached": attach_policy,
     "a policy is detached": detach_policy,
     "an inline policy is put": put_policy,
@@ -355,10 +355,10 @@ NASTY = (
 )
 
 
-def do(deed: str, hand: Hand) -> bool:
+def do(external_change: str, hand: Hand) -> bool:
     """Does it; False when there was nothing to do it to, or AWS did not let it happen."""
     try:
-        DEEDS[deed](hand)
+        EXTERNAL_CHANGES[external_change](hand)
     except (Idle, AwsError):
         return False
     return True

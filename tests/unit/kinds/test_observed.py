@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.fleet.seen import partly_seen
+from provisioner.kinds.fleet.observed import partly_observed
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.naming import ASKED_TAG
 
@@ -57,12 +57,12 @@ CASES: dict[str, tuple[list[Instance], int]] = {
 @pytest.mark.parametrize("case", CASES)
 def test_whether_there_may_be_more(case: str) -> None:
     shown, more = CASES[case]
-    found = list(partly_seen(shown, (), NOW))
+    found = list(partly_observed(shown, (), NOW))
     assert sum(each.asked - len(each.shown) for each in found) == more
 
 
 def test_what_this_run_was_answered_is_all_there_is() -> None:
-    assert not list(partly_seen([launched(1, RECENT, RECENT, 2)], {"place-rung-0"}, NOW))
+    assert not list(partly_observed([launched(1, RECENT, RECENT, 2)], {"place-rung-0"}, NOW))
 
 
 def test_members_are_in_the_order_in_which_they_were_launched_also_when_one_was_started_again() -> None:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ProvisionerError
-from provisioner.kinds.fleet.seen import scope_of
-from provisioner.kinds.instances import MOST_IDS, chunks
-from provisioner.model import Call, CallCount, Hands, Until, Wait
+from provisioner.kinds.fleet.observed import scope_of
+from provisioner.kinds.instances import MAX_IDS, chunks
+from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
 
 
 @dataclass(frozen=True)
@@ -24,20 +24,20 @@ class Termination:
     environment: str
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "TerminateInstances", -(-len(self.ids) // MOST_IDS)),)
+        return (CallCount("ec2", "TerminateInstances", -(-len(self.ids) // MAX_IDS)),)
 
-    def run(self, hands: Hands) -> None:
+    def run(self, context: ExecutionContext) -> None:
         try:
-            for part in chunks(self.ids, MOST_IDS):
-                hands.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+            for part in chunks(self.ids, MAX_IDS):
+                context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
         except AwsError as error:
             with suppress(ProvisionerError):
-                error.text += self._told(hands)
+                error.text += self._told(context)
             raise
-        hands.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
+        context.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
 
-    def _told(self, hands: Hands) -> str:
-        shown = hands.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+    def _told(self, context: ExecutionContext) -> str:
+        shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
         left = [each for each in self.ids if each in shown and shown[each].is_live]
         gone = len(self.ids) - len(left)
         but = f", but not {', '.join(left)}" if left else ""

@@ -1,0 +1,176 @@
+"""What comparing a fleet needs beyond its members: associations, images, subnets, security groups, health."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader, World
+from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.fleet.correct import tag_differences
+from provisioner.kinds.fleet.deep import as_they_are
+from provisioner.kinds.fleet.found_volumes import ObservedVolume, attached_volumes
+from provisioner.kinds.fleet.images import image_to_launch, with_image
+from provisioner.kinds.fleet.launch_fit import unfit_tags
+from provisioner.kinds.fleet.launch_tag import of_same_source
+from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites
+from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
+from provisioner.kinds.fleet.renew import to_replace
+from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.volume_drift import as_shown
+from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
+from provisioner.model import Address, Observed
+from provisioner.retry import DENIED_CODES
+
+# Settings that the launch record has of volumes.
+OF_VOLUMES = ("root_volume", "volumes")
+
+
+def observe_details(reader: Reader, world: World) -> Mapping[Address, Observed]:
+    """All fleets once more, each with what it takes to compare it. Raises AwsError."""
+    if world.looking:
+        return world.observed_of("fleet")
+    addresses = {
+        at for at in (*world.environment.resources, *world.observation.resources) if at.kind == "fleet"
+    }
+    wrong = {at: _bound_wrong(at, world) for at in addresses}
+    rebound = [each.id for members in wrong.values() for each in members if each.profile]
+    associations = find_associations(reader, rebound)
+    ordered = sorted(addresses)
+    # One after the other each fleet's calls would add up.
+    details_of = reader.parallel(
+        *(lambda at=at: _closer(reader, at, wrong[at], associations, world) for at in ordered)
+    )
+    return dict(zip(ordered, details_of, strict=True))
+
+
+def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
+    """The environment's own profiles that members are bound to."""
+    arns = {each.profile.arn for each in members if each.profile}
+    profiles = world.observed_of("instance_profile")
+    return frozenset(
+        at
+        for at, profile in profiles.items()
+        if profile.arn in arns and profile.is_owned_by(world.environment)
+    )
+
+
+def _bound_wrong(address: Address, world: World) -> list[Instance]:
+    fleet: Fleet | None = world.desired(address)
+    observed: ObservedFleet = world.observed(address) or ObservedFleet()
+    if fleet is None:
+        return []
+    return bound_wrong(wanted_at(fleet.profile, world) if fleet.profile else None, observed.members)
+
+
+def _closer(
+    reader: Reader,
+    address: Address,
+    wrong: Iterable[Instance],
+    associations: Mapping[str, str],
+    world: World,
+) -> ObservedFleet:
+    wanted: Any = world.environment.resources.get(address)
+    observed: ObservedFleet = world.observed(address) or ObservedFleet()
+    observed = replace(observed, uses=_bound_to(observed.members, world))
+    if wanted and world.deep:
+        observed = replace(observed, members=as_they_are(reader, observed.members))
+    if wanted is None or (world.destroying and not observed.partly_observed):
+        return observed
+    fleet = with_image(wanted, observed)
+    if world.destroying:
+        return replace(observed, prerequisites=_for_asking_again(reader, fleet, observed))
+    observed = _with_volumes(reader, fleet, observed, world)
+    missing = len(observed.members) < fleet.count or bool(observed.partly_observed)
+    launching = missing or bool(to_replace(fleet, observed))
+    around, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+    if not launching and fleet.rebalance:
+        # Whom to move is known only now.
+        launching = bool(to_replace(fleet, replace(observed, prerequisites=around)))
+        if launching:
+            around, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+    tags = unfit_tags(fleet, observed.members, world.environment.ignore_tags)
+    problems = tuple(sorted({*problems, *_image_problems(wanted, observed, launching), *tags}))
+    ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
+    unchecked = (*observed.unchecked, *unchecked)
+    observed = replace(
+        observed, prerequisites=around, problems=problems, unchecked=unchecked, associations=ours
+    )
+    restarting = differing(fleet, observed.members, How.RESTART)
+    going = restarting or to_replace(fleet, observed) or len(observed.members) > fleet.count
+    if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
+        running = [member.id for member in observed.members if member.state == "running"]
+        others = {member.id for member in observed.members} - set(running)
+        observed = replace(observed, unhealthy=find_unhealthy(reader, running) | others)
+    return observed
+
+
+def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> ObservedFleet:
+    """The fleet with the volumes of those members that may need another setting or other tags of volumes."""
+    replaced = differing(fleet, observed.members, How.REPLACE)
+    ids = [
+        each.id
+        for each in observed.members
+        if world.deep
+        or any(setting.path in OF_VOLUMES for setting in replaced.get(each.id, ()))
+        or tag_differences(fleet, each, world.environment.ignore_tags)
+    ]
+    if not ids:
+        return observed
+    volumes: Mapping[str, tuple[ObservedVolume, ...]] = {}
+    try:
+        volumes = attached_volumes(reader, ids)
+    except AwsError as error:
+        if error.code not in DENIED_CODES:
+            raise
+        told = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
+        observed = replace(observed, unchecked=(*observed.unchecked, f"{told}: {error.code}"))
+    shown, drift = as_shown(fleet, [each for each in observed.members if each.id in ids], volumes)
+    by_id = {each.id: each for each in shown}
+    members = tuple(by_id.get(each.id, each) for each in observed.members)
+    return replace(observed, members=members, volumes=volumes, drift=drift)
+
+
+def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Prerequisites:
+    """What it takes to ask again for a launch that is to be destroyed; nothing, if that cannot be read."""
+    try:
+        return _observe_prerequisites(reader, fleet, observed, launching=True)[0]
+    except AwsError:
+        return Prerequisites()
+
+
+def _observe_prerequisites(
+    reader: Reader, fleet: Fleet, observed: ObservedFleet, launching: bool
+) -> tuple[Prerequisites, tuple[str, ...], tuple[str, ...]]:
+    groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
+    restarted = differing(fleet, observed.members, How.RESTART)
+    resizing = {name for name, settings in restarted.items() if "instance_type" in (s.path for s in settings)}
+    replaced = {each.id for each in to_replace(fleet, observed)}
+    intent = Intent(
+        launching=launching,
+        placing=fleet.rebalance,
+        resizing=bool(resizing),
+        regrouping=any(differs(groups, fleet, member) for member in observed.members),
+        resized=tuple(each for each in observed.members if each.id in resizing - replaced),
+    )
+    return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)
+
+
+def _image_problems(wanted: Fleet, observed: ObservedFleet, launching: bool) -> tuple[str, ...]:
+    """Why the image is not known that is to be launched, or to be compared with that of the members.
+
+    An image that a mere note would tell of may be unknown. Raises AwsError if AWS did not say.
+    """
+    if wanted.image.id:
+        is_needed = launching
+    elif wanted.image.update == "pin" and of_same_source(wanted, observed.members):
+        is_needed = False
+    else:
+        is_needed = launching or bool(observed.members)
+    error = observed.newest.error
+    if error and is_needed and not (wanted.image.id and error.code in DENIED_CODES):
+        raise error
+    return observed.newest.problems if is_needed else ()
