@@ -1,0 +1,45 @@
+"""What the documents say of each other and of the code is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
+STATUS = re.compile(r"Status: (proposed|accepted|superseded by \[.+\]\(.+\)), (\d{4}-\d\d-\d\d)\.")
+
+
+def anchors(document: Path) -> set[str]:
+    """What its headings are called in links: https://docs.github.com/en/get-started/writing-on-github."""
+    headings = re.findall(r"(?m)^#+ (.+)$", document.read_text())
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+def test_whatever_a_document_links_to_is_there(document: Path) -> None:
+    lost = []
+    for link in re.findall(r"\]\(([^)\s]+)\)", document.read_text()):
+        file, _, anchor = link.partition("#")
+        target = document.parent / file if file else document
+        if "://" not in link and (not target.exists() or (anchor and anchor not in anchors(target))):
+            lost.append(link)
+    assert lost == []
+
+
+def test_decisions_are_numbered_without_gaps_or_doubles() -> None:
+    assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
+
+
+@pytest.mark.parametrize("decision", DECISIONS, ids=lambda path: path.stem)
+def test_each_decision_has_a_date_and_a_status_and_is_in_the_index(decision: Path) -> None:
+    title, empty, status = decision.read_text().splitlines()[:3]
+    assert empty == ""
+    told = STATUS.match(status)
+    assert told, status
+    link = f"[{title.removeprefix('# ')}]({decision.name})"
+    row = f"| {int(decision.name[:4])} | {link} | {told[2]} | {told[1]}"
+    assert row in (decision.parent / "README.md").read_text()
