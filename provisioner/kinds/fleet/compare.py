@@ -88,7 +88,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         return Findings(changes=(settled,), notes=told)
     changes = (
         *corrections(address, fleet, observed, staying, world),
-        *unprotected(address, fleet, going, world),
+        *unprotected(address, fleet, observed, going, world),
         *power_change(address, fleet, powered, world),
         *restart_change(address, fleet, observed, down, going, world),
         *([_scale_out(address, fleet, observed, -surplus, pad)] if surplus < 0 else ()),

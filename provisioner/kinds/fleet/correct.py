@@ -8,14 +8,21 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
+from provisioner.kinds.fleet.differences import differing, differs, shown
 from provisioner.kinds.fleet.found_volumes import ObservedVolume
-from provisioner.kinds.fleet.launch_tag import is_protected
-from provisioner.kinds.fleet.live import RECORDED, live_steps, recorded_steps
+from provisioner.kinds.fleet.launch_tag import (
+    is_protected,
+    launch_record,
+    read_record,
+    stays_protected,
+    write_record,
+)
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
 from provisioner.kinds.fleet.placement import indexes, on_members, verb
 from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call, number_call
-from provisioner.kinds.fleet.settings import SETTINGS, How, Setting, differing, differs, shown
+from provisioner.kinds.fleet.setting import How, Setting, change_steps
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
@@ -44,7 +51,7 @@ def corrections(
         *_tags(address, fleet, observed, staying, world),
         *_names(address, fleet, observed, staying, world),
     ]
-    shows = [each for each in settings if each.fields[0].path == SHOWS_TAGS]
+    shows = [each for each in settings if SHOWS_TAGS in (field.path for field in each.fields)]
     # EC2 takes no tag that the metadata cannot show while it shows tags, nor the other way round.
     if shows and fleet.instance_tags == "enabled":
         settings = [each for each in settings if each not in shows]
@@ -52,22 +59,21 @@ def corrections(
     elif shows:
         tags = [replace(each, needs=frozenset({address})) for each in tags]
     yield from settings
-    # EC2 changes neither of these attributes on a Spot instance.
-    lasting = [member for member in staying if member.market != SPOT]
-    yield from _recorded(address, fleet, lasting, differences, world)
     yield from _keeping(address, fleet, staying, world)
     yield from _profile(address, fleet, observed, staying, world)
     yield from tags
 
 
-def unprotected(address: Address, fleet: Fleet, going: Sequence[Instance], world: World) -> Iterator[Change]:
+def unprotected(
+    address: Address, fleet: Fleet, observed: ObservedFleet, going: Sequence[Instance], world: World
+) -> Iterator[Change]:
     """The changes that let members be terminated whose protection the spec takes away."""
-    protected = [member for member in going if is_protected(member) and not fleet.termination_protection]
+    freed = [member for member in going if is_protected(member) and not stays_protected(member, fleet)]
     differences = {
-        name: tuple(setting for setting in settings if setting.path == "termination_protection")
-        for name, settings in differing(fleet, protected, How.LIVE).items()
+        name: tuple(setting for setting in settings if setting.protects)
+        for name, settings in differing(fleet, freed, How.LIVE).items()
     }
-    yield from _recorded(address, fleet, protected, differences, world)
+    yield from _settings(address, fleet, observed, freed, differences, world)
 
 
 def wanted_profile(fleet: Fleet, world: World) -> WantedProfile | None:
@@ -86,8 +92,8 @@ def _change(
     return Change(address, Action.UPDATE, reason, fields, ids, len(ids), steps, unit=UNIT)
 
 
-def _agrees(setting: Setting, fleet: Fleet) -> Callable[[Instance], bool]:
-    return lambda member: not differs(setting, fleet, member)
+def _agrees(settings: Sequence[Setting], fleet: Fleet) -> Callable[[Instance], bool]:
+    return lambda member: not any(differs(setting, fleet, member) for setting in settings)
 
 
 def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Instance], bool]) -> Wait:
@@ -97,7 +103,7 @@ def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Ins
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
-    return FieldChange(setting.path, shown(setting.actual(member)), shown(setting.wanted(fleet)))
+    return FieldChange(setting.path, shown(setting.observed(member)), shown(setting.desired(fleet)))
 
 
 def _settings(
@@ -108,50 +114,65 @@ def _settings(
     differences: Differences,
     world: World,
 ) -> Iterator[Change]:
-    """One change for each live setting and value that members have instead."""
-    wrong: dict[str, list[Instance]] = {}
-    for member in staying:
-        for setting in differences.get(member.id, ()):
-            wrong.setdefault(setting.path, []).append(member)
-    for setting in SETTINGS:
-        if setting.path in RECORDED:
-            continue
-        for members in group_by(wrong.get(setting.path, ()), setting.actual):
-            reason = f"{setting.path} {verb(setting.path)} on {on_members(members)}: {setting.why}"
-            fields = (_field(setting, fleet, members[0]),)
-            groups = observed.prerequisites.groups
-            steps = (
-                *until_stable(members, (scope_of(world.environment.name),)),
-                *live_steps(setting.path, fleet, members, groups, setting.wanted(fleet)),
-                _until_shown(members, world, _agrees(setting, fleet)),
-            )
-            yield _change(address, members, reason, fields, steps)
+    """One change for all settings that are changed together, and the values that members have instead."""
+    for group in dict.fromkeys(setting.group for setting in SETTINGS):
+
+        def wrong(member: Instance, group: str = group) -> list[Setting]:
+            settings = differences.get(member.id, ())
+            is_spot = member.market == SPOT
+            return [each for each in settings if each.group == group and (each.on_spot or not is_spot)]
+
+        def values(member: Instance, wrong: Callable[[Instance], list[Setting]] = wrong) -> list[Any]:
+            return [(setting.path, setting.observed(member)) for setting in wrong(member)]
+
+        for members in group_by([member for member in staying if wrong(member)], values):
+            yield _setting_change(address, fleet, observed, members, wrong(members[0]), world)
 
 
-def _recorded(
-    address: Address, fleet: Fleet, staying: Sequence[Instance], differences: Differences, world: World
-) -> Iterator[Change]:
-    """One change for all live settings that only the launch record shows, as it is written as a whole."""
+def _setting_change(
+    address: Address,
+    fleet: Fleet,
+    observed: ObservedFleet,
+    members: Sequence[Instance],
+    settings: Sequence[Setting],
+    world: World,
+) -> Change:
+    paths = ", ".join(_paths(settings))
+    whys = "; ".join(dict.fromkeys(setting.why for setting in settings))
+    return _change(
+        address,
+        members,
+        f"{paths} {verb(paths)} on {on_members(members)}: {whys}",
+        tuple(_field(setting, fleet, members[0]) for setting in settings),
+        (
+            *until_stable(members, (scope_of(world.environment.name),)),
+            *change_steps(settings, members, fleet, observed.prerequisites.groups),
+            *_remembering_steps(settings, members, fleet),
+            _until_shown(members, world, _agrees(settings, fleet)),
+        ),
+    )
 
-    def wrong(member: Instance) -> list[Setting]:
-        return [setting for setting in differences.get(member.id, ()) if setting.path in RECORDED]
 
-    def is_right(member: Instance) -> bool:
-        return not any(differs(setting, fleet, member) for setting in differences.get(member.id, ()))
+def _remembering_steps(
+    settings: Sequence[Setting], members: Sequence[Instance], fleet: Fleet
+) -> tuple[Step, ...]:
+    """The steps that write down what DescribeInstances does not show, once it was changed.
 
-    for members in group_by([each for each in staying if wrong(each)], lambda each: _paths(wrong(each))):
-        settings = wrong(members[0])
-        paths = ", ".join(_paths(settings))
-        yield _change(
-            address,
-            members,
-            f"{paths} {verb(paths)} on {on_members(members)}",
-            tuple(_field(setting, fleet, members[0]) for setting in settings),
-            (
-                *recorded_steps(fleet, members, _paths(settings)),
-                _until_shown(members, world, is_right),
-            ),
-        )
+    In this order a crash in between leads to the same change once more, never to a record that is wrong. All
+    of a member's record is written at once, so that two changes of it cannot undo each other.
+    """
+    words = [setting.remembered.word for setting in settings if setting.remembered]
+    if not words:
+        return ()
+    changed = {word: text for word, text in launch_record(fleet).items() if word in words}
+    records: dict[str, list[str]] = {}
+    for member in members:
+        records.setdefault(write_record({**read_record(member), **changed}), []).append(member.id)
+    return tuple(
+        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
+        for record, those in records.items()
+        for part in chunks(those, MAX_IDS)
+    )
 
 
 def _paths(settings: Sequence[Setting]) -> list[str]:

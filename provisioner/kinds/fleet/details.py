@@ -11,6 +11,7 @@ from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.correct import tag_differences
 from provisioner.kinds.fleet.deep import as_they_are
+from provisioner.kinds.fleet.differences import differing, differs
 from provisioner.kinds.fleet.found_volumes import ObservedVolume, attached_volumes
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.launch_fit import unfit_tags
@@ -18,7 +19,8 @@ from provisioner.kinds.fleet.launch_tag import of_same_source
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites
 from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.renew import to_replace
-from provisioner.kinds.fleet.settings import SETTINGS, How, differing, differs
+from provisioner.kinds.fleet.setting import How
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_drift import as_shown
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
@@ -77,7 +79,7 @@ def _closer(
     observed: ObservedFleet = world.observed(address) or ObservedFleet()
     observed = replace(observed, uses=_bound_to(observed.members, world))
     if wanted and world.deep:
-        observed = replace(observed, members=as_they_are(reader, observed.members))
+        observed = replace(observed, members=as_they_are(reader, wanted, observed.members))
     if wanted is None or (world.destroying and not observed.partly_observed):
         return observed
     fleet = with_image(wanted, observed)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from provisioner.kinds.fleet.differences import differing
 from provisioner.kinds.fleet.launch_tag import impossible_words, read_record
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, verb
-from provisioner.kinds.fleet.settings import How, differing
+from provisioner.kinds.fleet.setting import How
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier

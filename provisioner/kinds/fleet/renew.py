@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
+from provisioner.kinds.fleet.differences import differing, shown, why_for
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import (
@@ -21,7 +22,7 @@ from provisioner.kinds.fleet.replacing import Replace
 from provisioner.kinds.fleet.restarting import Restart, power_steps
 from provisioner.kinds.fleet.rollout import PARKED, RolloutState, foreseen_restart, predicted
 from provisioner.kinds.fleet.scale_out import LaunchContext
-from provisioner.kinds.fleet.settings import How, Setting, differing, shown, why_for
+from provisioner.kinds.fleet.setting import How, Setting
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
@@ -189,7 +190,7 @@ def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
 
 def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
     for setting, members in _settings(fleet, wrong, how):
-        befores = {repr(value): value for value in (shown(setting.actual(each)) for each in members)}
+        befores = {repr(value): value for value in (shown(setting.observed(each)) for each in members)}
         before: Any = tuple(befores.values())
         before = before[0] if len(before) == 1 else before
-        yield FieldChange(setting.path, before, shown(setting.wanted(fleet)))
+        yield FieldChange(setting.path, before, shown(setting.desired(fleet)))

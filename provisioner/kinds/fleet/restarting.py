@@ -5,24 +5,24 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribu
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.fleet.differences import differing
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.observed import is_member, scope_of
 from provisioner.kinds.fleet.rollout import may_be_taken
-from provisioner.kinds.fleet.settings import How, differing
+from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting, Target
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.starting import Start, ran_as, resize
+from provisioner.kinds.fleet.starting import Start, ran_as
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait
+from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait, count_calls
 from provisioner.naming import LAUNCH_TAG
-
-# What is changed on stopped members, in this order; what EC2 may refuse first.
-CHANGED_STOPPED = ("instance_type", "ebs_optimized", "user_data")
 
 
 @dataclass(frozen=True)
@@ -45,10 +45,19 @@ class Restart:
         running = {each.id for each in self.members if not each.is_stopped}
         stops = sum(any(each in running for each in wave) for wave in self.predicted.waves)
         starts = len(self.predicted.waves) if self.fleet.power == "running" else 0
+        members = {each.id: each for each in self.members}
+        changed = Counter(
+            call.operation
+            for setting in SETTINGS
+            for name, paths in self.paths.items()
+            if setting.path in paths
+            for call in _change(setting, members[name], self.fleet)
+        )
+        remembered = {setting.path for setting in SETTINGS if setting.remembered}
         counts = {
             "StopInstances": stops,
-            "ModifyInstanceAttribute": sum(map(len, self.paths.values())),
-            "CreateTags": sum("user_data" in paths for paths in self.paths.values()),
+            **changed,
+            "CreateTags": sum(bool(remembered & {*paths}) for paths in self.paths.values()),
             "StartInstances": starts,
         }
         return tuple(CallCount("ec2", name, count) for name, count in counts.items() if count)
@@ -114,9 +123,10 @@ class _Restarting:
         try:
             self._stop(wave)
             # One setting after the other: what goes with the new type may not go with the old one.
-            for path in CHANGED_STOPPED:
+            for setting in self._changed(wave):
                 self.context.parallel(
-                    _Modify(each, path, self.plan.fleet, wave) for each in self._with(path, wave)
+                    _Modify(wave.before[each], setting, self.plan.fleet, wave)
+                    for each in self._with(setting, wave)
                 )
             self.context.parallel(self._record(wave))
         except (AwsError, WaitError) as error:
@@ -134,14 +144,23 @@ class _Restarting:
         if any(state != "stopped" for state in states.values()):
             self._wait(tuple(states), Until.STOPPED)
 
-    def _with(self, path: str, wave: _Wave) -> list[str]:
-        return [each for each in wave.before if path in self.plan.paths[each]]
+    def _changed(self, wave: _Wave) -> list[Setting]:
+        return [setting for setting in SETTINGS if self._with(setting, wave)]
+
+    def _with(self, setting: Setting, wave: _Wave) -> list[str]:
+        return [each for each in wave.before if setting.path in self.plan.paths[each]]
 
     def _record(self, wave: _Wave) -> Iterable[Step]:
         """Write down what DescribeInstances does not show, once it was changed."""
-        digest = launch_record(self.plan.fleet)["user_data"]
-        for each in self._with("user_data", wave):
-            record = write_record({**read_record(self.shown[each]), "user_data": digest})
+        texts = launch_record(self.plan.fleet)
+        changed: dict[str, dict[str, str]] = {}
+        for setting in self._changed(wave):
+            if setting.remembered and setting.remembered.word in texts:
+                word = setting.remembered.word
+                for each in self._with(setting, wave):
+                    changed.setdefault(each, {})[word] = texts[word]
+        for each, words in changed.items():
+            record = write_record({**read_record(self.shown[each]), **words})
             yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
 
     def _to_start(self, wave: _Wave) -> Start:
@@ -159,12 +178,8 @@ class _Restarting:
             before,
             now,
             ran_as(wave.before.values(), fleet, others),
-            tuple(
-                _modify_optimized(each, wave.before[each].ebs_optimized)
-                for each, path in wave.changed
-                if path == "ebs_optimized"
-            ),
-            tuple(path for path in CHANGED_STOPPED if self._with(path, wave)),
+            tuple(_undone(wave, fleet)),
+            tuple(setting.path for setting in self._changed(wave)),
         )
 
     def _is_changed(self, instance: Instance) -> bool:
@@ -199,37 +214,43 @@ class _Wave:
 class _Modify:
     """Change one setting of a stopped member. What EC2 did not refuse counts as changed."""
 
-    instance: str
-    path: str
+    member: Instance
+    setting: Setting
     fleet: Fleet
     wave: _Wave
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "ModifyInstanceAttribute", 1),)
+        return count_calls(_change(self.setting, self.member, self.fleet))
 
     def run(self, context: ExecutionContext) -> None:
+        changed = (self.member.id, self.setting.path)
         try:
-            _modify(self.instance, self.path, self.fleet).run(context)
+            for call in _change(self.setting, self.member, self.fleet):
+                call.run(context)
         except AwsError as error:
             if 400 <= error.status < 500:
                 raise
-            self.wave.changed.append((self.instance, self.path))
+            self.wave.changed.append(changed)
             raise
-        self.wave.changed.append((self.instance, self.path))
+        self.wave.changed.append(changed)
 
 
-def _modify(instance: str, path: str, fleet: Fleet) -> Step:
-    if path == "instance_type":
-        return resize(instance, fleet.instance_types[0])
-    if path == "ebs_optimized":
-        return _modify_optimized(instance, fleet.ebs_optimized)
-    user_data = {"UserData": {"Value": fleet.user_data}}
-    return Call("ec2", "ModifyInstanceAttribute", {"InstanceId": instance, **user_data})
+def _change(setting: Setting, member: Instance, fleet: Fleet) -> tuple[Call, ...]:
+    """The calls that give a stopped member the fleet's value."""
+    return setting.change(Target(fleet, member, setting.desired(fleet))) if setting.change else ()
 
 
-def _modify_optimized(instance: str, value: bool | None) -> Step:
-    params = {"InstanceId": instance, "EbsOptimized": {"Value": value}}
-    return Call("ec2", "ModifyInstanceAttribute", params)
+def _undone(wave: _Wave, fleet: Fleet) -> Iterator[Call]:
+    """The calls that give members back what they had, but for their types, which are chosen when they start.
+
+    What only the launch tag tells is not known, and stays as it was changed.
+    """
+    for setting in SETTINGS:
+        for name, path in wave.changed:
+            if path == setting.path != "instance_type" and not setting.remembered and setting.change:
+                member = wave.before[name]
+                before = setting.observed(member)
+                yield from () if before is NOT_COMPARED else setting.change(Target(fleet, member, before))
 
 
 def power_steps(

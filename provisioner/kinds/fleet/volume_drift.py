@@ -12,18 +12,17 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from provisioner.kinds.fleet.found_volumes import ObservedVolume
-from provisioner.kinds.fleet.launch_tag import (
+from provisioner.kinds.fleet.launch_tag import read_record, write_record
+from provisioner.kinds.fleet.placement import on_members
+from provisioner.kinds.fleet.remembered import (
     OTHER,
     fields_of_root,
-    read_record,
     root_record,
     volume_fields,
     volumes_record,
     volumes_record_of_before,
     write_fields,
-    write_record,
 )
-from provisioner.kinds.fleet.placement import on_members
 from provisioner.kinds.fleet.spec import Fleet, Volume
 from provisioner.kinds.instances import Instance
 from provisioner.naming import FLEET_TAG, LAUNCH_TAG

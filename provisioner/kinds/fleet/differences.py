@@ -1,0 +1,70 @@
+"""In which settings members differ from the spec, and what is done about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting
+from provisioner.kinds.fleet.settings import SETTINGS, ImageIs
+from provisioner.kinds.fleet.spec import SPOT, Fleet
+from provisioner.kinds.instances import Instance
+
+
+def how_for(setting: Setting, fleet: Fleet) -> How | None:
+    """How a setting is changed on this fleet's members, by its `update:`; None: on new members only.
+
+    A one-time Spot instance cannot be stopped, so it is replaced:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-spot-instance.html
+    """
+    how: How | None = setting.how
+    if setting.path == "user_data":
+        how = {"replace": How.REPLACE, "restart": How.RESTART, "ignore": None}[fleet.update.on_user_data]
+    elif setting.how is How.RESTART:
+        how = {"restart": How.RESTART, "replace": How.REPLACE, "never": None}[fleet.update.on_restart]
+    return How.REPLACE if how is How.RESTART and fleet.market == SPOT else how
+
+
+def why_for(setting: Setting, fleet: Fleet) -> str:
+    """Why a setting is changed as it is on this fleet's members."""
+    if setting.how is How.RESTART and fleet.market == SPOT:
+        return "Spot instances cannot be stopped to change it"
+    if setting.how is How.RESTART and fleet.update.on_restart == "replace":
+        return "as `update: {on_restart: replace}` says"
+    if setting.path == "user_data" and fleet.update.on_user_data == "restart":
+        return "as `update: {on_user_data: restart}` says"
+    return setting.why
+
+
+def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
+    """The settings that are changed in one way and in which members differ from the spec, by member."""
+    chosen = [(each, each.desired(fleet)) for each in SETTINGS if how_for(each, fleet) is how]
+    compared = [(setting, desired) for setting, desired in chosen if desired is not NOT_COMPARED]
+    found: dict[str, tuple[Setting, ...]] = {}
+    for member in members:
+        wrong = tuple(setting for setting, desired in compared if not _agree(setting, desired, member))
+        if wrong:
+            found[member.id] = wrong
+    return found
+
+
+def _agree(setting: Setting, desired: Any, instance: Instance) -> bool:
+    observed = setting.observed(instance)
+    return observed is NOT_COMPARED or setting.agree(desired, observed)
+
+
+def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
+    """Whether a member has something else than the spec asks for."""
+    desired = setting.desired(fleet)
+    return desired is not NOT_COMPARED and not _agree(setting, desired, instance)
+
+
+def shown(value: Any) -> Any:
+    """A setting's value as a plan shows it: plain data."""
+    if isinstance(value, ImageIs):
+        return value.id
+    if isinstance(value, Mapping):
+        return tuple(sorted(value.values()))
+    if isinstance(value, tuple) and len(value) == 1:
+        return value[0]
+    return value

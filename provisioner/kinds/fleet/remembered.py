@@ -1,0 +1,123 @@
+"""How the launch tag has what DescribeInstances does not show: each setting as one short word.
+
+A tag takes 256 characters: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.spec import Fleet, Image, Volume, as_fields
+from provisioner.kinds.instances import Instance
+from provisioner.naming import LAUNCH_TAG
+
+# What changes while a volume is attached, and the device, which tells which volume it is.
+NOT_FIXED = ("device", "delete_on_termination")
+# What stands for volumes, or a key, that were read and are not as the spec says. No launch writes it.
+OTHER = "other"
+DIGEST = "none|[0-9a-f]{12}"
+
+
+@dataclass(frozen=True)
+class Remembered:
+    """A word of the launch tag.
+
+    `values` is the pattern of what a launch writes: whoever may write tags can write others, which are passed
+    over. `text` is what is written for a fleet, None where nothing is. `read` reads what is true of a member
+    now, as it would be written; None: nothing tells.
+    """
+
+    word: str
+    values: str
+    text: Callable[[Fleet], str | None]
+    read: Callable[[Reader, Instance], str | None] | None = None
+
+    def of(self, instance: Instance) -> str | None:
+        """What the launch tag of an instance says of it; None: nothing, or what no launch writes."""
+        for word in (instance.tag(LAUNCH_TAG) or "").split():
+            name, _, value = word.partition("=")
+            if name == self.word and self.is_possible(value):
+                return value
+        return None
+
+    def is_possible(self, value: str) -> bool:
+        """Whether a launch may have written this."""
+        return re.fullmatch(self.values, value, re.ASCII) is not None
+
+
+def attribute(reader: Reader, instance: Instance, name: str) -> Any:
+    """An attribute that DescribeInstances does not show. Raises AwsError.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceAttribute.html
+    """
+    answer = reader.call("ec2", "DescribeInstanceAttribute", InstanceId=instance.id, Attribute=name)
+    return answer.get(name[:1].upper() + name[1:], {}).get("Value")
+
+
+def switch(word: str, text: Callable[[Fleet], bool | None], name: str) -> Remembered:
+    """An attribute of instances that is on or off."""
+    words = {True: "on", False: "off", None: None}
+
+    def read(reader: Reader, instance: Instance) -> str:
+        return "on" if attribute(reader, instance, name) else "off"
+
+    return Remembered(word, "on|off", lambda fleet: words[text(fleet)], read)
+
+
+def image_source(image: Image) -> str:
+    """What the spec says of where the image comes from, in short; `id` if it is the image itself."""
+    source = (image.ssm, image.owner, image.name, image.architecture)
+    return _digest(json.dumps(source).encode()) if image.ssm or image.owner else "id"
+
+
+def user_data_record(user_data: bytes) -> str:
+    """How the launch tag has user data."""
+    return _digest(user_data) if user_data else "none"
+
+
+def root_record(volume: Volume | None) -> str:
+    """How the launch tag has a root volume, as far as anything is said of it."""
+    said = volume_fields(volume) if volume else {}
+    if "kms_key_id" in said:
+        said["kms_key_id"] = _digest(said["kms_key_id"].encode())
+    return write_fields(said)
+
+
+def volume_fields(volume: Volume) -> dict[str, str]:
+    """What is said of a volume that is fixed at launch, as text; nothing of what is left to AWS."""
+    fixed = {name: value for name, value in as_fields(volume).items() if name not in NOT_FIXED}
+    return {name: value if isinstance(value, str) else str(value).lower() for name, value in fixed.items()}
+
+
+def write_fields(fields: Mapping[str, str]) -> str:
+    """The fields of a root volume as the launch tag has them."""
+    return ",".join(sorted(f"{name}:{value}" for name, value in fields.items())) or "none"
+
+
+def fields_of_root(text: str) -> dict[str, str]:
+    """What `write_fields` wrote."""
+    return dict(each.split(":", 1) for each in text.split(",") if ":" in each)
+
+
+def volumes_record(fleet: Fleet) -> str:
+    """How the launch tag has the other volumes: what cannot be changed while they are attached."""
+    return _of_volumes([{**as_fields(each), "delete_on_termination": True} for each in fleet.volumes])
+
+
+def volumes_record_of_before(fleet: Fleet) -> str:
+    """The same as it was written when it covered `delete_on_termination`."""
+    return _of_volumes([as_fields(each) for each in fleet.volumes])
+
+
+def _of_volumes(volumes: list[dict[str, Any]]) -> str:
+    return _digest(json.dumps(volumes, sort_keys=True).encode()) if volumes else "none"
+
+
+def _digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()[:12]

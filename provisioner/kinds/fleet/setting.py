@@ -1,0 +1,221 @@
+"""What a row of the table of settings is, and short ways to say what most rows have in common."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from provisioner.kinds.fleet.remembered import Remembered
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, Parallel, Step
+
+if TYPE_CHECKING:
+    from provisioner.kinds.fleet.observed import Prerequisites, Subnet
+
+# The one call that takes a single attribute:
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
+_ONE_ATTRIBUTE = "ModifyInstanceAttribute"
+
+
+class NotCompared:
+    """The type of NOT_COMPARED."""
+
+
+NOT_COMPARED = NotCompared()
+
+
+class How(StrEnum):
+    """How members that are there get another value of a setting."""
+
+    LIVE = "live"
+    RESTART = "restart"
+    REPLACE = "replace"
+
+    @property
+    def in_words(self) -> str:
+        return _IN_WORDS[self]
+
+
+_IN_WORDS = {
+    How.LIVE: "Changes while the instances run",
+    How.RESTART: "Changes by stop and start",
+    How.REPLACE: "Changes by replacement",
+}
+
+
+class Launching(NamedTuple):
+    """Where members are launched, and what was looked up for that."""
+
+    prerequisites: Prerequisites
+    subnet: Subnet
+
+
+class Target(NamedTuple):
+    """A member that is to have a value; `groups` maps security groups as the spec has them to their ids."""
+
+    fleet: Fleet
+    member: Instance
+    value: Any
+    groups: Mapping[str, str] = {}
+
+
+class Problem(NamedTuple):
+    """What is wrong with a value in a spec, and the way out."""
+
+    message: str
+    hint: str
+
+
+def _no_problem(raw: Mapping[str, Any]) -> Problem | None:
+    return None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One setting: its path in the spec, how it changes, why, and the AWS document that says so.
+
+    `desired` is what the spec asks for, `observed` what a member has; NOT_COMPARED from either says that
+    there is nothing to compare. `launch` gives the part of RunInstances that asks for it; where RunInstances
+    has none, members get it by `change` as soon as they run. `change` gives the calls that bring a member to
+    a value. `remembered` is how the launch tag has what DescribeInstances does not show. `protects`: it keeps
+    members from being terminated. `on_spot`: it can be changed on Spot instances. `reset_by`: the setting
+    whose change makes EC2 forget it. `check` finds what a schema cannot say of a fleet's entry in the spec.
+    """
+
+    path: str
+    how: How
+    why: str
+    source: str
+    desired: Callable[[Fleet], Any] = lambda fleet: NOT_COMPARED
+    observed: Callable[[Instance], Any] = lambda instance: NOT_COMPARED
+    agree: Callable[[Any, Any], bool] = operator.eq
+    launch: Callable[[Fleet, Launching], Mapping[str, Any]] | None = None
+    change: Callable[[Target], tuple[Call, ...]] | None = None
+    remembered: Remembered | None = None
+    protects: bool = False
+    on_spot: bool = True
+    reset_by: str | None = None
+    check: Callable[[Mapping[str, Any]], Problem | None] = _no_problem
+
+    def __post_init__(self) -> None:
+        """Raises TypeError for a row that lacks what its way of changing needs."""
+        if self.how is not How.REPLACE and self.change is None:
+            raise TypeError(f"{self.path} changes by {self.how}, so its row has to say `change`")
+        if self.how is not How.LIVE and self.launch is None:
+            raise TypeError(f"{self.path} changes by {self.how}, so its row has to say `launch`")
+
+    @property
+    def group(self) -> str:
+        """What names the settings that are changed together: one call takes a whole section of the spec.
+
+        The launch tag is written as a whole, so that no two changes of it can undo each other.
+        """
+        return "launch tag" if self.remembered else self.path.partition(".")[0]
+
+    @property
+    def is_after_launch(self) -> bool:
+        """Whether RunInstances cannot give it, so that it is changed as soon as a member runs."""
+        return self.launch is None
+
+
+def recorded(remembered: Remembered, is_compared: Callable[[Fleet], object] = lambda fleet: True) -> Any:
+    """`desired`, `observed` and `remembered` of a setting that only the launch tag shows."""
+
+    def desired(fleet: Fleet) -> Any:
+        text = remembered.text(fleet) if is_compared(fleet) else None
+        return NOT_COMPARED if text is None else text
+
+    def observed(instance: Instance) -> Any:
+        value = remembered.of(instance)
+        return NOT_COMPARED if value is None else value
+
+    return {"desired": desired, "observed": observed, "remembered": remembered}
+
+
+def or_any(value: Any) -> Any:
+    """A value, or that any is right where the spec says none."""
+    return NOT_COMPARED if value is None else value
+
+
+def part(path: str, value: Any) -> dict[str, Any]:
+    """A parameter within others by its dotted path: `Placement.Tenancy`."""
+    *outer, last = path.split(".")
+    made = {last: value}
+    for name in reversed(outer):
+        made = {name: made}
+    return made
+
+
+def said(path: str, value: Any) -> dict[str, Any]:
+    """The same; nothing where the spec does not say it."""
+    return {} if value is None else part(path, value)
+
+
+def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
+    """Parts of parameters as one; what two say of the same parameter is put together."""
+    whole: dict[str, Any] = {}
+    for each in parts:
+        for name, value in each.items():
+            both = isinstance(value, Mapping) and isinstance(whole.get(name), Mapping)
+            whole[name] = merged((whole[name], value)) if both else value
+    return whole
+
+
+def modify(to: Target, operation: str, **params: Any) -> tuple[Call, ...]:
+    """The call that changes a member by an operation of its own."""
+    return (Call("ec2", operation, {"InstanceId": to.member.id, **params}),)
+
+
+def modify_attribute(to: Target, name: str, value: Any) -> tuple[Call, ...]:
+    """The call that changes one attribute of a member."""
+    return modify(to, _ONE_ATTRIBUTE, **{name: {"Value": value}})
+
+
+def change_steps(
+    settings: Sequence[Setting], members: Sequence[Instance], fleet: Fleet, groups: Mapping[str, str]
+) -> tuple[Step, ...]:
+    """The steps that give members the fleet's values of some settings, in as few calls as EC2 takes."""
+    calls = [
+        call
+        for setting in settings
+        if setting.change
+        for member in members
+        for call in setting.change(Target(fleet, member, setting.desired(fleet), groups))
+    ]
+    return tuple(Parallel(tuple(wave)) for wave in combined(calls))
+
+
+def combined(calls: Iterable[Call]) -> list[list[Call]]:
+    """Calls in waves, each of which can be sent side by side, with those put together that can be one.
+
+    Calls of one operation on one member become one, unless it takes one attribute only; so do those that
+    name members in a list, up to 1000.
+    """
+    waves: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
+    for call in calls:
+        params = dict(call.params)
+        member = str(params.get("InstanceId") or params.get("NetworkInterfaceId") or "")
+        is_alone = call.operation == _ONE_ATTRIBUTE
+        attribute = next(name for name in params if name != "InstanceId") if is_alone else ""
+        wave = waves.setdefault((call.operation, attribute), {})
+        before = wave.setdefault(member, {})
+        for name, value in params.items():
+            is_list = isinstance(value, list) and not member
+            before[name] = [*before.get(name, ()), *value] if is_list else value
+    return [
+        [
+            Call("ec2", operation, each)
+            for member, params in wave.items()
+            for each in ([params] if member else _portions(params))
+        ]
+        for (operation, _), wave in waves.items()
+    ]
+
+
+def _portions(params: Mapping[str, Any]) -> Iterable[dict[str, Any]]:
+    ((name, items),) = params.items()
+    return ({name: list(portion)} for portion in chunks(items, MAX_IDS))
