@@ -51,18 +51,24 @@ JITTER_S = 0.2
 
 @dataclass
 class _Bucket:
+    """`at` is the moment up to which the refill is counted, which may still be to come."""
+
     rate: Rate
     tokens: float
     at: float
 
     def reserve(self, now: float, count: float) -> float:
         """Take tokens, also some that are still to come: how many seconds until all of them are there."""
-        refilled = self.tokens + (now - self.at) * self.rate.per_second * MARGIN
-        self.tokens = min(self.rate.size, refilled) - count
-        self.at = now
+        refilled = self.tokens + max(now - self.at, 0.0) * self.rate.per_second * MARGIN
+        before = min(self.rate.size, refilled)
+        self.at = max(self.at, now)
+        if before > self.rate.size - self.rate.per_second * JITTER_S:
+            # AWS's bucket may be full until the request arrives, and then refills no earlier.
+            self.at = now + JITTER_S
+        self.tokens = before - count
         if self.tokens >= 0:
             return 0.0
-        return -self.tokens / (self.rate.per_second * MARGIN) + JITTER_S
+        return self.at - now - self.tokens / (self.rate.per_second * MARGIN)
 
 
 class RateLimit:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from local_aws.corrections import limits
@@ -82,11 +82,12 @@ def test_operations_and_services_do_not_share_buckets() -> None:
 @given(
     operation=st.sampled_from(["RunInstances", "ReplaceIamInstanceProfileAssociation", "CreateRole"]),
     bursts=st.dictionaries(
-        st.sampled_from([0.0, 1.0, 10.0]),
+        st.sampled_from([0.0, 0.1, 1.0, 1.3, 10.0]),
         st.lists(st.tuples(st.integers(0, 60), st.floats(0, JITTER_S)), min_size=1, max_size=4),
         min_size=1,
     ),
 )
+@example("CreateRole", {0.0: [(26, 0.125)], 1.0: [(13, 0.0)]})
 def test_nothing_is_refused_however_unevenly_it_arrives(
     operation: str, bursts: dict[float, list[tuple[int, float]]]
 ) -> None:
