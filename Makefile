@@ -28,7 +28,7 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check hooks format generate audit lock clean
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check hooks format generate dist audit lock clean
 
 help: ## List the targets
 	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
@@ -99,6 +99,9 @@ format: $(READY) ## Format the code
 
 generate: $(READY) ## Write the combined schema and docs/spec.md anew
 	$(BIN)/python -m provisioner.spec.generate
+
+dist: $(READY) ## Build sdist and wheel into dist/, and try each in an empty environment
+	$(BIN)/python tools/dist.py
 
 audit: $(AUDIT_READY) ## Look for risky code, and for known vulnerabilities in the locked packages (needs PyPI)
 	@$(AUDIT)/bin/bandit --quiet --recursive --configfile pyproject.toml provisioner local_aws && echo "bandit: no findings"

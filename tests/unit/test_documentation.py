@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from provisioner import __version__
+
 ROOT = Path(__file__).resolve().parents[2]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
 DECISIONS = sorted((ROOT / "docs/decisions").glob("[0-9]*.md"))
@@ -43,3 +45,9 @@ def test_each_decision_has_a_date_and_a_status_and_is_in_the_index(decision: Pat
     link = f"[{title.removeprefix('# ')}]({decision.name})"
     row = f"| {int(decision.name[:4])} | {link} | {told[2]} | {told[1]}"
     assert row in (decision.parent / "README.md").read_text()
+
+
+def test_the_changelog_has_the_version_after_what_is_not_released() -> None:
+    headings = re.findall(r"(?m)^## (.+)$", (ROOT / "CHANGELOG.md").read_text())
+    assert headings[0] == "Unreleased"
+    assert re.fullmatch(re.escape(__version__) + r" - \d{4}-\d\d-\d\d", headings[1])
