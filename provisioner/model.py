@@ -6,7 +6,7 @@ All of it is frozen data. Showing, checking and executing a plan are independent
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, runtime_checkable
@@ -199,13 +199,20 @@ class Until(StrEnum):
 Scope = tuple[tuple[str, tuple[str, ...]], ...]
 
 
+class Condition(Protocol):
+    """Something that can be true of an instance: frozen data, like the steps that it is part of."""
+
+    def holds(self, instance: Any) -> bool:
+        """Whether it is true of the instance as it is described."""
+
+
 @dataclass(frozen=True)
 class Wait:
     """Wait for instances to be as `until` says.
 
     `scopes` are DescribeInstances filters that show them all; waits share one call per scope and round.
-    A wait for a profile ends when it has `profile_arn` and not one of the ids in `stale_profiles`. `check`
-    is what has to be true of an instance as it is described besides.
+    A wait for a profile ends when it has `profile_arn` and not one of the ids in `stale_profiles`.
+    `condition` is what has to be true of an instance as it is described besides.
     """
 
     instances: tuple[str, ...]
@@ -214,7 +221,7 @@ class Wait:
     profile_arn: str | None = None
     stale_profiles: tuple[str, ...] = ()
     timeout_s: float = 600.0
-    check: Callable[[Any], bool] | None = field(default=None, compare=False)
+    condition: Condition | None = None
 
     def calls(self) -> Iterable[CallCount]:
         return ()

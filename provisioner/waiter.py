@@ -144,7 +144,7 @@ class Waiter:
 
 def _too_late(wait: Wait, pending: Sequence[str]) -> ProvisionerError:
     minutes = round(wait.timeout_s / 60)
-    if wait.until is Until.SHOWN and wait.check:
+    if wait.until is Until.SHOWN and wait.condition:
         return ChangedMeanwhile(
             f"{', '.join(pending)} not shown as changed after {minutes} minutes",
             "somebody else may be changing the same: let them finish, then apply again",
@@ -171,7 +171,7 @@ def is_over(wait: Wait, instance: Instance | None) -> bool:
         return False
     if not instance.is_live:
         return wait.until not in _STARTING
-    if wait.check and not wait.check(instance):
+    if wait.condition and not wait.condition.holds(instance):
         return False
     if wait.until is Until.SHOWN:
         return True

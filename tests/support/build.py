@@ -21,6 +21,7 @@ from provisioner.model import Address, Change, Environment, Identity, Observatio
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG, REGION_TAG
 from provisioner.plan import plan
 from provisioner.spec import load
+from tests.support.inert import check_is_data
 
 ME = Identity("123456789012", "aws")
 OURS = {ENVIRONMENT_TAG: "env", REGION_TAG: "us-east-1"}
@@ -64,7 +65,10 @@ def world(desired: Environment, observed: Mapping[Address, Observed], destroying
 
 
 def planned(desired: Environment, observed: Mapping[Address, Observed], destroying: bool = False) -> Plan:
-    return plan(world(desired, observed, destroying), KINDS)
+    """The plan, which is made of plain data whatever it is for."""
+    made = plan(world(desired, observed, destroying), KINDS)
+    check_is_data(made)
+    return made
 
 
 def found_role(**differing: Any) -> FoundRole:

@@ -140,11 +140,16 @@ def test_a_wait_does_not_last_for_ever() -> None:
         waiter.wait(wait(1))
 
 
+class Never:
+    def holds(self, instance: object) -> bool:
+        return False
+
+
 def test_what_is_never_shown_as_changed_may_have_been_changed_by_somebody_else() -> None:
     times = iter([0.0, *[1000.0] * 10])
     waiter = Waiter(FakeReader([raw(1)]), Impatient(), clock=lambda: next(times))
     with pytest.raises(ChangedMeanwhile, match="i-1 not shown as changed after 2 minutes"):
-        waiter.wait(wait(1, until=Until.SHOWN, timeout_s=120.0, check=lambda each: False))
+        waiter.wait(wait(1, until=Until.SHOWN, timeout_s=120.0, condition=Never()))
 
 
 def test_an_error_of_aws_reaches_whoever_waits() -> None:

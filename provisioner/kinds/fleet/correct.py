@@ -8,7 +8,14 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
-from provisioner.kinds.fleet.differences import differing, differs, shown
+from provisioner.kinds.fleet.conditions import (
+    NameAgrees,
+    SettingsAgree,
+    TagsAgree,
+    VolumesGo,
+    tag_differences,
+)
+from provisioner.kinds.fleet.differences import differing, shown
 from provisioner.kinds.fleet.found_volumes import ObservedVolume
 from provisioner.kinds.fleet.launch_tag import (
     is_protected,
@@ -27,14 +34,22 @@ from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
-from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step, Until, Wait
-from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags, is_ignored
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    Condition,
+    FieldChange,
+    Parallel,
+    Step,
+    Until,
+    Wait,
+)
+from provisioner.naming import LAUNCH_TAG, NAME_TAG, is_ignored
 
 # How long a correction may take to be shown before it is looked at whether somebody else has undone it.
 MAX_S = 120.0
-
-# Tags of a member that are not among the fleet's.
-KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
 
 SHOWS_TAGS = "metadata.instance_tags"
 
@@ -92,14 +107,10 @@ def _change(
     return Change(address, Action.UPDATE, reason, fields, ids, len(ids), steps, unit=UNIT)
 
 
-def _agrees(settings: Sequence[Setting], fleet: Fleet) -> Callable[[Instance], bool]:
-    return lambda member: not any(differs(setting, fleet, member) for setting in settings)
-
-
-def _until_shown(members: Sequence[Instance], world: World, check: Callable[[Instance], bool]) -> Wait:
+def _until_shown(members: Sequence[Instance], world: World, condition: Condition) -> Wait:
     """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
     ids = tuple(member.id for member in members)
-    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=MAX_S, check=check)
+    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=MAX_S, condition=condition)
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
@@ -148,7 +159,7 @@ def _setting_change(
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),
             *_remembering_steps(settings, members, fleet),
-            _until_shown(members, world, _agrees(settings, fleet)),
+            _until_shown(members, world, SettingsAgree(fleet, tuple(_paths(settings)))),
         ),
     )
 
@@ -225,23 +236,10 @@ def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world:
         steps = (
             *until_stable(members, (scope_of(world.environment.name),)),
             *goes_steps(fleet, members),
-            _until_shown(members, world, lambda each: not goes_wrong(fleet, each)),
+            _until_shown(members, world, VolumesGo(fleet)),
         )
         reason = f"what volumes do when the instance goes differs on {on_members(members)}"
         yield _change(address, members, reason, wrong[members[0].id], steps)
-
-
-def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> tuple[FieldChange, ...]:
-    """The tags in which a member differs from the spec, names and what is written down at launch apart."""
-    has = {key: value for key, value in (member.tags or {}).items() if key not in KEPT_APART}
-    if has == fleet.tags:
-        return ()
-    has = compared_tags(has, fleet.tags, ignored)
-    return tuple(
-        FieldChange(f"tags.{key}", has.get(key), fleet.tags.get(key))
-        for key in sorted(fleet.tags.keys() | has.keys())
-        if has.get(key) != fleet.tags.get(key)
-    )
 
 
 def _tags(
@@ -265,7 +263,7 @@ def _tags(
         steps = (
             *on_volumes,
             *_tag_steps(members, fields),
-            _until_shown(members, world, lambda each: not wrong(each)),
+            _until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
         )
         yield _change(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
     alone = [each for each in staying if not wrong(each) and tag_fields(fleet, volumes([each]))]
@@ -283,13 +281,8 @@ def _names(
     # Then the name is given at launch, and whatever others make of it is left alone.
     is_left_alone = is_ignored(NAME_TAG, world.environment.ignore_tags)
 
-    def is_right(member: Instance) -> bool:
-        number = numbers.get(member.id, 0)
-        if number and member.tag(INDEX_TAG) != str(number):
-            return False
-        return is_left_alone or member.tag(NAME_TAG) == fleet.member_name(number)
-
-    wrong = [each for each in staying if not is_right(each)]
+    condition = NameAgrees(fleet, numbers, is_left_alone)
+    wrong = [each for each in staying if not condition.holds(each)]
     if wrong:
         before: set[Any] = {each.tag(NAME_TAG) for each in wrong}
         field = FieldChange("name", before.pop() if len(before) == 1 else "various", fleet.name)
@@ -298,7 +291,7 @@ def _names(
             numbered = {each.id: numbers[each.id] for each in wrong}
             call = number_call if is_left_alone else name_call
             steps = (Parallel(tuple(call(fleet, name, index) for name, index in numbered.items())),)
-        shown = _until_shown(wrong, world, is_right)
+        shown = _until_shown(wrong, world, condition)
         yield _change(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
 

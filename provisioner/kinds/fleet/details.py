@@ -9,7 +9,7 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
-from provisioner.kinds.fleet.correct import tag_differences
+from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.differences import differing, differs
 from provisioner.kinds.fleet.found_volumes import ObservedVolume, attached_volumes

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.model import ExecutionContext, Scope, Until, Wait
+from provisioner.model import Condition, ExecutionContext, Scope, Until, Wait
 
 MINUTE_S = 60.0
 
@@ -55,9 +55,9 @@ class Health:
         ids: Iterable[str],
         scopes: tuple[Scope, ...],
         context: ExecutionContext,
-        check: Callable[[Instance], bool] | None = None,
+        condition: Condition | None = None,
     ) -> Mapping[str, Instance]:
-        """Wait until these are healthy, and pass the check; all instances that are shown then.
+        """Wait until these are healthy, and the condition holds; all instances that are shown then.
 
         Raises WaitError, AwsError.
         """
@@ -68,7 +68,7 @@ class Health:
             Until.HEALTHY if self._checks else until,
             scopes,
             timeout_s=MINUTE_S * self._fleet.update.timeout_minutes,
-            check=check,
+            condition=condition,
         )
         shown = context.wait(wait)
         self._passed_checks |= set(ids)

@@ -10,12 +10,12 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
-from provisioner.kinds.fleet.differences import differing
+from provisioner.kinds.fleet.conditions import EachSettingsAgree
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.observed import is_member, scope_of
 from provisioner.kinds.fleet.rollout import may_be_taken
-from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting, Target
+from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.starting import Start, ran_as
@@ -79,6 +79,8 @@ class _Restarting:
         health = Health(fleet, self.plan.unhealthy)
         health.begin_with(self.plan.members, {*self.plan.paths, *self.plan.replaced})
         self.shown = self._wait((), Until.SHOWN)
+        # The next plan would change it again otherwise.
+        changed = EachSettingsAgree(fleet, self.plan.paths)
         left = list(self.plan.paths)
         while left := [each for each in left if self._is_live(each)]:
             done = len(self.plan.paths) - len(left)
@@ -98,7 +100,7 @@ class _Restarting:
             elif not starting:
                 raise _nothing_may_go(fleet, len(healthy))
             try:
-                self.shown = health.wait_for(wave or starting, self._scopes(), self.context, self._is_changed)
+                self.shown = health.wait_for(wave or starting, self._scopes(), self.context, changed)
             except WaitError as error:
                 # EC2 may accept a start, and stop the instance again.
                 told = self._to_start(taken).put_back(error, self.context) if wave else ""
@@ -181,11 +183,6 @@ class _Restarting:
             tuple(_undone(wave, fleet)),
             tuple(setting.path for setting in self._changed(wave)),
         )
-
-    def _is_changed(self, instance: Instance) -> bool:
-        """Whether EC2 shows what was changed; the next plan would change it again otherwise."""
-        changed = instance.id in self.plan.paths
-        return not changed or not differing(self.plan.fleet, (instance,), How.RESTART)
 
     def _is_member(self, instance: Instance) -> bool:
         return is_member(instance, self.plan.environment, self.plan.fleet.key)

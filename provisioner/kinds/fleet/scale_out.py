@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.kinds.fleet.conditions import IsNumbered
 from provisioner.kinds.fleet.launch import Launch, next_number
 from provisioner.kinds.fleet.observed import (
     MAX_AT_ONCE,
@@ -240,13 +241,12 @@ class ScaleOut:
     def _wait_for_all(
         self, new: Sequence[Instance], names: Mapping[str, str], context: ExecutionContext
     ) -> Mapping[str, Instance]:
-        def is_named(instance: Instance) -> bool:
-            return instance.id not in names or instance.tag(INDEX_TAG) is not None
-
         ids = tuple(each.id for each in new)
         if not ids:
             return {}
-        shown = context.wait(Wait(ids, Until.RUNNING, (scope_of(self.pad.environment),), check=is_named))
+        condition = IsNumbered(frozenset(names))
+        scopes = (scope_of(self.pad.environment),)
+        shown = context.wait(Wait(ids, Until.RUNNING, scopes, condition=condition))
         renamed = [each for each, name in names.items() if each in shown and shown[each].tag("Name") != name]
         if renamed:
             raise ChangedMeanwhile(f"somebody else has given a name to {', '.join(renamed)}")

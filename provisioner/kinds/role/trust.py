@@ -82,7 +82,7 @@ class Trusts:
     def absent(self, role: Role) -> frozenset[Address]:
         """The roles that a role trusts and that are still to be made."""
         trusted = self._trusted(role)
-        return trusted & self._absent.keys() if trusted else trusted
+        return trusted.intersection(self._absent)
 
     def in_two_steps(self, address: Address) -> bool:
         """Whether an absent role trusts itself, or a role that cannot be made before it."""

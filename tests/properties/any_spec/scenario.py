@@ -36,6 +36,7 @@ from tests.properties.any_spec.picture import (
     picture,
     settled,
 )
+from tests.support.inert import check_is_data
 
 ExternalChange = tuple[str, int, int]
 
@@ -88,7 +89,9 @@ def run(environment: Environment, execute: Execute, time: Time, destroying: bool
     connection = Connection(execute)
 
     def planned() -> Plan:
-        return compare(observe(environment, connection, KINDS, destroying), KINDS)
+        made = compare(observe(environment, connection, KINDS, destroying), KINDS)
+        check_is_data(made)
+        return made
 
     plan = planned()
     if plan.refusals:

@@ -1,0 +1,103 @@
+"""What has to be true of a member besides its state before a wait for it is over: values, and no code."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from provisioner.kinds.fleet.differences import differs
+from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.volume_changes import goes_wrong
+from provisioner.kinds.instances import Instance
+from provisioner.model import FieldChange
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags
+
+# Tags of a member that are not among the fleet's.
+KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
+
+
+@dataclass(frozen=True)
+class SettingsAgree:
+    """A member has the fleet's values of some settings, by path."""
+
+    fleet: Fleet
+    paths: tuple[str, ...]
+
+    def holds(self, instance: Instance) -> bool:
+        return not any(
+            differs(setting, self.fleet, instance) for setting in SETTINGS if setting.path in self.paths
+        )
+
+
+@dataclass(frozen=True)
+class EachSettingsAgree:
+    """The same with other settings for each member, by its id; of others nothing is asked."""
+
+    fleet: Fleet
+    paths: Mapping[str, tuple[str, ...]]
+
+    def holds(self, instance: Instance) -> bool:
+        return SettingsAgree(self.fleet, self.paths.get(instance.id, ())).holds(instance)
+
+
+@dataclass(frozen=True)
+class TagsAgree:
+    """A member has the fleet's tags, and no others but those that are `ignored`."""
+
+    fleet: Fleet
+    ignored: tuple[str, ...]
+
+    def holds(self, instance: Instance) -> bool:
+        return not tag_differences(self.fleet, instance, self.ignored)
+
+
+@dataclass(frozen=True)
+class NameAgrees:
+    """A member has its name, and its number where `numbers` has one for it, by id.
+
+    `left_alone`: the name is given at launch, and what others make of it stays.
+    """
+
+    fleet: Fleet
+    numbers: Mapping[str, int]
+    left_alone: bool
+
+    def holds(self, instance: Instance) -> bool:
+        number = self.numbers.get(instance.id, 0)
+        if number and instance.tag(INDEX_TAG) != str(number):
+            return False
+        return self.left_alone or instance.tag(NAME_TAG) == self.fleet.member_name(number)
+
+
+@dataclass(frozen=True)
+class IsNumbered:
+    """Those of the members with these ids have a number, whoever gave it to them."""
+
+    ids: frozenset[str]
+
+    def holds(self, instance: Instance) -> bool:
+        return instance.id not in self.ids or instance.tag(INDEX_TAG) is not None
+
+
+@dataclass(frozen=True)
+class VolumesGo:
+    """The fleet's volumes stay or go with the member as the spec says."""
+
+    fleet: Fleet
+
+    def holds(self, instance: Instance) -> bool:
+        return not goes_wrong(self.fleet, instance)
+
+
+def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> tuple[FieldChange, ...]:
+    """The tags in which a member differs from the spec, names and what is written down at launch apart."""
+    has = {key: value for key, value in (member.tags or {}).items() if key not in KEPT_APART}
+    if has == fleet.tags:
+        return ()
+    has = compared_tags(has, fleet.tags, ignored)
+    return tuple(
+        FieldChange(f"tags.{key}", has.get(key), fleet.tags.get(key))
+        for key in sorted(fleet.tags.keys() | has.keys())
+        if has.get(key) != fleet.tags.get(key)
+    )
