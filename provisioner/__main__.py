@@ -8,6 +8,6 @@ import sys
 if not sys.flags.safe_path and os.path.realpath(sys.path[0]) != os.path.realpath(f"{__file__}/../.."):
     del sys.path[0]
 
-from provisioner.cli.app import main
+from provisioner.cli.start import main
 
 main()

@@ -63,7 +63,7 @@ for command in (validate, plan, apply, destroy, status, schema, completion):
 
 
 def main() -> None:
-    """The console script. Ends the process with one of the exit codes of the README."""
+    """What the console script does. Ends the process with one of the exit codes of the README."""
     if COMPLETE in os.environ:
         # What a shell reads: the names of commands and options, and what has been typed so far.
         complete(cli)

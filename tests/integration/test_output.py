@@ -15,7 +15,7 @@ from provisioner import __version__
 from provisioner.cli import app as cli
 from tests.support.cloud import Cloud
 from tests.support.fixtures import Run
-from tests.support.program import ROOT, SPECS, Program, run_process
+from tests.support.program import ROOT, SPECS, Program, clean_environment, command, run_process
 from tests.support.specs import ATTACHING, PROBE, having
 
 PLAN_SCHEMA = json.loads((ROOT / "schemas" / "plan.schema.json").read_text())
@@ -232,3 +232,13 @@ def test_a_call_is_shown_with_its_duration_when_asked_for(run: Run, program: Pro
     ran = run("plan", "-v", program.write(PROBE))
     shown = [line for line in ran.err.splitlines() if " ms  " in line]
     assert len(shown) == len(cloud.operations())
+
+
+# What is imported first, and what only a command imports.
+@pytest.mark.parametrize("module", ["click", "jsonschema"])
+def test_an_interrupt_while_the_program_starts_is_no_traceback(module: str, tmp_path: Path) -> None:
+    interrupting = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    (tmp_path / f"{module}.py").write_text(interrupting + "os.kill(os.getpid(), signal.SIGINT)\n")
+    environment = clean_environment(tmp_path, PYTHONPATH=str(tmp_path))
+    ran = run_process(command(["validate", "specs/two-tier.yaml"]), environment)
+    assert (ran.code, ran.out, ran.err.strip()) == (130, "", "cancelled; nothing was changed")

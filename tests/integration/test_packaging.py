@@ -86,7 +86,7 @@ def test_the_wheel_says_what_it_is_and_how_it_is_licensed(wheel: Path) -> None:
     assert f"Version: {__version__}" in metadata
     assert "License-Expression: MIT" in metadata
     assert any(name.endswith("LICENSE") for name in names)
-    assert "provisioner = provisioner.cli.app:main" in scripts
+    assert "provisioner = provisioner.cli.start:main" in scripts
 
 
 def test_the_installed_copy_validates_with_its_own_schemas(installed: Path, elsewhere: Path) -> None:

@@ -1,0 +1,24 @@
+"""Where the program begins: before anything else is imported, so that an interruption is heeded from then on."""
+
+from __future__ import annotations
+
+import os
+import sys
+from contextlib import suppress
+
+# Not from `common`, which would have to be imported first.
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """The console script. Ends the process with one of the exit codes of the README."""
+    farewell = b"cancelled; nothing was changed\n"
+    try:
+        from provisioner.cli import app
+
+        farewell = b"interrupted\n"
+        app.main()
+    except KeyboardInterrupt:
+        with suppress(OSError):
+            os.write(2, farewell)
+        sys.exit(INTERRUPTED)
