@@ -118,14 +118,14 @@ class Aws:
 
     def for_writing(self) -> Aws:
         """The same connections, with every operation allowed."""
-        writer = object.__new__(Aws)
+        writer = object.__new__(type(self))
         writer.__dict__.update(self.__dict__)
         writer._may_write = True
         return writer
 
     def in_region(self, region: str) -> Aws:
         """The same account in another region."""
-        other = object.__new__(Aws)
+        other = object.__new__(type(self))
         other.__dict__.update(self.__dict__)
         other.target = replace(self.target, region=region)
         other._config = self._config.merge(Config(region_name=region))
@@ -222,7 +222,10 @@ class Aws:
         passed: set[str] = set()
         while True:
             answer = self.call(service, operation, **params)
-            yield from answer.get(key, ())
+            if key not in answer:
+                text = f"the answer has no {key}"
+                raise AwsError(service, operation, INVALID_ANSWER, text, hint="check --endpoint-url")
+            yield from answer[key]
             token = answer.get(received)
             if not token:
                 return

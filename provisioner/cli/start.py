@@ -1,4 +1,4 @@
-"""Where the program begins: before anything else is imported, so that an interruption is heeded from then on."""
+"""Where the program begins: before all other imports, so that an interruption is heeded."""
 
 from __future__ import annotations
 

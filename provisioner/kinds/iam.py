@@ -95,7 +95,18 @@ def parse_tags(raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
 
 def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
     """AWS's list of Key and Value as a mapping."""
-    return {tag["Key"]: tag["Value"] for tag in listed or ()}
+    return {text(tag, "Key"): tag["Value"] for tag in listed or ()}
+
+
+def text(answer: Mapping[str, Any], name: str) -> str:
+    """A text that AWS always gives, so that nothing can be concluded without it.
+
+    Raises LookupError and ValueError.
+    """
+    value = answer[name]
+    if not isinstance(value, str) or not value:
+        raise ValueError(f"{name} is {value!r:.100}")
+    return value
 
 
 def tags_in_words(tags: Mapping[str, str]) -> str:

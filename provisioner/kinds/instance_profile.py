@@ -23,6 +23,7 @@ from provisioner.kinds.iam import (
     tag_calls,
     tag_changes,
     tag_list,
+    text,
     too_many_tags,
     why_untagged_is_kept,
 )
@@ -228,13 +229,14 @@ def _strangers(reader: Reader, arns: list[str], world: World) -> dict[str, list[
 
 def _read(reader: Reader, name: str) -> dict[str, Any] | None:
     try:
-        profile: dict[str, Any] = reader.call("iam", "GetInstanceProfile", InstanceProfileName=name)[
-            "InstanceProfile"
-        ]
+        answer = reader.call("iam", "GetInstanceProfile", InstanceProfileName=name)
     except AwsError as error:
         if error.code == "NoSuchEntity":
             return None
         raise
+    profile: dict[str, Any] = answer["InstanceProfile"]
+    # One without a name would pass for none.
+    text(profile, "InstanceProfileName")
     return profile
 
 
@@ -247,11 +249,11 @@ def _roles_of(profile: ObservedProfile, world: World) -> frozenset[Address]:
 
 def _found(profile: Mapping[str, Any]) -> ObservedProfile:
     return ObservedProfile(
-        name=profile["InstanceProfileName"],
-        arn=profile["Arn"],
-        id=profile["InstanceProfileId"],
-        path=profile["Path"],
-        roles=tuple(role["RoleName"] for role in profile["Roles"]),
+        name=text(profile, "InstanceProfileName"),
+        arn=text(profile, "Arn"),
+        id=text(profile, "InstanceProfileId"),
+        path=text(profile, "Path"),
+        roles=tuple(text(role, "RoleName") for role in profile["Roles"]),
         tags=as_tags(profile.get("Tags")),
     )
 

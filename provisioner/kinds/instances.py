@@ -13,13 +13,15 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.iam import as_tags
+from provisioner.kinds.iam import as_tags, text
 from provisioner.model import Call, Parallel, Scope, Step, Until, Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
 
 LIVE = ("pending", "running", "stopping", "stopped")
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html
+STATES = (*LIVE, "shutting-down", "terminated")
 MAX_FILTER_VALUES = 200
 MAX_IDS = 1000
 MAX_IDS_OF_STATUS = 100
@@ -171,19 +173,27 @@ def in_order(instances: Iterable[Instance]) -> list[Instance]:
 
 
 def as_instance(raw: InstanceTypeDef) -> Instance:
-    """An instance of DescribeInstances or RunInstances; what a terminated one has lost is None."""
+    """An instance of DescribeInstances or RunInstances; what a terminated one has lost is None.
+
+    Raises LookupError and ValueError where something is missing that every instance has.
+    """
+    state = text(raw["State"], "Name")
+    if state not in STATES:
+        raise ValueError(f"{raw['InstanceId']} is in an unknown state {state!r:.100}")
+    # What terminates may have lost it.
+    kept = text if state in LIVE else _maybe
     profile = raw.get("IamInstanceProfile")
-    metadata = raw.get("MetadataOptions", {})
-    placement = raw.get("Placement", {})
+    placement: Mapping[str, Any] = raw["Placement"] if state in LIVE else raw.get("Placement", {})
+    metadata: Mapping[str, Any] = raw["MetadataOptions"] if state in LIVE else {}
     launched = raw.get("LaunchTime")
     nics = sorted(raw.get("NetworkInterfaces", ()), key=_device_index)
     primary: Mapping[str, Any] = nics[0] if nics else {}
     return Instance(
-        id=raw["InstanceId"],
-        state=raw["State"]["Name"],
-        zone=placement.get("AvailabilityZone", ""),
-        type=raw.get("InstanceType", ""),
-        image=raw.get("ImageId", ""),
+        id=text(raw, "InstanceId"),
+        state=state,
+        zone=kept(placement, "AvailabilityZone"),
+        type=kept(raw, "InstanceType"),
+        image=kept(raw, "ImageId"),
         launched=_second(min([launched, *_attached(raw)])) if launched else "",
         started=_second(launched) if launched else "",
         subnet=raw.get("SubnetId"),
@@ -191,17 +201,17 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         private_ip=raw.get("PrivateIpAddress") or None,
         public_ip=raw.get("PublicIpAddress") or None,
         has_elastic_ip=primary.get("Association", {}).get("IpOwnerId", "amazon") != "amazon",
-        profile=Binding(profile["Arn"], profile["Id"]) if profile else None,
+        profile=Binding(text(profile, "Arn"), text(profile, "Id")) if profile else None,
         key_name=raw.get("KeyName") or None,
         groups={
             group["GroupId"]: group["GroupName"]
             for group in primary.get("Groups", raw.get("SecurityGroups", ()))
         },
         interfaces=tuple(each["NetworkInterfaceId"] for each in nics if "NetworkInterfaceId" in each),
-        http_tokens=metadata.get("HttpTokens"),
-        http_endpoint=metadata.get("HttpEndpoint"),
-        hop_limit=metadata.get("HttpPutResponseHopLimit"),
-        instance_tags=metadata.get("InstanceMetadataTags"),
+        http_tokens=kept(metadata, "HttpTokens"),
+        http_endpoint=kept(metadata, "HttpEndpoint"),
+        hop_limit=metadata["HttpPutResponseHopLimit"] if metadata else None,
+        instance_tags=metadata.get("InstanceMetadataTags") or "disabled",
         monitoring=raw.get("Monitoring", {}).get("State") in ("enabled", "pending"),
         ebs_optimized=raw.get("EbsOptimized", False),
         tenancy=placement.get("Tenancy", "default"),
@@ -217,6 +227,10 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
     )
+
+
+def _maybe(answer: Mapping[str, Any], name: str) -> str:
+    return answer.get(name) or ""
 
 
 def _device_index(interface: Any) -> tuple[int, int]:

@@ -15,7 +15,7 @@ from provisioner import __version__
 from provisioner.cli import app as cli
 from tests.support.cloud import Cloud
 from tests.support.fixtures import Run
-from tests.support.program import ROOT, SPECS, Program, clean_environment, command, run_process
+from tests.support.program import ROOT, SPECS, Program, clean_environment, run_process
 from tests.support.specs import ATTACHING, PROBE, having
 
 PLAN_SCHEMA = json.loads((ROOT / "schemas" / "plan.schema.json").read_text())
@@ -240,5 +240,7 @@ def test_an_interrupt_while_the_program_starts_is_no_traceback(module: str, tmp_
     interrupting = "import os, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
     (tmp_path / f"{module}.py").write_text(interrupting + "os.kill(os.getpid(), signal.SIGINT)\n")
     environment = clean_environment(tmp_path, PYTHONPATH=str(tmp_path))
-    ran = run_process(command(["validate", "specs/two-tier.yaml"]), environment)
+    ran = run_process(
+        [sys.executable, "-m", "provisioner", "validate", str(SPECS / "two-tier.yaml")], environment
+    )
     assert (ran.code, ran.out, ran.err.strip()) == (130, "", "cancelled; nothing was changed")

@@ -48,6 +48,15 @@ AROUND = Prerequisites(
         "sg-00000000000000001": "sg-00000000000000001",
     },
 )
+# What EC2 shows of every instance that lives.
+BARE_INSTANCE: dict[str, Any] = {
+    "InstanceId": "i-1",
+    "State": {"Name": "running"},
+    "Placement": {"AvailabilityZone": "us-east-1a"},
+    "InstanceType": "t3.micro",
+    "ImageId": "ami-00000000000000001",
+    "MetadataOptions": {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1},
+}
 PROFILE_ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/env-web"
 
 

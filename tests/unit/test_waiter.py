@@ -13,13 +13,14 @@ from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitErro
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Until, Wait
 from provisioner.waiter import Waiter, has_failed, is_over
+from tests.support.build import BARE_INSTANCE
 
 SCOPE = (("tag:provisioner:environment", ("env",)),)
 ARN = "arn:aws:iam::123456789012:instance-profile/provisioner/env/web"
 
 
 def raw(number: int, state: str = "running", **more: Any) -> dict[str, Any]:
-    return {"InstanceId": f"i-{number}", "State": {"Name": state}, **more}
+    return {**BARE_INSTANCE, "InstanceId": f"i-{number}", "State": {"Name": state}, **more}
 
 
 def bound(arn: str, identifier: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from provisioner.kinds.fleet.launch_tag import of_same_source
 from provisioner.kinds.fleet.missing import did_you_mean, near_parameters
 from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet
 from provisioner.kinds.fleet.spec import Fleet, Image
+from provisioner.kinds.iam import text
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
@@ -121,7 +122,7 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
 
 def _of_parameter(reader: Reader, name: str) -> FoundImage:
     try:
-        value: str = reader.call("ssm", "GetParameter", Name=name)["Parameter"]["Value"]
+        value = text(reader.call("ssm", "GetParameter", Name=name)["Parameter"], "Value")
     except AwsError as error:
         if error.code != "ParameterNotFound":
             raise

@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.iam import as_tags
+from provisioner.kinds.iam import as_tags, text
 from provisioner.model import Address
 from provisioner.naming import iam_path
 
@@ -131,27 +131,37 @@ def _read_role(reader: Reader, name: str) -> FoundRole | None:
 
 
 def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
+    boundary = detail.get("PermissionsBoundary")
     return FoundRole(
-        name=detail["RoleName"],
-        arn=detail["Arn"],
-        path=detail["Path"],
+        name=text(detail, "RoleName"),
+        arn=text(detail, "Arn"),
+        path=text(detail, "Path"),
         description=listed.get("Description", ""),
-        trust=detail["AssumeRolePolicyDocument"],
+        trust=_document(detail, "AssumeRolePolicyDocument"),
         managed_policies=frozenset(
-            attached["PolicyArn"] for attached in detail.get("AttachedManagedPolicies", ())
+            text(attached, "PolicyArn") for attached in detail["AttachedManagedPolicies"]
         ),
         inline_policies={
-            inline["PolicyName"]: inline["PolicyDocument"] for inline in detail.get("RolePolicyList", ())
+            text(inline, "PolicyName"): _document(inline, "PolicyDocument")
+            for inline in detail["RolePolicyList"]
         },
-        permissions_boundary=detail.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
+        permissions_boundary=text(boundary, "PermissionsBoundaryArn") if boundary else None,
         max_session_duration=listed.get("MaxSessionDuration", 3600),
         tags=as_tags(detail.get("Tags")),
         profiles={
-            profile["InstanceProfileName"]: profile["Path"]
-            for profile in detail.get("InstanceProfileList", ())
+            text(profile, "InstanceProfileName"): text(profile, "Path")
+            for profile in detail["InstanceProfileList"]
         },
-        id=detail.get("RoleId", ""),
+        id=text(detail, "RoleId"),
     )
+
+
+def _document(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
+    """A policy. Raises LookupError and ValueError for what is none, which IAM does not keep."""
+    document = answer[name]
+    if not isinstance(document, dict) or not document:
+        raise ValueError(f"{name} is {document!r:.100}")
+    return document
 
 
 def suggestion(written: str, names: Mapping[str, str]) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.kinds.instances import as_instance
+from tests.support.build import BARE_INSTANCE
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -23,8 +24,7 @@ def interface(number: int, group: str, card: int = 0, **more: Any) -> dict[str, 
 
 def instance(*interfaces: dict[str, Any], **more: Any) -> Any:
     raw: Any = {
-        "InstanceId": "i-1",
-        "State": {"Name": "running"},
+        **BARE_INSTANCE,
         "LaunchTime": NOW,
         "NetworkInterfaces": list(interfaces),
         **more,

@@ -18,7 +18,7 @@ from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.model import Call, Step, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
-from tests.support.build import AROUND, SUBNETS, environment, fleet_of, member
+from tests.support.build import AROUND, BARE_INSTANCE, SUBNETS, environment, fleet_of, member
 
 PLAIN = {"count": 3, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
 FLEET = fleet_of(environment(fleets={"web": PLAIN}))
@@ -57,6 +57,7 @@ class FakeContext:
         tags = self.tags.pop(0) if self.tags else call.params["TagSpecifications"][0]["Tags"]
         instances = [
             {
+                **BARE_INSTANCE,
                 "InstanceId": f"i-{len(self.sent)}{number}",
                 "State": {"Name": state},
                 "Tags": tags,
@@ -253,7 +254,7 @@ def test_a_mismatch_with_a_launch_of_long_ago_leads_to_the_next_number() -> None
 def test_a_mismatch_with_members_that_live_is_never_passed_over() -> None:
     context = FakeContext("IdempotentParameterMismatch")
     context.age_s = 10 * MAX_MISMATCH_S
-    context.of_the_token = [{"InstanceId": "i-1", "State": {"Name": "running"}, "Tags": TAGS}]
+    context.of_the_token = [{**BARE_INSTANCE, "Tags": TAGS}]
     with pytest.raises(AwsError, match="Mismatch"):
         launch().send(context)
 

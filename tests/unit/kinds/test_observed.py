@@ -11,6 +11,7 @@ import pytest
 from provisioner.kinds.fleet.observed import partly_observed
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.naming import ASKED_TAG
+from tests.support.build import BARE_INSTANCE
 
 NOW = datetime(2026, 1, 2, tzinfo=UTC)
 RECENT, OLD = NOW - timedelta(minutes=1), NOW - timedelta(days=3)
@@ -20,8 +21,8 @@ def launched(number: int, attached: datetime, started: datetime, asked: int, **m
     """A member of one launch, as EC2 describes it."""
     interface = {"Attachment": {"DeviceIndex": 0, "AttachTime": attached}}
     raw: dict[str, Any] = {
+        **BARE_INSTANCE,
         "InstanceId": f"i-{number}",
-        "State": {"Name": "running"},
         "LaunchTime": started,
         "NetworkInterfaces": [interface],
         "ClientToken": "place-rung-0",

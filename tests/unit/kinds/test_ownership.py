@@ -31,6 +31,7 @@ from provisioner.naming import (
 from provisioner.reconcile import beyond
 from tests.support.build import (
     AROUND,
+    BARE_INSTANCE,
     FLEET,
     ME,
     OURS,
@@ -122,6 +123,7 @@ class Shown:
         yield {
             "Instances": [
                 {
+                    **BARE_INSTANCE,
                     "InstanceId": each.id,
                     "State": {"Name": each.state},
                     "Placement": {"AvailabilityZone": each.zone},
