@@ -8,9 +8,11 @@ import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from copy import copy
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import PurePath
-from typing import Any
+from typing import Any, Protocol
 
 from provisioner.errors import (
     AwsError,
@@ -27,6 +29,13 @@ from provisioner.waiter import Waiter
 
 MAX_CHANGES_AT_ONCE = 16
 MAX_STEPS_AT_ONCE = 8
+
+
+class Writer(Reader, Protocol):
+    """AWS, for everything."""
+
+    def to_the_end(self) -> Writer:
+        """The same, which sends and tries again also after an interruption."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +70,7 @@ class Executor:
 
     def __init__(
         self,
-        aws: Reader,
+        aws: Writer,
         on_event: Callable[[Event], None] = lambda event: None,
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -72,6 +81,11 @@ class Executor:
         self.clock = clock
         self.waiter = Waiter(aws, self.stop, clock)
         self.first_asked: dict[str, float] = {}
+
+    @cached_property
+    def to_the_end(self) -> Executor:
+        """The same, which nothing stops."""
+        return Executor(self.aws.to_the_end(), self.on_event, threading.Event(), self.clock)
 
     def execute(self, plan: Plan) -> list[Outcome]:
         """What became of every change, in the plan's order. A failure stops only what needs it."""
@@ -136,14 +150,27 @@ class _ExecutionContext:
         self._change = change
         self._took: Counter[tuple[str, str]] = Counter()
         self._lock = threading.Lock()
-        self.phase = ""
+        self._phases: list[str] = []
+
+    @property
+    def phase(self) -> str:
+        """What was told last."""
+        return self._phases[-1] if self._phases else ""
 
     def tell(self, phase: str) -> None:
-        self.phase = phase
+        self._phases.append(phase)
 
-    def send(self, call: Call) -> dict[str, Any]:
+    def check(self) -> None:
         if self._executor.stop.is_set():
             raise Interrupted("interrupted before it was done; apply again to finish it")
+
+    def to_the_end(self) -> _ExecutionContext:
+        other = copy(self)
+        other._executor = self._executor.to_the_end
+        return other
+
+    def send(self, call: Call) -> dict[str, Any]:
+        self.check()
         return self._executor.aws.call(call.service, call.operation, **call.params)
 
     def parallel(self, steps: Iterable[Step]) -> None:

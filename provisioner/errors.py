@@ -103,6 +103,10 @@ class AwsError(ProvisionerError):
         self.request_id = request_id
 
 
+class IncompleteAnswer(ValueError):
+    """Something is missing in an answer, or unknown, that AWS always gives."""
+
+
 class UnexpectedAnswer(ProvisionerError):
     """An answer that AWS does not give, so that nothing can be concluded from it."""
 
@@ -117,6 +121,8 @@ class UnexpectedAnswer(ProvisionerError):
     @staticmethod
     def is_why(error: Exception) -> bool:
         """Whether an error comes of an answer that lacks something: AWS's names begin in capitals."""
+        if isinstance(error, IncompleteAnswer):
+            return True
         return isinstance(error, KeyError) and isinstance(error.args[0], str) and error.args[0][:1].isupper()
 
 

@@ -131,6 +131,12 @@ class ExecutionContext(Protocol):
     def wait(self, wait: Wait) -> Mapping[str, Any]:
         """All instances of the wait's scopes, by id, once it is over. Raises WaitError."""
 
+    def check(self) -> None:
+        """Raises Interrupted if the run is to end."""
+
+    def to_the_end(self) -> ExecutionContext:
+        """The same, which an interruption does not end: for what must not be left half done."""
+
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers this run had to one operation that writes, oldest first."""
 
@@ -180,6 +186,22 @@ class Parallel:
 
     def run(self, context: ExecutionContext) -> None:
         context.parallel(self.steps)
+
+
+@dataclass(frozen=True)
+class Whole:
+    """Steps, one after the other, of which all are carried out once the first is begun."""
+
+    steps: tuple[Step, ...]
+
+    def calls(self) -> Iterable[CallCount]:
+        return count_calls(self.steps)
+
+    def run(self, context: ExecutionContext) -> None:
+        context.check()
+        uninterrupted = context.to_the_end()
+        for step in self.steps:
+            step.run(uninterrupted)
 
 
 class Until(StrEnum):

@@ -123,6 +123,13 @@ class Aws:
         writer._may_write = True
         return writer
 
+    def to_the_end(self) -> Aws:
+        """The same connections, which send and try again also once they were told to stop."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._stop = threading.Event()
+        return other
+
     def in_region(self, region: str) -> Aws:
         """The same account in another region."""
         other = object.__new__(type(self))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Protocol, TypeVar
 
-from provisioner.errors import ChangedMeanwhile
+from provisioner.errors import ChangedMeanwhile, IncompleteAnswer
 from provisioner.kinds.base import Entry, Path
 from provisioner.model import Address, Call, CallCount, Environment, ExecutionContext, FieldChange, Refusal
 from provisioner.naming import (
@@ -101,11 +101,11 @@ def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
 def text(answer: Mapping[str, Any], name: str) -> str:
     """A text that AWS always gives, so that nothing can be concluded without it.
 
-    Raises LookupError and ValueError.
+    Raises LookupError and IncompleteAnswer.
     """
     value = answer[name]
     if not isinstance(value, str) or not value:
-        raise ValueError(f"{name} is {value!r:.100}")
+        raise IncompleteAnswer(f"{name} is {value!r:.100}")
     return value
 
 

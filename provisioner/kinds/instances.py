@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags, text
-from provisioner.model import Call, Parallel, Scope, Step, Until, Wait
+from provisioner.model import Call, Parallel, Scope, Step, Until, Wait, Whole
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -175,11 +176,11 @@ def in_order(instances: Iterable[Instance]) -> list[Instance]:
 def as_instance(raw: InstanceTypeDef) -> Instance:
     """An instance of DescribeInstances or RunInstances; what a terminated one has lost is None.
 
-    Raises LookupError and ValueError where something is missing that every instance has.
+    Raises LookupError and IncompleteAnswer where something is missing that every instance has.
     """
     state = text(raw["State"], "Name")
     if state not in STATES:
-        raise ValueError(f"{raw['InstanceId']} is in an unknown state {state!r:.100}")
+        raise IncompleteAnswer(f"{raw['InstanceId']} is in an unknown state {state!r:.100}")
     # What terminates may have lost it.
     kept = text if state in LIVE else _maybe
     profile = raw.get("IamInstanceProfile")
@@ -336,11 +337,11 @@ def bind(
         return _associate(instance.id, name)
 
     stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
+    begun = Parallel(tuple(first(each) for each in instances))
+    rebound = Parallel(tuple(_associate(each, name) for each in freed))
     return (
         *until_stable(instances, scopes),
-        Parallel(tuple(first(each) for each in instances)),
-        *_waits(freed, Until.NO_PROFILE, scopes),
-        *([Parallel(tuple(_associate(each, name) for each in freed))] if freed else ()),
+        Whole((begun, *_waits(freed, Until.NO_PROFILE, scopes), rebound)) if freed else begun,
         *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
     )
 
@@ -357,9 +358,13 @@ def rebind(
     for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MAX_REBOUND)):
         scopes = tuple(by_ids(ids))
         yield from until_stable([each for each in instances if each.id in ids], scopes)
-        yield Parallel(tuple(_release(associations[each]) for each in ids))
-        yield from _waits(ids, Until.NO_PROFILE, scopes)
-        yield Parallel(tuple(_associate(each, name) for each in ids))
+        yield Whole(
+            (
+                Parallel(tuple(_release(associations[each]) for each in ids)),
+                *_waits(ids, Until.NO_PROFILE, scopes),
+                Parallel(tuple(_associate(each, name) for each in ids)),
+            )
+        )
         yield from _waits(ids, Until.PROFILE, scopes, arn)
 
 

@@ -213,15 +213,18 @@ class Exchange:
         return count_calls((*(self._remove(role) for role in self.before), self._add(self.after)))
 
     def run(self, context: ExecutionContext) -> None:
+        context.check()
+        # A profile without a role gives no credentials to anybody.
+        uninterrupted = context.to_the_end()
         for role in self.before:
-            context.send(self._remove(role))
+            uninterrupted.send(self._remove(role))
         try:
-            context.send(self._add(self.after))
+            uninterrupted.send(self._add(self.after))
         except AwsError:
             for role in self.before:
                 # Why the other one was refused is what has to be told.
                 with suppress(AwsError):
-                    context.send(self._add(role))
+                    uninterrupted.send(self._add(role))
             raise
 
     def _add(self, role: str) -> Call:

@@ -51,6 +51,9 @@ class FakeAws:
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
 
+    def to_the_end(self) -> FakeAws:
+        return self
+
     def in_region(self, region: str) -> FakeAws:
         raise AssertionError("nothing here is in another region")
 

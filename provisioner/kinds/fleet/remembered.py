@@ -57,7 +57,7 @@ def attribute(reader: Reader, instance: Instance, name: str) -> Any:
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceAttribute.html
     """
     answer = reader.call("ec2", "DescribeInstanceAttribute", InstanceId=instance.id, Attribute=name)
-    return answer.get(name[:1].upper() + name[1:], {}).get("Value")
+    return answer[name[:1].upper() + name[1:]].get("Value")
 
 
 def switch(word: str, text: Callable[[Fleet], bool | None], name: str) -> Remembered:

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
 from provisioner.kinds.fleet.conditions import EachSettingsAgree
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
@@ -73,6 +73,7 @@ class _Restarting:
     plan: Restart
     context: ExecutionContext
     shown: Mapping[str, Instance] = field(default_factory=dict)
+    done: int = 0
 
     def run(self) -> None:
         fleet = self.plan.fleet
@@ -103,7 +104,7 @@ class _Restarting:
                 self.shown = health.wait_for(wave or starting, self._scopes(), self.context, changed)
             except WaitError as error:
                 # EC2 may accept a start, and stop the instance again.
-                told = self._to_start(taken).put_back(error, self.context) if wave else ""
+                told = self._to_start(taken).put_back(error, self.context.to_the_end()) if wave else ""
                 if fleet.update.pause_on_failure:
                     raise _paused(done, len(self.plan.paths), error, told) from error
                 health.give_up(wave or starting)
@@ -116,12 +117,17 @@ class _Restarting:
             return tuple(left)
         return may_be_taken(left, healthy, fleet.count, fleet.update.max_unavailable)
 
-    def _tell(self, done: int) -> None:
-        self.context.tell(f"{done} of {len(self.plan.paths)} restarted")
+    def _tell(self, done: int, *more: str) -> None:
+        self.done = done
+        self.context.tell("; ".join((f"{done} of {len(self.plan.paths)} restarted", *more)))
 
     def _change(self, wave: _Wave) -> None:
-        """Stop, change and start members; what EC2 refuses is put back. Raises ProvisionerError."""
+        """Stop, change and start members; what EC2 refuses is put back. Raises ProvisionerError.
+
+        What was stopped is started again, also after an interruption.
+        """
         is_running = self.plan.fleet.power == "running"
+        uninterrupted = self.context.to_the_end()
         try:
             self._stop(wave)
             # One setting after the other: what goes with the new type may not go with the old one.
@@ -131,11 +137,24 @@ class _Restarting:
                     for each in self._with(setting, wave)
                 )
             self.context.parallel(self._record(wave))
+        except Interrupted as interrupted:
+            if wave.stopped and is_running:
+                self._start_again(wave, interrupted, uninterrupted)
+            raise
         except (AwsError, WaitError) as error:
-            self._to_start(wave).put_back(error, self.context)
+            self._to_start(wave).put_back(error, uninterrupted)
             raise
         if is_running:
-            self._to_start(wave).run(self.context)
+            self._to_start(wave).run(uninterrupted)
+
+    def _start_again(self, wave: _Wave, interrupted: Interrupted, uninterrupted: ExecutionContext) -> None:
+        """Only what is stopped can be started, and what is stopping cannot be kept from it."""
+        try:
+            uninterrupted.wait(Wait(tuple(wave.stopped), Until.STOPPED, self._scopes()))
+            told = self._to_start(wave).put_back(interrupted, uninterrupted)
+        except (AwsError, WaitError) as error:
+            told = f"{', '.join(wave.stopped)} could not be started again ({error.message})"
+        self._tell(self.done, told)
 
     def _stop(self, wave: _Wave) -> None:
         states = {each: instance.state for each, instance in wave.before.items()}
@@ -143,6 +162,7 @@ class _Restarting:
         running = [each for each in states if states[each] in ("pending", "running")]
         for part in chunks(running, MAX_IDS):
             self.context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+            wave.stopped.extend(part)
         if any(state != "stopped" for state in states.values()):
             self._wait(tuple(states), Until.STOPPED)
 
@@ -201,10 +221,14 @@ class _Restarting:
 
 @dataclass(frozen=True)
 class _Wave:
-    """Members that are changed together, as they were before, and the settings that were changed by now."""
+    """Members that are changed together, as they were before, and what was done to them by now.
+
+    `stopped` are those that were told to stop, `changed` the settings that were changed.
+    """
 
     before: Mapping[str, Instance]
     changed: list[tuple[str, str]] = field(default_factory=list)
+    stopped: list[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

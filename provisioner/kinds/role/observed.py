@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.errors import AwsError
+from provisioner.errors import AwsError, IncompleteAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags, text
 from provisioner.model import Address
@@ -157,10 +157,10 @@ def _role(detail: Mapping[str, Any], listed: Mapping[str, Any]) -> FoundRole:
 
 
 def _document(answer: Mapping[str, Any], name: str) -> dict[str, Any]:
-    """A policy. Raises LookupError and ValueError for what is none, which IAM does not keep."""
+    """A policy. Raises LookupError and IncompleteAnswer for what is none, which IAM does not keep."""
     document = answer[name]
     if not isinstance(document, dict) or not document:
-        raise ValueError(f"{name} is {document!r:.100}")
+        raise IncompleteAnswer(f"{name} is {document!r:.100}")
     return document
 
 

@@ -9,7 +9,7 @@ import pytest
 
 from provisioner.kinds.attachment import ObservedAttachment
 from provisioner.kinds.instances import Instance
-from provisioner.model import Address, Call, Parallel, Step
+from provisioner.model import Address, Call, Parallel, Step, Whole
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, REGION_TAG
 from tests.support.build import (
     OURS,
@@ -159,7 +159,7 @@ def test_names_that_are_there_in_another_case_are_used_as_they_are() -> None:
 
 def every_call(steps: Iterable[Step]) -> Iterator[Call]:
     for step in steps:
-        if isinstance(step, Parallel):
+        if isinstance(step, (Parallel, Whole)):
             yield from every_call(step.steps)
         elif isinstance(step, Call):
             yield step

@@ -83,6 +83,12 @@ class FakeContext:
     def took(self, number: int, option: str, wanted: str) -> None:
         pass
 
+    def check(self) -> None:
+        pass
+
+    def to_the_end(self) -> FakeContext:
+        return self
+
     def seconds_since(self, what: str) -> float:
         return self.age_s
 

@@ -1,0 +1,125 @@
+"""Interrupted half-way through a change of what runs: no member is left less able to serve than it was."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+import local_aws
+from tests.faults.killing import At, at
+from tests.faults.runs import Nursery, Running
+from tests.faults.test_signals import INTERRUPTED, Holding, interrupt
+from tests.faults.wire import Wire
+from tests.support.cloud import REGION, Cloud
+from tests.support.specs import IMAGE
+
+COUNT = 2
+
+
+class Site:
+    """A fleet with a profile, and the program to change it with."""
+
+    def __init__(self, cloud: Cloud, wire: Wire, nursery: Nursery, folder: Path) -> None:
+        self.cloud, self.wire, self.nursery = cloud, wire, nursery
+        self.spec = folder / "site.yaml"
+        self.write()
+        assert nursery.run(*self.words).code == 0
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        return ("apply", "--yes", "--endpoint-url", self.wire.url, str(self.spec))
+
+    def write(self, type_: str = "t3.micro", role: str = "first", **more: Any) -> None:
+        fleet = {"count": COUNT, "image": IMAGE, "instance_type": type_, "instance_profile": "web", **more}
+        fleet["update"] = {"max_unavailable": COUNT}
+        spec = {"environment": "site", "region": REGION, "fleets": {"web": fleet}, "roles": {role: {}}}
+        spec["instance_profiles"] = {"web": {"role": role}}
+        self.spec.write_text(yaml.safe_dump(spec))
+
+    def interrupted(self, at: At) -> Running:
+        """An apply that is interrupted while it waits for the reply to a request; the reply comes then."""
+        holding = Holding(at)
+        self.wire.put(holding)
+        running = self.nursery.start(*self.words, in_real_time=True)
+        assert holding.arrived.wait(30)
+        interrupt(running)
+        holding.let_go.set()
+        return running
+
+    @property
+    def members(self) -> set[tuple[str, str]]:
+        """How they are, and as what they run."""
+        return {(each["State"]["Name"], each["InstanceType"]) for each in self.cloud.live("site")}
+
+
+@pytest.fixture
+def site(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Site:
+    wire.put()
+    local_aws.control(aws.server, "reset", {})
+    return Site(aws, wire, nursery, tmp_path)
+
+
+# Where it is interrupted, and as what the members run then.
+RESTARTS = {
+    "while they stop": (at("StopInstances"), "t3.micro"),
+    "while it waits for them to stop": (
+        lambda request: request.operation == "DescribeInstances" and request.nth > 4,
+        "t3.micro",
+    ),
+    "between two settings": (at("ModifyInstanceAttribute"), "t3.micro"),
+    "while they start": (at("StartInstances"), "t3.small"),
+}
+
+
+@pytest.mark.parametrize("where", RESTARTS)
+def test_what_was_stopped_to_be_changed_is_started_again(where: str, site: Site) -> None:
+    when, type_ = RESTARTS[where]
+    site.cloud.break_with(stop_s=3.0)
+    site.write("t3.small", ebs_optimized=True)
+    ran = site.interrupted(when).end()
+    assert ran.code == INTERRUPTED
+    site.wire.settle()
+    assert site.members == {("running", type_)}
+    if type_ == "t3.micro":
+        assert "run again as t3.micro; apply again to go on" in ran.words
+    site.wire.put()
+    assert site.nursery.run(*site.words).code == 0
+    assert site.members == {("running", "t3.small")}
+
+
+def test_a_second_interrupt_does_not_wait_for_that(site: Site) -> None:
+    site.cloud.break_with(stop_s=600.0)
+    site.write("t3.small")
+    running = site.interrupted(at("StopInstances"))
+    running.signal(signal.SIGINT)
+    ran = running.end()
+    assert ran.code == INTERRUPTED
+    assert "stopped at once" in ran.err
+    site.cloud.wait(601.0)
+    site.wire.put()
+    assert site.nursery.run(*site.words).code == 0
+    assert site.members == {("running", "t3.small")}
+
+
+SWAPS = {
+    "with no role in the profile": at("RemoveRoleFromInstanceProfile"),
+    "with no profile on a member": at("DisassociateIamInstanceProfile"),
+}
+
+
+@pytest.mark.parametrize("where", SWAPS)
+def test_who_has_credentials_keeps_some(where: str, site: Site) -> None:
+    site.write(role="second")
+    ran = site.interrupted(SWAPS[where]).end()
+    assert ran.code == INTERRUPTED
+    site.wire.settle()
+    profile = site.cloud.iam.get_instance_profile(InstanceProfileName="site-web")["InstanceProfile"]
+    assert [role["RoleName"] for role in profile["Roles"]] == ["site-second"]
+    assert {site.cloud.profile_on(each) for each in site.cloud.ids("site")} == {"site-web"}
+    site.wire.put()
+    assert site.nursery.run(*site.words).code == 0
+    assert site.cloud.roles() == ["site-second"]
