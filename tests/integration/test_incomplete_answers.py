@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import json
-import re
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
@@ -40,7 +39,6 @@ SPEC = having(
     attachments={"box": {"instance_profile": "worker", "instances": [BOX]}},
 )
 # Policies are read as what they say; whatever is missing in one is missing in the policy.
-ID = re.compile(r"\b[a-z]+-[0-9a-f]{8,17}\b")
 WHOLE = ("PolicyDocument", "AssumeRolePolicyDocument", "ResponseMetadata")
 
 Path = tuple[str | int, ...]
@@ -143,9 +141,7 @@ def live(environment: Environment, cloud: Cloud) -> Recording:
 def each_incomplete(live: Recording) -> Iterator[tuple[str, Aws]]:
     """What is wrong with an answer, in words, and a connection that gives that answer."""
     answers = dict(live.recorded)
-    # What is asked of each instance in turn is answered alike.
-    alike = {(asked_for[1], ID.sub("", asked_for[2])): asked_for for asked_for in answers}
-    for asked_for in alike.values():
+    for asked_for in answers:
         for path in paths(answers[asked_for]):
             for how, change in HOW.items():
                 name = f"{asked_for[1]} {'.'.join(map(str, path)).replace('.0', '[]')} {how}"
