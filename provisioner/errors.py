@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 from pathlib import PurePath
+from typing import Self
 
 
 class ProvisionerError(Exception):
@@ -19,6 +20,13 @@ class ProvisionerError(Exception):
         super().__init__(message)
         self.message = message
         self.hint = hint
+
+    def with_hint(self, hint: str) -> Self:
+        """The same error with another hint. The error itself stays as it was raised."""
+        other = type(self).__new__(type(self))
+        other.args = self.args
+        vars(other).update(vars(self), hint=hint)
+        return other
 
 
 @dataclass(frozen=True, order=True)
@@ -101,6 +109,12 @@ class AwsError(ProvisionerError):
         self.text = text
         self.status = status
         self.request_id = request_id
+
+    def with_text(self, text: str) -> AwsError:
+        """The same error with another text. The error itself stays as it was raised."""
+        return AwsError(
+            self.service, self.operation, self.code, text, self.status, self.request_id, self.hint
+        )
 
 
 class IncompleteAnswer(ValueError):

@@ -320,7 +320,8 @@ class Aws:
         except AwsError as error:
             code = error.code
             if self.target.is_local and code in UNANSWERED:
-                error.hint = "the local AWS does not answer any more: see `provisioner local status`"
+                hint = "the local AWS does not answer any more: see `provisioner local status`"
+                raise error.with_hint(hint) from error.__cause__
             raise
         except TooLate as error:
             late = too_late(service, operation, endpoint, time.monotonic() - started)

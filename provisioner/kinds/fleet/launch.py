@@ -69,11 +69,11 @@ class Launch:
                     raise
                 if not self._is_of_long_ago(name, context):
                     # Which number it is tells whoever waits that the one before was waited out.
-                    error.hint = (
+                    hint = (
                         f"launch {number} in {self.slot.subnet} was asked for with other parameters; "
                         "waiting until it is shown, or is one of long ago"
                     )
-                    raise
+                    raise error.with_hint(hint) from error
                 continue
             members = [each for each in map(as_instance, answer["Instances"]) if self._is_member(each)]
             if members and len(members) < len(answer["Instances"]):

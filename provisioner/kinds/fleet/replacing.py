@@ -130,9 +130,8 @@ class _Replacement:
     def _no_room(self, shortage: AwsError) -> AwsError:
         if self.plan.pad.fleet.update.order == "launch_first" and self._crew().going:
             first = shortage.hint if shortage.code in INSTANCE_QUOTA_CODES else "apply again later"
-            shortage.hint = (
-                f"{first}, or set `update: {{order: terminate_first}}`, which makes room before it launches"
-            )
+            order = "or set `update: {order: terminate_first}`, which makes room before it launches"
+            return shortage.with_hint(f"{first}, {order}")
         return shortage
 
     def _not_healthy(self, move: Launch | Terminate | Await, error: WaitError) -> None:

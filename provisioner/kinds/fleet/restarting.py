@@ -104,7 +104,7 @@ class _Restarting:
                 self.shown = health.wait_for(wave or starting, self._scopes(), self.context, changed)
             except WaitError as error:
                 # EC2 may accept a start, and stop the instance again.
-                told = self._to_start(taken).put_back(error, self.context.to_the_end()) if wave else ""
+                told = self._to_start(taken).put_back(error, self.context.to_the_end()).told if wave else ""
                 if fleet.update.pause_on_failure:
                     raise _paused(done, len(self.plan.paths), error, told) from error
                 health.give_up(wave or starting)
@@ -142,8 +142,7 @@ class _Restarting:
                 self._start_again(wave, interrupted, uninterrupted)
             raise
         except (AwsError, WaitError) as error:
-            self._to_start(wave).put_back(error, uninterrupted)
-            raise
+            raise self._to_start(wave).put_back(error, uninterrupted).refused from None
         if is_running:
             self._to_start(wave).run(uninterrupted)
 
@@ -151,7 +150,7 @@ class _Restarting:
         """Only what is stopped can be started, and what is stopping cannot be kept from it."""
         try:
             uninterrupted.wait(Wait(tuple(wave.stopped), Until.STOPPED, self._scopes()))
-            told = self._to_start(wave).put_back(interrupted, uninterrupted)
+            told = self._to_start(wave).put_back(interrupted, uninterrupted).told
         except (AwsError, WaitError) as error:
             told = f"{', '.join(wave.stopped)} could not be started again ({error.message})"
         self._tell(self.done, told)

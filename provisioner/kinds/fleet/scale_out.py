@@ -82,7 +82,8 @@ class _SubnetLaunch:
             self.number, self.got = self.launch.send(context)
         except AwsError as error:
             if error.code in QUOTA_CODES:
-                error.hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
+                hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
+                raise error.with_hint(hint) from error
             if error.code not in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
                 raise
             self.shortage = error
@@ -156,10 +157,10 @@ class ScaleOut:
             shortage = self._launch_all(context)
         except AwsError as error:
             launched = sum(each.id not in known for each in pad.answered(context))
-            if launched:
-                kept = f"{launched} of {self.count} members were launched before, and are kept"
-                error.hint = f"{error.hint}; {kept}" if error.hint else kept
-            raise
+            if not launched:
+                raise
+            kept = f"{launched} of {self.count} members were launched before, and are kept"
+            raise error.with_hint(f"{error.hint}; {kept}" if error.hint else kept) from error
         new = [each for each in pad.answered(context) if each.id not in known]
         tell(f"{len(new)} of {self.count} launched")
         names = self._name(new, context)

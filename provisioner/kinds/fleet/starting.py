@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.launch_tag import read_record
@@ -23,6 +24,14 @@ NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES
 MAX_NAMED = 10
 # What is said of one member, and of several.
 _IN_WORDS = {False: ("is", "runs", "it had"), True: ("are", "run", "they had")}
+
+
+class PutBack(NamedTuple):
+    """How members are that were given back what they had, in words, and what was refused with that as its
+    hint. Of members that were not stopped nothing is told."""
+
+    told: str
+    refused: ProvisionerError
 
 
 @dataclass(frozen=True)
@@ -59,16 +68,13 @@ class Start:
                 context.took(len(self.before), other, wanted)
                 return
         is_changed = bool(self.undo) or types != self.before
-        self._give_back(
-            refused, types, context, (self.before, self.earlier) if is_changed else (self.earlier,)
-        )
-        raise refused
+        choices = (self.before, self.earlier) if is_changed else (self.earlier,)
+        raise self._give_back(refused, types, context, choices).refused
 
-    def put_back(self, refused: ProvisionerError, context: ExecutionContext) -> str:
+    def put_back(self, refused: ProvisionerError, context: ExecutionContext) -> PutBack:
         """Give those of the members that are stopped what they had, and start them as that.
 
-        `refused` is why they are not as they should be. Returns how they are then, which its hint says too;
-        nothing if none was stopped.
+        `refused` is why they are not as they should be.
         """
         return self._give_back(refused, dict(self.now), context, (self.before, self.earlier))
 
@@ -83,13 +89,13 @@ class Start:
         types: dict[str, str],
         context: ExecutionContext,
         choices: Sequence[Mapping[str, str]],
-    ) -> str:
+    ) -> PutBack:
         """`choices` are types to start them as, each tried where the one before was refused."""
         try:
             shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
             down = [each for each in self.before if each in shown and shown[each].state == "stopped"]
             if not down:
-                return ""
+                return PutBack("", refused)
             not_undone = _send_each(self.undo, context)
             state = self._started(down, types, context, choices)
         except ProvisionerError as error:
@@ -101,8 +107,7 @@ class Start:
         if not_undone:
             told += f", not wholly with what they had ({not_undone.message})"
         before = f"{refused.hint}; " if refused.hint and refused.hint not in told else ""
-        refused.hint = f"{before}{told}; {self._way_out(refused)}"
-        return told
+        return PutBack(told, refused.with_hint(f"{before}{told}; {self._way_out(refused)}"))
 
     def _started(
         self,

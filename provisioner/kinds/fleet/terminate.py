@@ -7,7 +7,6 @@ those in its zone, and the others are terminated although the call is answered w
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ProvisionerError
@@ -31,13 +30,15 @@ class Termination:
             for part in chunks(self.ids, MAX_IDS):
                 context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
         except AwsError as error:
-            with suppress(ProvisionerError):
-                error.text += self._told(context)
-            raise
+            raise error.with_text(error.text + self._told(context)) from error
         context.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
 
     def _told(self, context: ExecutionContext) -> str:
-        shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+        """What became of the members all the same, if that can be seen."""
+        try:
+            shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+        except ProvisionerError:
+            return ""
         left = [each for each in self.ids if each in shown and shown[each].is_live]
         gone = len(self.ids) - len(left)
         but = f", but not {', '.join(left)}" if left else ""
