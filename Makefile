@@ -76,10 +76,10 @@ local-down: $(READY) ## Stop the local AWS
 	$(call run,$(PROVISIONER) local down)
 
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
-	$(BIN)/python -m pytest -n 2 -m long
+	$(BIN)/python -m pytest -n 2 --dist worksteal -m long $(ARGS)
 
 bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
 	$(BIN)/python -m bench $(ARGS)
