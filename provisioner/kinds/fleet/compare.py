@@ -12,7 +12,7 @@ from provisioner.kinds.fleet.found_volumes import left_notes, staying_notes
 from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import confirm_launch
 from provisioner.kinds.fleet.launch_tag import is_protected, stays_protected
-from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
+from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
 from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
 from provisioner.kinds.fleet.plan_notes import notes
 from provisioner.kinds.fleet.renew import (
@@ -44,7 +44,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     if fleet is None:
         return _leaving(address, observed, world)
     if observed.problems:
-        return Findings(refusals=tuple(_refuse_problem(address, text) for text in observed.problems))
+        return Findings(refusals=tuple(_refuse_problem(address, problem) for problem in observed.problems))
     pinned, fleet = fleet, with_image(fleet, observed)
     surplus = len(observed.members) - fleet.count
     surplus_ids = {
@@ -252,6 +252,5 @@ def _are(ids: Sequence[str]) -> str:
     return f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'}"
 
 
-def _refuse_problem(address: Address, text: str) -> Refusal:
-    message, _, hint = text.partition("; ")
-    return Refusal(address, message, hint or "correct the spec, or make what it names", exit_code=1)
+def _refuse_problem(address: Address, problem: Problem) -> Refusal:
+    return Refusal(address, problem.message, problem.hint, exit_code=1)

@@ -16,7 +16,7 @@ from provisioner.kinds.fleet.found_volumes import ObservedVolume, attached_volum
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.launch_fit import unfit_tags
 from provisioner.kinds.fleet.launch_tag import of_same_source
-from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites
+from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
 from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.renew import to_replace
 from provisioner.kinds.fleet.setting import How
@@ -146,7 +146,7 @@ def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> 
 
 def _observe_prerequisites(
     reader: Reader, fleet: Fleet, observed: ObservedFleet, launching: bool
-) -> tuple[Prerequisites, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[Prerequisites, tuple[Problem, ...], tuple[str, ...]]:
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     restarted = differing(fleet, observed.members, How.RESTART)
     resizing = {name for name, settings in restarted.items() if "instance_type" in (s.path for s in settings)}
@@ -161,7 +161,7 @@ def _observe_prerequisites(
     return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)
 
 
-def _image_problems(wanted: Fleet, observed: ObservedFleet, launching: bool) -> tuple[str, ...]:
+def _image_problems(wanted: Fleet, observed: ObservedFleet, launching: bool) -> tuple[Problem, ...]:
     """Why the image is not known that is to be launched, or to be compared with that of the members.
 
     An image that a mere note would tell of may be unknown. Raises AwsError if AWS did not say.

@@ -16,7 +16,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.launch_tag import of_same_source
 from provisioner.kinds.fleet.missing import did_you_mean, near_parameters
-from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet
+from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet, Problem
 from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.iam import text
 
@@ -24,7 +24,11 @@ NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 
 
 class MissingPrerequisite(Exception):
-    """What the spec asks for does not fit what the account has."""
+    """What the spec asks for does not fit what the account has: `problem`."""
+
+    def __init__(self, problem: Problem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
 
 
 def newest_image(reader: Reader, image: Image) -> Newest:
@@ -34,9 +38,9 @@ def newest_image(reader: Reader, image: Image) -> Newest:
             return Newest(_of_id(reader, image.id, "check `image:`"))
         return Newest(_of_parameter(reader, image.ssm) if image.ssm else _of_lookup(reader, image))
     except MissingPrerequisite as missing_prerequisite:
-        return Newest(problems=(str(missing_prerequisite),))
+        return Newest(problems=(missing_prerequisite.problem,))
     except AwsError as error:
-        return Newest(problems=(in_words(error),)) if is_absent(error) else Newest(error=error)
+        return Newest(problems=(as_problem(error),)) if is_absent(error) else Newest(error=error)
 
 
 def is_absent(error: AwsError) -> bool:
@@ -44,9 +48,9 @@ def is_absent(error: AwsError) -> bool:
     return any(word in error.code for word in NO_SUCH_THING)
 
 
-def in_words(error: AwsError) -> str:
+def as_problem(error: AwsError) -> Problem:
     """What AWS does not have, in its own words."""
-    return f"ec2 {error.operation}: {error.text} ({error.code})"
+    return Problem(f"ec2 {error.operation}: {error.text} ({error.code})")
 
 
 def image_to_launch(fleet: Fleet, observed: ObservedFleet) -> str:
@@ -93,9 +97,8 @@ def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
             raise
         found = []
     if not found:
-        raise MissingPrerequisite(
-            f"there is no image {image} in this region, or it is not shared with this account; {hint}"
-        )
+        message = f"there is no image {image} in this region, or it is not shared with this account"
+        raise MissingPrerequisite(Problem(message, hint))
     return _found(found[0])
 
 
@@ -127,11 +130,10 @@ def _of_parameter(reader: Reader, name: str) -> FoundImage:
         if error.code != "ParameterNotFound":
             raise
         near = near_parameters(reader, name)
-        raise MissingPrerequisite(
-            f"there is no SSM parameter {name} in this region{near}; check `image:`"
-        ) from error
+        problem = Problem(f"there is no SSM parameter {name} in this region", f"{near}check `image:`")
+        raise MissingPrerequisite(problem) from error
     if not value.startswith("ami-"):
-        raise MissingPrerequisite(f"SSM parameter {name} holds no image id; check `image:`")
+        raise MissingPrerequisite(Problem(f"SSM parameter {name} holds no image id", "check `image:`"))
     return FoundImage(value)
 
 
@@ -145,9 +147,8 @@ def _of_lookup(reader: Reader, image: Image) -> FoundImage:
     )["Images"]
     if not found:
         of = f" for {image.architecture}" if image.architecture else ""
-        raise MissingPrerequisite(
-            f"{image.owner} has no image named {image.name}{of}{_near(reader, image)}; check `image:`"
-        )
+        message = f"{image.owner} has no image named {image.name}{of}"
+        raise MissingPrerequisite(Problem(message, f"{_near(reader, image)}check `image:`"))
     return _found(max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])))
 
 
@@ -164,6 +165,6 @@ def _near(reader: Reader, image: Image) -> str:
         return ""
     if image.architecture:
         others = sorted({each.get("Architecture", "") for each in there} - {""})
-        return f"; there is one for {' and '.join(others)}" if others else ""
+        return f"there is one for {' and '.join(others)}; " if others else ""
     told = did_you_mean([image.name or ""], [each["Name"] for each in there if each.get("Name")])
-    return f"; {told}" if told else ""
+    return f"{told}; " if told else ""

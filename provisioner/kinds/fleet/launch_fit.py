@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.kinds.fleet.observed import FoundImage
+from provisioner.kinds.fleet.observed import FoundImage, Problem
 from provisioner.kinds.fleet.spec import Fleet, unfit_for_metadata
 from provisioner.kinds.fleet.volumes import performance_problems, size_problems
 from provisioner.kinds.iam import MAX_TAGS, staying_tags
@@ -77,28 +77,34 @@ def _by_name(type_: str) -> str | None:
     return None if name is None else "arm64" if "g" in name["options"] else "x86_64"
 
 
-def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[str]:
+def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[Problem]:
     """Which of the fleet's types cannot be launched from the image, or not as the spec has it."""
     for type_ in types:
         if image.architecture and not _has(type_.architectures, image.architecture):
             its = " or ".join(type_.architectures)
             is_any = fleet.image.owner and not fleet.image.architecture
             hint = f"say `architecture: {type_.architectures[0]}` in `image:`" if is_any else _CHOOSE
-            yield f"{type_.name} is {its}, and image {image.id} is {image.architecture}; {hint}"
+            yield Problem(f"{type_.name} is {its}, and image {image.id} is {image.architecture}", hint)
         elif image.virtualization and not _has(type_.virtualizations, image.virtualization):
-            yield f"{type_.name} does not run {image.virtualization} images such as {image.id}; {_CHOOSE}"
+            yield Problem(
+                f"{type_.name} does not run {image.virtualization} images such as {image.id}", _CHOOSE
+            )
         elif image.root_type and not _has(type_.root_devices, image.root_type):
-            yield f"{type_.name} does not start from {image.root_type}, as image {image.id} does; {_CHOOSE}"
+            yield Problem(
+                f"{type_.name} does not start from {image.root_type}, as image {image.id} does", _CHOOSE
+            )
         elif image.ena is False and type_.ena == "required":
-            yield f"{type_.name} needs an image with ENA, and {image.id} has it not; {_CHOOSE}"
+            yield Problem(f"{type_.name} needs an image with ENA, and {image.id} has it not", _CHOOSE)
         for market in fleet.markets:
             if not _has(type_.usages, MARKETS[market]):
-                yield f"{type_.name} cannot be bought as {market}; choose another type, or another `market:`"
+                hint = "choose another type, or another `market:`"
+                yield Problem(f"{type_.name} cannot be bought as {market}", hint)
         if fleet.ebs_optimized and type_.ebs_optimized == "unsupported":
-            yield f"{type_.name} cannot be EBS-optimised; take out `ebs_optimized:`, or choose another type"
+            hint = "take out `ebs_optimized:`, or choose another type"
+            yield Problem(f"{type_.name} cannot be EBS-optimised", hint)
 
 
-def unfit_for_members(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[str]:
+def unfit_for_members(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[Problem]:
     """Which of the types those members cannot become that are to have one of them."""
     known = [each for each in resized if each.architecture]
     for type_ in types:
@@ -107,43 +113,46 @@ def unfit_for_members(resized: Iterable[Instance], types: Iterable[FoundType]) -
             its = " or ".join(type_.architectures)
             is_now = f"{others[0].id} is {others[0].architecture}"
             hint = "choose another type, or replace the members with `update: {on_restart: replace}`"
-            yield f"{type_.name} is {its}, and {is_now}; {hint} and an image that fits"
+            yield Problem(f"{type_.name} is {its}, and {is_now}", f"{hint} and an image that fits")
 
 
 def _has(known: Collection[str], wanted: str) -> bool:
     return not known or wanted in known
 
 
-def unfit_volumes(fleet: Fleet, image: FoundImage) -> Iterator[str]:
+def unfit_volumes(fleet: Fleet, image: FoundImage) -> Iterator[Problem]:
     """Which volumes an image does not take: its own root device again, or a root that is too small."""
     for volume in fleet.volumes:
         device = volume.device or ""
         if image.root_device and _bare(device) == _bare(image.root_device):
-            yield (
-                f"{device} is the root device of image {image.id} ({image.root_device}); "
-                "say it in `root_volume:`, or choose another device"
+            yield Problem(
+                f"{device} is the root device of image {image.id} ({image.root_device})",
+                "say it in `root_volume:`, or choose another device",
             )
         elif image.virtualization == "hvm" and device[-1:].isdigit():
-            yield f"image {image.id} takes no device with a number, such as {device}; write /dev/sdf"
+            yield Problem(
+                f"image {image.id} takes no device with a number, such as {device}", "write /dev/sdf"
+            )
     root = fleet.root_volume
     if root is None:
         return
     if root.size_gb and image.root_gb and root.size_gb < image.root_gb:
-        yield (
-            f"the root volume of image {image.id} has {image.root_gb} GiB, and cannot be made smaller; "
-            f"write `size_gb: {image.root_gb}` or more"
+        yield Problem(
+            f"the root volume of image {image.id} has {image.root_gb} GiB, and cannot be made smaller",
+            f"write `size_gb: {image.root_gb}` or more",
         )
     if root.encrypted is False and image.root_encrypted:
-        yield f"the root volume of image {image.id} is encrypted and stays so; take out `encrypted: false`"
+        message = f"the root volume of image {image.id} is encrypted and stays so"
+        yield Problem(message, "take out `encrypted: false`")
     if image.root_volume_type and not root.type and (root.iops or root.throughput):
         own = image.root_volume_type
         for _, message, hint in performance_problems(own, root.iops, root.throughput):
-            yield f"root_volume: {message}; {hint} (image {image.id} has {own})"
+            yield Problem(f"root_volume: {message}", f"{hint} (image {image.id} has {own})")
     type_, size_gb = root.type or image.root_volume_type, root.size_gb or image.root_gb
     # What the spec says by itself was checked with it.
     if type_ and size_gb and not (root.type and root.size_gb):
         for field, message, _ in size_problems(type_, size_gb, root.iops):
-            yield f"root_volume: {message}; correct `{field}:` for image {image.id}"
+            yield Problem(f"root_volume: {message}", f"correct `{field}:` for image {image.id}")
 
 
 def _bare(device: str) -> str:
@@ -151,20 +160,21 @@ def _bare(device: str) -> str:
     return re.sub(r"[0-9]+$", "", device.removeprefix("/dev/"))
 
 
-def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]) -> Iterator[str]:
+def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]) -> Iterator[Problem]:
     """Which tags of others on members stand in the way of the fleet's own, or of showing them inside."""
     own = {**fleet.tags, **dict.fromkeys((NAME_TAG, LAUNCH_TAG, ASKED_TAG), "")}
     own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
     for member in members:
         stay = staying_tags(member.tags or {}, own, ignored)
         if len(own) + len(stay) > MAX_TAGS:
-            yield (
+            yield Problem(
                 f"{member.id} would have {len(own) + len(stay)} tags, {len(stay)} of them of others and "
-                f"ignored, and EC2 takes {MAX_TAGS}; take some out of the spec, or remove some of the others"
+                f"ignored, and EC2 takes {MAX_TAGS}",
+                "take some out of the spec, or remove some of the others",
             )
         if fleet.instance_tags == "enabled" and member.instance_tags != "enabled":
             for key in unfit_for_metadata(stay):
-                yield (
-                    f"{member.id} has the tag {key!r} of others, which cannot be shown in the metadata; "
-                    "remove it, or set `instance_tags: disabled`"
+                yield Problem(
+                    f"{member.id} has the tag {key!r} of others, which cannot be shown in the metadata",
+                    "remove it, or set `instance_tags: disabled`",
                 )

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.observed import Problem
 from provisioner.kinds.iam import as_tags, tags_in_words
 
 Found = TypeVar("Found")
@@ -23,14 +24,14 @@ def missing(
     there: Callable[[], Iterable[str]],
     check: str,
     where: str = "this region",
-) -> str:
-    """`there is no key pair prd in this region; did you mean prod? There are: prod, test; check key_name`.
+) -> Problem:
+    """`there is no key pair prd in this region`: `did you mean prod?; there are prod, test; check key_name`.
 
     `there` reads the names that exist; where these credentials may not look, they are left out.
     """
     names = _names(there)
-    parts = [f"there is no {what} {' or '.join(written)} in {where}", *_instead(written, names)]
-    return "; ".join((*parts, f"check `{check}:`"))
+    hint = "; ".join((*_instead(written, names), f"check `{check}:`"))
+    return Problem(f"there is no {what} {' or '.join(written)} in {where}", hint)
 
 
 def did_you_mean(written: Sequence[str], names: Iterable[str]) -> str:
@@ -49,7 +50,7 @@ def subnets(reader: Reader, **params: Any) -> list[Mapping[str, Any]]:
     return list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
 
 
-def no_such_subnets(reader: Reader, written: Sequence[str]) -> str:
+def no_such_subnets(reader: Reader, written: Sequence[str]) -> Problem:
     """Which of these subnets there are not, and which there are."""
     found = _read(lambda: subnets(reader))
     gone = [each for each in written if each not in {one["SubnetId"] for one in found or ()}]
@@ -57,21 +58,21 @@ def no_such_subnets(reader: Reader, written: Sequence[str]) -> str:
     return missing("subnet", gone or written, lambda: places, "subnets")
 
 
-def no_such_subnet_tags(reader: Reader, wanted: Mapping[str, str]) -> str:
+def no_such_subnet_tags(reader: Reader, wanted: Mapping[str, str]) -> Problem:
     """That no subnet has these tags, and which values of them, or else which keys, subnets have."""
     tags = [as_tags(each.get("Tags")) for each in _read(lambda: subnets(reader)) or ()]
     values = sorted({f"{key}={each[key]}" for each in tags for key in wanted if key in each})
     keys = sorted({key for each in tags for key in each})
-    text = f"no subnet has the tags {tags_in_words(wanted)}"
+    hint = "check `subnets:`"
     if values:
-        text += f"; there are subnets with {_some(values)}"
+        hint = f"there are subnets with {_some(values)}; {hint}"
     elif keys:
-        text += f"; the tags of subnets are {_some(keys)}"
-    return f"{text}; check `subnets:`"
+        hint = f"the tags of subnets are {_some(keys)}; {hint}"
+    return Problem(f"no subnet has the tags {tags_in_words(wanted)}", hint)
 
 
 def near_parameters(reader: Reader, name: str) -> str:
-    """Which SSM parameters beside this one may have been meant: `; did you mean ...?`, or nothing.
+    """Which SSM parameters beside this one may have been meant: `did you mean ...?; `, or nothing.
 
     https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_GetParametersByPath.html
     """
@@ -79,18 +80,18 @@ def near_parameters(reader: Reader, name: str) -> str:
     if not path:
         return ""
     told = did_you_mean([name], _read(lambda: list(_parameters(reader, path))) or ())
-    return f"; {told}" if told else ""
+    return f"{told}; " if told else ""
 
 
 def near_types(reader: Reader, written: Sequence[str]) -> str:
-    """Which instance types of the region may have been meant: `; did you mean ...?`, or nothing.
+    """Which instance types of the region may have been meant: `did you mean ...?; `, or nothing.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
     """
     asked = ("ec2", "DescribeInstanceTypeOfferings", "InstanceTypeOfferings")
     offered = _read(lambda: list(reader.pages(*asked, LocationType="region")))
     told = did_you_mean(written, [each["InstanceType"] for each in offered or ()])
-    return f"; {told}" if told else ""
+    return f"{told}; " if told else ""
 
 
 def _parameters(reader: Reader, path: str) -> Iterator[str]:

@@ -78,15 +78,26 @@ class FoundImage:
     root_encrypted: bool | None = None
 
 
+@dataclass(frozen=True, order=True)
+class Problem:
+    """Something that stands in the way of applying a fleet: what is wrong, and what to do about it."""
+
+    message: str
+    hint: str = "correct the spec, or make what it names"
+
+    def __str__(self) -> str:
+        return f"{self.message}; {self.hint}"
+
+
 @dataclass(frozen=True)
 class Newest:
     """The image that the spec's id, parameter or lookup gives now, or why it gives none.
 
-    `problems` says in words what the spec names and AWS does not have; `error` is why AWS did not say.
+    `problems` is what the spec names and AWS does not have; `error` is why AWS did not say.
     """
 
     image: FoundImage | None = None
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     error: AwsError | None = None
 
 
@@ -97,7 +108,7 @@ class ObservedFleet:
     `foreign` are live instances that carry our tags, and that no launch of the environment made.
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
-    them. `problems` says in words what the spec names and AWS does not have, `unchecked` what could not be
+    them. `problems` is what the spec names and AWS does not have, `unchecked` what could not be
     looked up and is not needed. `volumes` are those of members that were read, by member, `drift` says what
     somebody has made of them, and `left_volumes` are on no member.
     """
@@ -110,7 +121,7 @@ class ObservedFleet:
     newest: Newest = Newest()
     unhealthy: frozenset[str] = frozenset()
     associations: Mapping[str, str] = field(default_factory=dict)
-    problems: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
     unchecked: tuple[str, ...] = ()
     volumes: Mapping[str, tuple[ObservedVolume, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()

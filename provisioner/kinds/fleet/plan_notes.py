@@ -103,7 +103,7 @@ def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
 def _images(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) -> Iterator[str]:
     if fleet.image.id and staying:
         # The members run all the same.
-        yield from (f"{text}; nothing can be launched until then" for text in observed.newest.problems)
+        yield from (f"{problem}; nothing can be launched until then" for problem in observed.newest.problems)
     given = observed.newest.image if fleet.image.id else None
     deprecated = observed.prerequisites.deprecated or (given.deprecated if given else None)
     if deprecated:

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.images import MissingPrerequisite, describe_image, in_words, is_absent
+from provisioner.kinds.fleet.images import MissingPrerequisite, as_problem, describe_image, is_absent
 from provisioner.kinds.fleet.launch_fit import (
     FoundType,
     as_type,
@@ -24,7 +24,7 @@ from provisioner.kinds.fleet.missing import (
     no_such_subnets,
 )
 from provisioner.kinds.fleet.missing import subnets as subnets_of
-from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Subnet
+from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Problem, Subnet
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, literal
 from provisioner.retry import DENIED_CODES
@@ -49,12 +49,12 @@ class Intent(NamedTuple):
 
 def observe_prerequisites(
     reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str, intent: Intent
-) -> tuple[Prerequisites, tuple[str, ...], tuple[str, ...]]:
+) -> tuple[Prerequisites, tuple[Problem, ...], tuple[str, ...]]:
     """What that needs to know of the account; what is wrong with it; and what could not be checked.
 
     What merely tells early what EC2 would refuse is left to EC2 where these credentials may not look.
     """
-    problems: list[str] = []
+    problems: list[Problem] = []
     unchecked: list[str] = []
 
     def read_if(needed: bool, read: Callable[[], Any], otherwise: Any) -> Callable[[], Any]:
@@ -119,25 +119,24 @@ def observe_prerequisites(
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in observed.members if each.vpc}
     groups = read_if(intent.launching or intent.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
     if intent.launching and fleet.root_volume and found.id and not (found.root_device or problems):
-        problems.append(
-            f"image {found.id} does not say which device its root volume is; check `root_volume:`"
-        )
+        message = f"image {found.id} does not say which device its root volume is"
+        problems.append(Problem(message, "check `root_volume:`"))
     around = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
     return around, tuple(sorted(problems)), tuple(sorted(unchecked))
 
 
-def _careful(read: Callable[[], Any], otherwise: Any, problems: list[str]) -> Callable[[], Any]:
+def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -> Callable[[], Any]:
     """`read`, but that what AWS does not have is written into `problems`, and the answer is `otherwise`."""
 
     def attempt() -> Any:
         try:
             return read()
         except MissingPrerequisite as missing_prerequisite:
-            problems.append(str(missing_prerequisite))
+            problems.append(missing_prerequisite.problem)
         except AwsError as error:
             if not is_absent(error):
                 raise
-            problems.append(in_words(error))
+            problems.append(as_problem(error))
         return otherwise
 
     return attempt
@@ -166,9 +165,10 @@ def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
     if without:
         raise MissingPrerequisite(_no_default_subnet(reader, sorted(without)))
     if not subnets:
-        raise MissingPrerequisite("the region has no default VPC; name `subnets:`")
+        raise MissingPrerequisite(Problem("the region has no default VPC", "name `subnets:`"))
     if len({subnet.vpc for subnet in subnets}) > 1:
-        raise MissingPrerequisite("the subnets belong to several VPCs; security groups and members need one")
+        hint = "security groups and members need one"
+        raise MissingPrerequisite(Problem("the subnets belong to several VPCs", hint))
     order = {subnet: index for index, subnet in enumerate(where.subnets)}
     return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
 
@@ -183,11 +183,11 @@ def _named_subnets(reader: Reader, ids: Sequence[str]) -> list[Any]:
     return found
 
 
-def _no_default_subnet(reader: Reader, zones: Sequence[str]) -> str:
+def _no_default_subnet(reader: Reader, zones: Sequence[str]) -> Problem:
     default = [{"Name": "default-for-az", "Values": ["true"]}]
     there = sorted(each["AvailabilityZone"] for each in subnets_of(reader, Filters=default))
-    text = f"there is no default subnet in {', '.join(zones)}"
-    return f"{text}; there is one in {', '.join(there) or 'no zone'}; check `availability_zones:`"
+    hint = f"there is one in {', '.join(there) or 'no zone'}; check `availability_zones:`"
+    return Problem(f"there is no default subnet in {', '.join(zones)}", hint)
 
 
 def _with_the_type(fleet: Fleet, subnets: tuple[Subnet, ...], offered: set[str]) -> tuple[Subnet, ...]:
@@ -207,9 +207,8 @@ def _check_zones(fleet: Fleet, zones: Collection[str], offered: set[str]) -> Non
 
 def _not_offered(zones: Iterable[str], fleet: Fleet) -> MissingPrerequisite:
     types = " or ".join(fleet.instance_types)
-    return MissingPrerequisite(
-        f"{', '.join(zones)} does not offer {types}; check `instance_type:` and where it runs"
-    )
+    message = f"{', '.join(zones)} does not offer {types}"
+    return MissingPrerequisite(Problem(message, "check `instance_type:` and where it runs"))
 
 
 def _offered(reader: Reader, fleet: Fleet) -> set[str]:
@@ -231,9 +230,8 @@ def _offered(reader: Reader, fleet: Fleet) -> set[str]:
     ]
     if unknown:
         near = near_types(reader, unknown)
-        raise MissingPrerequisite(
-            f"the region has no instance type {' or '.join(unknown)}{near}; check `instance_type:`"
-        )
+        message = f"the region has no instance type {' or '.join(unknown)}"
+        raise MissingPrerequisite(Problem(message, f"{near}check `instance_type:`"))
     return {offering["Location"] for offering in offerings}
 
 
@@ -299,6 +297,5 @@ def _check_number(reader: Reader, number: int) -> None:
         if number > int(value["AttributeValue"]):
             most = value["AttributeValue"]
             hint = "join some of them, or have the quota raised: `Security groups per network interface`"
-            raise MissingPrerequisite(
-                f"{number} security groups, and this account takes {most} on a network interface; {hint}"
-            )
+            message = f"{number} security groups, and this account takes {most} on a network interface"
+            raise MissingPrerequisite(Problem(message, hint))

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.fleet.observed import PartlyObserved
+from provisioner.kinds.fleet.observed import PartlyObserved, Problem
 from provisioner.kinds.fleet.setting import How
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.instances import Binding
@@ -468,7 +468,7 @@ def test_a_fleet_that_left_the_spec_is_terminated() -> None:
 
 
 def test_what_the_spec_names_and_the_account_lacks_is_refused() -> None:
-    lacking = ("there is no image ami-00000000000000001; check `image:`",)
+    lacking = (Problem("there is no image ami-00000000000000001", "check `image:`"),)
     plan = planned(spec(), {FLEET: observed_fleet((), problems=lacking)})
     assert not [change for change in plan.changes if change.address == FLEET]
     assert plan.refusals[0].message == "there is no image ami-00000000000000001"
