@@ -28,7 +28,7 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test test-long bench check hooks format generate dist audit lock clean
+.PHONY: help setup demo validate plan apply destroy status local-up local-down test coverage test-long bench check hooks format generate dist audit lock clean
 
 help: ## List the targets
 	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
@@ -78,6 +78,9 @@ local-down: $(READY) ## Stop the local AWS
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
+coverage: $(READY) ## Measure which lines and branches the unit tests reach; fails below the floor
+	$(BIN)/python -m pytest -n 2 --cov --cov-report=term tests/unit
+
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
 	$(BIN)/python -m pytest -n 2 --dist worksteal -m long $(ARGS)
 
@@ -114,5 +117,5 @@ lock: $(AUDIT_READY) ## Write the locks anew from pyproject.toml (ARGS=--upgrade
 	@$(COMPILE) --group audit --constraint requirements.lock --output-file requirements-audit.lock
 
 clean: ## Remove the virtual environments and all caches
-	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist *.egg-info
+	rm -rf .venv .venv-* .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage build dist *.egg-info
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
