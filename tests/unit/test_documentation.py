@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from pathlib import Path
 
@@ -51,3 +52,28 @@ def test_the_changelog_has_the_version_after_what_is_not_released() -> None:
     headings = re.findall(r"(?m)^## (.+)$", (ROOT / "CHANGELOG.md").read_text())
     assert headings[0] == "Unreleased"
     assert re.fullmatch(re.escape(__version__) + r" - \d{4}-\d\d-\d\d", headings[1])
+
+
+ARCHITECTURE = ROOT / "docs/architecture.md"
+PATH = re.compile(r"`([\w.-]+(?:/[\w.-]+)+)`")
+NAMES_IN = re.compile(r"((?:`\w+`(?:,| and)? )+)\(?in\s`([\w/]+\.py)`")
+
+
+def test_every_path_that_the_map_shows_is_there() -> None:
+    paths = [path for path in PATH.findall(ARCHITECTURE.read_text()) if "NAME" not in path]
+    drawn = re.findall(r'\["((?:provisioner|local_aws)[\w./]*)', ARCHITECTURE.read_text())
+    assert len(paths) > 30
+    assert [path for path in [*paths, *drawn] if not (ROOT / path).exists() and path != "fleet/worker"] == []
+
+
+def test_every_name_that_the_map_shows_is_in_its_file() -> None:
+    """Functions, classes and constants, methods too."""
+    shown = NAMES_IN.findall(ARCHITECTURE.read_text())
+    assert len(shown) > 25
+    lost = []
+    for names, path in shown:
+        tree = ast.parse((ROOT / path).read_text())
+        defined = {node.name for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.ClassDef)}
+        defined |= {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+        lost += [f"{name} in {path}" for name in re.findall(r"\w+", names) if name not in {*defined, "and"}]
+    assert lost == []
