@@ -75,6 +75,7 @@ class AttachmentKind:
     name = "attachment"
     section = "attachments"
     is_of_iam = False
+    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:
         profile = raw["instance_profile"]

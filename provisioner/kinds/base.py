@@ -92,12 +92,14 @@ class World(NamedTuple):
 class Kind(Protocol):
     """One kind of thing. Methods that take a Reader read AWS; all others are pure.
 
-    `is_of_iam`: its things are IAM's, which takes fewer tags than EC2 does.
+    `is_of_iam`: its things are IAM's, which takes fewer tags than EC2 does. `explanations`: sentences about
+    its fields by their dotted paths, for the schema, and the AWS document that each is from.
     """
 
     name: str
     section: str
     is_of_iam: bool
+    explanations: Mapping[str, tuple[str, str]]
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Desired:
         """The entry `raw`, which satisfies the kind's schema, as a value.

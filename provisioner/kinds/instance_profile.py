@@ -107,6 +107,7 @@ class InstanceProfileKind:
     name = "instance_profile"
     section = "instance_profiles"
     is_of_iam = True
+    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
         name = raw.get("name", default_name(entry.environment, key))

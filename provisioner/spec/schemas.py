@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -14,13 +14,19 @@ _SHARED = f"../{BASE}{_OWN}"
 
 
 class Section(Protocol):
-    """What the schema needs to know of a kind: its name, and its heading in a spec."""
+    """What the schema needs to know of a kind: its name, and its heading in a spec.
+
+    `explanations` are sentences about fields by their dotted paths, and the AWS document that each is from.
+    """
 
     @property
     def name(self) -> str: ...
 
     @property
     def section(self) -> str: ...
+
+    @property
+    def explanations(self) -> Mapping[str, tuple[str, str]]: ...
 
 
 def folder() -> Path:
@@ -40,6 +46,8 @@ def schema(kinds: Iterable[Section]) -> dict[str, Any]:
     for kind in kinds:
         entry = _absolute(_read(folder() / "kinds" / f"{kind.name}.schema.json"), kind.name)
         del entry["$schema"]
+        for path, (sentence, source) in kind.explanations.items():
+            _explain(entry, path.split("."), sentence, source)
         definitions[kind.name] = entry
         combined["properties"][kind.section] = {
             "description": f"{entry['description']} Absent: none.",
@@ -81,6 +89,19 @@ def to_text(combined: Mapping[str, Any]) -> str:
 def _read(path: Path) -> dict[str, Any]:
     content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return content
+
+
+def _explain(entry: dict[str, Any], path: Sequence[str], sentence: str, source: str) -> None:
+    """Puts a sentence before what a field means when absent. Raises KeyError for one that is not there."""
+    *outer, last = path
+    part = entry
+    for name in outer:
+        part = part["properties"][name]
+    field = part["properties"][last]
+    about, _, absent = field["description"].partition(" Absent: ")
+    described = f"{about} {sentence} Absent: {absent}" if absent else f"{about} {sentence}"
+    said = {"description": described, "x-source": source}
+    part["properties"][last] = {**said, **{name: value for name, value in field.items() if name not in said}}
 
 
 def _absolute(part: Any, kind: str) -> Any:

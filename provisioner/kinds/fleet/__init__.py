@@ -14,6 +14,7 @@ from typing import Any
 from provisioner.kinds.base import Entry, Path, Reader, World
 from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image, parse_fleet
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Desired, Environment, Findings, Note, Observed
@@ -26,6 +27,9 @@ class FleetKind:
     name = "fleet"
     section = "fleets"
     is_of_iam = False
+    explanations: Mapping[str, tuple[str, str]] = {
+        setting.path: (f"{setting.how.in_words}: {setting.why}.", setting.source) for setting in SETTINGS
+    }
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         return parse_fleet(key, raw, entry)

@@ -29,6 +29,7 @@ class RoleKind:
     name = "role"
     section = "roles"
     is_of_iam = True
+    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         return parse_role(key, raw, entry)
