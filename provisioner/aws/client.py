@@ -19,7 +19,7 @@ from botocore.config import Config
 
 from provisioner.aws.answers import AnswerCheck, BoundedSession
 from provisioner.aws.deadline import TooLate, run_within
-from provisioner.aws.errors import answered, too_late, unreachable, unreadable
+from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
 from provisioner.aws.login import (
     learn_credentials,
     learn_what_is_sent,
@@ -184,6 +184,8 @@ class Aws:
             if not self._is_worth_a_retry(error, 0.0):
                 raise
             answer = self._send_again(error, attempt, sent)
+        if refused := refused_in(service, operation, answer):
+            raise refused
         self._remember(operation, params, answer)
         return answer
 

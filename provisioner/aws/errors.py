@@ -6,6 +6,7 @@ import errno
 import os
 import re
 import socket
+from collections.abc import Mapping
 from http.client import HTTPException
 from typing import Any
 from urllib.parse import urlsplit
@@ -61,6 +62,21 @@ _HINTS = {
 }
 
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
+
+
+def refused_in(service: str, operation: str, answer: Mapping[str, Any]) -> AwsError | None:
+    """The error for the first thing that an answer says was not done, if there is one.
+
+    Operations on many things at once answer for each, and not with an error:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceCreditSpecification.html
+    """
+    for name, rows in answer.items():
+        for row in rows if name.startswith("Unsuccessful") and isinstance(rows, list) else ():
+            error = row.get("Error", {})
+            which = row.get("InstanceId") or row.get("ResourceId") or "one of them"
+            text = f"{which}: {error.get('Message', 'not done')}"
+            return AwsError(service, operation, error.get("Code", "Unsuccessful"), text, 400)
+    return None
 
 
 def answered(

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -56,7 +56,8 @@ class Instance:
     `devices` maps device names to volumes, as far as EC2 shows them; of a new instance it shows none.
     `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
     `interfaces` are the ids of its network interfaces, the primary one first; groups and addresses are those
-    of the primary one. `has_elastic_ip`: its public address is one that somebody has given it.
+    of the primary one. `has_elastic_ip`: its public address is one that somebody has given it. `described` is
+    all that EC2 says of it, for what only one setting asks.
     """
 
     id: str
@@ -89,6 +90,7 @@ class Instance:
     token: str | None = None
     state_reason: str | None = None
     tags: Mapping[str, str] | None = None
+    described: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_live(self) -> bool:
@@ -227,6 +229,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
+        described=raw,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from provisioner.kinds.fleet.setting import How, Setting
@@ -32,7 +32,7 @@ class Case:
 
     `has` tells whether EC2 shows that a member has a value. `by_hand` gives the member with this id the value
     behind the program's back, and returns the id of the member that has it then; `sees` are the options with
-    which a plan sees that.
+    which a plan sees that; `around` is what the fleet has to have besides.
     """
 
     first: Any
@@ -40,6 +40,7 @@ class Case:
     has: Callable[[Cloud, Raw, Any], bool]
     by_hand: Callable[[Cloud, str, Any], str]
     sees: tuple[str, ...] = ()
+    around: Mapping[str, Any] = field(default_factory=dict)
 
     def values(self, cloud: Cloud) -> tuple[Any, Any]:
         first, second = (each(cloud) if callable(each) else each for each in (self.first, self.second))
@@ -60,8 +61,9 @@ def settings_that(how: How) -> list[Setting]:
 
 def with_setting(path: str, value: Any) -> dict[str, Any]:
     """The bare fleet with one setting; None: without it."""
-    field = "fleets__worker__" + path.replace(".", "__")
-    return having(BARE, **({} if value is None else {field: value}))
+    named = "fleets__worker__" + path.replace(".", "__")
+    around = {f"fleets__worker__{name}": each for name, each in CASES[path].around.items()}
+    return having(BARE, **around, **({} if value is None else {named: value}))
 
 
 # --- what EC2 shows
@@ -217,6 +219,121 @@ def _with_volumes(cloud: Cloud, instance: str, value: list[Mapping[str, Any]]) -
     return exchanged(cloud, instance, BlockDeviceMappings=mappings)
 
 
+def _shown(path: str, value: Any) -> Callable[[Cloud, Raw, Any], bool]:
+    """Tells whether EC2 shows a value at a dotted path; `value` makes what is shown of what the spec has."""
+
+    def has(_: Cloud, member: Raw, written: Any) -> bool:
+        shown: Any = member
+        for name in path.split("."):
+            shown = (shown or {}).get(name)
+        return bool(shown == value(written))
+
+    return has
+
+
+def _as_written(value: Any) -> Any:
+    return value
+
+
+def _credit(cloud: Cloud, member: Raw, value: str) -> bool:
+    ids = [member["InstanceId"]]
+    answer = cloud.ec2.describe_instance_credit_specifications(InstanceIds=ids)
+    return [row["CpuCredits"] for row in answer["InstanceCreditSpecifications"]] == [value]
+
+
+def _set_credit(cloud: Cloud, instance: str, value: str) -> str:
+    rows = [{"InstanceId": instance, "CpuCredits": value}]
+    cloud.ec2.modify_instance_credit_specification(InstanceCreditSpecifications=rows)
+    return instance
+
+
+def _by(operation: str, params: Callable[[Any], dict[str, Any]], stopped: bool = False) -> Any:
+    """Changes a member by one operation, while it is stopped if that is needed."""
+
+    def by_hand(cloud: Cloud, instance: str, value: Any) -> str:
+        if stopped:
+            cloud.ec2.stop_instances(InstanceIds=[instance])
+        getattr(cloud.ec2, operation)(InstanceId=instance, **params(value))
+        if stopped:
+            cloud.ec2.start_instances(InstanceIds=[instance])
+        return instance
+
+    return by_hand
+
+
+def _cpu(value: Any) -> dict[str, int]:
+    return {"CoreCount": value["core_count"], "ThreadsPerCore": value["threads_per_core"]}
+
+
+def placement_group(cloud: Cloud, name: str) -> str:
+    """A placement group, made if it is not there: its name."""
+    if name not in [each["GroupName"] for each in cloud.ec2.describe_placement_groups()["PlacementGroups"]]:
+        cloud.ec2.create_placement_group(GroupName=name, Strategy="spread")
+    return name
+
+
+def reservation(cloud: Cloud) -> str:
+    """A Capacity Reservation for some t3.micro in us-east-1a: its id."""
+    made = cloud.ec2.create_capacity_reservation(
+        InstanceType="t3.micro",
+        InstancePlatform="Linux/UNIX",
+        AvailabilityZone="us-east-1a",
+        InstanceCount=10,
+    )
+    return str(made["CapacityReservation"]["CapacityReservationId"])
+
+
+def with_ipv6(cloud: Cloud, count: int) -> int:
+    """The number, once the default subnets have IPv6 addresses."""
+    subnets = cloud.ec2.describe_subnets(Filters=where("default-for-az", "true"))["Subnets"]
+    if not any(subnet.get("Ipv6CidrBlockAssociationSet") for subnet in subnets):
+        answer = cloud.ec2.associate_vpc_cidr_block(
+            VpcId=subnets[0]["VpcId"], AmazonProvidedIpv6CidrBlock=True
+        )
+        block = answer["Ipv6CidrBlockAssociation"]["Ipv6CidrBlock"].removesuffix("00::/56")
+        for number, subnet in enumerate(subnets):
+            cidr = f"{block}{number:02x}::/64"
+            cloud.ec2.associate_subnet_cidr_block(SubnetId=subnet["SubnetId"], Ipv6CidrBlock=cidr)
+    return count
+
+
+def _has_ipv6(_: Cloud, member: Raw, count: int) -> bool:
+    return len(member["NetworkInterfaces"][0]["Ipv6Addresses"]) == count
+
+
+def _set_ipv6(cloud: Cloud, instance: str, count: int) -> str:
+    interface = cloud.instance(instance)["NetworkInterfaces"][0]
+    has = [each["Ipv6Address"] for each in interface["Ipv6Addresses"]]
+    named = interface["NetworkInterfaceId"]
+    if count > len(has):
+        cloud.ec2.assign_ipv6_addresses(NetworkInterfaceId=named, Ipv6AddressCount=count - len(has))
+    else:
+        cloud.ec2.unassign_ipv6_addresses(NetworkInterfaceId=named, Ipv6Addresses=has[count:])
+    return instance
+
+
+def _reservation(value: str) -> dict[str, Any]:
+    target = {"CapacityReservationTarget": {"CapacityReservationId": value}}
+    preference = {"CapacityReservationPreference": value}
+    return {"CapacityReservationSpecification": target if value.startswith("cr-") else preference}
+
+
+def _has_reservation(_: Cloud, member: Raw, value: str) -> bool:
+    shown: Mapping[str, Any] = member["CapacityReservationSpecification"]
+    return bool(shown == _reservation(value)["CapacityReservationSpecification"])
+
+
+def _hibernating(cloud: Cloud, instance: str, value: bool) -> str:
+    device = cloud.instance(instance)["RootDeviceName"]
+    disk = {"VolumeSize": 20, "Encrypted": True, "DeleteOnTermination": True}
+    return exchanged(
+        cloud,
+        instance,
+        HibernationOptions={"Configured": value},
+        BlockDeviceMappings=[{"DeviceName": device, "Ebs": disk}],
+    )
+
+
 # What DescribeInstances does not show is read for each member.
 DEEP = ("--deep",)
 
@@ -225,6 +342,81 @@ CASES: dict[str, Case] = {
     "metadata.http_endpoint": _metadata("HttpEndpoint", "enabled", "disabled"),
     "metadata.hop_limit": _metadata("HttpPutResponseHopLimit", 1, 2),
     "metadata.instance_tags": _metadata("InstanceMetadataTags", "disabled", "enabled"),
+    "metadata.ipv6": _metadata("HttpProtocolIpv6", "disabled", "enabled"),
+    "credit_specification": Case("unlimited", "standard", _credit, _set_credit),
+    "source_dest_check": Case(
+        True,
+        False,
+        _shown("SourceDestCheck", _as_written),
+        _by("modify_instance_attribute", lambda value: {"SourceDestCheck": {"Value": value}}),
+    ),
+    "ipv6_address_count": Case(
+        lambda cloud: with_ipv6(cloud, 1), lambda cloud: with_ipv6(cloud, 2), _has_ipv6, _set_ipv6
+    ),
+    "private_dns.a_record": Case(
+        False,
+        True,
+        _shown("PrivateDnsNameOptions.EnableResourceNameDnsARecord", _as_written),
+        _by("modify_private_dns_name_options", lambda value: {"EnableResourceNameDnsARecord": value}),
+    ),
+    "private_dns.aaaa_record": Case(
+        False,
+        True,
+        _shown("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord", _as_written),
+        _by("modify_private_dns_name_options", lambda value: {"EnableResourceNameDnsAAAARecord": value}),
+    ),
+    "private_dns.hostname_type": Case(
+        "ip-name",
+        "resource-name",
+        _shown("PrivateDnsNameOptions.HostnameType", _as_written),
+        _by("modify_private_dns_name_options", lambda value: {"PrivateDnsHostnameType": value}, stopped=True),
+    ),
+    "maintenance.auto_recovery": Case(
+        "default",
+        "disabled",
+        _shown("MaintenanceOptions.AutoRecovery", _as_written),
+        _by("modify_instance_maintenance_options", lambda value: {"AutoRecovery": value}),
+    ),
+    "cpu_options": Case(
+        {"core_count": 1, "threads_per_core": 2},
+        {"core_count": 1, "threads_per_core": 1},
+        _shown("CpuOptions", _cpu),
+        _by("modify_instance_cpu_options", _cpu, stopped=True),
+    ),
+    "placement_group": Case(
+        lambda cloud: placement_group(cloud, "here"),
+        lambda cloud: placement_group(cloud, "there"),
+        _shown("Placement.GroupName", _as_written),
+        _by("modify_instance_placement", lambda value: {"GroupName": value}, stopped=True),
+    ),
+    "enclave": Case(
+        False,
+        True,
+        _shown("EnclaveOptions.Enabled", _as_written),
+        _by("modify_instance_attribute", lambda value: {"EnclaveOptions": {"Enabled": value}}, stopped=True),
+        around={"instance_type": "m5.xlarge"},
+    ),
+    "capacity_reservation": Case(
+        "none",
+        reservation,
+        _has_reservation,
+        _by("modify_instance_capacity_reservation_attributes", _reservation, stopped=True),
+        around={"availability_zones": ["us-east-1a"]},
+    ),
+    "stop_protection": Case(
+        False,
+        True,
+        lambda cloud, member, value: attribute(cloud, member, "disableApiStop") is value,
+        lambda cloud, instance, value: modified(cloud, instance, DisableApiStop={"Value": value}),
+        DEEP,
+    ),
+    "hibernation": Case(
+        False,
+        True,
+        _shown("HibernationOptions.Configured", _as_written),
+        _hibernating,
+        around={"root_volume": {"size_gb": 20, "encrypted": True}},
+    ),
     "monitoring": Case(
         False,
         True,

@@ -11,6 +11,7 @@ from typing import Any
 from tests.support.cloud import Cloud, is_reading
 
 INSTANCE = re.compile(r"i-([0-9a-f]{8}|[0-9a-f]{17})")
+THING = re.compile(rf"{INSTANCE.pattern}|eni-[0-9a-f]+")
 DISRUPTIVE = {"StopInstances", "StartInstances", "TerminateInstances", "RunInstances"}
 
 
@@ -38,12 +39,18 @@ class Witness:
 
     @property
     def named(self) -> set[str]:
-        """The ids of all instances named in a call that writes."""
-        return {each for _, params in self.calls for each in _instances(params)}
+        """The ids of all instances that a call that writes names, by themselves or by an interface."""
+        named = {each for _, params in self.calls for each in _ids_in(params, THING)}
+        owners = {
+            interface["NetworkInterfaceId"]: member["InstanceId"]
+            for member in self._cloud.live("probe", "worker")
+            for interface in member["NetworkInterfaces"]
+        }
+        return {owners.get(each, each) for each in named}
 
     def ids(self, operation: str) -> list[set[str]]:
         """The instances that each call of one operation named."""
-        return [set(_instances(params)) for called, params in self.calls if called == operation]
+        return [set(_ids_in(params, INSTANCE)) for called, params in self.calls if called == operation]
 
     def note(self, params: Mapping[str, Any], model: Any, **_: Any) -> None:
         """A call is about to be sent."""
@@ -61,11 +68,11 @@ class Witness:
             self.healthy.append(states.count("running"))
 
 
-def _instances(value: Any) -> Iterator[str]:
+def _ids_in(value: Any, pattern: re.Pattern[str]) -> Iterator[str]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
         for each in value:
-            yield from _instances(each)
-    elif isinstance(value, str) and INSTANCE.fullmatch(value):
+            yield from _ids_in(each, pattern)
+    elif isinstance(value, str) and pattern.fullmatch(value):
         yield value

@@ -32,6 +32,9 @@ class FleetKind:
     }
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
+        for setting in SETTINGS:
+            if problem := setting.check(raw):
+                entry.problem(tuple(setting.path.split(".")), problem.message, problem.hint)
         return parse_fleet(key, raw, entry)
 
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:

@@ -11,7 +11,7 @@ from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_pro
 from provisioner.kinds.fleet.found_volumes import left_notes, staying_notes
 from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import confirm_launch
-from provisioner.kinds.fleet.launch_tag import is_protected, stays_protected
+from provisioner.kinds.fleet.launch_tag import is_protected, protections, stays_protected, stays_unstoppable
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
 from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
 from provisioner.kinds.fleet.plan_notes import notes
@@ -74,6 +74,10 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     # are as they should be.
     down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
     up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
+    stopped = up if fleet.power == "running" else [each for each in changeable if not each.is_stopped]
+    unstoppable = [each for each in stopped if stays_unstoppable(each, fleet)]
+    if unstoppable:
+        return Findings(refusals=(_refuse_stopping(address, unstoppable),))
     pad = _launchpad(fleet, observed, world)
     told = (
         *notes(address, pinned, observed, staying),
@@ -228,13 +232,13 @@ def _refuse_protected(
     ]
     named = [each.id for each in members if fleet and each.id in fleet.protect and each.id not in protected]
     whys = (
-        *([f"{_are(protected)} under termination protection"] if protected else ()),
+        *([f"{_are(protected)} under {_protection(members)}"] if protected else ()),
         *([f"{_are(named)} in `protect`"] if named else ()),
     )
     return Refusal(
         address,
         f"{surplus} of {len(members)} members would have to go, and {'; '.join(whys)}",
-        "set `termination_protection: false` and apply that first"
+        f"{_freeing(members)} and apply that first"
         if protected
         else "take them out of `protect`, or raise `count`",
     )
@@ -243,9 +247,27 @@ def _refuse_protected(
 def _refuse_replacing(address: Address, members: Sequence[Instance]) -> Refusal:
     return Refusal(
         address,
-        f"{_are([member.id for member in members])} to be replaced, and under termination protection",
-        "set `termination_protection: false` and apply that first, or name them in `protect` to keep them",
+        f"{_are([member.id for member in members])} to be replaced, and under {_protection(members)}",
+        f"{_freeing(members)} and apply that first, or name them in `protect` to keep them",
     )
+
+
+def _refuse_stopping(address: Address, members: Sequence[Instance]) -> Refusal:
+    return Refusal(
+        address,
+        f"{_are([member.id for member in members])} to be stopped, and under stop protection",
+        "set `stop_protection: false`, or take back what they are to be stopped for",
+    )
+
+
+def _protection(members: Sequence[Instance]) -> str:
+    """What members are protected by, in words: `termination protection`."""
+    return " and ".join(path.replace("_", " ") for path in protections(members))
+
+
+def _freeing(members: Sequence[Instance]) -> str:
+    """What to write in the spec so that members may go."""
+    return "set " + " and ".join(f"`{path}: false`" for path in protections(members))
 
 
 def _are(ids: Sequence[str]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -19,7 +19,7 @@ from provisioner.kinds.fleet.launch_tag import of_same_source
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
 from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.renew import to_replace
-from provisioner.kinds.fleet.setting import How
+from provisioner.kinds.fleet.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_drift import as_shown
@@ -80,6 +80,8 @@ def _closer(
     observed = replace(observed, uses=_bound_to(observed.members, world))
     if wanted and world.deep:
         observed = replace(observed, members=as_they_are(reader, wanted, observed.members))
+    if wanted:
+        observed = replace(observed, members=_looked_up(reader, wanted, observed.members))
     if wanted is None or (world.destroying and not observed.partly_observed):
         return observed
     fleet = with_image(wanted, observed)
@@ -108,6 +110,21 @@ def _closer(
         others = {member.id for member in observed.members} - set(running)
         observed = replace(observed, unhealthy=find_unhealthy(reader, running) | others)
     return observed
+
+
+def _looked_up(reader: Reader, fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The members with what DescribeInstances does not show, of settings that the spec says."""
+    found = [
+        each.look_up(reader, members)
+        for each in SETTINGS
+        if each.look_up and members and each.desired(fleet) is not NOT_COMPARED
+    ]
+    return tuple(
+        replace(each, described=merged([each.described, *(of.get(each.id, {}) for of in found)]))
+        if found
+        else each
+        for each in members
+    )
 
 
 def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> ObservedFleet:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting
-from provisioner.kinds.fleet.settings import SETTINGS, ImageIs
+from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting, change_steps
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.instances import Instance
+from provisioner.model import Step
+
+# What members get as soon as they run.
+AFTER_LAUNCH = tuple(setting.path for setting in SETTINGS if setting.is_after_launch)
 
 
 def how_for(setting: Setting, fleet: Fleet) -> How | None:
@@ -59,10 +63,30 @@ def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
     return desired is not NOT_COMPARED and not _agree(setting, desired, instance)
 
 
+def with_reset(fleet: Fleet, settings: Sequence[Setting]) -> tuple[str, ...]:
+    """The paths of settings to change, and of those that EC2 forgets when these change."""
+    paths = [each.path for each in settings]
+    return tuple(
+        each.path
+        for each in SETTINGS
+        if each.path in paths or (each.reset_by in paths and each.desired(fleet) is not NOT_COMPARED)
+    )
+
+
+def after_launch_steps(fleet: Fleet, members: Sequence[Instance]) -> tuple[Step, ...]:
+    """The steps that give new members the settings that RunInstances does not take."""
+    wanted = [
+        each
+        for each in SETTINGS
+        if each.path in AFTER_LAUNCH and each.desired(fleet) not in (NOT_COMPARED, each.by_itself)
+    ]
+    return change_steps(wanted, members, fleet, {}) if members else ()
+
+
 def shown(value: Any) -> Any:
     """A setting's value as a plan shows it: plain data."""
-    if isinstance(value, ImageIs):
-        return value.id
+    if hasattr(value, "_fields"):
+        return str(value)
     if isinstance(value, Mapping):
         return tuple(sorted(value.values()))
     if isinstance(value, tuple) and len(value) == 1:

@@ -71,6 +71,12 @@ def is_protected(instance: Instance) -> bool:
     return any(read_record(instance).get(word) == "on" for word in _PROTECTING)
 
 
+def protections(members: Iterable[Instance]) -> list[str]:
+    """The settings by which some of the members are protected from termination."""
+    words = {word for member in members for word, value in read_record(member).items() if value == "on"}
+    return [setting.path for word, setting in _PROTECTING.items() if word in words]
+
+
 def stays_protected(instance: Instance, fleet: Fleet) -> bool:
     """Whether the member is under protection from termination, and not to lose it by this very plan."""
     record = read_record(instance)
@@ -78,3 +84,9 @@ def stays_protected(instance: Instance, fleet: Fleet) -> bool:
         record.get(word) == "on" and setting.desired(fleet) in ("on", NOT_COMPARED)
         for word, setting in _PROTECTING.items()
     )
+
+
+def stays_unstoppable(instance: Instance, fleet: Fleet) -> bool:
+    """Whether EC2 will refuse to stop the member once it is as the spec says."""
+    desired = fleet.says("stop_protection")
+    return bool(desired) or (desired is None and read_record(instance).get("stop") == "on")

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.differences import differing, shown, why_for
+from provisioner.kinds.fleet.differences import differing, shown, why_for, with_reset
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import (
@@ -88,7 +88,7 @@ def restart_change(
     if not wrong:
         return
     differences = differing(fleet, wrong, How.RESTART)
-    paths = {name: tuple(setting.path for setting in settings) for name, settings in differences.items()}
+    paths = {name: with_reset(fleet, settings) for name, settings in differences.items()}
     going = frozenset(each.id for each in replaced)
     rollout = _foreseen_restart(fleet, observed, tuple(paths), going)
     step = Restart(fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout)

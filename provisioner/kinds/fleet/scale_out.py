@@ -6,7 +6,8 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
-from provisioner.kinds.fleet.conditions import IsNumbered
+from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
+from provisioner.kinds.fleet.differences import AFTER_LAUNCH, after_launch_steps
 from provisioner.kinds.fleet.launch import Launch, next_number
 from provisioner.kinds.fleet.observed import (
     MAX_AT_ONCE,
@@ -23,7 +24,7 @@ from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.launch_token import Slot
-from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
+from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait, count_calls
 from provisioner.naming import INDEX_TAG
 from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 
@@ -133,10 +134,12 @@ class ScaleOut:
         shares = spread(self.count, self.pad.prerequisites.subnets, self.staying)
         launches = sum(-(-share // MAX_AT_ONCE) for share in shares.values())
         named = CallCount("ec2", "CreateTags", self.count)
+        new = [Instance(str(n), "running", "", "", "", "") for n in range(self.count)]
         stops = CallCount("ec2", "StopInstances", -(-self.count // MAX_IDS))
         return (
             CallCount("ec2", "RunInstances", launches),
             *([named] if self.pad.fleet.is_indexed else ()),
+            *count_calls(after_launch_steps(self.pad.fleet, new)),
             *([stops] if self.pad.fleet.power == "stopped" else ()),
         )
 
@@ -166,6 +169,7 @@ class ScaleOut:
         names = self._name(new, context)
         shown = self._wait_for_all(new, names, context)
         self._look_for_others(shown, members | {each.id for each in new})
+        shown = self._set_after_launch(new, context) or shown
         if new and pad.fleet.power == "stopped":
             for part in chunks([each.id for each in new], MAX_IDS):
                 context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
@@ -252,6 +256,22 @@ class ScaleOut:
         if renamed:
             raise ChangedMeanwhile(f"somebody else has given a name to {', '.join(renamed)}")
         return shown
+
+    def _set_after_launch(self, new: Sequence[Instance], context: ExecutionContext) -> Mapping[str, Instance]:
+        """Give new members the settings that RunInstances does not take: all instances as shown then.
+
+        A run that is killed before leaves members that differ, which the next plan corrects.
+        """
+        fleet, ids = self.pad.fleet, tuple(each.id for each in new)
+        steps = after_launch_steps(fleet, new)
+        for step in steps:
+            step.run(context)
+        if not steps:
+            return {}
+
+        are_set = EachSettingsAgree(fleet, dict.fromkeys(ids, AFTER_LAUNCH))
+        scopes = (scope_of(self.pad.environment),)
+        return context.wait(Wait(ids, Until.RUNNING, scopes, condition=are_set))
 
     def _look_for_others(self, shown: Mapping[str, Instance], expected: Collection[str]) -> None:
         live = {each.id for each in shown.values() if self.pad.is_member(each)}

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.remembered import Remembered
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
@@ -70,7 +71,8 @@ class Problem(NamedTuple):
     hint: str
 
 
-def _no_problem(raw: Mapping[str, Any]) -> Problem | None:
+def no_problem(raw: Mapping[str, Any]) -> Problem | None:
+    """For settings of which a schema can say everything."""
     return None
 
 
@@ -80,10 +82,12 @@ class Setting:
 
     `desired` is what the spec asks for, `observed` what a member has; NOT_COMPARED from either says that
     there is nothing to compare. `launch` gives the part of RunInstances that asks for it; where RunInstances
-    has none, members get it by `change` as soon as they run. `change` gives the calls that bring a member to
-    a value. `remembered` is how the launch tag has what DescribeInstances does not show. `protects`: it keeps
-    members from being terminated. `on_spot`: it can be changed on Spot instances. `reset_by`: the setting
-    whose change makes EC2 forget it. `check` finds what a schema cannot say of a fleet's entry in the spec.
+    has none, members get it by `change` as soon as they run, unless EC2 gives it `by_itself`. `change` gives
+    the calls that bring a member to a value. `remembered` is how the launch tag has what DescribeInstances
+    does not show; `look_up` reads that of many members at once, where the spec says the setting: what to add
+    to their description. `protects`: it keeps members from being terminated. `on_spot`: it can be changed on
+    Spot instances. `reset_by`: the setting whose change makes EC2 forget it. `check` finds what a schema
+    cannot say of a fleet's entry in the spec.
     """
 
     path: str
@@ -96,10 +100,12 @@ class Setting:
     launch: Callable[[Fleet, Launching], Mapping[str, Any]] | None = None
     change: Callable[[Target], tuple[Call, ...]] | None = None
     remembered: Remembered | None = None
+    look_up: Callable[[Reader, Sequence[Instance]], Mapping[str, Mapping[str, Any]]] | None = None
+    by_itself: Any = NOT_COMPARED
     protects: bool = False
     on_spot: bool = True
     reset_by: str | None = None
-    check: Callable[[Mapping[str, Any]], Problem | None] = _no_problem
+    check: Callable[[Mapping[str, Any]], Problem | None] = no_problem
 
     def __post_init__(self) -> None:
         """Raises TypeError for a row that lacks what its way of changing needs."""
@@ -141,6 +147,23 @@ def or_any(value: Any) -> Any:
     return NOT_COMPARED if value is None else value
 
 
+def said(path: str) -> Callable[[Fleet], Any]:
+    """The `desired` of a setting that is not compared where the spec does not say it."""
+    return lambda fleet: or_any(fleet.says(path))
+
+
+def shows(path: str) -> Callable[[Instance], Any]:
+    """The `observed` of a setting that is at a dotted path in DescribeInstances."""
+
+    def observed(instance: Instance) -> Any:
+        value: Any = instance.described
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return or_any(value)
+
+    return observed
+
+
 def part(path: str, value: Any) -> dict[str, Any]:
     """A parameter within others by its dotted path: `Placement.Tenancy`."""
     *outer, last = path.split(".")
@@ -150,9 +173,14 @@ def part(path: str, value: Any) -> dict[str, Any]:
     return made
 
 
-def said(path: str, value: Any) -> dict[str, Any]:
+def part_if_said(path: str, value: Any) -> dict[str, Any]:
     """The same; nothing where the spec does not say it."""
     return {} if value is None else part(path, value)
+
+
+def launched(parameter: str, path: str) -> Callable[[Fleet, Launching], Mapping[str, Any]]:
+    """The `launch` of a setting that is a parameter of RunInstances, sent where the spec says it."""
+    return lambda fleet, _: part_if_said(parameter, fleet.says(path))
 
 
 def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:

@@ -7,173 +7,79 @@ first, and that of the words in the launch tag.
 
 from __future__ import annotations
 
-import base64
 import operator
-from collections.abc import Mapping
-from typing import Any, NamedTuple
 
-from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.remembered import (
-    DIGEST,
-    OTHER,
-    Remembered,
-    attribute,
-    image_source,
-    root_record,
     switch,
-    user_data_record,
-    volumes_record,
 )
 from provisioner.kinds.fleet.setting import (
     NOT_COMPARED,
     How,
-    Launching,
-    NotCompared,
     Setting,
-    Target,
+    launched,
     modify,
     modify_attribute,
     or_any,
     part,
+    part_if_said,
     recorded,
     said,
+    shows,
 )
-from provisioner.kinds.fleet.spec import SPOT, Fleet, Volume
-from provisioner.kinds.instances import Instance
-from provisioner.model import Call
+from provisioner.kinds.fleet.setting_values import (
+    DEVICES,
+    DNS,
+    IMAGE,
+    INTERFACE,
+    MARKET,
+    PUBLIC_IP,
+    ROOT_VOLUME,
+    SHUTDOWN,
+    SHUTDOWN_PARAMETER,
+    USER_DATA,
+    VOLUMES,
+    ImageIs,
+    change_ipv6,
+    change_reservation,
+    cpu_desired,
+    cpu_observed,
+    ebs,
+    image_desired,
+    interface_attribute,
+    ipv6_count,
+    launch_cpu,
+    launch_groups,
+    launch_reservation,
+    launch_shutdown,
+    look_up_credits,
+    monitor,
+    no_hibernation,
+    no_reservation,
+    not_burstable,
+    regroup,
+    reservation_observed,
+    root_device,
+    same_groups,
+    same_image,
+    says_no_less,
+    set_credits,
+    spot,
+    unstoppable,
+)
+from provisioner.kinds.fleet.spec import SPOT
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
 
-MARKET = "InstanceMarketOptions"
-# What a launch says of its network interface, wherever RunInstances takes it: see params.py.
-INTERFACE = "NetworkInterface"
-# Volumes by device, which RunInstances takes as a list.
-DEVICES = "BlockDeviceMappings"
-
-_SHUTDOWN_PARAMETER = "InstanceInitiatedShutdownBehavior"
-_METADATA = "metadata options change while the instance runs"
-_METADATA_SOURCE = f"{EC2_API}/API_ModifyInstanceMetadataOptions.html"
-
-
-class ImageIs(NamedTuple):
-    """Which image, and where it came from; None: that does not matter, or is not known."""
-
-    id: str
-    source: str | None
-
-
-def _image_desired(fleet: Fleet) -> ImageIs | NotCompared:
-    if fleet.image.id:
-        return ImageIs(fleet.image.id, None)
-    return ImageIs(fleet.image.pinned, image_source(fleet.image)) if fleet.image.pinned else NOT_COMPARED
-
-
-def _same_image(desired: ImageIs, observed: ImageIs) -> bool:
-    is_kept = desired.source is not None and observed.source in (None, desired.source)
-    return desired.id == observed.id or is_kept
-
-
-def _says_no_less(desired: str, observed: str) -> bool:
-    return set(desired.split(",")) <= set(observed.split(","))
-
-
-def _same_groups(desired: tuple[str, ...], observed: Mapping[str, str]) -> bool:
-    """Whether the groups are those that the spec gives, each by id, by name, or by both."""
-    ids = {name: group for group, name in observed.items()} | {group: group for group in observed}
-    return {ids.get(group) for group in desired} == set(observed)
-
-
-def _regroup(to: Target) -> tuple[Call, ...]:
-    """The call that gives a member's primary network interface its groups.
-
-    Where an instance has several interfaces, the groups are to be changed by the interface:
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
-    """
-    groups = {"Groups": to.fleet.group_ids(to.groups)}
-    if len(to.member.interfaces) > 1:
-        interface = {"NetworkInterfaceId": to.member.interfaces[0]}
-        return (Call("ec2", "ModifyNetworkInterfaceAttribute", interface | groups),)
-    return modify(to, "ModifyInstanceAttribute", **groups)
-
-
-def _launch_groups(fleet: Fleet, to: Launching) -> Mapping[str, Any]:
-    groups = fleet.group_ids(to.prerequisites.groups)
-    return part(f"{INTERFACE}.Groups", groups) if groups else {}
-
-
-def _monitor(to: Target) -> tuple[Call, ...]:
-    operation = "MonitorInstances" if to.value else "UnmonitorInstances"
-    return (Call("ec2", operation, {"InstanceIds": [to.member.id]}),)
-
-
-def _read_user_data(reader: Reader, instance: Instance) -> str:
-    return user_data_record(base64.b64decode(attribute(reader, instance, "userData") or ""))
-
-
-def _read_shutdown(reader: Reader, instance: Instance) -> str:
-    value: str = attribute(reader, instance, "instanceInitiatedShutdownBehavior")
-    return value
-
-
-def _read_public_ip(_: Reader, instance: Instance) -> str | None:
-    """Whether it was given an address at launch. Nothing tells of one that is down, or has one of its own."""
-    if instance.state != "running" or instance.has_elastic_ip or _PUBLIC_IP.of(instance) == "subnet":
-        return None
-    return "yes" if instance.public_ip else "no"
-
-
-def _spot(fleet: Fleet) -> dict[str, Any]:
-    """A one-time request, ended by what it got: a reclaimed member is terminated, and apply replaces it."""
-    options = {"SpotInstanceType": "one-time", "InstanceInterruptionBehavior": "terminate"}
-    price = {"MaxPrice": fleet.max_price} if fleet.max_price else {}
-    return {"MarketType": "spot", "SpotOptions": {**options, **price}}
-
-
-def _root_device(fleet: Fleet, to: Launching) -> Mapping[str, Any]:
-    # What becomes of the root volume is said also where nothing else is: an image may have it stay.
-    device = to.prerequisites.root_device
-    return part(f"{DEVICES}.{device}", _ebs(fleet.root_volume or Volume())) if device else {}
-
-
-def _launch_shutdown(fleet: Fleet, _: Launching) -> Mapping[str, Any]:
-    """Nothing of `stop`: EC2 does that by itself, and an image without volumes takes neither."""
-    return {} if fleet.shutdown_behavior == "stop" else part(_SHUTDOWN_PARAMETER, fleet.shutdown_behavior)
-
-
-def _ebs(volume: Volume) -> dict[str, Any]:
-    said = {
-        "VolumeSize": volume.size_gb,
-        "VolumeType": volume.type,
-        "Iops": volume.iops,
-        "Throughput": volume.throughput,
-        "Encrypted": volume.encrypted,
-        "KmsKeyId": volume.kms_key_id,
-        "DeleteOnTermination": volume.delete_on_termination,
-    }
-    return {name: value for name, value in said.items() if value is not None}
-
-
-_USER_DATA = Remembered("user_data", DIGEST, lambda fleet: user_data_record(fleet.user_data), _read_user_data)
-_SHUTDOWN = Remembered("shutdown", "stop|terminate", lambda fleet: fleet.shutdown_behavior, _read_shutdown)
-_ROOT_VOLUME = Remembered(
-    "root_volume", r"none|[a-z_]+:[\w.-]+(,[a-z_]+:[\w.-]+)*", lambda fleet: root_record(fleet.root_volume)
-)
-_VOLUMES = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record)
-_PUBLIC_IP = Remembered(
-    "public_ip",
-    "subnet|yes|no",
-    lambda fleet: {None: "subnet", True: "yes", False: "no"}[fleet.associate_public_ip],
-    _read_public_ip,
-)
-_IMAGE = Remembered("image", "id|[0-9a-f]{12}", lambda fleet: image_source(fleet.image))
+METADATA = "metadata options change while the instance runs"
+METADATA_SOURCE = f"{EC2_API}/API_ModifyInstanceMetadataOptions.html"
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
         "metadata.http_tokens",
         How.LIVE,
-        _METADATA,
-        _METADATA_SOURCE,
+        METADATA,
+        METADATA_SOURCE,
         lambda fleet: fleet.http_tokens,
         lambda instance: instance.http_tokens,
         launch=lambda fleet, _: part("MetadataOptions.HttpTokens", fleet.http_tokens),
@@ -182,8 +88,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "metadata.http_endpoint",
         How.LIVE,
-        _METADATA,
-        _METADATA_SOURCE,
+        METADATA,
+        METADATA_SOURCE,
         lambda fleet: fleet.http_endpoint,
         lambda instance: instance.http_endpoint,
         launch=lambda fleet, _: part("MetadataOptions.HttpEndpoint", fleet.http_endpoint),
@@ -192,8 +98,8 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "metadata.hop_limit",
         How.LIVE,
-        _METADATA,
-        _METADATA_SOURCE,
+        METADATA,
+        METADATA_SOURCE,
         lambda fleet: fleet.hop_limit,
         lambda instance: instance.hop_limit,
         launch=lambda fleet, _: part("MetadataOptions.HttpPutResponseHopLimit", fleet.hop_limit),
@@ -202,12 +108,22 @@ SETTINGS: tuple[Setting, ...] = (
     Setting(
         "metadata.instance_tags",
         How.LIVE,
-        _METADATA,
-        _METADATA_SOURCE,
+        METADATA,
+        METADATA_SOURCE,
         lambda fleet: fleet.instance_tags,
         lambda instance: instance.instance_tags,
         launch=lambda fleet, _: part("MetadataOptions.InstanceMetadataTags", fleet.instance_tags),
         change=lambda to: modify(to, "ModifyInstanceMetadataOptions", InstanceMetadataTags=to.value),
+    ),
+    Setting(
+        "metadata.ipv6",
+        How.LIVE,
+        METADATA,
+        METADATA_SOURCE,
+        said("metadata.ipv6"),
+        shows("MetadataOptions.HttpProtocolIpv6"),
+        launch=launched("MetadataOptions.HttpProtocolIpv6", "metadata.ipv6"),
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpProtocolIpv6=to.value),
     ),
     Setting(
         "monitoring",
@@ -217,7 +133,70 @@ SETTINGS: tuple[Setting, ...] = (
         lambda fleet: fleet.monitoring,
         lambda instance: instance.monitoring,
         launch=lambda fleet, _: part("Monitoring.Enabled", fleet.monitoring),
-        change=_monitor,
+        change=monitor,
+    ),
+    Setting(
+        "credit_specification",
+        How.LIVE,
+        "the credit option is switched while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceCreditSpecification.html",
+        said("credit_specification"),
+        shows("CpuCredits"),
+        launch=launched("CreditSpecification.CpuCredits", "credit_specification"),
+        change=set_credits,
+        look_up=look_up_credits,
+        check=not_burstable,
+    ),
+    Setting(
+        "source_dest_check",
+        How.LIVE,
+        "the check of a network interface is switched while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        said("source_dest_check"),
+        shows("SourceDestCheck"),
+        # RunInstances does not take it.
+        by_itself=True,
+        change=lambda to: interface_attribute(to, "SourceDestCheck"),
+    ),
+    Setting(
+        "ipv6_address_count",
+        How.LIVE,
+        "IPv6 addresses come and go while the instance runs",
+        f"{EC2_API}/API_AssignIpv6Addresses.html",
+        said("ipv6_address_count"),
+        ipv6_count,
+        launch=launched(f"{INTERFACE}.Ipv6AddressCount", "ipv6_address_count"),
+        change=change_ipv6,
+    ),
+    Setting(
+        "private_dns.a_record",
+        How.LIVE,
+        "DNS records change while the instance runs",
+        f"{EC2_API}/API_ModifyPrivateDnsNameOptions.html",
+        said("private_dns.a_record"),
+        shows("PrivateDnsNameOptions.EnableResourceNameDnsARecord"),
+        launch=launched("PrivateDnsNameOptions.EnableResourceNameDnsARecord", "private_dns.a_record"),
+        change=lambda to: modify(to, DNS, EnableResourceNameDnsARecord=to.value),
+    ),
+    Setting(
+        "private_dns.aaaa_record",
+        How.LIVE,
+        "DNS records change while the instance runs",
+        f"{EC2_API}/API_ModifyPrivateDnsNameOptions.html",
+        said("private_dns.aaaa_record"),
+        shows("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord"),
+        launch=launched("PrivateDnsNameOptions.EnableResourceNameDnsAAAARecord", "private_dns.aaaa_record"),
+        change=lambda to: modify(to, DNS, EnableResourceNameDnsAAAARecord=to.value),
+    ),
+    Setting(
+        "maintenance.auto_recovery",
+        How.LIVE,
+        "automatic recovery is switched while the instance runs",
+        f"{EC2_API}/API_ModifyInstanceMaintenanceOptions.html",
+        said("maintenance.auto_recovery"),
+        shows("MaintenanceOptions.AutoRecovery"),
+        launch=launched("MaintenanceOptions.AutoRecovery", "maintenance.auto_recovery"),
+        change=lambda to: modify(to, "ModifyInstanceMaintenanceOptions", AutoRecovery=to.value),
     ),
     Setting(
         "instance_type",
@@ -238,16 +217,68 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_API}/API_ModifyInstanceAttribute.html",
         lambda fleet: or_any(fleet.ebs_optimized),
         lambda instance: instance.ebs_optimized,
-        launch=lambda fleet, _: said("EbsOptimized", fleet.ebs_optimized),
+        launch=lambda fleet, _: part_if_said("EbsOptimized", fleet.ebs_optimized),
         change=lambda to: modify_attribute(to, "EbsOptimized", to.value),
+    ),
+    Setting(
+        "cpu_options",
+        How.RESTART,
+        "cores and threads can only be changed while the instance is stopped",
+        f"{EC2_API}/API_ModifyInstanceCpuOptions.html",
+        cpu_desired,
+        cpu_observed,
+        launch=launch_cpu,
+        change=lambda to: modify(to, "ModifyInstanceCpuOptions", **to.value.params),
+        reset_by="instance_type",
+    ),
+    Setting(
+        "placement_group",
+        How.RESTART,
+        "an instance can only move into a placement group while it is stopped",
+        f"{EC2_API}/API_ModifyInstancePlacement.html",
+        said("placement_group"),
+        lambda instance: instance.described.get("Placement", {}).get("GroupName") or None,
+        launch=launched("Placement.GroupName", "placement_group"),
+        change=lambda to: modify(to, "ModifyInstancePlacement", GroupName=to.value or ""),
+    ),
+    Setting(
+        "enclave",
+        How.RESTART,
+        "enclaves can only be switched while the instance is stopped",
+        f"{EC2_API}/API_ModifyInstanceAttribute.html",
+        said("enclave"),
+        shows("EnclaveOptions.Enabled"),
+        launch=launched("EnclaveOptions.Enabled", "enclave"),
+        change=lambda to: modify(to, "ModifyInstanceAttribute", EnclaveOptions={"Enabled": to.value}),
+    ),
+    Setting(
+        "capacity_reservation",
+        How.RESTART,
+        "the reservation can only be changed while the instance is stopped",
+        f"{EC2_API}/API_ModifyInstanceCapacityReservationAttributes.html",
+        said("capacity_reservation"),
+        reservation_observed,
+        launch=launch_reservation,
+        change=change_reservation,
+        check=no_reservation,
+    ),
+    Setting(
+        "private_dns.hostname_type",
+        How.RESTART,
+        "the hostname type can only be changed while the instance is stopped",
+        f"{EC2_GUIDE}/change-resource-based-naming.html",
+        said("private_dns.hostname_type"),
+        shows("PrivateDnsNameOptions.HostnameType"),
+        launch=launched("PrivateDnsNameOptions.HostnameType", "private_dns.hostname_type"),
+        change=lambda to: modify(to, DNS, PrivateDnsHostnameType=to.value),
     ),
     Setting(
         "user_data",
         How.REPLACE,
         "user data runs at the first boot, so only a new instance acts on it",
         f"{EC2_GUIDE}/user-data.html",
-        **recorded(_USER_DATA),
-        launch=lambda fleet, _: said("UserData", fleet.user_data or None),
+        **recorded(USER_DATA),
+        launch=lambda fleet, _: part_if_said("UserData", fleet.user_data or None),
         change=lambda to: modify_attribute(to, "UserData", to.fleet.user_data),
     ),
     Setting(
@@ -256,19 +287,31 @@ SETTINGS: tuple[Setting, ...] = (
         "termination protection is switched while the instance runs",
         f"{EC2_API}/API_ModifyInstanceAttribute.html",
         **recorded(switch("protection", lambda fleet: fleet.termination_protection, "disableApiTermination")),
-        launch=lambda fleet, _: said("DisableApiTermination", fleet.termination_protection or None),
+        launch=lambda fleet, _: part_if_said("DisableApiTermination", fleet.termination_protection or None),
         change=lambda to: modify_attribute(to, "DisableApiTermination", to.value == "on"),
         protects=True,
         on_spot=False,
+    ),
+    Setting(
+        "stop_protection",
+        How.LIVE,
+        "stop protection is switched while the instance runs",
+        f"{EC2_GUIDE}/ec2-stop-protection.html",
+        **recorded(switch("stop", lambda fleet: fleet.says("stop_protection"), "disableApiStop")),
+        launch=lambda fleet, _: part_if_said("DisableApiStop", fleet.says("stop_protection") or None),
+        change=lambda to: modify_attribute(to, "DisableApiStop", to.value == "on"),
+        protects=True,
+        on_spot=False,
+        check=unstoppable,
     ),
     Setting(
         "shutdown_behavior",
         How.LIVE,
         "shutdown behaviour is switched while the instance runs",
         f"{EC2_API}/API_ModifyInstanceAttribute.html",
-        **recorded(_SHUTDOWN),
-        launch=_launch_shutdown,
-        change=lambda to: modify_attribute(to, _SHUTDOWN_PARAMETER, to.value),
+        **recorded(SHUTDOWN),
+        launch=launch_shutdown,
+        change=lambda to: modify_attribute(to, SHUTDOWN_PARAMETER, to.value),
         on_spot=False,
     ),
     Setting(
@@ -278,9 +321,9 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_API}/API_ModifyInstanceAttribute.html",
         lambda fleet: tuple(sorted(fleet.security_groups)) or NOT_COMPARED,
         lambda instance: instance.groups or {},
-        _same_groups,
-        launch=_launch_groups,
-        change=_regroup,
+        same_groups,
+        launch=launch_groups,
+        change=regroup,
     ),
     Setting(
         "market",
@@ -290,7 +333,17 @@ SETTINGS: tuple[Setting, ...] = (
         lambda fleet: fleet.markets,
         lambda instance: instance.market,
         operator.contains,
-        launch=lambda fleet, _: said(MARKET, _spot(fleet) if fleet.market == SPOT else None),
+        launch=lambda fleet, _: part_if_said(MARKET, spot(fleet) if fleet.market == SPOT else None),
+    ),
+    Setting(
+        "hibernation",
+        How.REPLACE,
+        "hibernation can only be enabled at launch",
+        f"{EC2_GUIDE}/enabling-hibernation.html",
+        said("hibernation"),
+        shows("HibernationOptions.Configured"),
+        launch=launched("HibernationOptions.Configured", "hibernation"),
+        check=no_hibernation,
     ),
     Setting(
         "key_name",
@@ -299,7 +352,7 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_GUIDE}/ec2-key-pairs.html",
         lambda fleet: fleet.key_name,
         lambda instance: instance.key_name,
-        launch=lambda fleet, _: said("KeyName", fleet.key_name),
+        launch=lambda fleet, _: part_if_said("KeyName", fleet.key_name),
     ),
     Setting(
         "subnets",
@@ -329,42 +382,42 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_API}/API_ModifyInstancePlacement.html",
         lambda fleet: or_any(fleet.tenancy),
         lambda instance: instance.tenancy,
-        launch=lambda fleet, _: said("Placement.Tenancy", fleet.tenancy),
+        launch=lambda fleet, _: part_if_said("Placement.Tenancy", fleet.tenancy),
     ),
     Setting(
         "root_volume",
         How.REPLACE,
         "the root volume is made at launch",
         f"{EC2_API}/API_RunInstances.html",
-        **recorded(_ROOT_VOLUME, lambda fleet: fleet.root_volume),
-        agree=_says_no_less,
-        launch=_root_device,
+        **recorded(ROOT_VOLUME, lambda fleet: fleet.root_volume),
+        agree=says_no_less,
+        launch=root_device,
     ),
     Setting(
         "volumes",
         How.REPLACE,
         "volumes are made at launch",
         f"{EC2_API}/API_RunInstances.html",
-        **recorded(_VOLUMES, lambda fleet: fleet.volumes),
-        launch=lambda fleet, _: part(DEVICES, {str(volume.device): _ebs(volume) for volume in fleet.volumes}),
+        **recorded(VOLUMES, lambda fleet: fleet.volumes),
+        launch=lambda fleet, _: part(DEVICES, {str(volume.device): ebs(volume) for volume in fleet.volumes}),
     ),
     Setting(
         "associate_public_ip",
         How.REPLACE,
         "the public address is given at launch",
         f"{EC2_API}/API_RunInstances.html",
-        **recorded(_PUBLIC_IP, lambda fleet: fleet.associate_public_ip is not None),
-        launch=lambda fleet, _: said(f"{INTERFACE}.AssociatePublicIpAddress", fleet.associate_public_ip),
+        **recorded(PUBLIC_IP, lambda fleet: fleet.associate_public_ip is not None),
+        launch=launched(f"{INTERFACE}.AssociatePublicIpAddress", "associate_public_ip"),
     ),
     Setting(
         "image",
         How.REPLACE,
         "the image is fixed at launch",
         f"{EC2_API}/API_RunInstances.html",
-        _image_desired,
-        lambda instance: ImageIs(instance.image, _IMAGE.of(instance)),
-        _same_image,
+        image_desired,
+        lambda instance: ImageIs(instance.image, IMAGE.of(instance)),
+        same_image,
         launch=lambda _, to: {"ImageId": to.prerequisites.image},
-        remembered=_IMAGE,
+        remembered=IMAGE,
     ),
 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path
@@ -118,6 +118,14 @@ class Fleet:
     protect: frozenset[str] = frozenset()
     rebalance: bool = False
     update: Update = Update()
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+    def says(self, path: str) -> Any:
+        """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
+        value: Any = self.written
+        for name in path.split("."):
+            value = value.get(name) if isinstance(value, Mapping) else None
+        return value
 
     @property
     def markets(self) -> tuple[str, ...]:
@@ -192,6 +200,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         protect=frozenset(raw.get("protect", ())),
         rebalance=raw.get("rebalance", False),
         update=_update(raw.get("update", {}), raw["count"]),
+        written=raw,
     )
 
 
@@ -289,8 +298,8 @@ def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:
 
 
 def _volume(written: Mapping[str, Any], path: Path, entry: Entry) -> Volume:
-    for field, message, hint in volume_problems(written, entry.region):
-        entry.problem((*path, field), message, hint)
+    for name, message, hint in volume_problems(written, entry.region):
+        entry.problem((*path, name), message, hint)
     return Volume(**written)
 
 

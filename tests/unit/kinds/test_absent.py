@@ -57,6 +57,14 @@ def recorded(text: str) -> dict[str, Any]:
     return {"tags": {LAUNCH_TAG: text}}
 
 
+INTERFACE = {"NetworkInterfaceId": "eni-1", "Ipv6Addresses": [{"Ipv6Address": "::1"}]}
+
+
+def described(**options: Any) -> dict[str, Any]:
+    """What EC2 shows of an instance besides."""
+    return {"described": options, "interfaces": ("eni-1",)}
+
+
 ABSENT: dict[str, Absent] = {
     # Nothing is said of it, so whatever there is is right.
     "subnets": Absent({"SubnetId": SUBNETS[0].id}, {"subnet": "subnet-0000000000000000c"}, ""),
@@ -69,6 +77,25 @@ ABSENT: dict[str, Absent] = {
     "associate_public_ip": Absent({}, recorded("public_ip=yes"), ""),
     "root_volume": Absent({"BlockDeviceMappings": ROOT}, recorded("root_volume=size_gb:20,type:gp3"), ""),
     "volumes": Absent({}, recorded("volumes=0123456789ab"), ""),
+    "stop_protection": Absent({}, recorded("stop=on"), ""),
+    "credit_specification": Absent({}, described(CpuCredits="standard"), ""),
+    "cpu_options": Absent({}, described(CpuOptions={"CoreCount": 1, "ThreadsPerCore": 1}), ""),
+    "placement_group": Absent({}, described(Placement={"GroupName": "close"}), ""),
+    "capacity_reservation": Absent(
+        {}, described(CapacityReservationSpecification={"CapacityReservationPreference": "none"}), ""
+    ),
+    "enclave": Absent({}, described(EnclaveOptions={"Enabled": True}), ""),
+    "hibernation": Absent({}, described(HibernationOptions={"Configured": True}), ""),
+    "source_dest_check": Absent({}, described(SourceDestCheck=False), ""),
+    "ipv6_address_count": Absent(
+        {},
+        described(
+            NetworkInterfaces=[{"NetworkInterfaceId": "eni-1", "Ipv6Addresses": [{"Ipv6Address": "::1"}]}]
+        ),
+        "",
+    ),
+    "private_dns": Absent({}, described(PrivateDnsNameOptions={"HostnameType": "resource-name"}), ""),
+    "maintenance": Absent({}, described(MaintenanceOptions={"AutoRecovery": "disabled"}), ""),
     # It means a definite thing, which EC2 takes everywhere.
     "metadata": Absent(
         {"MetadataOptions": METADATA}, {"http_tokens": "optional"}, "update metadata.http_tokens"

@@ -6,8 +6,23 @@ from typing import Any
 
 import pytest
 
+from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.setting import How, Setting, combined
 from provisioner.model import Call
+from provisioner.naming import LAUNCH_TAG
+from tests.support.build import (
+    AROUND,
+    FLEET,
+    SUBNETS,
+    calls,
+    environment,
+    fleet_of,
+    member,
+    observed_fleet,
+    planned,
+    told,
+)
 
 ONE, TWO = "i-00000000000000001", "i-00000000000000002"
 
@@ -90,3 +105,106 @@ CALLS: dict[str, tuple[list[Call], list[list[Call]]]] = {
 def test_what_one_call_can_carry_is_one_call(case: str) -> None:
     calls, expected = CALLS[case]
     assert combined(calls) == expected
+
+
+PLAIN = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
+
+
+def plan_of(spec: dict[str, Any], *differing: dict[str, Any]) -> Any:
+    """What is planned for members that were launched by the plain spec, but for what differs."""
+    made = fleet_of(environment(fleets={"web": PLAIN}))
+    there = observed_fleet([member(number, made, **each) for number, each in enumerate(differing)])
+    return planned(environment(fleets={"web": PLAIN | spec}), {FLEET: there})
+
+
+def test_all_metadata_options_are_changed_by_one_call_a_member() -> None:
+    options = {
+        "http_tokens": "optional",
+        "http_endpoint": "disabled",
+        "hop_limit": 2,
+        "instance_tags": "enabled",
+    }
+    off = {"described": {"MetadataOptions": {"HttpProtocolIpv6": "disabled"}}}
+    plan = plan_of({"metadata": options}, off, off)
+    (change,) = plan.changes
+    assert [field.path for field in change.fields] == [f"metadata.{name}" for name in options]
+    assert calls(change) == ["ModifyInstanceMetadataOptions x2"]
+
+
+def test_members_that_were_launched_before_a_setting_was_known_are_as_they_should_be() -> None:
+    assert plan_of({}, {}, {"described": {"MaintenanceOptions": {"AutoRecovery": "disabled"}}}).changes == ()
+    unsaid = {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}}
+    assert plan_of({"stop_protection": True}, unsaid, unsaid).changes == ()
+
+
+def test_the_longest_launch_tag_fits_into_a_tag() -> None:
+    root = {
+        "size_gb": 65536,
+        "type": "gp3",
+        "iops": 80000,
+        "throughput": 2000,
+        "encrypted": True,
+        "kms_key_id": "alias/mine",
+    }
+    longest = {
+        "instance_type": "u7inh-32tb.480xlarge",
+        "image": {"ssm": "/aws/service/ami"},
+        "user_data": "#!/bin/sh",
+        "root_volume": root,
+        "volumes": [{"device": "/dev/sdf", "size_gb": 1}],
+        "shutdown_behavior": "terminate",
+        "termination_protection": False,
+        "stop_protection": False,
+    }
+    fleet = fleet_of(environment(fleets={"web": PLAIN | longest}))
+    params = launch_params(fleet, None, AROUND, SUBNETS[0])
+    call = run_instances(params, fleet.capacity_options[0], 1, "token")
+    (tags,) = (
+        each["Tags"] for each in call.params["TagSpecifications"] if each["ResourceType"] == "instance"
+    )
+    (text,) = (tag["Value"] for tag in tags if tag["Key"] == LAUNCH_TAG)
+    assert len(text) <= 256
+    assert read_record(member(0, fleet, tags={LAUNCH_TAG: text})).keys() == {*launch_record(fleet), "type"}
+
+
+STOPPED: dict[str, tuple[dict[str, Any], str, str]] = {
+    "to be restarted": ({"instance_type": "t3.small", "stop_protection": True}, "on", "to be stopped"),
+    "to be parked": ({"power": "stopped"}, "on", "to be stopped"),
+    "to be restarted once it is protected": (
+        {"instance_type": "t3.small", "stop_protection": True},
+        "off",
+        "to be",
+    ),
+    "to be replaced": ({"key_name": "mine", "stop_protection": True}, "on", "set `stop_protection: false`"),
+    "too many": ({"count": 0}, "on", "under stop protection"),
+}
+
+
+@pytest.mark.parametrize("case", STOPPED)
+def test_a_member_under_stop_protection_is_neither_stopped_nor_terminated(case: str) -> None:
+    spec, word, text = STOPPED[case]
+    made = fleet_of(environment(fleets={"web": PLAIN}))
+    record = write_record({**launch_record(made), "stop": word})
+    plan = plan_of(spec, {"tags": {LAUNCH_TAG: record}})
+    (refusal,) = plan.refusals
+    assert text in f"{refusal.message}; {refusal.hint}"
+
+
+def test_stop_protection_that_the_spec_takes_away_is_off_before_the_member_is_stopped() -> None:
+    made = fleet_of(environment(fleets={"web": PLAIN}))
+    record = write_record({**launch_record(made), "stop": "on"})
+    protected = {"tags": {LAUNCH_TAG: record}}
+    plan = plan_of({"stop_protection": False, "instance_type": "t3.small"}, protected, protected)
+    assert [told(change) for change in plan.changes] == [
+        "update fleet/web stop_protection i-00,i-01",
+        "update fleet/web instance_type i-00,i-01",
+    ]
+    assert plan.changes[1].needs == frozenset({FLEET})
+
+
+def test_cpu_options_are_given_again_to_a_member_that_gets_another_type() -> None:
+    has = {"described": {"CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 1}}}
+    options = {"core_count": 1, "threads_per_core": 1}
+    plan = plan_of({"cpu_options": options, "instance_type": "t3.small"}, has, has)
+    (change,) = plan.changes
+    assert "ModifyInstanceCpuOptions x2" in calls(change)

@@ -27,6 +27,9 @@ NOT_SHOWN = {
     "fleets.*.key_name": "a key pair has to be made first; two-tier.yaml has it as a comment",
     "fleets.*.subnets": "a fresh account knows no ids or tags of subnets; two-tier.yaml has it as a comment",
     "fleets.*.subnets.tags": "as above",
+    "fleets.*.placement_group": "a placement group has to be made first",
+    "fleets.*.capacity_reservation": "so has a Capacity Reservation, which costs money",
+    "fleets.*.ipv6_address_count": "a fresh account has no subnets with IPv6 addresses",
     "fleets.*.protect": "nobody knows the ids of members before there are any",
 }
 
