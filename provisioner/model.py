@@ -275,7 +275,7 @@ class Change:
     `whole`: everything at the address goes, also what shows only later. `exact`: the instances are others',
     so no later round changes further ones. `rollout`: how it is done in waves,
     if it is. `order`: of the changes to one kind, those with a smaller one come first. `names`: what people
-    call the instances, by id.
+    call the instances, by id. `unique_id`: what tells a thing of IAM from another of the same name.
     """
 
     address: Address
@@ -294,6 +294,7 @@ class Change:
     rollout: Rollout | None = None
     order: int = 0
     names: Mapping[str, str] = field(default_factory=dict)
+    unique_id: str = ""
 
     @property
     def calls(self) -> tuple[CallCount, ...]:

@@ -118,6 +118,7 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
     """What a plan deletes, or changes of others, that the approved one does not, in words; None: nothing."""
     allowed: dict[Address, set[str]] = {}
     wholly = {change.address for change in approved.changes if change.whole}
+    unique_ids = {change.address: change.unique_id for change in approved.changes if change.unique_id}
     for change in approved.changes:
         if (change.action in (Action.DELETE, Action.REPLACE) or change.exact) and not change.deferred:
             allowed.setdefault(change.address, set()).update(change.instances)
@@ -129,6 +130,8 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
             continue
         if takes_away and change.address not in allowed:
             return f"{change.address} would be deleted"
+        if change.unique_id != unique_ids.get(change.address, change.unique_id):
+            return f"{change.address}, which was made again under its name, would be deleted"
         more = set(change.instances) - allowed.get(change.address, set())
         if more:
             what = "would go" if takes_away else "would be changed"

@@ -365,7 +365,9 @@ def _leaving(address: Address, found: ObservedProfile, world: World) -> Findings
         *(_remove_role(found.name, role) for role in found.roles),
         Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
     )
-    change = Change(address, Action.DELETE, reason, steps=() if kept else steps, deferred=kept)
+    change = Change(
+        address, Action.DELETE, reason, steps=() if kept else steps, deferred=kept, unique_id=found.id
+    )
     return Findings(changes=(change,))
 
 

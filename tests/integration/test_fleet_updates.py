@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from local_aws import Rule
 from tests.support.cloud import Cloud, tags_of
 from tests.support.program import Program
 from tests.support.setting_cases import BARE, FLEET, user_data, write_in_record
@@ -153,9 +154,29 @@ def test_terminate_first_never_has_more_members_than_the_count(
     assert max(witness.live) == 4
     assert min(witness.healthy) == 2
     assert witness.ids("TerminateInstances") == [set(wave) for wave in rollout["waves"]]
-    assert witness.calls[0][0] == "TerminateInstances"
+    asked = [(name, "DryRun" in params) for name, params in witness.calls]
+    assert asked[0] == ("RunInstances", True)
+    assert next(name for name, is_dry in asked if not is_dry) == "TerminateInstances"
     assert [user_data(cloud, each) for each in cloud.live("probe")] == ["#!/bin/bash\n"] * 4
     assert program.plan(spec).told == set()
+
+
+def test_terminate_first_terminates_nothing_where_a_launch_would_be_refused(
+    program: Program, cloud: Cloud
+) -> None:
+    program.apply(fleet(count=3, user_data="#!/bin/sh\n"))
+    before = cloud.ids("probe")
+    spec = fleet(count=3, user_data="#!/bin/bash\n", update={"order": "terminate_first"})
+    refused = Rule("error", "RunInstances", code="UnauthorizedOperation", message="no", status=403)
+    cloud.break_with(refused)
+    failed = program.apply(spec)
+    assert failed.code == 1
+    assert "UnauthorizedOperation" in failed.words
+    assert "nothing was terminated" in failed.words
+    assert cloud.ids("probe") == before
+    cloud.mend()
+    assert program.apply(spec).code == 0
+    assert not set(cloud.ids("probe")) & set(before)
 
 
 # --- power

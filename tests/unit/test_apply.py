@@ -25,6 +25,7 @@ from provisioner.model import (
     Result,
 )
 from provisioner.reconcile import beyond, converge
+from tests.support.build import PROFILE, ROLE, environment, found_profile, observed_role, planned
 
 A, B, C = Address("role", "a"), Address("instance_profile", "b"), Address("fleet", "c")
 
@@ -323,3 +324,26 @@ def test_only_approved_instances_go(
 ) -> None:
     before = plan(change(C, action=Action.DELETE, instances=approved)) if approved else plan()
     assert beyond(before, plan(change(C, action=Action.DELETE, instances=again))) == unapproved
+
+
+@pytest.mark.parametrize(
+    ("approved", "again", "unapproved"),
+    [
+        ("AROA1", "AROA1", None),
+        ("AROA1", "AROA2", "role/a, which was made again under its name, would be deleted"),
+        ("AROA1", "", "role/a, which was made again under its name, would be deleted"),
+    ],
+)
+def test_only_the_thing_that_was_approved_goes_and_not_its_namesake(
+    approved: str, again: str, unapproved: str | None
+) -> None:
+    def deletion(unique_id: str) -> Plan:
+        return plan(change(A, action=Action.DELETE, unique_id=unique_id))
+
+    assert beyond(deletion(approved), deletion(again)) == unapproved
+
+
+def test_deletions_of_roles_and_profiles_say_which_ones_they_are() -> None:
+    found: dict[Address, Any] = {ROLE: observed_role(id="AROA1"), PROFILE: found_profile(id="AIPA1")}
+    changes = planned(environment(), found).changes
+    assert {(each.address, each.unique_id) for each in changes} == {(ROLE, "AROA1"), (PROFILE, "AIPA1")}

@@ -22,6 +22,7 @@ from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token, number_in
 from provisioner.model import Call, CallCount, ExecutionContext, count_calls
 from provisioner.naming import ASKED_TAG
+from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.
@@ -86,6 +87,20 @@ class Launch:
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
         )
+
+    def check(self, context: ExecutionContext) -> None:
+        """Ask EC2 whether it would launch them. Raises AwsError if it would not, but for want of room.
+
+        https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_RunInstances.html, DryRun. An endpoint that
+        does not know it does with this token what would be done next.
+        """
+        token = launch_token(self.slot, self.epoch, str(self.option), self.number)
+        call = run_instances(self.params, self.option, self.count, token)
+        try:
+            context.send(replace(call, params={**call.params, "DryRun": True}))
+        except AwsError as error:
+            if error.code not in {"DryRunOperation", *CAPACITY_CODES, *INSTANCE_QUOTA_CODES}:
+                raise
 
     def _is_member(self, instance: Instance) -> bool:
         """Whether what a token stands for lives, and nobody has taken the environment's tag off it.

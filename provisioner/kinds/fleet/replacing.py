@@ -36,10 +36,12 @@ class Replace:
 
     def calls(self) -> Iterable[CallCount]:
         counted: list[CallCount] = []
+        is_checked = False
         staying = [each for each in self.members if each.id not in self.going]
         for move, _ in moves(self.state):
             match move:
                 case Launch(count):
+                    is_checked = True
                     counted += ScaleOut(self.pad, count, tuple(staying), (), count).calls()
                     shares = spread(count, self.pad.prerequisites.subnets, staying)
                     staying += [
@@ -48,6 +50,11 @@ class Replace:
                         for _ in range(share)
                     ]
                 case Terminate(ids):
+                    successors = self.state.count - len(self.members) + len(ids)
+                    if successors > 0 and not is_checked:
+                        check = ScaleOut(self.pad, successors, tuple(staying), (), 0).calls()
+                        counted += [each for each in check if each.operation == "RunInstances"]
+                    is_checked = True
                     counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MAX_IDS))]
                 case Await():
                     pass
@@ -86,20 +93,34 @@ class _Replacement:
             case Await(ids):
                 self.shown = self.health.wait_for(ids, self._scopes(), self.context)
             case Launch(count):
-                live = tuple(self._live())
-                ended = tuple(each for each in self.shown.values() if each.id not in {one.id for one in live})
-                pad = self.plan.pad
-                wave = ScaleOut(pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
-                grown = wave.launch(self.context)
+                grown = self._wave(count).launch(self.context)
                 self.shown = grown.shown or self._look()
                 if grown.shortage and not grown.new:
                     raise self._no_room(grown.shortage)
                 self._count(len(grown.new))
             case Terminate(ids):
+                self._check_launch(len(ids))
                 for part in chunks(ids, MAX_IDS):
                     self.context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
                 self.gone |= set(ids)
                 self.shown = self._wait(ids, Until.LEAVING)
+
+    def _wave(self, count: int) -> ScaleOut:
+        live = tuple(self._live())
+        ended = tuple(each for each in self.shown.values() if each.id not in {one.id for one in live})
+        return ScaleOut(self.plan.pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
+
+    def _check_launch(self, leaving: int) -> None:
+        """Before the first member goes that gets a successor afterwards. Raises AwsError."""
+        successors = self.plan.pad.fleet.count - len(self._live()) + leaving
+        if self.launched or self.gone or successors <= 0:
+            return
+        try:
+            self._wave(successors).check(self.context)
+        except AwsError as error:
+            kept = "nothing was terminated"
+            error.hint = f"{error.hint}; {kept}" if error.hint else kept
+            raise
 
     def _crew(self) -> RolloutState:
         live = self._live()

@@ -100,6 +100,19 @@ class _SubnetLaunch:
 
 
 @dataclass(frozen=True)
+class _LaunchCheck:
+    """A launch that is not made."""
+
+    launch: Launch
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", "RunInstances", 1),)
+
+    def run(self, context: ExecutionContext) -> None:
+        self.launch.check(context)
+
+
+@dataclass(frozen=True)
 class Launched:
     """The members that a launch got, all instances as shown after it, and why there was no room for more."""
 
@@ -179,10 +192,8 @@ class ScaleOut:
     def _launch_all(self, context: ExecutionContext) -> AwsError | None:
         """Launch what there is room for; why it is not all, if it is not."""
         pad = self.pad
-        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, context)
-        visible = (*self.members, *self.gone)
+        epoch, numbers = self._next(context)
         subnets = pad.prerequisites.subnets
-        numbers = {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
         present = list(self.staying)
         missing = self.count
         refused: dict[CapacityOption, AwsError] = {}
@@ -213,6 +224,25 @@ class ScaleOut:
                     # Were a later launch shown before this one, this one's members would be launched again.
                     pad.wait_for(got, context, Until.SHOWN)
         return _no_room(pad, self.count, missing, refused) if missing else None
+
+    def _next(self, context: ExecutionContext) -> tuple[str, dict[Subnet, int]]:
+        """The epoch, and the number of the next launch in each subnet."""
+        pad = self.pad
+        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, context)
+        visible = (*self.members, *self.gone)
+        subnets = pad.prerequisites.subnets
+        return epoch, {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
+
+    def check(self, context: ExecutionContext) -> None:
+        """Ask EC2 whether it would launch them as the first choice. Raises AwsError if it would not."""
+        epoch, numbers = self._next(context)
+        option = self.pad.fleet.capacity_options[0]
+        shares = spread(self.count, self.pad.prerequisites.subnets, self.staying)
+        context.parallel(
+            _LaunchCheck(self._one_launch(subnet, numbers[subnet], share, option, epoch))
+            for subnet, share in shares.items()
+            if share
+        )
 
     def _portions(self, attempts: list[_SubnetLaunch], first: bool) -> Iterator[list[_SubnetLaunch]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""

@@ -122,7 +122,8 @@ def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts)
     delete = Call("iam", "DeleteRole", {"RoleName": found.name})
     same = IsStillThe("Role", found.name, found.id)
     steps = (same, clear, delete) if clear.steps else (same, delete)
-    return Change(address, Action.DELETE, reason, steps=steps, needs=trusts.who_let_go(found))
+    needs = trusts.who_let_go(found)
+    return Change(address, Action.DELETE, reason, steps=steps, needs=needs, unique_id=found.id)
 
 
 def _all_fields(role: Role, partition: str) -> Iterator[FieldChange]:

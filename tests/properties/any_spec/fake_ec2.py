@@ -105,8 +105,10 @@ class Machines:
         BlockDeviceMappings: tuple[dict[str, Any], ...] = (),
         DisableApiTermination: bool = False,
         InstanceMarketOptions: Mapping[str, Any] | None = None,
+        DryRun: bool = False,
     ) -> dict[str, Any]:
-        asked = {name: value for name, value in locals().items() if name not in ("self", "ClientToken")}
+        unasked = ("self", "ClientToken", "DryRun")
+        asked = {name: value for name, value in locals().items() if name not in (*unasked, "unasked")}
         (interface,) = NetworkInterfaces or ({"SubnetId": SubnetId, "Groups": SecurityGroupIds},)
         assert interface.keys() <= {"DeviceIndex", "SubnetId", "AssociatePublicIpAddress", "Groups"}
         subnet = interface["SubnetId"]
@@ -122,6 +124,8 @@ class Machines:
             raise Fault("InvalidParameterValue", "counts or token")
         profile = self._profile(IamInstanceProfile) if IamInstanceProfile else None
         digest = hashlib.sha256(json.dumps(asked, sort_keys=True, default=str).encode()).hexdigest()
+        if DryRun:
+            raise Fault("DryRunOperation", "Request would have succeeded, but DryRun flag is set.")
         if (zone, ClientToken) in self.tokens:
             return _reservation(self._replayed(zone, ClientToken, digest))
         if InstanceMarketOptions:
