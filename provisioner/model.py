@@ -316,25 +316,30 @@ def how_many(changes: Iterable[Change]) -> Counter[tuple[Address, str]]:
 
 @dataclass(frozen=True)
 class Refusal:
-    """Why nothing of a plan may be carried out. `exit_code` as in the README's table."""
+    """Why nothing of a plan may be carried out. `exit_code` as in the README's table.
+
+    `also` are further addresses of which the same is true.
+    """
 
     address: Address
     message: str
     hint: str
     exit_code: int = 4
+    also: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)
 class Note:
     """Something worth reading that is no change; `commands` are what to type about it, a line each.
 
-    `is_warning`: it comes before everything else.
+    `is_warning`: it comes before everything else. `also` are further addresses of which the same is true.
     """
 
     address: Address
     message: str
     commands: tuple[str, ...] = ()
     is_warning: bool = False
+    also: tuple[Address, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -43,7 +43,12 @@ def _each_once(told: Iterable[Told]) -> tuple[Told, ...]:
         somewhere = replace(each, address=Address(each.address.kind, ""))
         addresses.setdefault(somewhere, []).append(each.address)
     return tuple(
-        replace(each, address=first, message=f"{each.message} (the same for {_some(others)})")
+        replace(
+            each,
+            address=first,
+            message=f"{each.message} (the same for {_some(others)})",
+            also=tuple(others),
+        )
         if others
         else replace(each, address=first)
         for each, (first, *others) in addresses.items()

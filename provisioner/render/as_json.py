@@ -10,7 +10,7 @@ from datetime import date
 from enum import Enum
 from typing import Any
 
-from provisioner.model import Address, Change, FieldChange, Outcome, Plan, Result
+from provisioner.model import Address, Change, FieldChange, Note, Outcome, Plan, Refusal, Result
 
 FORMAT_VERSION = 1
 
@@ -31,12 +31,13 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         "summary": {action.value: count for action, count in plan.summary.items()},
         "changes": [_change(change) for change in plan.changes],
         "refusals": [
-            {"address": str(each.address), "message": each.message, "hint": each.hint}
+            {"address": str(each.address), "message": each.message, "hint": each.hint} | _also(each)
             for each in plan.refusals
         ],
         "notes": [
             {"address": str(each.address), "message": each.message, "warning": each.is_warning}
             | ({"commands": list(each.commands)} if each.commands else {})
+            | _also(each)
             for each in plan.notes
         ],
     }
@@ -75,6 +76,10 @@ def jsonable(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {each.name: jsonable(getattr(value, each.name)) for each in dataclasses.fields(value)}
     raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _also(told: Refusal | Note) -> dict[str, Any]:
+    return {"also": [str(each) for each in told.also]} if told.also else {}
 
 
 def _change(change: Change) -> dict[str, Any]:

@@ -86,11 +86,14 @@ def _title_lines(change: Change, rest: list[Line], column: int, width: int) -> l
 
 
 def _instance_lines(change: Change, width: int) -> list[Line]:
-    """The instances concerned: those that will be gone all of them, of others the first few."""
+    """The instances concerned: those that will be gone, or are others', all of them; else the first few."""
     ids = change.instances
     if _destroys(change):
         told = labelled(ids, change.names)
         return flow([line(each, "gone") for each in told], width, indent=INDENT) if ids else []
+    if change.exact:
+        told = labelled(ids, change.names)
+        return flow([line(each, "faint") for each in told], width, indent=INDENT) if ids else []
     few = ids if len(ids) <= _SHOWN_INSTANCES + 1 else ids[:_SHOWN_INSTANCES]
     items = [line(each, "faint") for each in few]
     if len(few) < len(ids):

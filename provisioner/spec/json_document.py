@@ -179,6 +179,9 @@ class _Reader:
     def _shown(self) -> str:
         match = _WORD.match(self._text, self._at)
         shown = match[0] if match else self._text[self._at : self._at + 1]
+        if not self._text[: self._at].strip() and any(char.isalnum() for char in shown):
+            # What is no JSON from its first letter on may be a secret that was named by mistake.
+            return "something else"
         return shorten(shown) or "the end of the file"
 
     def _position(self) -> Position:

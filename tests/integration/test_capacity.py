@@ -84,7 +84,7 @@ class TestATypeIsShort:
         ran = program.apply(wanted)
         assert ran.code == 1
         assert "no room for 3 of 6 members, tried t3.micro, then t3.small in us-east-1a" in ran.words
-        assert "the 3 launched are kept" in ran.words
+        assert "3 were launched, and stay" in ran.words
         assert sum(capacity_options(cloud).values()) == 3
         cloud.mend()
         applied_and_planned(program, wanted)
@@ -130,7 +130,7 @@ class TestAQuotaIsUsedUp:
         ran = program.apply(spec(count=3))
         assert ran.code == 1
         assert "no room for 2 of 3 members" in ran.words
-        assert "the 1 launched are kept" in ran.words
+        assert "1 was launched, and stays" in ran.words
         assert '"Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances"' in ran.words.replace(
             "\\", ""
         )

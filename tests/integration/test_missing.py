@@ -119,6 +119,7 @@ def test_once_for_all_fleets_that_have_it(case: str, program: Program, account: 
     (told,) = program.plan(spec).data["refusals"]
     assert told["address"] == "fleet/second"
     assert told["message"].endswith("(the same for fleet/third, fleet/worker)")
+    assert told["also"] == ["fleet/third", "fleet/worker"]
 
 
 def test_of_two_subnets_the_one_that_is_missing_is_told(program: Program, account: Cloud) -> None:

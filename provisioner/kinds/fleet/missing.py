@@ -120,9 +120,11 @@ def _names(there: Callable[[], Iterable[str]]) -> list[str] | None:
 def _instead(written: Sequence[str], names: list[str] | None) -> Iterator[str]:
     if names is None:
         return
-    if told := did_you_mean(written, names):
+    told = did_you_mean(written, names)
+    if told:
         yield told
-    yield f"there are {_some(names)}" if names else "there is none"
+    if len(names) > 1 or not told:
+        yield f"there are {_some(names)}" if names else "there is none"
 
 
 def _near(word: str, names: Sequence[str]) -> list[str]:

@@ -42,7 +42,10 @@ def what_was_said(refused: Mapping[CapacityOption, AwsError]) -> str:
     texts = {option: error.text.rstrip(".") for option, error in refused.items()}
     if len(set(texts.values())) == 1:
         return f"EC2 said: {next(iter(texts.values()))}"
-    each = (f"{option}: {text} ({refused[option].code})" for option, text in texts.items())
+    same: dict[tuple[str, str], list[str]] = {}
+    for option, text in texts.items():
+        same.setdefault((text, refused[option].code), []).append(str(option))
+    each = (f"{', '.join(options)}: {text} ({code})" for (text, code), options in same.items())
     return f"EC2 said of {'; of '.join(each)}"
 
 

@@ -119,8 +119,7 @@ class _Replacement:
             self._wave(successors).check(self.context)
         except AwsError as error:
             kept = "nothing was terminated"
-            error.hint = f"{error.hint}; {kept}" if error.hint else kept
-            raise
+            raise error.with_hint(f"{error.hint}; {kept}" if error.hint else kept) from error
 
     def _crew(self) -> RolloutState:
         live = self._live()

@@ -175,7 +175,8 @@ class ScaleOut:
             launched = sum(each.id not in known for each in pad.answered(context))
             if not launched:
                 raise
-            kept = f"{launched} of {self.count} members were launched before, and are kept"
+            stay = "was launched before, and stays" if launched == 1 else "were launched before, and stay"
+            kept = f"{launched} of {self.count} members {stay}"
             raise error.with_hint(f"{error.hint}; {kept}" if error.hint else kept) from error
         new = [each for each in pad.answered(context) if each.id not in known]
         tell(f"{len(new)} of {self.count} launched")
@@ -326,7 +327,9 @@ def _no_room(
 ) -> AwsError:
     zones = ", ".join(sorted({subnet.zone for subnet in pad.prerequisites.subnets}))
     capacity_options = ", then ".join(str(option) for option in pad.fleet.capacity_options)
-    kept = f"; the {count - missing} launched are kept" if missing < count else ""
+    launched = count - missing
+    stay = "1 was launched, and stays" if launched == 1 else f"{launched} were launched, and stay"
+    kept = f"; {stay}" if launched else ""
     last = list(refused.values())[-1] if refused else None
     later = "apply again later, or give `instance_type` more choices, or the fleet more subnets"
     return AwsError(

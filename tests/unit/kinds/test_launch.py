@@ -332,7 +332,7 @@ def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_s
 @pytest.mark.parametrize("types", ["t3.micro", ["t3.micro", "t3.nano"]])
 def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
     answers = (2, SHORT) if isinstance(types, list) else (2,)
-    with pytest.raises(AwsError, match=r"no room for 1 of 3 members.*the 2 launched are kept"):
+    with pytest.raises(AwsError, match=r"no room for 1 of 3 members.*2 were launched, and stay"):
         scale_out(3, instance_type=types).run(FakeContext(*answers))
 
 
@@ -349,7 +349,7 @@ def test_any_other_error_ends_the_launch(code: str) -> None:
 def test_what_was_launched_beside_a_launch_that_was_refused_is_said_to_be_kept() -> None:
     with pytest.raises(AwsError) as caught:
         scale_out(4, subnets=2).run(FakeContext(2, "InvalidParameterValue"))
-    assert caught.value.hint == "2 of 4 members were launched before, and are kept"
+    assert caught.value.hint == "2 of 4 members were launched before, and stay"
 
 
 def test_a_quota_is_said_to_be_one() -> None:

@@ -48,6 +48,7 @@ ROOM = refused("InsufficientInstanceCapacity", "There is no Spot capacity.")
 VCPUS = refused("VcpuLimitExceeded", "You have requested more.")
 SPOTS = refused("MaxSpotInstanceCountExceeded", "Max spot instance count exceeded")
 T3, T3_SPOT, G5 = CapacityOption("t3.micro"), CapacityOption("t3.micro", SPOT), CapacityOption("g5.xlarge")
+T3_SMALL = CapacityOption("t3.small")
 
 SAID = {
     "no room": ({T3: ROOM}, "EC2 said: There is no Spot capacity", "later"),
@@ -63,6 +64,13 @@ SAID = {
         "of g5.xlarge: You have requested more (VcpuLimitExceeded)",
         f'these are quotas of the account, for all zones: ask for more of "{quota_of(T3_SPOT)}" and '
         f'"{quota_of(G5)}" in Service Quotas (Amazon EC2), or ask for less here',
+    ),
+    "a quota of two types, and another": (
+        {T3: VCPUS, T3_SPOT: SPOTS, T3_SMALL: VCPUS},
+        "EC2 said of t3.micro, t3.small: You have requested more (VcpuLimitExceeded); "
+        "of t3.micro (spot): Max spot instance count exceeded (MaxSpotInstanceCountExceeded)",
+        f'these are quotas of the account, for all zones: ask for more of "{quota_of(T3)}" and '
+        f'"{quota_of(T3_SPOT)}" in Service Quotas (Amazon EC2), or ask for less here',
     ),
     "no room, and a quota": (
         {T3_SPOT: ROOM, T3: VCPUS},

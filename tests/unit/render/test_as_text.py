@@ -409,3 +409,12 @@ def test_a_failure_that_is_not_from_aws() -> None:
     assert outcomes_text("outages-dev", [failed], 5, 100).plain.splitlines()[0] == (
         "failed   + instance_profile/collector  3 of 50 did not start in time"
     )
+
+
+@pytest.mark.parametrize(("of_others", "shown"), [(True, 9), (False, 3)])
+def test_instances_of_others_are_told_all(of_others: bool, shown: int) -> None:
+    ids = tuple(f"i-{number:017d}" for number in range(9))
+    change = Change(
+        Address("attachment", "box"), Action.UPDATE, "another profile", instances=ids, exact=of_others
+    )
+    assert sum(each in plan_text(examples.plan(change), 80).plain for each in ids) == shown

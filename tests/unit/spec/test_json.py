@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -162,3 +163,13 @@ def test_a_problem_of_the_policy_is_told_at_its_place_in_the_file() -> None:
     assert told(POLICY.replace("Allow", "Alow") % '"a"') == (
         f'read.json:5:17: {FIELD}.Statement[0].Effect: must be Allow or Deny, found "Alow"'
     )
+
+
+SECRETS = ["hunter2", "AKIAIOSFODNN7EXAMPLE", "-----BEGIN KEY-----", "  \n t0k3n = 5"]
+
+
+@pytest.mark.parametrize("secret", SECRETS)
+def test_a_file_that_is_no_json_from_its_start_is_not_quoted(secret: str) -> None:
+    text = told(secret)
+    assert "this is not JSON: something else where a value belongs" in text
+    assert not any(word in text for word in re.findall(r"[A-Za-z0-9]{4,}", secret))
