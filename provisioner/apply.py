@@ -34,6 +34,9 @@ MAX_STEPS_AT_ONCE = 8
 class Writer(Reader, Protocol):
     """AWS, for everything."""
 
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """One call, which may write. Raises AwsError."""
+
     def to_the_end(self) -> Writer:
         """The same, which sends and tries again also after an interruption."""
 
@@ -171,7 +174,7 @@ class _ExecutionContext:
 
     def send(self, call: Call) -> dict[str, Any]:
         self.check()
-        return self._executor.aws.call(call.service, call.operation, **call.params)
+        return self._executor.aws.send(call.service, call.operation, **call.params)
 
     def parallel(self, steps: Iterable[Step]) -> None:
         steps = tuple(steps)

@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, order=True)
@@ -55,14 +55,9 @@ class Observed(Protocol):
     def uses(self) -> frozenset[Address]:
         """What must not be deleted before this is gone or has let go of it."""
 
-
-@runtime_checkable
-class HasArn(Protocol):
-    """What AWS names by an ARN, if it was seen to be there."""
-
     @property
     def arn(self) -> str | None:
-        """Its ARN."""
+        """The ARN that AWS names it by; None for what has none, or is not there."""
 
 
 # What `--skip-region` says for all regions but the environment's own.

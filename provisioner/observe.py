@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Protocol
 
 from provisioner.errors import UnexpectedAnswer, UsageError
 from provisioner.kinds.base import Kind, Reader, World
-from provisioner.model import Address, Environment, HasArn, Identity, Observation, Observed
-
-
-class IdentifyingReader(Reader, Protocol):
-    """A reader that can say who it is."""
-
-    def identity(self) -> Identity:
-        """Whose AWS it is. Raises AwsError."""
+from provisioner.model import Address, Environment, Identity, Observation, Observed
 
 
 def observe(
     environment: Environment,
-    reader: IdentifyingReader,
+    reader: Reader,
     kinds: Sequence[Kind],
     destroying: bool = False,
     deep: bool = False,
@@ -40,7 +32,7 @@ def observe(
 
 def _observe(
     environment: Environment,
-    reader: IdentifyingReader,
+    reader: Reader,
     kinds: Sequence[Kind],
     destroying: bool,
     deep: bool,
@@ -72,7 +64,7 @@ def _merged(observed: Sequence[Mapping[Address, Observed]]) -> dict[Address, Obs
 
 def _named_in(observed: Mapping[Address, Observed]) -> Identity | None:
     """Whose AWS it is, as the ARN of anything says that is there; asking would be one more call."""
-    arns = (thing.arn for thing in observed.values() if isinstance(thing, HasArn) and thing.arn)
+    arns = (thing.arn for thing in observed.values() if thing.arn)
     return next((Identity.of_arn(arn) for arn in arns), None)
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 
 import local_aws as local
 from provisioner.apply import Executor
-from provisioner.aws.client import Aws, Target
+from provisioner.aws.client import Aws, Target, WritingAws
 from provisioner.kinds import KINDS
 from provisioner.model import Plan
 from provisioner.observe import observe
@@ -48,7 +48,9 @@ def main() -> None:
 def _plan_after_drift(endpoint: str) -> Plan:
     environment = load(SPEC, KINDS)
     aws = Aws(Target(environment.region, endpoint_url=endpoint, is_local=True))
-    Executor(aws.for_writing(), stop=threading.Event()).execute(plan(observe(environment, aws, KINDS), KINDS))
+    Executor(WritingAws.over(aws), stop=threading.Event()).execute(
+        plan(observe(environment, aws, KINDS), KINDS)
+    )
     session = boto3.Session("local", "local", region_name=environment.region)
     ec2 = session.client("ec2", endpoint_url=endpoint)
     iam = session.client("iam", endpoint_url=endpoint)

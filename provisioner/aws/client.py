@@ -75,7 +75,7 @@ class Sent:
 
 
 class Aws:
-    """Calls to AWS. Reads only, until `for_writing` is asked for.
+    """AWS, for reading: it has no method that writes. `WritingAws` is for the executor of a plan.
 
     Threads may share it. Every call is retried for what `provisioner.retry` names and nothing else;
     boto's own retries are off, because they ask again where capacity is short.
@@ -90,7 +90,6 @@ class Aws:
         self._on_call = on_call
         self._on_waiting = on_waiting
         self._stop = threading.Event()
-        self._may_write = False
         self._lock = threading.Lock()
         self._clients: dict[str, Any] = {}
         self._made: set[str] = set()
@@ -116,20 +115,6 @@ class Aws:
             open_local_session() if target.is_local else open_session(target.profile, target.region)
         )
 
-    def for_writing(self) -> Aws:
-        """The same connections, with every operation allowed."""
-        writer = object.__new__(type(self))
-        writer.__dict__.update(self.__dict__)
-        writer._may_write = True
-        return writer
-
-    def to_the_end(self) -> Aws:
-        """The same connections, which send and try again also once they were told to stop."""
-        other = object.__new__(type(self))
-        other.__dict__.update(self.__dict__)
-        other._stop = threading.Event()
-        return other
-
     def in_region(self, region: str) -> Aws:
         """The same account in another region."""
         other = object.__new__(type(self))
@@ -152,12 +137,12 @@ class Aws:
             log_in(self._session)
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        """Send one call, again where that is right, and return its answer.
-
-        Raises AwsError, and PermissionError for a write through a reading connection.
-        """
-        if not self._may_write and not operation.startswith(READING):
+        """Read something, again where that is right. Raises AwsError, and PermissionError for a write."""
+        if not operation.startswith(READING):
             raise PermissionError(f"{service} {operation} would write; this connection only reads")
+        return self._call(service, operation, params)
+
+    def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
         client = self._client(service)
         method = getattr(client, xform_name(operation))
 
@@ -390,6 +375,27 @@ class Aws:
                 self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
             elif operation == "RunInstances":
                 self._made.update(instance["InstanceId"] for instance in answer["Instances"])
+
+
+class WritingAws(Aws):
+    """AWS, for everything."""
+
+    @staticmethod
+    def over(aws: Aws) -> WritingAws:
+        """The connections of `aws`, which itself goes on to read only."""
+        writer = object.__new__(WritingAws)
+        writer.__dict__.update(aws.__dict__)
+        return writer
+
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        """Send one call, which may write, again where that is right. Raises AwsError and Interrupted."""
+        return self._call(service, operation, params)
+
+    def to_the_end(self) -> WritingAws:
+        """The same connections, which send and try again also once they were told to stop."""
+        other = WritingAws.over(self)
+        other._stop = threading.Event()
+        return other
 
 
 def _user_data_in(params: Mapping[str, Any]) -> tuple[str | bytes, ...]:

@@ -55,6 +55,7 @@ def apply_plan(
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin."""
     from provisioner.apply import Executor
+    from provisioner.aws.client import WritingAws
     from provisioner.reconcile import converge
 
     command = "destroy" if destroying else "apply"
@@ -80,7 +81,7 @@ def apply_plan(
                 carried = converge(
                     plan,
                     lambda: make_plan(environment, aws, destroying, deep),
-                    Executor(aws.for_writing(), teller.show, stop).execute,
+                    Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )
             teller.tell_rest(carried.outcomes)

@@ -70,6 +70,10 @@ class ObservedAttachment:
     uses: frozenset[Address] = frozenset()
     associations: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def arn(self) -> None:
+        """An attachment is what instances have, and nothing by itself."""
+
 
 class AttachmentKind:
     name = "attachment"

@@ -43,10 +43,13 @@ class Entry(Protocol):
 
 
 class Reader(Protocol):
-    """AWS, for reading only: any operation but Describe, Get and List is refused."""
+    """AWS, for reading only: it has no method that writes."""
+
+    def identity(self) -> Identity:
+        """Whose AWS it is. Raises AwsError."""
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        """One call. Raises AwsError."""
+        """One Describe, Get or List; all else is refused. Raises AwsError."""
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         """All items that the pages of an operation hold under `key`. Raises AwsError."""

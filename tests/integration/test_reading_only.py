@@ -5,8 +5,10 @@ from __future__ import annotations
 import pytest
 from botocore.session import Session as Models
 
-from provisioner.aws.client import Aws, Target
+from provisioner.apply import Executor
+from provisioner.aws.client import Aws, Target, WritingAws
 from provisioner.kinds import KINDS
+from provisioner.kinds.base import Reader
 from provisioner.observe import observe
 from provisioner.spec import load
 from tests.support.cloud import REGION, Cloud, is_reading
@@ -32,10 +34,22 @@ def test_every_operation_that_writes_is_refused_before_it_is_sent(
 
 
 def test_asking_for_a_writing_connection_leaves_the_reading_one_as_it_is(reader: Aws, cloud: Cloud) -> None:
-    writer = reader.for_writing()
-    writer.call("iam", "DeleteInstanceProfile", InstanceProfileName=_made(cloud))
-    with pytest.raises(PermissionError):
-        reader.call("iam", "DeleteInstanceProfile", InstanceProfileName=_made(cloud))
+    writer, made = WritingAws.over(reader), _made(cloud)
+    for either in (reader, writer):
+        with pytest.raises(PermissionError):
+            either.call("iam", "DeleteInstanceProfile", InstanceProfileName=made)
+    writer.send("iam", "DeleteInstanceProfile", InstanceProfileName=made)
+
+
+def test_a_reading_connection_has_nothing_to_write_with(reader: Aws) -> None:
+    """mypy would tell that an `ignore` is unused if it had."""
+    assert {"send", "for_writing", "to_the_end"}.isdisjoint(dir(reader))
+    with pytest.raises(AttributeError):
+        reader.send("iam", "CreateRole")  # type: ignore[attr-defined]
+    as_kinds_see_it: Reader = reader
+    with pytest.raises(AttributeError):
+        as_kinds_see_it.send("iam", "CreateRole")  # type: ignore[attr-defined]
+    Executor(reader)  # type: ignore[arg-type]
 
 
 def _made(cloud: Cloud) -> str:

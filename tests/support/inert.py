@@ -5,12 +5,13 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
+from datetime import datetime
 from enum import Enum
 from typing import Any
 
 from provisioner.model import Plan
 
-PLAIN = (str, bytes, int, float, bool, type(None), Enum)
+PLAIN = (str, bytes, int, float, bool, type(None), Enum, datetime)
 
 
 def not_inert(value: Any, path: str = "") -> Iterator[str]:

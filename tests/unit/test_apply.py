@@ -17,6 +17,7 @@ from provisioner.model import (
     Change,
     Failure,
     FieldChange,
+    Identity,
     Outcome,
     Parallel,
     Plan,
@@ -37,11 +38,17 @@ class FakeAws:
         self.failing = failing
         self.called: list[str] = []
 
-    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         self.called.append(operation)
         if operation in self.failing:
             raise AwsError(service, operation, self.failing[operation], "no", 400, "req-1", "do this")
         return {}
+
+    def identity(self) -> Identity:
+        raise AssertionError("nobody asks here whose it is")
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        raise AssertionError("nothing here is read")
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         raise AssertionError("nothing here is paged")
@@ -62,9 +69,9 @@ class FakeAws:
 class Unhinted(FakeAws):
     """Errors of which nothing more is known than what AWS says."""
 
-    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         try:
-            return super().call(service, operation, **params)
+            return super().send(service, operation, **params)
         except AwsError as error:
             error.hint = None
             raise
@@ -210,12 +217,12 @@ def test_a_failure_is_not_hidden_by_what_was_interrupted_beside_it() -> None:
     stop = threading.Event()
 
     class Interrupting(FakeAws):
-        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
             if operation == "Two":
                 stop.wait(10)
             else:
                 stop.set()
-            return super().call(service, operation, **params)
+            return super().send(service, operation, **params)
 
     class Interruptible:
         def calls(self) -> tuple[()]:
@@ -286,11 +293,11 @@ def test_what_is_waited_for_one_after_the_other_has_its_time_each() -> None:
 
 def test_patience_with_what_is_not_shown_yet_does_not_use_up_the_other_rounds() -> None:
     class Slow(FakeAws):
-        def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
             self.failing = {
                 "One": "IdempotentParameterMismatch" if len(self.called) < 20 else "IncorrectState"
             }
-            return super().call(service, operation, **params) if len(self.called) < 22 else {}
+            return super().send(service, operation, **params) if len(self.called) < 22 else {}
 
     done, _ = rounds(*[plan(change(A, "One"))] * 40, aws=Slow())
     assert done == ["role/a done"]

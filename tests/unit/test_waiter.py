@@ -11,7 +11,7 @@ import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitError
 from provisioner.kinds.instances import as_instance
-from provisioner.model import Until, Wait
+from provisioner.model import Identity, Until, Wait
 from provisioner.waiter import Waiter, has_failed, is_over
 from tests.support.build import BARE_INSTANCE
 
@@ -33,6 +33,9 @@ class FakeReader:
     def __init__(self, *rounds: list[dict[str, Any]] | Exception) -> None:
         self.rounds = list(rounds)
         self.calls = 0
+
+    def identity(self) -> Identity:
+        raise AssertionError("nobody asks here whose it is")
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         raise AssertionError("waiting needs pages only")

@@ -128,6 +128,10 @@ class ObservedFleet:
     left_volumes: tuple[ObservedVolume, ...] = ()
     foreign: tuple[Instance, ...] = ()
 
+    @property
+    def arn(self) -> None:
+        """A fleet is a name that its members share, and nothing in AWS."""
+
 
 def scope_of(environment: str) -> Scope:
     """The filter that shows all instances of an environment."""

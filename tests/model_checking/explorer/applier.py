@@ -14,7 +14,7 @@ from provisioner.apply import _failure
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet, find_fleets
 from provisioner.kinds.instances import as_instance
-from provisioner.model import Call, Environment, Plan, Replan, Step, Wait
+from provisioner.model import Call, Environment, Identity, Plan, Replan, Step, Wait
 from provisioner.reconcile import beyond
 from tests.model_checking.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.support.build import FLEET, environment, planned
@@ -88,6 +88,9 @@ class _Reader:
     def __init__(self, shown: Shown, answers: Iterable[Answer]) -> None:
         self.shown = shown
         self.remembered = _launch_answers(answers)
+
+    def identity(self) -> Identity:
+        raise AssertionError("nobody asks here whose it is")
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         raise NotImplementedError

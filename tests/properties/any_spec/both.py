@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import local_aws
-from provisioner.aws.client import Aws, Target
+from provisioner.aws.client import Target, WritingAws
 from tests.properties.any_spec.connection import Connection, Execute, Time, is_reading
 from tests.properties.any_spec.environments import STRANGERS
 from tests.properties.any_spec.fake_aws import FakeAws
@@ -161,10 +161,10 @@ def local_account(cloud: Cloud) -> Account:
     """The local AWS, emptied, with the same in it as the fake has."""
     local_aws.control(cloud.server, "reset", {})
     target = Target(REGION, endpoint_url=cloud.server.endpoint_url, is_local=True)
-    aws = Aws(target).for_writing()
+    aws = WritingAws(target)
 
     def execute(service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        return aws.call(service, operation, **params)
+        return aws.send(service, operation, **params)
 
     for arn in AWS_POLICIES:
         execute("iam", "GetPolicy", {"PolicyArn": arn})

@@ -31,7 +31,7 @@ Execute = Callable[[str, str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 class Connection:
-    """What the program gets as its AWS for one run: a Reader, or a Writer where `may_write`."""
+    """What the program gets as its AWS for one run: a Writer, which writes where it `may_write`."""
 
     def __init__(self, execute: Execute, may_write: bool = True) -> None:
         self._execute = execute
@@ -46,9 +46,16 @@ class Connection:
         return [operation for operation, _ in self.sent if not is_reading(operation)]
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        assert self._may_write or is_reading(operation), f"{operation} while only reading is allowed"
+        assert is_reading(operation), f"{operation} while only reading is allowed"
+        return self._do(service, operation, params)
+
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        assert self._may_write, f"{operation} while only reading is allowed"
+        return self._do(service, operation, params)
+
+    def _do(self, service: str, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         with self._lock:
-            self.sent.append((operation, copy.deepcopy(params)))
+            self.sent.append((operation, copy.deepcopy(dict(params))))
         answer = dict(self._execute(service, operation, params))
         if not is_reading(operation):
             with self._lock:

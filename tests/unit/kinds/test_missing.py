@@ -11,6 +11,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.fleet.images import newest_image
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
+from provisioner.model import Identity
 from tests.support.build import FLEET, environment, fleet_of, planned
 
 IMAGE = "ami-00000000000000001"
@@ -33,6 +34,9 @@ class Account:
 
     def __init__(self, absent: dict[str, Any]) -> None:
         self.absent = absent
+
+    def identity(self) -> Identity:
+        raise AssertionError("nobody asks here whose it is")
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         named = "KeyNames" in params or operation != "DescribeKeyPairs"

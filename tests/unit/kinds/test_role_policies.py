@@ -11,7 +11,7 @@ import pytest
 from provisioner.errors import AwsError
 from provisioner.kinds.role.observed import ObservedRole
 from provisioner.kinds.role.policies import look_closer_at_policies
-from provisioner.model import Address, Call, Observed
+from provisioner.model import Address, Call, Identity, Observed
 from tests.support.build import (
     OURS,
     PROFILE,
@@ -60,6 +60,9 @@ class Iam:
         if operation == self.denied:
             raise DENIED
         yield from ({"Arn": arn} for arn in (OF_AWS if params["Scope"] == "AWS" else OF_ACCOUNT))
+
+    def identity(self) -> Identity:
+        raise AssertionError("nobody asks here whose it is")
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
