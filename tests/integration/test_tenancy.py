@@ -31,6 +31,9 @@ def test_a_fleet_that_says_nothing_of_tenancy_runs_in_a_dedicated_vpc(program: P
     assert {each["Placement"]["Tenancy"] for each in cloud.live("probe")} == {"dedicated"}
     assert program.plan(spec).told == set()
     assert program.plan(having(spec, fleets__worker__tenancy="dedicated")).told == set()
+    cloud.forget_calls()
     refused = program.apply(having(spec, fleets__worker__tenancy="default"))
     assert refused.code == 1
+    assert "is dedicated, so no instance there can have `tenancy: default`" in refused.words
+    assert cloud.writes() == []
     assert len(cloud.ids("probe")) == 2

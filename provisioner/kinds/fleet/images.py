@@ -120,6 +120,7 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
         root_gb=disk.get("VolumeSize"),
         root_volume_type=disk.get("VolumeType"),
         root_encrypted=disk.get("Encrypted"),
+        boot_mode=image.get("BootMode"),
     )
 
 

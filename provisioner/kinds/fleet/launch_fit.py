@@ -38,6 +38,7 @@ class FoundType:
     usages: tuple[str, ...] = ()
     ena: str = ""
     ebs_optimized: str = ""
+    boot_modes: tuple[str, ...] = ()
 
 
 def as_type(raw: Mapping[str, Any]) -> FoundType:
@@ -53,6 +54,7 @@ def as_type(raw: Mapping[str, Any]) -> FoundType:
         usages=tuple(raw.get("SupportedUsageClasses", ())),
         ena=raw.get("NetworkInfo", {}).get("EnaSupport", ""),
         ebs_optimized=raw.get("EbsInfo", {}).get("EbsOptimizedSupport", ""),
+        boot_modes=tuple(raw.get("SupportedBootModes", ())),
     )
 
 
@@ -65,6 +67,8 @@ def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: Foun
         image.virtualization in (None, "hvm") and image.root_type in (None, "ebs") and image.ena is not False
     )
     if not is_plain or fleet.ebs_optimized:
+        return True
+    if image.boot_mode == "uefi" and image.architecture != "arm64":
         return True
     return any(
         {_by_name(type_)} != {each} for type_ in fleet.instance_types for each in architectures if each
@@ -95,6 +99,12 @@ def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> 
             )
         elif image.ena is False and type_.ena == "required":
             yield Problem(f"{type_.name} needs an image with ENA, and {image.id} has it not", _CHOOSE)
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html: `uefi-preferred` boots both ways.
+        elif image.boot_mode in ("uefi", "legacy-bios") and not _has(type_.boot_modes, image.boot_mode):
+            boots = " or ".join(type_.boot_modes)
+            yield Problem(
+                f"{type_.name} boots by {boots}, and image {image.id} by {image.boot_mode}", _CHOOSE
+            )
         for market in fleet.markets:
             if not _has(type_.usages, MARKETS[market]):
                 hint = "choose another type, or another `market:`"

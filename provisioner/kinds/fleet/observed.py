@@ -76,6 +76,7 @@ class FoundImage:
     root_gb: int | None = None
     root_volume_type: str | None = None
     root_encrypted: bool | None = None
+    boot_mode: str | None = None
 
 
 @dataclass(frozen=True, order=True)

@@ -78,6 +78,9 @@ def observe_prerequisites(
 
     def where() -> tuple[Subnet, ...]:
         subnets = _subnets(reader, fleet)
+        if fleet.tenancy == "default":
+            vpcs = sorted({subnet.vpc for subnet in subnets})
+            check("the tenancy of the VPC", lambda: _check_tenancy(reader, vpcs), None)
         zones = offered()
         return subnets if zones is None else _with_the_type(fleet, subnets, zones)
 
@@ -123,6 +126,19 @@ def observe_prerequisites(
         problems.append(Problem(message, "check `root_volume:`"))
     around = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
     return around, tuple(sorted(problems)), tuple(sorted(unchecked))
+
+
+def _check_tenancy(reader: Reader, vpcs: list[str]) -> None:
+    """Raises MissingPrerequisite where nothing runs on shared hardware.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/dedicated-instance.html
+    """
+    for vpc in reader.call("ec2", "DescribeVpcs", VpcIds=vpcs)["Vpcs"]:
+        if vpc.get("InstanceTenancy") == "dedicated":
+            of = f"the tenancy of {vpc['VpcId']} is dedicated"
+            message = f"{of}, so no instance there can have `tenancy: default`"
+            hint = "take out `tenancy:`, write `dedicated`, or name other `subnets:`"
+            raise MissingPrerequisite(Problem(message, hint))
 
 
 def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -> Callable[[], Any]:

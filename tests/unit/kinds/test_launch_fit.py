@@ -53,6 +53,18 @@ SPOT = {"market": "spot"}
 # Situation, with a public source where there is one: fields of the fleet, the image, types, what is said.
 TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] = {
     "it fits": ({}, IMAGE, [T3], []),
+    "a boot mode that the type has not": (
+        {},
+        replace(IMAGE, boot_mode="uefi"),
+        [replace(T2, boot_modes=("legacy-bios",)), replace(T3, boot_modes=("legacy-bios", "uefi"))],
+        ["t2.micro boots by legacy-bios, and image ami-1 by uefi; choose a type or an image that fits"],
+    ),
+    "an image that boots either way": (
+        {},
+        replace(IMAGE, boot_mode="uefi-preferred"),
+        [replace(T2, boot_modes=("legacy-bios",))],
+        [],
+    ),
     "one of several architectures": ({}, replace(IMAGE, architecture="i386"), [replace(C3, ena="")], []),
     "an arm type (skypilot-org/skypilot#6315)": (
         {},
@@ -151,6 +163,14 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], FoundImage, bool]] = {
     "a name that says nothing": ({}, ["u-6tb1.metal"], IMAGE, True),
     "the first of Graviton": ({}, ["a1.large"], IMAGE, True),
     "EBS-optimised": ({"ebs_optimized": True}, ["t3.micro"], IMAGE, True),
+    "an image that boots by UEFI only": ({}, ["t3.micro"], replace(IMAGE, boot_mode="uefi"), True),
+    "one that boots by UEFI, for arm": (
+        {},
+        ["t4g.micro"],
+        replace(IMAGE, architecture="arm64", boot_mode="uefi"),
+        False,
+    ),
+    "one that boots both ways": ({}, ["t2.micro"], replace(IMAGE, boot_mode="uefi-preferred"), False),
 }
 
 
