@@ -214,11 +214,17 @@ class _ExecutionContext:
         return now - self._executor.first_asked.setdefault(what, now)
 
 
+def _comes_before(earlier: Change, later: Change) -> bool:
+    """Whether a change that is earlier in a plan has to be done before a later one is begun."""
+    is_own = earlier.address == later.address and earlier.phase < later.phase
+    return is_own or earlier.address in later.needs
+
+
 def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]) -> list[Address] | None:
     """The addresses that failed and are needed; None while some needed one is still to come."""
     failed: list[Address] = []
     for earlier in range(index):
-        if changes[earlier].address not in changes[index].needs:
+        if not _comes_before(changes[earlier], changes[index]):
             continue
         outcome = outcomes.get(earlier)
         if outcome is None:

@@ -266,7 +266,8 @@ class Change:
 
     `size` is how many things it makes, changes or removes, counted in `unit` (empty: the kind's own name).
     `deferred` says why apply leaves it undone; None: it is carried out. `needs` are addresses whose changes
-    have to be done before; what needs this one's address is skipped if it fails, unless `blocks` is false.
+    have to be done before, and of those at its own address that come before it in the plan the ones of an
+    earlier `phase` have to be; what waits for this one is skipped if it fails, unless `blocks` is false.
     `whole`: everything at the address goes, also what shows only later. `exact`: the instances are others',
     so no later round changes further ones. `rollout`: how it is done in waves,
     if it is. `order`: of the changes to one kind, those with a smaller one come first. `names`: what people
@@ -282,6 +283,7 @@ class Change:
     steps: tuple[Step, ...] = ()
     deferred: str | None = None
     needs: frozenset[Address] = frozenset()
+    phase: int = 0
     blocks: bool = True
     whole: bool = False
     exact: bool = False

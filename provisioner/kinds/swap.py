@@ -197,7 +197,7 @@ def reassociation(
         size=len(ids),
         unit="instance",
         steps=(*rebind(users.members, name, arn, users.associations), end(name, users)),
-        needs=frozenset({address}),
+        phase=1,
     )
 
 

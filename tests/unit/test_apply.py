@@ -137,6 +137,26 @@ def test_a_failure_skips_what_needs_it_and_nothing_else() -> None:
     assert outcomes[1].because == "role/a was not done"
 
 
+def test_a_later_phase_of_an_address_waits_for_the_earlier_ones_before_it() -> None:
+    aws = FakeAws()
+    changes = (change(A, "One"), change(A, "Two", phase=2), change(A, "Three", phase=1), change(A, "Four"))
+    results(execute(plan(*changes), aws))
+    assert aws.called.index("One") < aws.called.index("Two")
+    assert aws.called.index("One") < aws.called.index("Three")
+    assert sorted(aws.called) == ["Four", "One", "Three", "Two"]
+
+
+# The phase in which the second of two changes is made, after the first has failed, and what becomes of it.
+@pytest.mark.parametrize(
+    ("address", "phase", "ended"),
+    [(A, 0, "role/a done"), (A, 1, "role/a skipped"), (B, 1, f"{B} done")],
+    ids=["the same phase", "a later phase", "a later phase of another"],
+)
+def test_what_fails_skips_the_later_phases_of_its_address(address: Address, phase: int, ended: str) -> None:
+    changes = (change(A, "One"), change(address, "Two", phase=phase))
+    assert results(execute(plan(*changes), FakeAws(One="AccessDenied"))) == ["role/a failed", ended]
+
+
 def test_a_failure_that_does_not_block_is_told_and_what_comes_after_it_is_done() -> None:
     aws = FakeAws(One="InsufficientInstanceCapacity")
     outcomes = execute(plan(change(A, "One", blocks=False), change(A, "Two", needs=frozenset({A}))), aws)

@@ -13,6 +13,7 @@ from provisioner.kinds.fleet.images import with_image
 from provisioner.kinds.fleet.launch import confirm_launch
 from provisioner.kinds.fleet.launch_tag import is_protected, protections, stays_protected, stays_unstoppable
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
+from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
 from provisioner.kinds.fleet.plan_notes import notes
 from provisioner.kinds.fleet.renew import (
@@ -70,8 +71,6 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     restarted = to_restart(fleet, changeable)
     restarted_ids = {member.id for member in restarted}
     powered = [each for each in changeable if each.id not in restarted_ids]
-    # Those that are down, or are to be, take nobody away, and others' replacements are waited for until they
-    # are as they should be.
     down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
     up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
     stopped = up if fleet.power == "running" else [each for each in changeable if not each.is_stopped]
@@ -94,10 +93,10 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, observed, going, world),
         *power_change(address, fleet, powered, world),
-        *restart_change(address, fleet, observed, down, going, world),
+        *restart_change(address, fleet, observed, down, going, Phase.RESTART_STOPPED, world),
         *([_scale_out(address, fleet, observed, -surplus, pad)] if surplus < 0 else ()),
         *([replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else ()),
-        *restart_change(address, fleet, observed, up, going, world),
+        *restart_change(address, fleet, observed, up, going, Phase.RESTART, world),
         *([_scale_in(address, fleet, going, observed, world)] if going and not is_rollout else ()),
     )
     return Findings(changes=changes, notes=told)
@@ -178,8 +177,7 @@ def _scale_in(
         "not running or not healthy, in the zone with most, newest"
     )
     change = _terminate(address, going, reason, fields, world, fleet)
-    # Their termination protection may have to be switched off first.
-    return replace(change, needs=frozenset({address}))
+    return replace(change, phase=Phase.TERMINATE)
 
 
 def _terminate(

@@ -25,6 +25,7 @@ from provisioner.kinds.fleet.launch_tag import (
     write_record,
 )
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
+from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import indexes, on_members, verb
 from provisioner.kinds.fleet.renew import UNIT
 from provisioner.kinds.fleet.scale_out import name_call, number_call
@@ -67,12 +68,11 @@ def corrections(
         *_names(address, fleet, observed, staying, world),
     ]
     shows = [each for each in settings if SHOWS_TAGS in (field.path for field in each.fields)]
-    # EC2 takes no tag that the metadata cannot show while it shows tags, nor the other way round.
     if shows and fleet.instance_tags == "enabled":
         settings = [each for each in settings if each not in shows]
-        tags += [replace(each, needs=frozenset({address})) for each in shows]
+        tags += [replace(each, phase=Phase.TAGS_AND_METADATA) for each in shows]
     elif shows:
-        tags = [replace(each, needs=frozenset({address})) for each in tags]
+        tags = [replace(each, phase=Phase.TAGS_AND_METADATA) for each in tags]
     yield from settings
     yield from _keeping(address, fleet, staying, world)
     yield from _profile(address, fleet, observed, staying, world)

@@ -10,6 +10,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.fleet.differences import differing, shown, why_for, with_reset
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import (
     crowded,
     leaving_order,
@@ -71,7 +72,7 @@ def power_change(
             tuple(each.id for each in wrong),
             len(wrong),
             steps,
-            needs=frozenset({address}),
+            phase=Phase.POWER,
             unit=UNIT,
         )
 
@@ -82,6 +83,7 @@ def restart_change(
     observed: ObservedFleet,
     wrong: Sequence[Instance],
     replaced: Sequence[Instance],
+    phase: Phase,
     world: World,
 ) -> Iterator[Change]:
     """The change that restarts members to change them; `replaced` are about to be replaced or to go."""
@@ -101,7 +103,7 @@ def restart_change(
         ids,
         len(ids),
         (step,),
-        needs=frozenset({address}),
+        phase=phase,
         unit=UNIT,
         rollout=rollout,
     )
@@ -153,7 +155,7 @@ def replace_change(
         ids,
         len(ids),
         (*keeping, step),
-        needs=frozenset({address}),
+        phase=Phase.REPLACE,
         unit=UNIT,
         rollout=predicted(state),
         names=names_of(going),

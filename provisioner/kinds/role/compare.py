@@ -39,6 +39,7 @@ def create_role(address: Address, role: Role, partition: str, trusts: Trusts) ->
         fields=(FieldChange("trust", CLOSED, wanted.trust),),
         steps=(_set_trust(wanted),),
         needs=needs,
+        phase=1,
         order=trusts.order(role),
     )
 

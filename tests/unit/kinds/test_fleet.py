@@ -383,7 +383,7 @@ def test_a_restart_and_a_replacement_say_why_and_come_one_after_the_other() -> N
     assert (restart.action, replacement.action) == (Action.UPDATE, Action.REPLACE)
     assert "stopped" in restart.reason
     assert "fixed at launch" in replacement.reason
-    assert FLEET in restart.needs & replacement.needs
+    assert 0 < replacement.phase < restart.phase
 
 
 def test_what_is_stopped_is_restarted_before_others_are_replaced() -> None:
@@ -524,7 +524,7 @@ def test_a_rollout_asks_for_it_too_and_is_approved_with_all_that_it_replaces() -
     assert not change.whole
     settling, rolling = plan_of(spec(count=3), *there, partly_observed=(partly(desired, 2),)).changes
     assert (settling.action, rolling.action) == (Action.CREATE, Action.REPLACE)
-    assert FLEET in rolling.needs
+    assert settling.phase < rolling.phase
 
 
 def test_nothing_is_asked_for_where_nothing_is_launched() -> None:

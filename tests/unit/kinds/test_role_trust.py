@@ -47,6 +47,8 @@ def carried_out(plan: Plan, there: Iterable[str] = ()) -> dict[str, Any]:
     for number, change in enumerate(plan.changes):
         later = {each.address for each in plan.changes[number + 1 :] if each.action is Action.CREATE}
         assert not change.needs & later, f"{told(change)} needs what comes later"
+        own = [each for each in plan.changes[:number] if each.address == change.address]
+        assert all(each.phase < change.phase for each in own), f"{told(change)} does not wait for its role"
         for call in calls_of(change):
             arn = f"arn:aws:iam::{ME.account_id}:role/provisioner/env/{call.params['RoleName']}"
             if call.operation in ("CreateRole", "UpdateAssumeRolePolicy"):
