@@ -110,6 +110,14 @@ def volumes_record(fleet: Fleet) -> str:
     return _of_volumes([{**as_fields(each), "delete_on_termination": True} for each in fleet.volumes])
 
 
+def volumes_in_words(fleet: Fleet) -> tuple[str, ...]:
+    """The volumes of the spec for people, with all that is said of each."""
+    return tuple(
+        ", ".join([f"{each.device}", *(f"{name} {value}" for name, value in volume_fields(each).items())])
+        for each in fleet.volumes
+    )
+
+
 def volumes_record_of_before(fleet: Fleet) -> str:
     """The same as it was written when it covered `delete_on_termination`."""
     return _of_volumes([as_fields(each) for each in fleet.volumes])

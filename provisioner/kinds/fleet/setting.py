@@ -87,7 +87,7 @@ class Setting:
     does not show; `look_up` reads that of many members at once, where the spec says the setting: what to add
     to their description. `protects`: it keeps members from being terminated. `on_spot`: it can be changed on
     Spot instances. `reset_by`: the setting whose change makes EC2 forget it. `check` finds what a schema
-    cannot say of a fleet's entry in the spec.
+    cannot say of a fleet's entry in the spec. `words` says for people what is compared as a digest.
     """
 
     path: str
@@ -106,6 +106,7 @@ class Setting:
     on_spot: bool = True
     reset_by: str | None = None
     check: Callable[[Mapping[str, Any]], Problem | None] = no_problem
+    words: Callable[[Fleet], tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         """Raises TypeError for a row that lacks what its way of changing needs."""

@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import operator
 
-from provisioner.kinds.fleet.remembered import (
-    switch,
-)
+from provisioner.kinds.fleet.remembered import switch, volumes_in_words
 from provisioner.kinds.fleet.setting import (
     NOT_COMPARED,
     How,
@@ -400,6 +398,7 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_API}/API_RunInstances.html",
         **recorded(VOLUMES, lambda fleet: fleet.volumes),
         launch=lambda fleet, _: part(DEVICES, {str(volume.device): ebs(volume) for volume in fleet.volumes}),
+        words=volumes_in_words,
     ),
     Setting(
         "associate_public_ip",
