@@ -193,6 +193,10 @@ class _ExecutionContext:
 
         return self._executor.waiter.wait(wait, progress)
 
+    def pause(self, seconds: float) -> None:
+        if self._executor.stop.wait(seconds):
+            raise Interrupted("interrupted while waiting; AWS goes on by itself")
+
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self._executor.aws.answers(operation)
 

@@ -132,6 +132,9 @@ class ExecutionContext(Protocol):
     def to_the_end(self) -> ExecutionContext:
         """The same, which an interruption does not end: for what must not be left half done."""
 
+    def pause(self, seconds: float) -> None:
+        """Let some time pass. Raises Interrupted when the run is to stop."""
+
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers this run had to one operation that writes, oldest first."""
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags, text
+from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, Parallel, Scope, Step, Until, Wait, Whole
 
 if TYPE_CHECKING:
@@ -43,10 +44,14 @@ class Binding:
 
 
 class Device(NamedTuple):
-    """The volume at a device of an instance, and whether it goes when the instance does."""
+    """The volume at a device of an instance, and whether it goes when the instance does.
+
+    `details`: what DescribeVolumes shows of it, where it was asked.
+    """
 
     volume: str
     goes: bool
+    details: ObservedVolume | None = None
 
 
 @dataclass(frozen=True)

@@ -92,11 +92,15 @@ def _read(path: Path) -> dict[str, Any]:
 
 
 def _explain(entry: dict[str, Any], path: Sequence[str], sentence: str, source: str) -> None:
-    """Puts a sentence before what a field means when absent. Raises KeyError for one that is not there."""
+    """Puts a sentence before what a field means when absent. Raises KeyError for one that is not there.
+
+    A field of the entries of a list is below the list's own name.
+    """
     *outer, last = path
     part = entry
     for name in outer:
         part = part["properties"][name]
+        part = part.get("items", part)
     field = part["properties"][last]
     about, _, absent = field["description"].partition(" Absent: ")
     described = f"{about} {sentence} Absent: {absent}" if absent else f"{about} {sentence}"

@@ -11,7 +11,7 @@ import local_aws
 from provisioner.kinds.launch_token import Slot, launch_token
 from tests.support.cloud import Cloud
 from tests.support.program import Program
-from tests.support.setting_cases import volume_sizes
+from tests.support.setting_cases import volumes_of
 from tests.support.specs import having
 
 # Each starts a program or several: minutes in all.
@@ -245,4 +245,5 @@ def test_the_root_volume_is_as_the_spec_says_wherever_the_image_comes_from(
     wanted = spec({**source, "update": update}, root_volume={"size_gb": 30})
     for one in (wanted, having(wanted, fleets__web__count=3)):
         apply(program, one)
-    assert [volume_sizes(cloud, each) for each in cloud.live("pictured")] == [{"root": 30}] * 3
+    sizes = [each["Size"] for member in cloud.live("pictured") for each in volumes_of(cloud, member).values()]
+    assert sizes == [30] * 3

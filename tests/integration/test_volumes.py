@@ -150,7 +150,7 @@ BY_HAND: dict[str, tuple[dict[str, Any], Callable[[Cloud], None], dict[str, Any]
         lambda cloud: grow(cloud, None, 40),
         {"root_volume": ROOT},
         ("--deep",),
-        "root volume: size_gb is 40, and the spec says 20",
+        "root_volume.size_gb is 40, and the spec says 20",
     ),
     "a root volume is grown, and nobody looks": (
         {"root_volume": ROOT},
@@ -171,14 +171,14 @@ BY_HAND: dict[str, tuple[dict[str, Any], Callable[[Cloud], None], dict[str, Any]
         lambda cloud: grow(cloud, None, 40),
         {"root_volume": {**ROOT, "size_gb": 30}},
         (),
-        "root volume: size_gb is 40, and the spec says 30",
+        "root_volume.size_gb is 40, and the spec says 30",
     ),
     "a root volume that the spec left to the image is grown": (
         {},
         lambda cloud: grow(cloud, None, 40),
         {"root_volume": {"size_gb": 20}},
         (),
-        "root volume: size_gb is 40, and the spec says 20",
+        "root_volume.size_gb is 40, and the spec says 20",
     ),
     "a root volume is what the spec says now": (
         {},
@@ -192,7 +192,7 @@ BY_HAND: dict[str, tuple[dict[str, Any], Callable[[Cloud], None], dict[str, Any]
         lambda cloud: grow(cloud, "/dev/sdf", 9),
         {"volumes": [DATA]},
         ("--deep",),
-        "volume /dev/sdf: size_gb is 9, and the spec says 5",
+        "volumes./dev/sdf.size_gb is 9, and the spec says 5",
     ),
     "a volume is grown, and then the spec says so": (
         {"volumes": [DATA]},
@@ -206,14 +206,14 @@ BY_HAND: dict[str, tuple[dict[str, Any], Callable[[Cloud], None], dict[str, Any]
         lambda cloud: grow(cloud, "/dev/sdf", 9),
         {"volumes": [{**DATA, "size_gb": 6}]},
         (),
-        "volume /dev/sdf: size_gb is 9, and the spec says 6",
+        "volumes./dev/sdf.size_gb is 9, and the spec says 6",
     ),
     "a volume is taken off": (
         {"volumes": [DATA]},
         detach,
         {"volumes": [DATA]},
         ("--deep",),
-        "volume /dev/sdf is not attached",
+        "volumes./dev/sdf is not attached on 2 members",
     ),
 }
 
@@ -229,7 +229,7 @@ def test_what_somebody_has_made_of_a_volume_is_told_and_destroys_nothing(
     plan = program.plan(fleet(**wanted), *options)
     assert (plan.code, plan.changes) == (0, [])
     assert told in notes(plan)
-    assert ("changed by hand" in notes(plan)) is bool(told)
+    assert ("left alone" in notes(plan)) is bool(told)
     assert program.apply(fleet(**wanted), *options).code == 0
     assert cloud.ids("probe") == before
 
@@ -265,6 +265,197 @@ def test_volumes_are_not_read_where_nothing_about_them_can_differ(program: Progr
     cloud.forget_calls()
     assert program.plan(spec).changes == []
     assert "DescribeVolumes" not in cloud.operations()
+
+
+TWENTY = fleet(count=20, root_volume=ROOT)
+LARGER = fleet(count=20, root_volume={**ROOT, "size_gb": 40, "iops": 4000})
+
+
+class TestModified:
+    """What EBS modifies while a volume is in use: nobody is replaced for it."""
+
+    def test_twenty_members_take_a_call_a_volume_and_one_look_for_all(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        program.apply(TWENTY)
+        before = cloud.ids("probe")
+        cloud.forget_calls()
+        plan = program.plan(LARGER)
+        assert plan.told == {(FLEET, "update", "root_volume.size_gb"), (FLEET, "update", "root_volume.iops")}
+        assert plan.calls == {"ModifyVolume": 20, "CreateTags": 1}
+        assert cloud.operations().count("DescribeVolumes") == 1
+        assert len(cloud.operations()) <= 7
+        cloud.forget_calls()
+        applied = program.apply(LARGER)
+        assert applied.code == 0, applied.said
+        assert sorted(cloud.writes()) == ["CreateTags", *["ModifyVolume"] * 20]
+        assert cloud.operations().count("DescribeVolumesModifications") == 1
+        assert cloud.ids("probe") == before
+        assert {(each["Size"], each["Iops"]) for each in attached(cloud).values()} == {(40, 4000)}
+        cloud.forget_calls()
+        assert program.plan(LARGER).changes == []
+        assert "DescribeVolumes" not in cloud.operations()
+        assert program.plan(LARGER, "--deep").changes == []
+
+    def test_volumes_are_waited_for_until_they_are_optimizing(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(root_volume=ROOT))
+        cloud.break_with(modify_s=2, optimize_s=20_000)
+        changed = fleet(root_volume={**ROOT, "size_gb": 40})
+        assert program.apply(changed).code == 0
+        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert program.plan(changed).changes == []
+        assert program.plan(changed, "--deep").changes == []
+
+    def test_another_change_is_told_while_ebs_takes_none(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(root_volume=ROOT))
+        cloud.break_with(optimize_s=20_000)
+        assert program.apply(fleet(root_volume={**ROOT, "size_gb": 40})).code == 0
+        third = program.apply(fleet(root_volume={**ROOT, "size_gb": 50}))
+        assert third.code == 1
+        assert "IncorrectModificationState" in third.said
+        assert "four within 24 hours" in third.said
+        cloud.wait(20_001)
+        assert program.apply(fleet(root_volume={**ROOT, "size_gb": 50})).code == 0
+        assert {each["Size"] for each in attached(cloud).values()} == {50}
+
+    def test_a_modification_that_fails_is_told_and_made_again(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(root_volume=ROOT))
+        cloud.break_with(modification_failure_share=1.0)
+        changed = fleet(root_volume={**ROOT, "size_gb": 40})
+        ran = program.apply(changed)
+        assert ran.code == 1
+        assert "the modification of vol-" in ran.said
+        cloud.mend()
+        assert program.apply(changed).code == 0
+        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert program.plan(changed).changes == []
+
+    def test_one_change_has_all_that_the_launch_record_shows(self, program: Program, cloud: Cloud) -> None:
+        """Two could undo what the other has written there."""
+        program.apply(fleet(root_volume=ROOT))
+        changed = fleet(root_volume={**ROOT, "size_gb": 40}, termination_protection=True)
+        (change,) = program.plan(changed).changes
+        assert {each["path"] for each in change["fields"]} == {
+            "root_volume.size_gb",
+            "termination_protection",
+        }
+        assert program.apply(changed).code == 0
+        assert program.plan(changed).changes == []
+        assert program.plan(changed, "--deep").changes == []
+
+    @pytest.mark.parametrize("lost", ["ModifyVolume", "DescribeVolumesModifications", "CreateTags"])
+    def test_an_apply_that_ended_in_between_goes_on(self, lost: str, program: Program, cloud: Cloud) -> None:
+        """After some or all volumes were modified, and before that was written down."""
+        program.apply(fleet(count=3, root_volume=ROOT))
+        before = cloud.ids("probe")
+        denied = local_aws.error(lost, "UnauthorizedOperation", "You may not.", status=403, nth=(2, 3, 4, 5))
+        all_of = local_aws.error(lost, "UnauthorizedOperation", "You may not.", status=403)
+        cloud.break_with(denied if lost == "ModifyVolume" else all_of, modify_s=30)
+        changed = fleet(count=3, root_volume={**ROOT, "size_gb": 40})
+        assert program.apply(changed).code == 1
+        cloud.break_with(modify_s=30)
+        again = program.apply(changed)
+        assert again.code == 0, again.said
+        assert cloud.ids("probe") == before
+        cloud.wait(31)
+        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        cloud.mend()
+        for options in ((), ("--deep",)):
+            assert program.plan(changed, *options).changes == []
+
+    def test_a_spec_that_asks_for_less_than_it_did_replaces_members(
+        self, program: Program, cloud: Cloud
+    ) -> None:
+        """Also after EBS has made them larger, as that is written down."""
+        program.apply(fleet(root_volume=ROOT))
+        program.apply(fleet(root_volume={**ROOT, "size_gb": 40}))
+        smaller = fleet(root_volume={**ROOT, "size_gb": 30})
+        assert program.plan(smaller).told == {(FLEET, "replace", "root_volume")}
+        assert program.apply(smaller).code == 0
+        assert {each["Size"] for each in attached(cloud).values()} == {30}
+        assert program.plan(smaller).changes == []
+
+    def test_volumes_of_spot_instances_are_modified_like_others(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(market="spot", root_volume=ROOT))
+        before = cloud.ids("probe")
+        changed = fleet(market="spot", root_volume={**ROOT, "size_gb": 40})
+        assert program.apply(changed).code == 0
+        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert cloud.ids("probe") == before
+        assert program.plan(changed).changes == []
+
+    def test_a_volume_of_others_in_place_of_ours_is_left_alone(self, program: Program, cloud: Cloud) -> None:
+        program.apply(fleet(count=1, volumes=[DATA]))
+        detach(cloud)
+        (member,) = cloud.live("probe")
+        theirs = new_volume(cloud, member["Placement"]["AvailabilityZone"])
+        cloud.ec2.attach_volume(VolumeId=theirs, InstanceId=member["InstanceId"], Device="/dev/sdf")
+        larger = fleet(count=1, volumes=[{**DATA, "size_gb": 9}])
+        plan = program.plan(larger)
+        assert plan.changes == []
+        assert f"{theirs} on 1 member" in notes(plan)
+        assert program.apply(larger).code == 0
+        assert program.destroy(larger).code == 0
+        assert "ModifyVolume" not in cloud.operations()
+        (left,) = cloud.ec2.describe_volumes(VolumeIds=[theirs])["Volumes"]
+        assert (left["Size"], left["State"]) == (1, "available")
+
+
+# What is left to others, a setting as it is launched and as somebody makes it, the same in the spec, and how
+# the spec's own change of it would be made.
+IGNORED: dict[str, tuple[str, dict[str, Any], dict[str, Any]]] = {
+    "a live setting": ("monitoring", {"monitoring": False}, {"monitoring": True}),
+    "a group of settings": ("metadata", {}, {"metadata": {"hop_limit": 2, "http_tokens": "optional"}}),
+    "one that only the launch record shows": (
+        "termination_protection",
+        {},
+        {"termination_protection": True},
+    ),
+    "one that takes a restart": ("instance_type", {}, {"instance_type": "t3.small"}),
+    "one that takes a replacement": ("user_data", {}, {"user_data": "#!/bin/sh\n"}),
+    "the size of a volume": (
+        "root_volume.size_gb",
+        {"root_volume": ROOT},
+        {"root_volume": {**ROOT, "size_gb": 40}},
+    ),
+    "a root volume": ("root_volume", {"root_volume": ROOT}, {"root_volume": {**ROOT, "encrypted": True}}),
+    "whether a volume goes": ("volumes.delete_on_termination", {"volumes": [DATA]}, {"volumes": [KEPT]}),
+}
+
+
+@pytest.mark.parametrize("case", IGNORED)
+def test_what_is_left_to_others_is_no_change_and_new_members_get_it(
+    case: str, program: Program, cloud: Cloud
+) -> None:
+    path, first, second = IGNORED[case]
+    assert program.apply(fleet(count=1, **first)).code == 0
+    before = cloud.ids("probe")
+    # Without it there is something to do.
+    assert program.plan(fleet(count=1, **second)).changes
+    changed = fleet(count=1, **second, ignore_changes=[path])
+    for options in ((), ("--deep",)):
+        plan = program.plan(changed, *options)
+        assert plan.changes == []
+        assert notes(plan).count(f"{path} is left to others by `ignore_changes`") == 1
+    cloud.forget_calls()
+    assert program.apply(changed).code == 0
+    assert cloud.writes() == []
+    more = fleet(count=2, **second, ignore_changes=[path])
+    assert program.apply(more).code == 0
+    assert set(before) < set(cloud.ids("probe"))
+    # The new one has what the spec says, and the old one is as it was.
+    without = program.plan(fleet(count=2, **second))
+    assert {tuple(each["instances"]) for each in without.changes} == {tuple(before)}
+
+
+def test_a_volume_that_others_grow_is_no_drift(program: Program, cloud: Cloud) -> None:
+    spec = fleet(root_volume=ROOT, ignore_changes=["root_volume.size_gb", "user_data"])
+    program.apply(spec)
+    grow(cloud, None, 40)
+    plan = program.plan(spec, "--deep")
+    assert plan.changes == []
+    assert notes(plan).count("root_volume.size_gb, user_data are left to others") == 1
+    assert "40" not in notes(plan)
 
 
 class TestWhetherAVolumeGoes:

@@ -61,8 +61,11 @@ def settings_that(how: How) -> list[Setting]:
 
 def with_setting(path: str, value: Any) -> dict[str, Any]:
     """The bare fleet with one setting; None: without it."""
-    named = "fleets__worker__" + path.replace(".", "__")
     around = {f"fleets__worker__{name}": each for name, each in CASES[path].around.items()}
+    if path.startswith("volumes."):
+        value = [{"device": "/dev/sdf", "size_gb": 8, path.removeprefix("volumes."): value}]
+        path = "volumes"
+    named = "fleets__worker__" + path.replace(".", "__")
     return having(BARE, **around, **({} if value is None else {named: value}))
 
 
@@ -75,12 +78,12 @@ def attribute(cloud: Cloud, member: Raw, name: str) -> Any:
     return answer[name[0].upper() + name[1:]].get("Value")
 
 
-def volume_sizes(cloud: Cloud, member: Raw) -> dict[str, int]:
-    """The sizes of a member's volumes by their devices; the root's device is called `root`."""
+def volumes_of(cloud: Cloud, member: Raw) -> dict[str, Raw]:
+    """A member's volumes by their devices; the root's device is called `root`."""
     attached = where("attachment.instance-id", member["InstanceId"])
     volumes = cloud.ec2.describe_volumes(Filters=attached)["Volumes"]
-    sizes = {each["Attachments"][0]["Device"]: each["Size"] for each in volumes}
-    return {"root": sizes.pop(member["RootDeviceName"]), **sizes}
+    found = {each["Attachments"][0]["Device"]: each for each in volumes}
+    return {"root": found.pop(member["RootDeviceName"]), **found}
 
 
 def user_data(cloud: Cloud, member: Raw) -> str | None:
@@ -207,10 +210,9 @@ def _with_address(cloud: Cloud, instance: str, value: bool) -> str:
     return exchanged(cloud, instance, SubnetId=None, NetworkInterfaces=[interface])
 
 
-def _with_root(cloud: Cloud, instance: str, value: Mapping[str, int]) -> str:
-    size = value["size_gb"]
+def _with_root(cloud: Cloud, instance: str, value: Mapping[str, Any]) -> str:
     device = cloud.instance(instance)["RootDeviceName"]
-    mapping = {"DeviceName": device, "Ebs": {"VolumeSize": size, "DeleteOnTermination": True}}
+    mapping = {"DeviceName": device, "Ebs": {"Encrypted": value.get("encrypted", False)}}
     return exchanged(cloud, instance, BlockDeviceMappings=[mapping])
 
 
@@ -336,6 +338,21 @@ def _hibernating(cloud: Cloud, instance: str, value: bool) -> str:
 
 # What DescribeInstances does not show is read for each member.
 DEEP = ("--deep",)
+
+
+def _modified(device: str, shown: str, first: Any, second: Any) -> Case:
+    """A field of a volume; DescribeVolumes and ModifyVolume have one name for it."""
+
+    def by_hand(cloud: Cloud, instance: str, value: Any) -> str:
+        volume = volumes_of(cloud, cloud.instance(instance))[device]["VolumeId"]
+        cloud.ec2.modify_volume(VolumeId=volume, **{shown: value})
+        return instance
+
+    def has(cloud: Cloud, member: Raw, value: Any) -> bool:
+        return bool(volumes_of(cloud, member)[device].get(shown) == value)
+
+    return Case(first, second, has, by_hand, DEEP)
+
 
 CASES: dict[str, Case] = {
     "metadata.http_tokens": _metadata("HttpTokens", "required", "optional"),
@@ -499,22 +516,30 @@ CASES: dict[str, Case] = {
         lambda cloud, instance, value: exchanged(cloud, instance, Placement={"Tenancy": value}),
     ),
     "root_volume": Case(
-        {"size_gb": 20},
-        {"size_gb": 40},
-        lambda cloud, member, value: volume_sizes(cloud, member) == {"root": value["size_gb"]},
+        {"encrypted": False},
+        {"encrypted": True},
+        lambda cloud, member, value: volumes_of(cloud, member)["root"]["Encrypted"] is value["encrypted"],
         _with_root,
         DEEP,
     ),
     "volumes": Case(
         [{"device": "/dev/sdf", "size_gb": 1}],
-        [{"device": "/dev/sdf", "size_gb": 2}, {"device": "/dev/sdg", "size_gb": 1}],
+        [{"device": "/dev/sdf", "size_gb": 1}, {"device": "/dev/sdg", "size_gb": 1}],
         lambda cloud, member, value: (
-            {device: size for device, size in volume_sizes(cloud, member).items() if device != "root"}
+            {device: each["Size"] for device, each in volumes_of(cloud, member).items() if device != "root"}
             == {each["device"]: each["size_gb"] for each in value}
         ),
         _with_volumes,
         DEEP,
     ),
+    "root_volume.size_gb": _modified("root", "Size", 20, 40),
+    "root_volume.type": _modified("root", "VolumeType", "gp3", "gp2"),
+    "root_volume.iops": _modified("root", "Iops", 3000, 4000),
+    "root_volume.throughput": _modified("root", "Throughput", 125, 250),
+    "volumes.size_gb": _modified("/dev/sdf", "Size", 8, 9),
+    "volumes.type": _modified("/dev/sdf", "VolumeType", "gp3", "gp2"),
+    "volumes.iops": _modified("/dev/sdf", "Iops", 3000, 4000),
+    "volumes.throughput": _modified("/dev/sdf", "Throughput", 125, 250),
     "associate_public_ip": Case(
         False,
         True,

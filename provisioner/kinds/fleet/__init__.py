@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.fleet.differences import check_ignored
 from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.settings import SETTINGS
@@ -35,7 +36,9 @@ class FleetKind:
         for setting in SETTINGS:
             if problem := setting.check(raw):
                 entry.problem(tuple(setting.path.split(".")), problem.message, problem.hint)
-        return parse_fleet(key, raw, entry)
+        fleet = parse_fleet(key, raw, entry)
+        check_ignored(fleet, raw.get("ignore_changes", ()), entry)
+        return fleet
 
     def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
         return ()

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from provisioner.kinds.fleet.differences import differs
+from provisioner.kinds.fleet.launch_tag import read_record
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_changes import goes_wrong
+from provisioner.kinds.fleet.volume_changes import is_set
 from provisioner.kinds.instances import Instance
 from provisioner.model import FieldChange
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags
@@ -19,13 +20,15 @@ KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
 
 @dataclass(frozen=True)
 class SettingsAgree:
-    """A member has the fleet's values of some settings, by path."""
+    """A member has the fleet's values of some settings, by path, and words of its launch tag, by its id."""
 
     fleet: Fleet
     paths: tuple[str, ...]
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def holds(self, instance: Instance) -> bool:
-        return not any(
+        written = self.words.get(instance.id, {})
+        return read_record(instance).items() >= written.items() and not any(
             differs(setting, self.fleet, instance) for setting in SETTINGS if setting.path in self.paths
         )
 
@@ -82,12 +85,12 @@ class IsNumbered:
 
 @dataclass(frozen=True)
 class VolumesGo:
-    """The fleet's volumes stay or go with the member as the spec says."""
+    """Volumes stay or go with the member as fields of `goes_wrong` say."""
 
-    fleet: Fleet
+    fields: tuple[FieldChange, ...]
 
     def holds(self, instance: Instance) -> bool:
-        return not goes_wrong(self.fleet, instance)
+        return is_set(instance, self.fields)
 
 
 def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> tuple[FieldChange, ...]:

@@ -16,10 +16,8 @@ from provisioner.kinds.fleet.conditions import (
     tag_differences,
 )
 from provisioner.kinds.fleet.differences import differing, shown
-from provisioner.kinds.fleet.found_volumes import ObservedVolume
 from provisioner.kinds.fleet.launch_tag import (
     is_protected,
-    launch_record,
     read_record,
     stays_protected,
     write_record,
@@ -35,6 +33,7 @@ from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
+from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import (
     Action,
     Address,
@@ -150,6 +149,8 @@ def _setting_change(
 ) -> Change:
     paths = ", ".join(_paths(settings))
     whys = "; ".join(dict.fromkeys(setting.why for setting in settings))
+    words = {member.id: words_after(settings, fleet, member) for member in members}
+
     return _change(
         address,
         members,
@@ -158,32 +159,39 @@ def _setting_change(
         (
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),
-            *_remembering_steps(settings, members, fleet),
-            _until_shown(members, world, SettingsAgree(fleet, tuple(_paths(settings)))),
+            *_remembering_steps(members, words),
+            _until_shown(members, world, SettingsAgree(fleet, tuple(_paths(settings)), words)),
         ),
     )
 
 
 def _remembering_steps(
-    settings: Sequence[Setting], members: Sequence[Instance], fleet: Fleet
+    members: Sequence[Instance], changed: Mapping[str, Mapping[str, str]]
 ) -> tuple[Step, ...]:
     """The steps that write down what DescribeInstances does not show, once it was changed.
 
     In this order a crash in between leads to the same change once more, never to a record that is wrong. All
     of a member's record is written at once, so that two changes of it cannot undo each other.
     """
-    words = [setting.remembered.word for setting in settings if setting.remembered]
-    if not words:
-        return ()
-    changed = {word: text for word, text in launch_record(fleet).items() if word in words}
     records: dict[str, list[str]] = {}
     for member in members:
-        records.setdefault(write_record({**read_record(member), **changed}), []).append(member.id)
+        if changed[member.id]:
+            record = write_record({**read_record(member), **changed[member.id]})
+            records.setdefault(record, []).append(member.id)
     return tuple(
         Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
         for record, those in records.items()
         for part in chunks(those, MAX_IDS)
     )
+
+
+def words_after(settings: Sequence[Setting], fleet: Fleet, member: Instance) -> dict[str, str]:
+    """The words of a member's launch tag that are other ones once these settings were changed."""
+    words = {setting.remembered.word: setting.remembered for setting in settings if setting.remembered}
+    texts = {
+        name: word.after(fleet, member) if word.after else word.text(fleet) for name, word in words.items()
+    }
+    return {name: text for name, text in texts.items() if text is not None}
 
 
 def _paths(settings: Sequence[Setting]) -> list[str]:
@@ -233,13 +241,14 @@ def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world:
     """One change for all members whose volumes stay or go in the same way, and not as the spec says."""
     wrong = {each.id: fields for each in staying if (fields := goes_wrong(fleet, each))}
     for members in group_by([each for each in staying if each.id in wrong], lambda each: wrong[each.id]):
+        fields = wrong[members[0].id]
         steps = (
             *until_stable(members, (scope_of(world.environment.name),)),
-            *goes_steps(fleet, members),
-            _until_shown(members, world, VolumesGo(fleet)),
+            *goes_steps([each.id for each in members], fields),
+            _until_shown(members, world, VolumesGo(fields)),
         )
         reason = f"what volumes do when the instance goes differs on {on_members(members)}"
-        yield _change(address, members, reason, wrong[members[0].id], steps)
+        yield _change(address, members, reason, fields, steps)
 
 
 def _tags(

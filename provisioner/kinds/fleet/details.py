@@ -12,7 +12,7 @@ from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.deep import as_they_are
 from provisioner.kinds.fleet.differences import differing, differs
-from provisioner.kinds.fleet.found_volumes import ObservedVolume, attached_volumes
+from provisioner.kinds.fleet.found_volumes import attached_volumes, with_details
 from provisioner.kinds.fleet.images import image_to_launch, with_image
 from provisioner.kinds.fleet.launch_fit import unfit_tags
 from provisioner.kinds.fleet.launch_tag import of_same_source
@@ -22,13 +22,11 @@ from provisioner.kinds.fleet.renew import to_replace
 from provisioner.kinds.fleet.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_drift import as_shown
+from provisioner.kinds.fleet.volume_changes import goes_otherwise
+from provisioner.kinds.fleet.volume_drift import may_differ, told
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Observed
 from provisioner.retry import DENIED_CODES
-
-# Settings that the launch record has of volumes.
-OF_VOLUMES = ("root_volume", "volumes")
 
 
 def observe_details(reader: Reader, world: World) -> Mapping[Address, Observed]:
@@ -129,28 +127,25 @@ def _looked_up(reader: Reader, fleet: Fleet, members: Sequence[Instance]) -> tup
 
 def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> ObservedFleet:
     """The fleet with the volumes of those members that may need another setting or other tags of volumes."""
-    replaced = differing(fleet, observed.members, How.REPLACE)
     ids = [
         each.id
         for each in observed.members
         if world.deep
-        or any(setting.path in OF_VOLUMES for setting in replaced.get(each.id, ()))
+        or may_differ(fleet, each)
+        or goes_otherwise(fleet, each)
         or tag_differences(fleet, each, world.environment.ignore_tags)
     ]
     if not ids:
         return observed
-    volumes: Mapping[str, tuple[ObservedVolume, ...]] = {}
     try:
         volumes = attached_volumes(reader, ids)
     except AwsError as error:
         if error.code not in DENIED_CODES:
             raise
-        told = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
-        observed = replace(observed, unchecked=(*observed.unchecked, f"{told}: {error.code}"))
-    shown, drift = as_shown(fleet, [each for each in observed.members if each.id in ids], volumes)
-    by_id = {each.id: each for each in shown}
-    members = tuple(by_id.get(each.id, each) for each in observed.members)
-    return replace(observed, members=members, volumes=volumes, drift=drift)
+        text = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
+        return replace(observed, unchecked=(*observed.unchecked, f"{text}: {error.code}"))
+    members = tuple(with_details(each, volumes.get(each.id, ())) for each in observed.members)
+    return replace(observed, members=members, volumes=volumes, drift=tuple(told(fleet, members)))
 
 
 def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Prerequisites:

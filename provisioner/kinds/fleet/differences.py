@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from difflib import get_close_matches
 from typing import Any
 
+from provisioner.kinds.base import Entry
 from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting, change_steps
 from provisioner.kinds.fleet.settings import SETTINGS
-from provisioner.kinds.fleet.spec import SPOT, Fleet
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES, Fleet
+from provisioner.kinds.fleet.volume_drift import MODIFIABLE
 from provisioner.kinds.instances import Instance
 from provisioner.model import Step
 
 # What members get as soon as they run.
 AFTER_LAUNCH = tuple(setting.path for setting in SETTINGS if setting.is_after_launch)
+
+# Fields of a volume that others than EBS's ModifyVolume change, or nobody.
+FIXED = ("encrypted", "kms_key_id")
+OF_A_VOLUME = (*MODIFIABLE, *FIXED, "delete_on_termination")
 
 
 def how_for(setting: Setting, fleet: Fleet) -> How | None:
@@ -42,7 +49,11 @@ def why_for(setting: Setting, fleet: Fleet) -> str:
 
 def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
     """The settings that are changed in one way and in which members differ from the spec, by member."""
-    chosen = [(each, each.desired(fleet)) for each in SETTINGS if how_for(each, fleet) is how]
+    chosen = [
+        (each, each.desired(fleet))
+        for each in SETTINGS
+        if how_for(each, fleet) is how and not fleet.ignores(each.path)
+    ]
     compared = [(setting, desired) for setting, desired in chosen if desired is not NOT_COMPARED]
     found: dict[str, tuple[Setting, ...]] = {}
     for member in members:
@@ -59,8 +70,25 @@ def _agree(setting: Setting, desired: Any, instance: Instance) -> bool:
 
 def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
     """Whether a member has something else than the spec asks for."""
-    desired = setting.desired(fleet)
+    desired = NOT_COMPARED if fleet.ignores(setting.path) else setting.desired(fleet)
     return desired is not NOT_COMPARED and not _agree(setting, desired, instance)
+
+
+def check_ignored(fleet: Fleet, paths: Iterable[str], entry: Entry) -> None:
+    """Report to `entry` what `ignore_changes` names and no setting is called."""
+    settings = {setting.path for setting in SETTINGS}
+    root = {f"{ROOT_VOLUME}.{field}" for field in (*MODIFIABLE, *FIXED)}
+    others = {f"{VOLUMES}.{field}" for field in OF_A_VOLUME}
+    known = sorted({*settings, *root, *others, *(path.split(".")[0] for path in settings)})
+    # Those of one volume, as plans call them.
+    devices = {f"{VOLUMES}.{each.device}" for each in fleet.volumes}
+    taken = {*known, *devices, *(f"{device}.{field}" for device in devices for field in OF_A_VOLUME)}
+    for index, path in enumerate(paths):
+        if path not in taken:
+            near = get_close_matches(path, known, 1)
+            meant = f"did you mean {near[0]}? " if near else ""
+            hint = f"{meant}There are {', '.join(known)}"
+            entry.problem(("ignore_changes", index), f"no setting is called {path!r}", hint)
 
 
 def with_reset(fleet: Fleet, settings: Sequence[Setting]) -> tuple[str, ...]:

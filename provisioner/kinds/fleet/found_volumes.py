@@ -9,71 +9,38 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.iam import as_tags
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, chunks
+from provisioner.kinds.volumes import ObservedVolume, find_volumes
 from provisioner.model import Address, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import DENIED_CODES
-
-if TYPE_CHECKING:
-    from mypy_boto3_ec2.type_defs import VolumeAttachmentTypeDef, VolumeTypeDef
 
 # More commands than these are one loop of the shell, with so many ids a line that a terminal is wide enough.
 MAX_COMMANDS = 3
 IDS_A_LINE = 3
 
 
-@dataclass(frozen=True)
-class ObservedVolume:
-    """One volume. `instance` and `device` are where it is attached, if it is; `goes` with that instance."""
-
-    id: str
-    zone: str
-    state: str
-    size_gb: int
-    type: str
-    iops: int | None
-    throughput: int | None
-    encrypted: bool
-    kms_key: str | None
-    instance: str | None
-    device: str | None
-    goes: bool
-    tags: Mapping[str, str]
-
-    def is_of(self, environment: str, fleet: str) -> bool:
-        """Whether it has the tags that a launch of this fleet gives."""
-        return (self.tags.get(ENVIRONMENT_TAG), self.tags.get(FLEET_TAG)) == (environment, fleet)
-
-    def summary(self) -> dict[str, Any]:
-        """What a status shows of it."""
-        return {
-            "id": self.id,
-            "size_gb": self.size_gb,
-            "type": self.type,
-            "zone": self.zone,
-            "state": self.state,
-            "instance": self.instance,
-        }
-
-    def __str__(self) -> str:
-        where = f"on {self.instance}" if self.instance else self.state
-        return f"{self.id} ({self.size_gb} GiB {self.type}, {self.zone}, {where})"
-
-
 def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tuple[ObservedVolume, ...]]:
     """The volumes on these instances, by instance. Raises AwsError."""
     found: dict[str, list[ObservedVolume]] = defaultdict(list)
     for part in chunks(instances, MAX_FILTER_VALUES):
-        for volume in _volumes(reader, "attachment.instance-id", part):
+        for volume in find_volumes(reader, "attachment.instance-id", part):
             found[volume.instance or ""].append(volume)
     return {instance: tuple(volumes) for instance, volumes in found.items()}
+
+
+def with_details(member: Instance, volumes: Iterable[ObservedVolume]) -> Instance:
+    """The member with what was read of the volumes at its devices."""
+    found = {each.id: each for each in volumes}
+    devices = {
+        name: each._replace(details=found.get(each.volume)) for name, each in (member.devices or {}).items()
+    }
+    return replace(member, devices=devices) if found else member
 
 
 @dataclass(frozen=True)
@@ -87,7 +54,7 @@ class Left:
 def left_volumes(reader: Reader, environment: str) -> Left:
     """All volumes with the environment's tag, those on its members among them. Raises AwsError."""
     try:
-        found = list(_volumes(reader, f"tag:{ENVIRONMENT_TAG}", [environment]))
+        found = list(find_volumes(reader, f"tag:{ENVIRONMENT_TAG}", [environment]))
     except AwsError as error:
         if error.code not in DENIED_CODES:
             raise
@@ -164,30 +131,3 @@ def deleting(volumes: Sequence[str], region: str) -> tuple[str, ...]:
     lines = [" ".join(part) for part in chunks(volumes, IDS_A_LINE)]
     ids = [f"  {each} \\" for each in lines[:-1]] + [f"  {lines[-1]}"]
     return ("for volume in \\", *ids, "do", f'  {command} "$volume"', "done")
-
-
-def _volumes(reader: Reader, name: str, values: Sequence[str]) -> Iterator[ObservedVolume]:
-    filters = [{"Name": name, "Values": list(values)}]
-    for raw in reader.pages("ec2", "DescribeVolumes", "Volumes", Filters=filters):
-        if raw["State"] not in ("deleting", "deleted"):
-            yield _found(raw)
-
-
-def _found(raw: VolumeTypeDef) -> ObservedVolume:
-    nowhere: VolumeAttachmentTypeDef = {}
-    attachment = next(iter(raw.get("Attachments", ())), nowhere)
-    return ObservedVolume(
-        id=raw["VolumeId"],
-        zone=raw.get("AvailabilityZone", ""),
-        state=raw["State"],
-        size_gb=raw["Size"],
-        type=raw["VolumeType"],
-        iops=raw.get("Iops"),
-        throughput=raw.get("Throughput"),
-        encrypted=raw["Encrypted"],
-        kms_key=raw.get("KmsKeyId"),
-        instance=attachment.get("InstanceId"),
-        device=attachment.get("Device"),
-        goes=attachment.get("DeleteOnTermination", False),
-        tags=as_tags(raw.get("Tags")),
-    )

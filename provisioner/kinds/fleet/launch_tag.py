@@ -81,7 +81,8 @@ def stays_protected(instance: Instance, fleet: Fleet) -> bool:
     """Whether the member is under protection from termination, and not to lose it by this very plan."""
     record = read_record(instance)
     return any(
-        record.get(word) == "on" and setting.desired(fleet) in ("on", NOT_COMPARED)
+        record.get(word) == "on"
+        and (fleet.ignores(setting.path) or setting.desired(fleet) in ("on", NOT_COMPARED))
         for word, setting in _PROTECTING.items()
     )
 

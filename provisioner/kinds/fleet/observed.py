@@ -10,9 +10,9 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.found_volumes import ObservedVolume
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.kinds.launch_token import Launches
+from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Address, Scope
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
 

@@ -22,6 +22,7 @@ def notes(
 ) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
     for text in (
+        *_ignored(fleet),
         *observed.unchecked,
         *observed.drift,
         *_impossible_tags(staying),
@@ -33,6 +34,17 @@ def notes(
         *_images(fleet, observed, staying),
     ):
         yield Note(address, text)
+
+
+def _ignored(fleet: Fleet) -> Iterator[str]:
+    """What `ignore_changes` leaves to others."""
+    if fleet.ignore_changes:
+        paths = sorted(fleet.ignore_changes)
+        are = "are" if len(paths) > 1 else "is"
+        yield (
+            f"{', '.join(paths)} {are} left to others by `ignore_changes`: not compared on members that are "
+            "there, while new ones get what the spec says"
+        )
 
 
 def _impossible_tags(staying: Sequence[Instance]) -> Iterator[str]:

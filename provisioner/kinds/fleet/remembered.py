@@ -30,13 +30,15 @@ class Remembered:
 
     `values` is the pattern of what a launch writes: whoever may write tags can write others, which are passed
     over. `text` is what is written for a fleet, None where nothing is. `read` reads what is true of a member
-    now, as it would be written; None: nothing tells.
+    now, as it would be written; None: nothing tells. `after` is what is written once settings that it covers
+    were changed on a member, where that is not `text`; None: nothing.
     """
 
     word: str
     values: str
     text: Callable[[Fleet], str | None]
     read: Callable[[Reader, Instance], str | None] | None = None
+    after: Callable[[Fleet, Instance], str | None] | None = None
 
     def of(self, instance: Instance) -> str | None:
         """What the launch tag of an instance says of it; None: nothing, or what no launch writes."""
@@ -108,14 +110,6 @@ def fields_of_root(text: str) -> dict[str, str]:
 def volumes_record(fleet: Fleet) -> str:
     """How the launch tag has the other volumes: what cannot be changed while they are attached."""
     return _of_volumes([{**as_fields(each), "delete_on_termination": True} for each in fleet.volumes])
-
-
-def volumes_in_words(fleet: Fleet) -> tuple[str, ...]:
-    """The volumes of the spec for people, with all that is said of each."""
-    return tuple(
-        ", ".join([f"{each.device}", *(f"{name} {value}" for name, value in volume_fields(each).items())])
-        for each in fleet.volumes
-    )
 
 
 def volumes_record_of_before(fleet: Fleet) -> str:

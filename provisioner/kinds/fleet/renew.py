@@ -29,8 +29,6 @@ from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
-# What members have of a setting whose digest only is known.
-OTHERWISE = "as launched"
 # What a fleet's changes are counted in.
 UNIT = "instance"
 
@@ -194,9 +192,6 @@ def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
 
 def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
     for setting, members in _settings(fleet, wrong, how):
-        if setting.words:
-            yield FieldChange(setting.path, OTHERWISE, shown(setting.words(fleet)))
-            continue
         befores = {repr(value): value for value in (shown(setting.observed(each)) for each in members)}
         before: Any = tuple(befores.values())
         before = before[0] if len(before) == 1 else before

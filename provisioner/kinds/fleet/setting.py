@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.remembered import Remembered
 from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.volume_modifications import MODIFY_VOLUME, modify_steps
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, Parallel, Step
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 # The one call that takes a single attribute:
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
 _ONE_ATTRIBUTE = "ModifyInstanceAttribute"
+# What calls name that change one thing.
+_ONE_THING = ("InstanceId", "NetworkInterfaceId", "VolumeId")
 
 
 class NotCompared:
@@ -87,7 +90,7 @@ class Setting:
     does not show; `look_up` reads that of many members at once, where the spec says the setting: what to add
     to their description. `protects`: it keeps members from being terminated. `on_spot`: it can be changed on
     Spot instances. `reset_by`: the setting whose change makes EC2 forget it. `check` finds what a schema
-    cannot say of a fleet's entry in the spec. `words` says for people what is compared as a digest.
+    cannot say of a fleet's entry in the spec.
     """
 
     path: str
@@ -106,7 +109,6 @@ class Setting:
     on_spot: bool = True
     reset_by: str | None = None
     check: Callable[[Mapping[str, Any]], Problem | None] = no_problem
-    words: Callable[[Fleet], tuple[str, ...]] | None = None
 
     def __post_init__(self) -> None:
         """Raises TypeError for a row that lacks what its way of changing needs."""
@@ -215,19 +217,23 @@ def change_steps(
         for member in members
         for call in setting.change(Target(fleet, member, setting.desired(fleet), groups))
     ]
-    return tuple(Parallel(tuple(wave)) for wave in combined(calls))
+    return tuple(
+        step
+        for wave in combined(calls)
+        for step in (modify_steps(wave) if wave[0].operation == MODIFY_VOLUME else (Parallel(tuple(wave)),))
+    )
 
 
 def combined(calls: Iterable[Call]) -> list[list[Call]]:
     """Calls in waves, each of which can be sent side by side, with those put together that can be one.
 
-    Calls of one operation on one member become one, unless it takes one attribute only; so do those that
-    name members in a list, up to 1000.
+    Calls of one operation on one member or volume become one, unless it takes one attribute only; so do those
+    that name members in a list, up to 1000.
     """
     waves: dict[tuple[str, str], dict[str, dict[str, Any]]] = {}
     for call in calls:
         params = dict(call.params)
-        member = str(params.get("InstanceId") or params.get("NetworkInterfaceId") or "")
+        member = next((str(params[name]) for name in _ONE_THING if name in params), "")
         is_alone = call.operation == _ONE_ATTRIBUTE
         attribute = next(name for name in params if name != "InstanceId") if is_alone else ""
         wave = waves.setdefault((call.operation, attribute), {})

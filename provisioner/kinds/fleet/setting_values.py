@@ -10,13 +10,10 @@ from typing import Any, NamedTuple
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.remembered import (
     DIGEST,
-    OTHER,
     Remembered,
     attribute,
     image_source,
-    root_record,
     user_data_record,
-    volumes_record,
 )
 from provisioner.kinds.fleet.setting import (
     NOT_COMPARED,
@@ -62,10 +59,6 @@ def image_desired(fleet: Fleet) -> ImageIs | NotCompared:
 def same_image(desired: ImageIs, observed: ImageIs) -> bool:
     is_kept = desired.source is not None and observed.source in (None, desired.source)
     return desired.id == observed.id or is_kept
-
-
-def says_no_less(desired: str, observed: str) -> bool:
-    return set(desired.split(",")) <= set(observed.split(","))
 
 
 def same_groups(desired: tuple[str, ...], observed: Mapping[str, str]) -> bool:
@@ -287,10 +280,6 @@ def no_reservation(raw: Mapping[str, Any]) -> Problem | None:
 _BURSTABLE = re.compile(r"t[0-9]")
 USER_DATA = Remembered("user_data", DIGEST, lambda fleet: user_data_record(fleet.user_data), _read_user_data)
 SHUTDOWN = Remembered("shutdown", "stop|terminate", lambda fleet: fleet.shutdown_behavior, _read_shutdown)
-ROOT_VOLUME = Remembered(
-    "root_volume", r"none|[a-z_]+:[\w.-]+(,[a-z_]+:[\w.-]+)*", lambda fleet: root_record(fleet.root_volume)
-)
-VOLUMES = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record)
 PUBLIC_IP = Remembered(
     "public_ip",
     "subnet|yes|no",

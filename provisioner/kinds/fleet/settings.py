@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator
 
-from provisioner.kinds.fleet.remembered import switch, volumes_in_words
+from provisioner.kinds.fleet.remembered import Remembered, switch
 from provisioner.kinds.fleet.setting import (
     NOT_COMPARED,
     How,
@@ -31,11 +31,9 @@ from provisioner.kinds.fleet.setting_values import (
     INTERFACE,
     MARKET,
     PUBLIC_IP,
-    ROOT_VOLUME,
     SHUTDOWN,
     SHUTDOWN_PARAMETER,
     USER_DATA,
-    VOLUMES,
     ImageIs,
     change_ipv6,
     change_reservation,
@@ -59,18 +57,42 @@ from provisioner.kinds.fleet.setting_values import (
     root_device,
     same_groups,
     same_image,
-    says_no_less,
     set_credits,
     spot,
     unstoppable,
 )
-from provisioner.kinds.fleet.spec import SPOT
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
+from provisioner.kinds.fleet.volume_drift import MODIFIABLE, ROOT_WORD, VOLUMES_WORD
+from provisioner.kinds.fleet.volume_settings import (
+    Values,
+    modify_volumes,
+    what_is_fixed,
+    what_root_has,
+    what_volumes_have,
+)
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
+EBS_GUIDE = "https://docs.aws.amazon.com/ebs/latest/userguide"
 
 METADATA = "metadata options change while the instance runs"
 METADATA_SOURCE = f"{EC2_API}/API_ModifyInstanceMetadataOptions.html"
+
+
+def _modified(path: str, values: Values, remembered: Remembered) -> Setting:
+    """One field of the root volume, or of all further ones, that EBS modifies."""
+    return Setting(
+        path,
+        How.LIVE,
+        "EBS modifies volumes that are in use",
+        f"{EC2_API}/API_ModifyVolume.html",
+        *values,
+        # Each launch says the whole volume.
+        launch=lambda fleet, _: {},
+        change=lambda to: modify_volumes(path, to.fleet, to.member),
+        remembered=remembered,
+    )
+
 
 SETTINGS: tuple[Setting, ...] = (
     Setting(
@@ -383,23 +405,25 @@ SETTINGS: tuple[Setting, ...] = (
         launch=lambda fleet, _: part_if_said("Placement.Tenancy", fleet.tenancy),
     ),
     Setting(
-        "root_volume",
+        ROOT_VOLUME,
         How.REPLACE,
-        "the root volume is made at launch",
-        f"{EC2_API}/API_RunInstances.html",
-        **recorded(ROOT_VOLUME, lambda fleet: fleet.root_volume),
-        agree=says_no_less,
+        "encryption and its key are chosen at launch, and no volume can be made smaller",
+        f"{EBS_GUIDE}/modify-volume-requirements.html",
+        *what_is_fixed(ROOT_VOLUME),
         launch=root_device,
+        remembered=ROOT_WORD,
     ),
     Setting(
-        "volumes",
+        VOLUMES,
         How.REPLACE,
-        "volumes are made at launch",
-        f"{EC2_API}/API_RunInstances.html",
-        **recorded(VOLUMES, lambda fleet: fleet.volumes),
+        "devices, encryption and its key are chosen at launch",
+        f"{EBS_GUIDE}/modify-volume-requirements.html",
+        *what_is_fixed(VOLUMES),
         launch=lambda fleet, _: part(DEVICES, {str(volume.device): ebs(volume) for volume in fleet.volumes}),
-        words=volumes_in_words,
+        remembered=VOLUMES_WORD,
     ),
+    *(_modified(f"{ROOT_VOLUME}.{name}", what_root_has(name), ROOT_WORD) for name in MODIFIABLE),
+    *(_modified(f"{VOLUMES}.{name}", what_volumes_have(name), VOLUMES_WORD) for name in MODIFIABLE),
     Setting(
         "associate_public_ip",
         How.REPLACE,

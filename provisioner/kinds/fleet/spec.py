@@ -15,6 +15,7 @@ from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
 LARGEST_USER_DATA = 16 * 1024
 
+ROOT_VOLUME, VOLUMES = "root_volume", "volumes"
 ON_DEMAND, SPOT = "on_demand", "spot"
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
@@ -119,6 +120,7 @@ class Fleet:
     rebalance: bool = False
     update: Update = Update()
     written: Mapping[str, Any] = field(default_factory=dict)
+    ignore_changes: frozenset[str] = frozenset()
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
@@ -126,6 +128,15 @@ class Fleet:
         for name in path.split("."):
             value = value.get(name) if isinstance(value, Mapping) else None
         return value
+
+    def ignores(self, path: str) -> bool:
+        """Whether a setting, or a field of a volume, is left to others on members that are there.
+
+        `volumes.size_gb` stands for that of every volume, `volumes` for all that is said of them.
+        """
+        parts = path.split(".")
+        above = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
+        return not self.ignore_changes.isdisjoint({*above, f"{parts[0]}.{parts[-1]}"})
 
     @property
     def markets(self) -> tuple[str, ...]:
@@ -201,6 +212,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         rebalance=raw.get("rebalance", False),
         update=_update(raw.get("update", {}), raw["count"]),
         written=raw,
+        ignore_changes=frozenset(raw.get("ignore_changes", ())),
     )
 
 

@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from provisioner.kinds.fleet.found_volumes import ObservedVolume, of_spec, to_be_kept
-from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.found_volumes import of_spec, to_be_kept
+from provisioner.kinds.fleet.spec import VOLUMES, Fleet
+from provisioner.kinds.fleet.volume_drift import of_fleet
 from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, FieldChange, Parallel, Step
 
 
@@ -55,24 +57,37 @@ def tag_fields(fleet: Fleet, volumes: Iterable[ObservedVolume]) -> tuple[FieldCh
     return tuple(fields.values())
 
 
-def goes_wrong(fleet: Fleet, member: Instance) -> tuple[FieldChange, ...]:
-    """The volumes of the spec that go with the member and should not, or the other way round."""
+def goes_otherwise(fleet: Fleet, member: Instance) -> dict[str, bool]:
+    """Whether volumes should go with the member, of those that EC2 shows otherwise, by device."""
     devices = member.devices or {}
+    every = {at: goes for at, goes in of_spec(fleet).items() if at in devices and devices[at].goes != goes}
+    return {at: every[at] for at in every if not fleet.ignores(f"{VOLUMES}.{at}.delete_on_termination")}
+
+
+def goes_wrong(fleet: Fleet, member: Instance) -> tuple[FieldChange, ...]:
+    """The same as fields of a plan. What is not the fleet's own is never made to go with the member."""
+    ours = of_fleet(member)
     return tuple(
-        FieldChange(f"volumes.{name}.delete_on_termination", devices[name].goes, goes)
-        for name, goes in of_spec(fleet).items()
-        if name in devices and devices[name].goes != goes
+        FieldChange(f"{VOLUMES}.{at}.delete_on_termination", not goes, goes)
+        for at, goes in goes_otherwise(fleet, member).items()
+        if not goes or at in ours
     )
 
 
-def goes_steps(fleet: Fleet, members: Sequence[Instance]) -> tuple[Step, ...]:
-    """The steps that make the spec's volumes stay or go.
+def goes_steps(members: Iterable[str], fields: Iterable[FieldChange]) -> tuple[Step, ...]:
+    """The steps that make volumes of members stay or go, as fields of `goes_wrong` say.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
     """
-    wanted = of_spec(fleet)
-    return _set(
-        {each.id: {name: wanted[name] for name in (each.devices or {}) if name in wanted} for each in members}
+    wanted = {field.path.split(".")[1]: field.after for field in fields}
+    return _set(dict.fromkeys(members, wanted))
+
+
+def is_set(instance: Instance, fields: Iterable[FieldChange]) -> bool:
+    """Whether EC2 shows volumes to stay or go as fields of `goes_wrong` say."""
+    devices = instance.devices or {}
+    return all(
+        devices[at].goes == field.after for field in fields if (at := field.path.split(".")[1]) in devices
     )
 
 

@@ -1,21 +1,21 @@
 """Volumes of members held against the spec, as they are and not as they were launched.
 
 The launch record says what a volume was launched with; what has become of it since is read before it is
-called different. A member is replaced for a volume only where the spec asks for something else than it did at
-launch. What was changed by hand is told and left alone: a volume that somebody has grown holds their data.
+called different. What EBS modifies while a volume is in use are live settings. What it cannot modify is a
+reason to replace a member only where the spec asks for something else than it did at launch. What was changed
+by hand is told and left alone: a volume that somebody has grown holds their data.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from typing import NamedTuple
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.found_volumes import ObservedVolume
-from provisioner.kinds.fleet.launch_tag import read_record, write_record
-from provisioner.kinds.fleet.placement import on_members
 from provisioner.kinds.fleet.remembered import (
+    DIGEST,
     OTHER,
+    Remembered,
     fields_of_root,
     root_record,
     volume_fields,
@@ -23,146 +23,219 @@ from provisioner.kinds.fleet.remembered import (
     volumes_record_of_before,
     write_fields,
 )
-from provisioner.kinds.fleet.spec import Fleet, Volume
-from provisioner.kinds.instances import Instance
-from provisioner.naming import FLEET_TAG, LAUNCH_TAG
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
+from provisioner.kinds.instances import Device, Instance
+from provisioner.kinds.volumes import ObservedVolume
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+
+# What EBS modifies while a volume is in use, and what ModifyVolume calls it.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
+MODIFIABLE: Mapping[str, str] = {
+    "size_gb": "Size",
+    "type": "VolumeType",
+    "iops": "Iops",
+    "throughput": "Throughput",
+}
 
 
-class Difference(NamedTuple):
-    """One field of a volume that is not as the spec says; `renews`: the spec has changed since the launch."""
+class VolumeDifference(NamedTuple):
+    """What EBS cannot modify of a volume that is not as the spec says.
 
-    name: str
-    wanted: str
-    actual: str
-    renews: bool
-
-    def __str__(self) -> str:
-        return f"{self.name} is {self.actual}, and the spec says {self.wanted}"
-
-
-def as_shown(
-    fleet: Fleet, members: Iterable[Instance], volumes: Mapping[str, Sequence[ObservedVolume]]
-) -> tuple[tuple[Instance, ...], tuple[str, ...]]:
-    """The members with launch records whose volumes differ only where that is why to replace the member.
-
-    `volumes` are those that were read, by member; what was not read is not called different. Also what was
-    changed by hand or is not in the spec, in words.
+    `name` and `desired` are empty where it is not about a field. `replaces`: the spec has changed since the
+    launch, so it is a reason to replace the member.
     """
-    shown: list[Instance] = []
-    drift: dict[str, list[str]] = {}
-    unlisted: dict[str, list[str]] = {}
-    for member in members:
-        there = {each.device: each for each in volumes.get(member.id, ())}
-        record = dict(read_record(member))
-        root, told = _root(fleet.root_volume, record.get("root_volume"), there.get(member.root_device))
-        others, more = _others(fleet, record.get("volumes"), there) if there else (volumes_record(fleet), [])
-        for text in (*told, *more):
-            drift.setdefault(text, []).append(member.id)
-        for device in _unlisted(fleet, member, record.get("volumes"), there):
-            unlisted.setdefault(device, []).append(member.id)
-        now = {"root_volume": root, "volumes": others}
-        record |= {name: value for name, value in now.items() if name in record}
-        tags = {**(member.tags or {}), LAUNCH_TAG: write_record(record)} if record else member.tags
-        shown.append(replace(member, tags=tags))
-    told_of = [_in_words(text, ids) for text, ids in drift.items()]
-    told_of += [_unlisted_in_words(device, ids) for device, ids in unlisted.items()]
-    return tuple(shown), tuple(told_of)
+
+    path: str
+    name: str
+    desired: str
+    actual: str
+    replaces: bool
+    why: str = "changed by hand, and left alone"
 
 
-def _unlisted(
-    fleet: Fleet, member: Instance, recorded: str | None, there: Mapping[str | None, ObservedVolume]
-) -> Iterator[str]:
-    """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
-    if not _is_as_launched(fleet, recorded):
-        listed = {member.root_device, *(each.device for each in fleet.volumes)}
-        ours = {device for device, each in there.items() if each.tags.get(FLEET_TAG) == fleet.key}
-        yield from sorted(device for device in ours - listed if device)
+def may_differ(fleet: Fleet, member: Instance) -> bool:
+    """Whether what was written down of a member's volumes is not what the spec says now."""
+    root = ROOT_WORD.of(member)
+    if fleet.root_volume and root is not None:
+        launched = fields_of_root(root)
+        desired = fields_of_root(root_record(fleet.root_volume))
+        if any(launched.get(name) != desired[name] for name in _compared(fleet, ROOT_VOLUME, desired)):
+            return True
+    is_compared = bool(fleet.volumes) and not fleet.ignores(VOLUMES)
+    return is_compared and not _is_as_launched(fleet, VOLUMES_WORD.of(member))
 
 
-def _unlisted_in_words(device: str, members: Sequence[str]) -> str:
+def is_modified(name: str, desired: Any, actual: Any) -> bool:
+    """Whether a volume needs no modification of one field; a larger one cannot be made smaller."""
+    return bool(actual >= desired) if name == "size_gb" else bool(actual == desired)
+
+
+def of_root(member: Instance) -> ObservedVolume | None:
+    """The root volume of a member, if it was read."""
+    device = (member.devices or {}).get(member.root_device or "")
+    return device.details if device else None
+
+
+def of_fleet(member: Instance) -> dict[str, ObservedVolume]:
+    """The volumes of a member that were read and that its fleet has made, by device.
+
+    Somebody may have attached another one in place of ours.
+    """
+    return {
+        name: device.details
+        for name, device in (member.devices or {}).items()
+        if device.details and _is_of_fleet(member, device.details)
+    }
+
+
+def differences(fleet: Fleet, member: Instance) -> tuple[VolumeDifference, ...]:
+    """In what the volumes of a member differ that EBS cannot modify; of volumes not read nothing is said."""
+    devices = member.devices or {}
+    if not any(device.details for device in devices.values()):
+        return ()
     return (
-        f"volume {device} is not in `volumes:`, on {on_members(members)} ({', '.join(members)}): left alone, "
-        "and only the image gives it to new members. Write it into the spec, or take it off with "
-        "`aws ec2 detach-volume`"
+        *_root(fleet, ROOT_WORD.of(member), of_root(member)),
+        *_others(fleet, member, VOLUMES_WORD.of(member), devices),
     )
+
+
+def _root_after(fleet: Fleet, member: Instance) -> str | None:
+    """What is written down of a root volume that was modified: what is as the spec says by now."""
+    launched = ROOT_WORD.of(member)
+    if launched is None or fleet.root_volume is None:
+        return None
+    left = {each.path for each in differences(fleet, member)}
+    desired = fields_of_root(root_record(fleet.root_volume))
+    right = [each for each in _compared(fleet, ROOT_VOLUME, desired) if f"{ROOT_VOLUME}.{each}" not in left]
+    return write_fields({**fields_of_root(launched), **{name: desired[name] for name in right}})
+
+
+def _volumes_after(fleet: Fleet, member: Instance) -> str | None:
+    """The same of further volumes, which are written down as a whole."""
+    left = {each.path for each in differences(fleet, member)}
+    is_whole = not any(each.startswith(VOLUMES) for each in (*left, *fleet.ignore_changes))
+    is_known = VOLUMES_WORD.of(member) is not None and is_whole and not [*_unlisted(fleet, member)]
+    return volumes_record(fleet) if fleet.volumes and is_known else None
+
+
+ROOT_WORD = Remembered(
+    "root_volume",
+    r"none|[a-z_]+:[\w.-]+(,[a-z_]+:[\w.-]+)*",
+    lambda fleet: root_record(fleet.root_volume),
+    after=_root_after,
+)
+VOLUMES_WORD = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record, after=_volumes_after)
+
+
+def told(fleet: Fleet, members: Iterable[Instance]) -> Iterator[str]:
+    """What is not as the spec says and is left alone, and what the spec does not list, in words."""
+    drift: dict[VolumeDifference, list[str]] = defaultdict(list)
+    unlisted: dict[str, list[str]] = defaultdict(list)
+    for member in members:
+        for difference in differences(fleet, member):
+            if not difference.replaces:
+                drift[difference].append(member.id)
+        for name in _unlisted(fleet, member):
+            unlisted[name].append(member.id)
+    for difference, ids in drift.items():
+        yield _in_words(difference, ids)
+    for name, ids in unlisted.items():
+        yield (
+            f"volume {name} is not in `volumes:`, {_on(ids)}: left alone, and only the image gives it to new "
+            "members. Write it into the spec, or take it off with `aws ec2 detach-volume`"
+        )
+
+
+def _root(fleet: Fleet, recorded: str | None, found: ObservedVolume | None) -> Iterator[VolumeDifference]:
+    if fleet.root_volume is None or found is None:
+        return
+    said = volume_fields(fleet.root_volume)
+    launched = None if recorded is None else fields_of_root(recorded)
+    key = fields_of_root(root_record(fleet.root_volume)).get("kms_key_id")
+    if launched and key and launched.get("kms_key_id") == key:
+        launched = {**launched, "kms_key_id": said["kms_key_id"]}
+    yield from _fields(fleet, ROOT_VOLUME, said, found, launched)
+
+
+def _others(
+    fleet: Fleet, member: Instance, recorded: str | None, devices: Mapping[str, Device]
+) -> Iterator[VolumeDifference]:
+    is_as_launched = _is_as_launched(fleet, recorded)
+    for volume in fleet.volumes:
+        path = f"{VOLUMES}.{volume.device}"
+        said = volume_fields(volume)
+        found = devices.get(volume.device or "")
+        if fleet.ignores(path):
+            continue
+        if found is None:
+            yield VolumeDifference(path, "", "", "not attached", not is_as_launched)
+        elif found.details and not _is_of_fleet(member, found.details):
+            why = "it does not have the tags of this fleet, so it is somebody else's, and left alone"
+            yield VolumeDifference(path, "", "", found.volume, False, why)
+        elif found.details:
+            yield from _fields(fleet, path, said, found.details, said if is_as_launched else {})
+
+
+def _fields(
+    fleet: Fleet,
+    path: str,
+    said: Mapping[str, str],
+    found: ObservedVolume,
+    launched: Mapping[str, str] | None,
+) -> Iterator[VolumeDifference]:
+    """`launched`: what the spec said at launch, as far as known; None: nothing of it is known."""
+    for name in _compared(fleet, path, said):
+        desired, actual = said[name], _actual(name, said[name], found)
+        before = None if launched is None else launched.get(name)
+        difference = VolumeDifference(f"{path}.{name}", name, desired, actual, False)
+        if name == "size_gb" and int(actual) > int(desired):
+            # The spec said so before, or somebody has grown it.
+            yield difference._replace(replaces=before == actual, why="")
+        elif name not in MODIFIABLE and actual != desired:
+            is_touched = before is not None and before != actual and name != "kms_key_id"
+            is_asked_for = launched is not None and before != desired and not is_touched
+            if is_asked_for or name != "kms_key_id":
+                yield difference._replace(replaces=is_asked_for)
+
+
+def _compared(fleet: Fleet, path: str, names: Iterable[str]) -> list[str]:
+    return [name for name in names if not fleet.ignores(f"{path}.{name}")]
+
+
+def _actual(name: str, desired: str, found: ObservedVolume) -> str:
+    if name == "kms_key_id":
+        # EC2 shows the key's ARN. Which one an alias means, it does not say.
+        return desired if (found.kms_key or "").endswith(desired) else OTHER
+    return str(getattr(found, name)).lower()
 
 
 def _is_as_launched(fleet: Fleet, recorded: str | None) -> bool:
     return recorded in (None, volumes_record(fleet), volumes_record_of_before(fleet))
 
 
-def _in_words(text: str, members: Sequence[str]) -> str:
-    return (
-        f"{text}, on {on_members(members)} ({', '.join(members)}): changed by hand, and left alone. Write it "
-        "into the spec, or put it right with `aws ec2 modify-volume`"
-    )
+def _is_of_fleet(member: Instance, volume: ObservedVolume) -> bool:
+    return all(volume.tags.get(tag) == member.tag(tag) for tag in (ENVIRONMENT_TAG, FLEET_TAG))
 
 
-def _root(wanted: Volume | None, recorded: str | None, found: ObservedVolume | None) -> tuple[str, list[str]]:
-    """What the record is to say of the root volume, and what was changed by hand."""
-    if wanted is None or found is None:
-        return root_record(wanted), []
-    said = volume_fields(wanted)
-    as_recorded = fields_of_root(root_record(wanted))
-    launched = None if recorded is None else fields_of_root(recorded)
-    if launched and launched.get("kms_key_id") == as_recorded.get("kms_key_id"):
-        launched = {**launched, "kms_key_id": said.get("kms_key_id", "")}
-    different = list(_differences(said, found, launched))
-    renewed = {each.name: each.actual for each in different if each.renews}
-    text = write_fields({**as_recorded, **renewed})
-    return text, [f"root volume: {each}" for each in different if not each.renews]
+def _unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
+    """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
+    if not _is_as_launched(fleet, VOLUMES_WORD.of(member)):
+        listed = {member.root_device, *(each.device for each in fleet.volumes)}
+        yield from sorted(of_fleet(member).keys() - listed)
 
 
-def _others(
-    fleet: Fleet, recorded: str | None, there: Mapping[str | None, ObservedVolume]
-) -> tuple[str, list[str]]:
-    """What the record is to say of the other volumes, and what was changed by hand."""
-    is_as_launched = _is_as_launched(fleet, recorded)
-    told: list[str] = []
-    for wanted in fleet.volumes:
-        said = volume_fields(wanted)
-        found = there.get(wanted.device)
-        if found is None and not is_as_launched:
-            return OTHER, []
-        if found is None:
-            told.append(f"volume {wanted.device} is not attached")
-            continue
-        different = list(_differences(said, found, said if is_as_launched else {}))
-        if any(each.renews for each in different):
-            return OTHER, []
-        told += [f"volume {wanted.device}: {each}" for each in different]
-    return volumes_record(fleet), told
+def _in_words(difference: VolumeDifference, members: list[str]) -> str:
+    path, desired, actual = difference.path, difference.desired, difference.actual
+    if not difference.name:
+        return f"{path} is {actual} {_on(members)}: {difference.why}"
+    told = f"{path} is {actual}, and the spec says {desired}, {_on(members)}"
+    if difference.name == "size_gb":
+        return (
+            f"{told}: no volume can be made smaller, so it is left alone. Write {actual} into the spec, or "
+            f"{path} into `ignore_changes:`; only a new member gets {desired}"
+        )
+    return f"{told}: {difference.why}. Put it right by hand, or write {path} into `ignore_changes:`"
 
 
-def _differences(
-    said: Mapping[str, str], found: ObservedVolume, launched: Mapping[str, str] | None
-) -> Iterator[Difference]:
-    """The fields in which a volume is not as the spec says.
-
-    `launched`: what the spec said then, as far as known; None: nothing of it is known.
-    """
-    for name, wanted in said.items():
-        actual = _actual(name, wanted, found)
-        if actual == wanted:
-            continue
-        before = None if launched is None else launched.get(name)
-        is_touched = before is not None and before != actual and name != "kms_key_id"
-        # No volume gets smaller; one that is larger than its launch may have been grown.
-        is_grown = before is None and name == "size_gb" and int(actual) > int(wanted)
-        renews = launched is not None and before != wanted and not is_touched and not is_grown
-        if renews or name != "kms_key_id":
-            yield Difference(name, wanted, actual, renews)
-
-
-def _actual(name: str, wanted: str, found: ObservedVolume) -> str:
-    if name == "kms_key_id":
-        # EC2 shows the key's ARN. Which one an alias means, it does not say.
-        return wanted if (found.kms_key or "").endswith(wanted) else OTHER
-    value = {
-        "size_gb": found.size_gb,
-        "type": found.type,
-        "iops": found.iops,
-        "throughput": found.throughput,
-        "encrypted": found.encrypted,
-    }[name]
-    return str(value).lower()
+def _on(members: list[str]) -> str:
+    return f"on {len(members)} member{'s' if len(members) > 1 else ''} ({', '.join(members)})"

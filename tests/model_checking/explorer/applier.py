@@ -160,6 +160,9 @@ class _ExecutionContext:
             raise WaitError(answer.error)
         return {each.id: as_instance(raw_instance(*each)) for each in answer.ids}  # type: ignore[arg-type]
 
+    def pause(self, seconds: float) -> None:
+        raise NotImplementedError("no step of a launch pauses")
+
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return _launch_answers((*self.earlier, *_launches_in(self.log.items())))
 

@@ -111,7 +111,17 @@ ABSENT: dict[str, Absent] = {
 }
 
 # What says nothing of an instance's settings.
-ABOUT_THE_FLEET = {"name", "tags", "power", "max_price", "fallback", "protect", "rebalance", "update"}
+ABOUT_THE_FLEET = {
+    "name",
+    "tags",
+    "power",
+    "max_price",
+    "fallback",
+    "protect",
+    "rebalance",
+    "update",
+    "ignore_changes",
+}
 ALWAYS_SENT = {"ImageId", "TagSpecifications"}
 
 

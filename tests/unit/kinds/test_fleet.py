@@ -268,11 +268,32 @@ DRIFT: dict[str, tuple[dict[str, Any], dict[str, Any], list[str], list[str]]] = 
         [],
         [],
     ),
-    "another size of the root volume": (
+    "another size of the root volume, which was not read": (
         {"root_volume": {"size_gb": 20}},
         {"tags": {LAUNCH_TAG: "root_volume=size_gb:10,type:gp3"}},
-        ["replace fleet/web root_volume i-01"],
-        REPLACED,
+        [],
+        [],
+    ),
+    "what differs is left to others": (
+        {
+            "ignore_changes": ["monitoring", "metadata", "instance_type", "image", "security_groups"],
+            "security_groups": ["db"],
+        },
+        {
+            "monitoring": True,
+            "http_tokens": "optional",
+            "hop_limit": 2,
+            "type": "t3.small",
+            "image": "ami-00000000000000002",
+        },
+        [],
+        [],
+    ),
+    "something else differs than what is left to others": (
+        {"ignore_changes": ["metadata.hop_limit", "user_data"]},
+        {"http_tokens": "optional", "hop_limit": 2},
+        ["update fleet/web metadata.http_tokens i-01"],
+        ["ModifyInstanceMetadataOptions"],
     ),
 }
 

@@ -77,6 +77,9 @@ class FakeContext:
         self.waits.append(wait)
         return self.shown
 
+    def pause(self, seconds: float) -> None:
+        raise AssertionError("nothing here pauses")
+
     def tell(self, phase: str) -> None:
         pass
 

@@ -11,6 +11,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.starting import Start
 from provisioner.kinds.fleet.terminate import Termination
+from provisioner.kinds.fleet.volume_modifications import ModifyVolume
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call, ExecutionContext, Step, Wait
 from tests.support.build import AROUND, environment, fleet_of, member
@@ -31,6 +32,8 @@ class Refusing:
     def send(self, call: Call) -> dict[str, Any]:
         if call.operation == self.refused.operation:
             raise self.refused
+        if call.operation == "DescribeVolumesModifications":
+            return {"VolumesModifications": []}
         return {"Instances": []}
 
     def parallel(self, steps: Iterable[Step]) -> None:
@@ -47,6 +50,9 @@ class Refusing:
         pass
 
     def took(self, number: int, option: str, wanted: str) -> None:
+        pass
+
+    def pause(self, seconds: float) -> None:
         pass
 
     def check(self) -> None:
@@ -86,6 +92,13 @@ REFUSED: dict[str, tuple[Callable[[], Step], str, str, tuple[Instance, ...], str
         "IdempotentParameterMismatch",
         (),
         "waiting until it is shown",
+    ),
+    "a volume that was modified a moment ago": (
+        lambda: ModifyVolume("vol-1", {"Size": 20}),
+        "ModifyVolume",
+        "IncorrectModificationState",
+        (),
+        "one modification of a volume at a time",
     ),
     "members that cannot be started": (
         start,

@@ -1,0 +1,118 @@
+"""Changing volumes that are in use: ModifyVolume, and waiting until that has taken effect.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
+https://docs.aws.amazon.com/ebs/latest/userguide/monitoring-volume-modifications.html
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
+from provisioner.model import Call, CallCount, ExecutionContext, Parallel, Step
+
+MODIFY_VOLUME = "ModifyVolume"
+# A modification has taken effect with `optimizing`, which may then go on for hours.
+IN_EFFECT = ("optimizing", "completed")
+# What EC2 answers while another modification is under way, or after four within a day.
+MODIFIED_BEFORE = ("IncorrectModificationState", "VolumeModificationRateExceeded")
+ONCE_AT_A_TIME = (
+    "EBS makes one modification of a volume at a time, and four within 24 hours: apply again later, or write "
+    "into the spec what the volume has"
+)
+# Seconds before each further look; the last one again and again.
+PAUSES = (0.2, 1.0, 2.0, 3.0, 5.0)
+MAX_WAIT_S = 600.0
+
+
+def modify_steps(calls: Iterable[Call]) -> tuple[Step, ...]:
+    """The steps that send calls of ModifyVolume, one a volume, and then wait for all volumes."""
+    modified = tuple(
+        ModifyVolume(each.params["VolumeId"], {k: v for k, v in each.params.items() if k != "VolumeId"})
+        for each in calls
+    )
+    return (Parallel(modified), AwaitModified(modified)) if modified else ()
+
+
+@dataclass(frozen=True)
+class ModifyVolume:
+    """Modify one volume, unless a modification to the same is under way or was the last one.
+
+    A run that was killed may have begun it, or its reply was lost; EC2 takes no second one then.
+    """
+
+    volume: str
+    params: Mapping[str, Any]
+
+    def calls(self) -> Iterable[CallCount]:
+        return (CallCount("ec2", MODIFY_VOLUME, 1),)
+
+    def run(self, context: ExecutionContext) -> None:
+        try:
+            context.send(Call("ec2", MODIFY_VOLUME, {"VolumeId": self.volume, **self.params}))
+        except AwsError as error:
+            if error.code not in MODIFIED_BEFORE:
+                raise
+            last = _last_modifications((self.volume,), context).get(self.volume)
+            if last is None or last["ModificationState"] == "failed" or not self.leads_to(last):
+                raise error.with_hint(ONCE_AT_A_TIME) from error
+
+    def leads_to(self, modification: Mapping[str, Any]) -> bool:
+        """Whether a modification, as EC2 describes it, has all that this one asks for as its target."""
+        return all(modification.get(f"Target{name}") == value for name, value in self.params.items())
+
+
+@dataclass(frozen=True)
+class AwaitModified:
+    """Wait until modifications have taken effect; EC2 is asked for all of them together."""
+
+    modified: tuple[ModifyVolume, ...]
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+    def run(self, context: ExecutionContext) -> None:
+        left = {each.volume: each for each in self.modified}
+        waited = 0.0
+        for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+            found = _last_modifications(tuple(left), context)
+            # At first EC2 may still show the modification before.
+            ours = {name: each for name, each in found.items() if left[name].leads_to(each)}
+            _raise_if_failed(ours)
+            for name, each in ours.items():
+                if each["ModificationState"] in IN_EFFECT:
+                    del left[name]
+            if not left:
+                return
+            context.tell(f"{len(self.modified) - len(left)} of {len(self.modified)} volumes modified")
+            if waited >= MAX_WAIT_S:
+                raise WaitError(
+                    f"{', '.join(left)} not modified after {MAX_WAIT_S / 60:.0f} minutes",
+                    "EBS goes on by itself; apply again to go on from there",
+                )
+            context.pause(pause)
+            waited += pause
+
+
+def _raise_if_failed(found: Mapping[str, Mapping[str, Any]]) -> None:
+    failed = {name: each for name, each in found.items() if each["ModificationState"] == "failed"}
+    if failed:
+        reasons = sorted({each.get("StatusMessage") or "no reason given" for each in failed.values()})
+        raise ProvisionerError(
+            f"the modification of {', '.join(sorted(failed))} failed: {'; '.join(reasons)}",
+            "the volume is as it was; apply again to try again",
+        )
+
+
+def _last_modifications(volumes: Sequence[str], context: ExecutionContext) -> dict[str, Mapping[str, Any]]:
+    """The last modification of each of the volumes that was ever modified."""
+    found: dict[str, Mapping[str, Any]] = {}
+    for part in chunks(volumes, MAX_FILTER_VALUES):
+        filters = [{"Name": "volume-id", "Values": list(part)}]
+        answer = context.send(Call("ec2", "DescribeVolumesModifications", {"Filters": filters}))
+        found |= {each["VolumeId"]: each for each in answer["VolumesModifications"]}
+    return found

@@ -1,0 +1,139 @@
+"""What the spec says of volumes, and what members have, as values that the table of settings compares.
+
+Of volumes that were not read, nothing is compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from provisioner.kinds.fleet.remembered import volume_fields, write_fields
+from provisioner.kinds.fleet.setting import NOT_COMPARED, NotCompared
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
+from provisioner.kinds.fleet.volume_drift import MODIFIABLE, differences, is_modified, of_fleet, of_root
+from provisioner.kinds.fleet.volume_modifications import MODIFY_VOLUME
+from provisioner.kinds.instances import Instance
+from provisioner.model import Call
+
+Values = tuple[Callable[[Fleet], Any], Callable[[Instance], Any], Callable[[Any, Any], bool]]
+"""What is desired, what a member has, and whether they agree."""
+
+
+class SpecVolumes(NamedTuple):
+    """What the spec says of the root volume, or of the others."""
+
+    fleet: Fleet
+    section: str
+
+    def __str__(self) -> str:
+        if self.section == ROOT_VOLUME:
+            return write_fields(volume_fields(self.fleet.root_volume)) if self.fleet.root_volume else "none"
+        return " ".join(f"{each.device} {write_fields(volume_fields(each))}" for each in self.fleet.volumes)
+
+
+class MemberVolumes(NamedTuple):
+    """What the volumes of a member are that were read."""
+
+    member: Instance
+    section: str
+
+    def __str__(self) -> str:
+        if self.section == ROOT_VOLUME:
+            root = of_root(self.member)
+            return root.as_text() if root else "none"
+        there = of_fleet(self.member)
+        return " ".join(
+            f"{at} {there[at].as_text()}" for at in sorted(there) if at != self.member.root_device
+        )
+
+
+class PerDevice(NamedTuple):
+    """One field of several volumes, as pairs of device and value."""
+
+    values: tuple[tuple[str, Any], ...]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{device}: {value}" for device, value in self.values)
+
+
+OfVolumes = SpecVolumes | MemberVolumes | PerDevice
+
+
+def what_is_fixed(section: str) -> Values:
+    """What EBS does not modify: a difference is a reason to replace a member, where the spec has changed."""
+
+    def desired(fleet: Fleet) -> SpecVolumes | NotCompared:
+        given = fleet.root_volume if section == ROOT_VOLUME else fleet.volumes
+        return SpecVolumes(fleet, section) if given else NOT_COMPARED
+
+    def actual(member: Instance) -> MemberVolumes | NotCompared:
+        is_read = any(device.details for device in (member.devices or {}).values())
+        return MemberVolumes(member, section) if is_read else NOT_COMPARED
+
+    def agree(desired: SpecVolumes, actual: MemberVolumes) -> bool:
+        found = differences(desired.fleet, actual.member)
+        return not any(each.replaces and each.path.split(".")[0] == section for each in found)
+
+    return desired, actual, agree
+
+
+def what_root_has(name: str) -> Values:
+    """One field of the root volume that EBS modifies."""
+
+    def desired(fleet: Fleet) -> Any:
+        value = getattr(fleet.root_volume, name) if fleet.root_volume else None
+        return NOT_COMPARED if value is None else value
+
+    def actual(member: Instance) -> Any:
+        root = of_root(member)
+        return getattr(root, name) if root else NOT_COMPARED
+
+    return desired, actual, lambda desired, actual: is_modified(name, desired, actual)
+
+
+def what_volumes_have(name: str) -> Values:
+    """The same of all further volumes."""
+
+    def desired(fleet: Fleet) -> PerDevice | NotCompared:
+        said = tuple(
+            (volume.device, value)
+            for volume in fleet.volumes
+            if volume.device
+            and (value := getattr(volume, name)) is not None
+            and not fleet.ignores(f"{VOLUMES}.{volume.device}.{name}")
+        )
+        return PerDevice(said) if said else NOT_COMPARED
+
+    def actual(member: Instance) -> PerDevice | NotCompared:
+        there = of_fleet(member)
+        values = [(at, getattr(there[at], name)) for at in sorted(there) if at != member.root_device]
+        return PerDevice(tuple(values)) if values else NOT_COMPARED
+
+    def agree(desired: PerDevice, actual: PerDevice) -> bool:
+        there = dict(actual.values)
+        return all(is_modified(name, value, there[at]) for at, value in desired.values if at in there)
+
+    return desired, actual, agree
+
+
+def modify_volumes(path: str, fleet: Fleet, member: Instance) -> tuple[Call, ...]:
+    """The calls that give volumes of a member the fleet's value of one field, such as `volumes.iops`."""
+    section, name = path.split(".")
+    there = of_fleet(member)
+    pairs = [(f"{VOLUMES}.{each.device}", each, there.get(each.device or "")) for each in fleet.volumes]
+    if section == ROOT_VOLUME and fleet.root_volume:
+        pairs = [(ROOT_VOLUME, fleet.root_volume, of_root(member))]
+    calls = []
+    for above, volume, found in pairs:
+        value = getattr(volume, name)
+        if found is None or value is None or fleet.ignores(f"{above}.{name}"):
+            continue
+        if not is_modified(name, value, getattr(found, name)):
+            # Another type brings its own performance, whatever the volume had.
+            with_it = ("iops", "throughput") if name == "type" else ()
+            others = [each for each in with_it if not fleet.ignores(f"{above}.{each}")]
+            params = {each: getattr(volume, each) for each in (name, *others)}
+            sent = {MODIFIABLE[each]: given for each, given in params.items() if given is not None}
+            calls.append(Call("ec2", MODIFY_VOLUME, {"VolumeId": found.id, **sent}))
+    return tuple(calls)
