@@ -234,12 +234,21 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
-        described=raw,
+        described={name: _plain(value) for name, value in raw.items()},
     )
 
 
 def _maybe(answer: Mapping[str, Any], name: str) -> str:
     return answer.get(name) or ""
+
+
+def _plain(value: Any) -> Any:
+    """A part of an answer without moments, which are text in a plan."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return _second(value) if isinstance(value, datetime) else value
 
 
 def _device_index(interface: Any) -> tuple[int, int]:
