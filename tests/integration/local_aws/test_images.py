@@ -50,6 +50,24 @@ def test_a_registered_image_shows_what_it_was_given(local: LocalAws, ec2: Any) -
     assert one(ec2, launch_one(ec2, made, InstanceType="t4g.micro"))["ImageId"] == made
 
 
+@pytest.mark.correction("image-boot-mode")
+def test_images_boot_as_their_kind_does(local: LocalAws, ec2: Any, image: str) -> None:
+    own = register(ec2, "own", BootMode="legacy-bios")
+    copied = ec2.copy_image(Name="copy", SourceImageId=own, SourceRegion="us-east-1")["ImageId"]
+    made = ec2.create_image(Name="made", InstanceId=launch_one(ec2, image))["ImageId"]
+    expected = {
+        image: "uefi-preferred",
+        local_aws.add_image(local, "somebodys"): None,
+        local_aws.add_image(local, "for-arm", architecture="arm64"): "uefi",
+        register(ec2, "plain"): None,
+        own: "legacy-bios",
+        copied: "legacy-bios",
+        made: "uefi-preferred",
+    }
+    found = ec2.describe_images(ImageIds=list(expected))["Images"]
+    assert {each["ImageId"]: each.get("BootMode") for each in found} == expected
+
+
 @pytest.mark.correction("image-copied")
 def test_a_copy_is_as_its_source(ec2: Any, image: str) -> None:
     copied = ec2.copy_image(SourceImageId=image, SourceRegion="us-east-1", Name="copy")["ImageId"]
