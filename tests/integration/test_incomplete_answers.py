@@ -209,6 +209,7 @@ def test_a_plan_changes_nothing_for_it(environment: Environment, live: Recording
     assert found == MEANS
 
 
+@pytest.mark.long
 def test_a_destroy_takes_no_more_for_it(environment: Environment, live: Recording) -> None:
     whole = planned(environment, live, destroying=True)
     more = {}
@@ -219,6 +220,7 @@ def test_a_destroy_takes_no_more_for_it(environment: Environment, live: Recordin
     assert more == {}
 
 
+@pytest.mark.long
 def test_status_tells_what_it_can(environment: Environment, live: Recording) -> None:
     look(environment, live)
     for _, aws in each_incomplete(live):
