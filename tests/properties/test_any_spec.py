@@ -359,6 +359,7 @@ EVERYTHING: Spec = HEAD | {
             "key_name": "me",
             "user_data": "#!/bin/sh\n",
             "volumes": [{"device": "/dev/sdf", "size_gb": 20, "type": "gp3"}],
+            "root_volume": {"size_gb": 20},
             "metadata": {"http_tokens": "optional", "hop_limit": 2},
             "monitoring": True,
             "termination_protection": True,
@@ -388,6 +389,8 @@ CHANGED: Spec = HEAD | {
         | {
             "instance_profile": "p2",
             "name": "plain",
+            "volumes": [{"device": "/dev/sdf", "size_gb": 30, "type": "gp2"}],
+            "root_volume": {"size_gb": 30},
             "security_groups": ["default"],
             "metadata": {"http_endpoint": "disabled"},
             "monitoring": False,

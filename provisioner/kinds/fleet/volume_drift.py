@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from provisioner.kinds.fleet.remembered import (
@@ -25,6 +26,7 @@ from provisioner.kinds.fleet.remembered import (
 )
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
 from provisioner.kinds.instances import Device, Instance
+from provisioner.kinds.launch_token import Launches
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 
@@ -214,7 +216,14 @@ def _is_as_launched(fleet: Fleet, recorded: str | None) -> bool:
 
 
 def _is_of_fleet(member: Instance, volume: ObservedVolume) -> bool:
-    return all(volume.tags.get(tag) == member.tag(tag) for tag in (ENVIRONMENT_TAG, FLEET_TAG))
+    """Whether a volume has the tags of the fleet that launched the member; the member's may be changed."""
+    environment, fleet = volume.tags.get(ENVIRONMENT_TAG, ""), volume.tags.get(FLEET_TAG, "")
+    return bool(fleet) and _launches(environment, fleet).fleet_of(member) == fleet
+
+
+@lru_cache(maxsize=64)
+def _launches(environment: str, fleet: str) -> Launches:
+    return Launches(environment, (fleet,))
 
 
 def _unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:

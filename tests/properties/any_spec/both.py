@@ -137,7 +137,7 @@ class Account:
             plain = {
                 name: self._plain(value) for name, value in sorted(params.items()) if name != "ClientToken"
             }
-            for name in ("AssociationId", "InstanceId"):
+            for name in ("AssociationId", "InstanceId", "VolumeId"):
                 if plain.get(name) not in STRANGERS and name in plain:
                     plain[name] = "…"
             for name in ("Resources", "InstanceIds"):

@@ -27,9 +27,11 @@ from tests.properties.any_spec.fake_parts import (
     Fault,
     Machine,
     check_tags,
+    disks_of,
     passes,
     tags_in,
     view_of,
+    volume_id,
     volumes_of,
 )
 
@@ -45,6 +47,8 @@ class Machines:
         self.today = datetime.now(UTC).replace(microsecond=0)
         self.slow = 0.0
         self.machines: dict[str, Machine] = {}
+        # The last modification of each volume that was ever modified.
+        self.modified: dict[str, dict[str, Any]] = {}
         self.subnet_tags: dict[str, dict[str, str]] = {subnet: {} for subnet in SUBNETS}
         self.tokens: dict[tuple[str, str], tuple[str, list[str]]] = {}
 
@@ -215,6 +219,12 @@ class Machines:
         rows = [row for machine in live for row in volumes_of(machine)]
         return {"Volumes": [row for row in rows if passes(row, Filters)]}
 
+    def describe_volumes_modifications(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
+        (asked,) = Filters
+        return {
+            "VolumesModifications": [self.modified[each] for each in asked["Values"] if each in self.modified]
+        }
+
     def describe_iam_instance_profile_associations(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
         rows = [_association(machine) for machine in self.machines.values() if machine.association]
         return {"IamInstanceProfileAssociations": [row for row in rows if passes(row, Filters)]}
@@ -286,6 +296,24 @@ class Machines:
             if machine.state == "stopped":
                 machine.boots += 1
                 self._become(machine, "pending", "running")
+
+    def modify_volume(self, VolumeId: str, **changed: Any) -> None:
+        """At once, and as often as anybody likes. No volume gets smaller."""
+        machine, device = next(
+            (machine, device)
+            for machine in self.machines.values()
+            for device in disks_of(machine)
+            if volume_id(machine, device) == VolumeId
+        )
+        disk = disks_of(machine)[device]
+        new = {"VolumeSize" if name == "Size" else name: value for name, value in changed.items()}
+        assert new.keys() <= {"VolumeSize", "VolumeType"}
+        if new.get("VolumeSize", disk["VolumeSize"]) < disk["VolumeSize"]:
+            raise Fault("InvalidParameterValue", "New size cannot be smaller than existing size")
+        others = [each for each in machine.devices if each["DeviceName"] != device]
+        machine.devices = [*others, {"DeviceName": device, "Ebs": {**disk, **new}}]
+        target = {f"Target{name}": value for name, value in changed.items()}
+        self.modified[VolumeId] = {"VolumeId": VolumeId, "ModificationState": "completed", **target}
 
     def modify_instance_attribute(self, InstanceId: str, **attribute: Any) -> None:
         machine = self.machine(InstanceId)

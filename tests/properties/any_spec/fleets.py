@@ -114,6 +114,10 @@ def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Pictu
         "HttpPutResponseHopLimit": options.get("hop_limit", 1),
         "InstanceMetadataTags": options.get("instance_tags", "disabled"),
     }
+    disks = disks_of(member)
+    volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}
+    for device, said in {ROOT: raw.get("root_volume", {}), **volumes}.items():
+        assert _has_disk(disks[device], said), f"{member.id} has {disks[device]} at {device}"
     assert member.monitoring == raw.get("monitoring", False)
     assert member.protected == raw.get("termination_protection", False)
     usual = "terminate" if raw.get("market") == "spot" else "stop"
@@ -264,20 +268,18 @@ def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
         yield "tenancy"
     disks = disks_of(member)
     root = disks.pop(ROOT)
-    if not _has_disk(root, raw.get("root_volume", {})):
+    if root["VolumeSize"] > raw.get("root_volume", {}).get("size_gb", root["VolumeSize"]):
         yield "root_volume"
-    volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}
-    if volumes and (
-        volumes.keys() != disks.keys() or not all(_has_disk(disks[each], volumes[each]) for each in disks)
-    ):
+    if {each["device"] for each in raw.get("volumes", ())} - disks.keys():
         yield "volumes"
     if raw.get("associate_public_ip", member.public_ip) != member.public_ip:
         yield "associate_public_ip"
 
 
 def _has_disk(disk: Mapping[str, Any], raw: Spec) -> bool:
-    called = {"size_gb": "VolumeSize", "type": "VolumeType"}
-    return all(disk.get(called[name]) == raw[name] for name in called.keys() & raw.keys())
+    """Whether a volume is as large as it should be at least, and of the type."""
+    size, kind = disk["VolumeSize"], disk["VolumeType"]
+    return bool(size >= raw.get("size_gb", size) and kind == raw.get("type", kind))
 
 
 class Tally:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -272,6 +272,15 @@ def test_a_replacement_shows_what_volumes_are_and_what_they_are_to_be() -> None:
     assert (field.path, change.action) == ("volumes", "replace")
     assert field.before == "/dev/sdf encrypted:false,iops:3000,size_gb:8,throughput:125,type:gp3"
     assert field.after == "/dev/sdf encrypted:true,size_gb:8,type:gp3"
+
+
+def test_whose_a_volume_is_does_not_hang_on_the_tags_of_its_member() -> None:
+    now = spec(**data({"size_gb": 9}))
+    its = launched(spec(**data({"size_gb": 8})), now, {DATA: {}})
+    others = {key: value for key, value in (its.tags or {}).items() if key != FLEET_TAG}
+    assert modifications(fleet_of(now), replace(its, tags=others)) == {"vol-f": {"Size": 9}}
+    elsewhere = launched(spec(**data({"size_gb": 8})), now, {DATA: {"tags": OURS | {FLEET_TAG: "other"}}})
+    assert modifications(fleet_of(now), elsewhere) == {}
 
 
 @pytest.mark.parametrize("name", CASES)
