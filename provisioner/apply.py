@@ -22,9 +22,9 @@ from provisioner.errors import (
     ProvisionerError,
     UnexpectedAnswer,
 )
+from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader
 from provisioner.model import Address, Call, Change, Failure, Outcome, Plan, Replan, Result, Step, Wait
-from provisioner.retry import replan_after
 from provisioner.waiter import Waiter
 
 MAX_CHANGES_AT_ONCE = 16
@@ -256,7 +256,7 @@ def _bug(error: Exception) -> Failure:
 def _failure(error: ProvisionerError) -> Failure:
     if isinstance(error, AwsError):
         operation = f"{error.service} {error.operation}"
-        wanted = replan_after(error)
+        wanted = CALL_RULES.replan_after(error)
         hint = error.hint or (None if wanted is Replan.NO else _NOT_AS_PLANNED)
         return Failure(error.text, operation, error.code, error.request_id, hint, wanted)
     wanted = {LaunchNotVisible: Replan.PATIENTLY, ChangedMeanwhile: Replan.SOON}.get(type(error), Replan.NO)

@@ -1,4 +1,4 @@
-"""What may be sent again, and for how long. Nothing that is not named here is retried.
+"""What may be sent again, and for how long. Nothing that neither this nor a kind names is retried.
 
 Sources: https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html,
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html,
@@ -9,8 +9,9 @@ immediately visible).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.model import Replan
@@ -44,40 +45,9 @@ THROTTLING_CODES = frozenset(
     }
 )
 
-# Answered with HTTP 500 like a fault of the server, but asking again only spends the request quota.
-CAPACITY_CODES = frozenset(
-    {
-        "InsufficientInstanceCapacity",
-        "InsufficientHostCapacity",
-        "InsufficientReservedInstanceCapacity",
-        "InsufficientVolumeCapacity",
-        "InsufficientFreeAddressesInSubnet",
-        "InsufficientCapacity",
-        "ReservationCapacityExceeded",
-        "UnfulfillableCapacity",
-        "Unsupported",
-        "SpotMaxPriceTooLow",
-        "VolumeTypeNotAvailableInZone",
-    }
-)
-
-# Limits of the account on what runs, by market and family of types: no other zone helps, another choice may.
-# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
-INSTANCE_QUOTA_CODES = frozenset(
-    {
-        "InstanceLimitExceeded",
-        "VcpuLimitExceeded",
-        "MaxSpotInstanceCountExceeded",
-        "MaxFleetCountExceeded",
-    }
-)
-
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the last is what an endpoint
 # answers that does not know the operation.
 DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidAction"})
-
-# Other limits of the account, which no other choice, no other zone and no waiting helps against.
-QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
 
 SERVER_FAULT_CODES = frozenset(
     {
@@ -91,14 +61,6 @@ SERVER_FAULT_CODES = frozenset(
 )
 
 BUSY_CODES = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable", "ConcurrentTagAccess"})
-
-# A plan refuses roles of its environment that are not there. One that IAM does not find was made a moment
-# ago, maybe by a run that was killed.
-_OUR_ROLE = ":role/provisioner/"
-
-TAKES_A_PROFILE = frozenset(
-    {"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
-)
 
 # What AWS answers when the world is no longer the one that was planned for.
 STALE_CODES = frozenset(
@@ -126,73 +88,76 @@ class RetryRule:
     applies: Callable[[AwsError, Collection[str]], bool]
 
 
-def _names_one_of(error: AwsError, made: Collection[str]) -> bool:
+def names_one_of(error: AwsError, made: Collection[str]) -> bool:
+    """Whether the text of an error names something that this run has made."""
     words = re.findall(r"[\w+=,.@-]+", error.text)
     return not {word.strip(".,") for word in words}.isdisjoint(made)
 
 
-def _profile_is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
-    """EC2 does not know the profile, or its role: it is new, or it was deleted."""
-    if error.operation not in TAKES_A_PROFILE:
-        return False
-    invalid = "Invalid IAM Instance Profile" in error.text or "has no associated IAM Roles" in error.text
-    return (error.code == "InvalidParameterValue" and invalid) or (
-        "InstanceIdentityProfileNotFound" in error.text
+# From the parameters of a call and its answer to the names and ids that it is about.
+NamesOf = Callable[[Mapping[str, Any], Mapping[str, Any]], Iterable[str]]
+
+
+@dataclass(frozen=True)
+class CallRules:
+    """What is known of calls, and of the errors that they are answered with; a kind has those of its own.
+
+    `retry`: the reasons to send a call again. `final`: codes that come with HTTP 500 and are no fault of the
+    server. `replan`: what observing and planning again may put right. `hints`: what to do, by operation and
+    code. `made` and `removed`: what an operation makes or takes away.
+    """
+
+    retry: tuple[RetryRule, ...] = ()
+    final: frozenset[str] = frozenset()
+    replan: tuple[tuple[Replan, Callable[[AwsError], bool]], ...] = ()
+    hints: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    made: Mapping[str, NamesOf] = field(default_factory=dict)
+    removed: Mapping[str, NamesOf] = field(default_factory=dict)
+
+    def retry_rule_for(self, error: AwsError, made: Collection[str] = ()) -> RetryRule | None:
+        """The reason to send the call that gave `error` again, or None: it failed."""
+        if error.code in self.final:
+            return None
+        return next((rule for rule in self.retry if rule.applies(error, made)), None)
+
+    def replan_after(self, error: AwsError) -> Replan:
+        """Whether observing and planning again may put right what was answered."""
+        wanted = {wanted for wanted, applies in self.replan if applies(error)}
+        return Replan.PATIENTLY if Replan.PATIENTLY in wanted else next(iter(wanted), Replan.NO)
+
+
+def merged(rules: Iterable[CallRules]) -> CallRules:
+    """All of several rules, in their order."""
+    rules = tuple(rules)
+    return CallRules(
+        retry=tuple(rule for each in rules for rule in each.retry),
+        final=frozenset(code for each in rules for code in each.final),
+        replan=tuple(rule for each in rules for rule in each.replan),
+        hints={key: hint for each in rules for key, hint in each.hints.items()},
+        made={operation: names for each in rules for operation, names in each.made.items()},
+        removed={operation: names for each in rules for operation, names in each.removed.items()},
     )
 
 
-RETRY_RULES = (
-    RetryRule("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
-    RetryRule(
-        "server fault",
-        60,
-        lambda error, _: (
-            (error.code in SERVER_FAULT_CODES or error.status >= 500) and error.code not in CAPACITY_CODES
+# What is so for all kinds.
+COMMON = CallRules(
+    retry=(
+        RetryRule("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
+        RetryRule(
+            "server fault", 60, lambda error, _: error.code in SERVER_FAULT_CODES or error.status >= 500
+        ),
+        RetryRule("network", 20, lambda error, _: error.code in UNANSWERED),
+        RetryRule("busy", 120, lambda error, _: error.code in BUSY_CODES),
+        RetryRule(
+            "made just now, not visible yet",
+            30,
+            lambda error, made: (
+                error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and names_one_of(error, made)
+            ),
         ),
     ),
-    RetryRule("network", 20, lambda error, _: error.code in UNANSWERED),
-    RetryRule("busy", 120, lambda error, _: error.code in BUSY_CODES),
-    # Not for as long as it may take: looking again in between tells a new profile from a deleted one.
-    RetryRule("instance profile not known to EC2 yet", 20, _profile_is_unknown),
-    RetryRule(
-        "made just now, not visible yet",
-        30,
-        lambda error, made: (
-            error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and _names_one_of(error, made)
-        ),
-    ),
-    RetryRule(
-        "principal made just now",
-        60,
-        lambda error, made: (
-            error.code == "MalformedPolicyDocument"
-            and "Invalid principal" in error.text
-            and (_names_one_of(error, made) or _OUR_ROLE in error.text)
-        ),
-    ),
-    # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go
-    RetryRule(
-        "type changed just now",
-        60,
-        lambda error, _: (
-            error.code == "InvalidParameterValue"
-            and error.operation == "StartInstances"
-            and "LaunchPlan" in error.text
-        ),
-    ),
-    RetryRule(
-        "still in use",
-        15,
-        lambda error, _: (
-            error.code == "DeleteConflict" and error.operation in {"DeleteRole", "DeleteInstanceProfile"}
-        ),
-    ),
+    replan=((Replan.SOON, lambda error: error.code in STALE_CODES),),
 )
-
-
-def retry_rule_for(error: AwsError, made: Collection[str] = ()) -> RetryRule | None:
-    """The reason to send the call that gave `error` again, or None: it failed."""
-    return next((rule for rule in RETRY_RULES if rule.applies(error, made)), None)
 
 
 def is_answer(error: AwsError) -> bool:
@@ -204,20 +169,5 @@ def first_wait_s(error: AwsError) -> float:
     """For how many seconds a call that gave `error` is sent again to a service that has never answered."""
     if error.code in PERMANENT_AT_FIRST:
         return 0.0
-    rule = retry_rule_for(error)
+    rule = COMMON.retry_rule_for(error)
     return min(rule.seconds, FIRST_ANSWER_S) if rule else 0.0
-
-
-def replan_after(error: AwsError) -> Replan:
-    """Whether observing and planning again may put right what was answered."""
-    if error.code == "IdempotentParameterMismatch" or _profile_is_unknown(error):
-        return Replan.PATIENTLY
-    return Replan.SOON if error.code in STALE_CODES or _holds_a_role(error) else Replan.NO
-
-
-def _holds_a_role(error: AwsError) -> bool:
-    """The profile has a role by now: from a call of ours whose reply was lost, or a concurrent change.
-
-    IAM says that a quota is used up: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html
-    """
-    return error.code == "LimitExceeded" and error.operation == "AddRoleToInstanceProfile"

@@ -30,6 +30,7 @@ from provisioner.aws.login import (
 )
 from provisioner.aws.rate_limit import READING, RateLimit
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
+from provisioner.kinds import CALL_RULES
 from provisioner.model import Identity
 from provisioner.retry import (
     FIRST_ANSWER_S,
@@ -37,7 +38,6 @@ from provisioner.retry import (
     UNANSWERED,
     first_wait_s,
     is_answer,
-    retry_rule_for,
 )
 
 MAX_AT_ONCE = 16
@@ -360,21 +360,18 @@ class Aws:
             return True
         with self._lock:
             made = frozenset(self._made)
-        rule = retry_rule_for(error, made)
+        rule = CALL_RULES.retry_rule_for(error, made)
         return rule is not None and seconds < rule.seconds
 
     def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
-        if not operation.startswith(READING):
-            self._answers.append((operation, answer))
+        if operation.startswith(READING):
+            return
+        self._answers.append((operation, answer))
         with self._lock:
-            if operation == "CreateRole":
-                self._made.add(params["RoleName"])
-            elif operation == "CreateInstanceProfile":
-                self._made.add(params["InstanceProfileName"])
-            elif operation in ("DeleteRole", "DeleteInstanceProfile"):
-                self._made.discard(params.get("RoleName") or params["InstanceProfileName"])
-            elif operation == "RunInstances":
-                self._made.update(instance["InstanceId"] for instance in answer["Instances"])
+            if operation in CALL_RULES.made:
+                self._made.update(CALL_RULES.made[operation](params, answer))
+            if operation in CALL_RULES.removed:
+                self._made.difference_update(CALL_RULES.removed[operation](params, answer))
 
 
 class WritingAws(Aws):

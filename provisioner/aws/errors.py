@@ -16,6 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from provisioner.aws.answers import CutOff, NotFromAws, ProxyRefused, TooLarge
 from provisioner.errors import AwsError
+from provisioner.kinds import CALL_RULES
 from provisioner.retry import (
     CANNOT_SEND,
     CERTIFICATE_ERROR,
@@ -91,14 +92,9 @@ def answered(
     detail = error.response.get("Error", {})
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(detail.get("Code", "Unknown"))
-    hint = _HINTS.get(code)
+    hint = CALL_RULES.hints.get((operation, code), _HINTS.get(code))
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
-    if code == "OperationNotPermitted" and operation == "TerminateInstances":
-        hint = (
-            "termination protection was switched on by hand: switch it off in EC2; `apply` also leaves the "
-            "members alone that `protect` names"
-        )
     if code in DENIED_CODES - {"InvalidAction"}:
         hint = f"these credentials need the permission {service}:{operation}"
     return AwsError(

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from provisioner.kinds.attachment import AttachmentKind
 from provisioner.kinds.base import Kind
+from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
 from provisioner.kinds.fleet.refresh import refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.role import RoleKind
+from provisioner.retry import COMMON, merged
 
-__all__ = ["KINDS", "refresh_images"]
+__all__ = ["CALL_RULES", "KINDS", "refresh_images", "schema_folder"]
 
-KINDS: tuple[Kind, ...] = (RoleKind(), InstanceProfileKind(), FleetKind(), AttachmentKind())
+KINDS: tuple[Kind, ...] = checked(
+    (RoleKind(), InstanceProfileKind(), FleetKind(), AttachmentKind()), schema_folder()
+)
+
+CALL_RULES = merged((COMMON, *(kind.call_rules for kind in KINDS)))

@@ -39,6 +39,7 @@ from provisioner.model import (
     Step,
 )
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, iam_path, owner_of_path
+from provisioner.retry import CallRules
 
 # How many ids a refusal names.
 MAX_TOLD = 5
@@ -79,6 +80,7 @@ class AttachmentKind:
     name = "attachment"
     section = "attachments"
     is_of_iam = False
+    call_rules = CallRules()
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Protocol
 
 from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
+from provisioner.retry import CallRules
 
 Path = tuple[str | int, ...]
 
@@ -96,12 +97,14 @@ class Kind(Protocol):
     """One kind of thing. Methods that take a Reader read AWS; all others are pure.
 
     `is_of_iam`: its things are IAM's, which takes fewer tags than EC2 does. `explanations`: sentences about
-    its fields by their dotted paths, for the schema, and the AWS document that each is from.
+    its fields by their dotted paths, for the schema, and the AWS document that each is from. `call_rules`:
+    what is known of its calls, and of the errors that they are answered with.
     """
 
     name: str
     section: str
     is_of_iam: bool
+    call_rules: CallRules
     explanations: Mapping[str, tuple[str, str]]
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Desired:

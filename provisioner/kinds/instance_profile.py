@@ -29,6 +29,7 @@ from provisioner.kinds.iam import (
 )
 from provisioner.kinds.instances import find_bound, named
 from provisioner.kinds.launch_token import launches_of
+from provisioner.kinds.profile_calls import RULES
 from provisioner.kinds.regions import NOWHERE, Elsewhere, find_users_elsewhere
 from provisioner.kinds.swap import (
     NOBODY,
@@ -107,6 +108,7 @@ class InstanceProfileKind:
     name = "instance_profile"
     section = "instance_profiles"
     is_of_iam = True
+    call_rules = RULES
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
-PACKAGE = Path(__file__).resolve().parents[1]
+from provisioner.kinds import schema_folder
+
 BASE = "base.schema.json"
 _OWN = "#/$defs/"
 _SHARED = f"../{BASE}{_OWN}"
@@ -30,9 +31,8 @@ class Section(Protocol):
 
 
 def folder() -> Path:
-    """Where the source schemas are: inside an installed package, and beside it in a checkout."""
-    inside = PACKAGE / "schemas"
-    return inside if (inside / BASE).is_file() else PACKAGE.parent / "schemas"
+    """Where the source schemas are."""
+    return schema_folder()
 
 
 def schema(kinds: Iterable[Section]) -> dict[str, Any]:

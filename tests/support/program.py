@@ -23,11 +23,12 @@ ROOT = Path(__file__).resolve().parents[2]
 # The program as it is, but for how long it hopes for a network or for less traffic.
 IMPATIENT = """
 import dataclasses, sys
-from provisioner import retry
-retry.PATIENCES = tuple(
+from provisioner import kinds
+rules = tuple(
     dataclasses.replace(each, seconds=0.2) if each.name in {"network", "throttled"} else each
-    for each in retry.PATIENCES
+    for each in kinds.CALL_RULES.retry
 )
+kinds.CALL_RULES = dataclasses.replace(kinds.CALL_RULES, retry=rules)
 from provisioner.cli.app import main
 main()
 """

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import AwsError
+from provisioner.kinds import CALL_RULES
 from provisioner.model import Replan
-from provisioner.retry import replan_after, retry_rule_for
 
 INVALID = "Value (x) for parameter iamInstanceProfile.name is invalid. Invalid IAM Instance Profile name"
 
@@ -74,7 +74,7 @@ NOT_AGAIN = [
 
 @pytest.mark.parametrize(("answer", "name"), AGAIN, ids=lambda each: str(each)[:60])
 def test_what_is_sent_again(answer: AwsError, name: str) -> None:
-    rule = retry_rule_for(answer, {"env-web"})
+    rule = CALL_RULES.retry_rule_for(answer, {"env-web"})
     assert rule is not None
     assert rule.name == name
     assert 0 < rule.seconds <= 120
@@ -82,12 +82,12 @@ def test_what_is_sent_again(answer: AwsError, name: str) -> None:
 
 @pytest.mark.parametrize("answer", NOT_AGAIN, ids=str)
 def test_what_is_not(answer: AwsError) -> None:
-    assert retry_rule_for(answer, {"env-web"}) is None
+    assert CALL_RULES.retry_rule_for(answer, {"env-web"}) is None
 
 
 def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
     assert (
-        retry_rule_for(
+        CALL_RULES.retry_rule_for(
             error("AttachRolePolicy", "NoSuchEntity", "The role with name env-web cannot be found.")
         )
         is None
@@ -109,4 +109,4 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
     ids=lambda each: str(each)[:60],
 )
 def test_what_planning_again_may_put_right(answer: AwsError, wanted: Replan) -> None:
-    assert replan_after(answer) is wanted
+    assert CALL_RULES.replan_after(answer) is wanted

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.differences import check_ignored
 from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
@@ -28,6 +29,7 @@ class FleetKind:
     name = "fleet"
     section = "fleets"
     is_of_iam = False
+    call_rules = RULES
     explanations: Mapping[str, tuple[str, str]] = {
         setting.path: (f"{setting.how.in_words}: {setting.why}.", setting.source) for setting in SETTINGS
     }

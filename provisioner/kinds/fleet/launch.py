@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
+from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.observed import PartlyObserved, Prerequisites, Subnet, is_of
 from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
@@ -22,7 +23,6 @@ from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token, number_in
 from provisioner.model import Call, CallCount, ExecutionContext, count_calls
 from provisioner.naming import ASKED_TAG
-from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import AwsError
+from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.spec import SPOT, CapacityOption
-from provisioner.retry import INSTANCE_QUOTA_CODES
 
 STANDARD = "Standard (A, C, D, H, I, M, R, T, Z)"
 # The families with quotas of their own, by the letters that their types begin with. All others are standard.

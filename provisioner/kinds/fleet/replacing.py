@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
+from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.health import Health
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.placement import spread
@@ -13,7 +14,6 @@ from provisioner.kinds.fleet.rollout import Await, Launch, RolloutState, Termina
 from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
-from provisioner.retry import INSTANCE_QUOTA_CODES
 
 
 @dataclass(frozen=True)

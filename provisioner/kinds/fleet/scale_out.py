@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
 from provisioner.kinds.fleet.differences import AFTER_LAUNCH, after_launch_steps
 from provisioner.kinds.fleet.launch import Launch, next_number
@@ -26,7 +27,6 @@ from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.launch_token import Slot
 from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait, count_calls
 from provisioner.naming import INDEX_TAG
-from provisioner.retry import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launch_tag import read_record
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.quotas import way_out
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Step, Until, Wait
-from provisioner.retry import CAPACITY_CODES, DENIED_CODES, INSTANCE_QUOTA_CODES
+from provisioner.retry import DENIED_CODES
 
 # What another type may help against.
 NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES

@@ -18,6 +18,7 @@ from provisioner.kinds.iam import (
     why_untagged_is_kept,
 )
 from provisioner.kinds.instance_profile import why_kept
+from provisioner.kinds.role.call_rules import RULES
 from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
 from provisioner.kinds.swap import is_awaited, kept_for, who_may_have
@@ -29,6 +30,7 @@ class RoleKind:
     name = "role"
     section = "roles"
     is_of_iam = True
+    call_rules = RULES
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:

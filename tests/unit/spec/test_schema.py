@@ -10,12 +10,12 @@ from typing import Any
 import jsonschema
 import pytest
 
-from provisioner.kinds import KINDS
+from provisioner.kinds import KINDS, schema_folder
 from provisioner.kinds.fleet.setting import How
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.spec import schema
 from provisioner.spec.generate import generated
-from provisioner.spec.schemas import folder, resolve
+from provisioner.spec.schemas import resolve
 
 WHOLE = schema(KINDS)
 HOW_IT_CHANGES = {
@@ -97,12 +97,11 @@ def test_every_known_value_is_right() -> None:
             assert jsonschema.Draft202012Validator(whole).is_valid(value), f"{path}: {value}"
 
 
-def test_sources_are_found_in_an_installed_package(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_sources_are_found_in_an_installed_package(tmp_path: Path) -> None:
     installed = tmp_path / "site-packages" / "provisioner"
     (installed / "schemas").mkdir(parents=True)
     (installed / "schemas" / "base.schema.json").write_text(json.dumps({}))
-    monkeypatch.setattr("provisioner.spec.schemas.PACKAGE", installed)
-    assert folder() == installed / "schemas"
+    assert schema_folder(installed) == installed / "schemas"
 
 
 def how_it_changes(text: str) -> bool:

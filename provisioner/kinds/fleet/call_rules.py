@@ -1,0 +1,61 @@
+"""What is known of the calls of fleets: what EC2 refuses for want of room, and what passes by itself."""
+
+from __future__ import annotations
+
+from provisioner.model import Replan
+from provisioner.retry import CallRules, RetryRule
+
+# Answered with HTTP 500 like a fault of the server, but asking again only spends the request quota.
+CAPACITY_CODES = frozenset(
+    {
+        "InsufficientInstanceCapacity",
+        "InsufficientHostCapacity",
+        "InsufficientReservedInstanceCapacity",
+        "InsufficientVolumeCapacity",
+        "InsufficientFreeAddressesInSubnet",
+        "InsufficientCapacity",
+        "ReservationCapacityExceeded",
+        "UnfulfillableCapacity",
+        "Unsupported",
+        "SpotMaxPriceTooLow",
+        "VolumeTypeNotAvailableInZone",
+    }
+)
+
+# Limits of the account on what runs, by market and family of types: no other zone helps, another choice may.
+# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+INSTANCE_QUOTA_CODES = frozenset(
+    {
+        "InstanceLimitExceeded",
+        "VcpuLimitExceeded",
+        "MaxSpotInstanceCountExceeded",
+        "MaxFleetCountExceeded",
+    }
+)
+
+# Other limits of the account, which no other choice, no other zone and no waiting helps against.
+QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
+
+RULES = CallRules(
+    retry=(
+        # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go
+        RetryRule(
+            "type changed just now",
+            60,
+            lambda error, _: (
+                error.code == "InvalidParameterValue"
+                and error.operation == "StartInstances"
+                and "LaunchPlan" in error.text
+            ),
+        ),
+    ),
+    final=CAPACITY_CODES,
+    replan=((Replan.PATIENTLY, lambda error: error.code == "IdempotentParameterMismatch"),),
+    hints={
+        ("TerminateInstances", "OperationNotPermitted"): (
+            "termination protection was switched on by hand: switch it off in EC2; `apply` also leaves the "
+            "members alone that `protect` names"
+        )
+    },
+    made={"RunInstances": lambda _, answer: [each["InstanceId"] for each in answer["Instances"]]},
+)
