@@ -104,13 +104,13 @@ class CallRules:
 
     `retry`: the reasons to send a call again. `final`: codes that come with HTTP 500 and are no fault of the
     server. `replan`: what observing and planning again may put right. `hints`: what to do, by operation and
-    code. `made` and `removed`: what an operation makes or takes away.
+    code, from the text. `made` and `removed`: what an operation makes or takes away.
     """
 
     retry: tuple[RetryRule, ...] = ()
     final: frozenset[str] = frozenset()
     replan: tuple[tuple[Replan, Callable[[AwsError], bool]], ...] = ()
-    hints: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    hints: Mapping[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
     made: Mapping[str, NamesOf] = field(default_factory=dict)
     removed: Mapping[str, NamesOf] = field(default_factory=dict)
 

@@ -92,7 +92,8 @@ def answered(
     detail = error.response.get("Error", {})
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(detail.get("Code", "Unknown"))
-    hint = CALL_RULES.hints.get((operation, code), _HINTS.get(code))
+    by_text = CALL_RULES.hints.get((operation, code))
+    hint = by_text(str(detail.get("Message", ""))) if by_text else _HINTS.get(code)
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
     if code in DENIED_CODES - {"InvalidAction"}:

@@ -230,6 +230,17 @@ EDITS = (
         check=all_members(Protected=True),
     ),
     fleet(
+        "stop protection is on",
+        "stop_protection",
+        stop_protection=True,
+        check=lambda cloud: all(
+            cloud.ec2.describe_instance_attribute(InstanceId=each, Attribute="disableApiStop")[
+                "DisableApiStop"
+            ]["Value"]
+            for each in cloud.ids("probe")
+        ),
+    ),
+    fleet(
         "a shutdown terminates",
         "shutdown_behavior",
         shutdown_behavior="terminate",

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from provisioner.aws.errors import refused_in
+from provisioner.aws.errors import answered, refused_in
 
 NOT_SUPPORTED = {
     "InstanceId": "i-00000000000000001",
@@ -35,3 +36,18 @@ def test_what_was_not_done_is_an_error(answer: dict[str, Any], code: str | None)
     assert (error.code if error else None) == code
     if error:
         assert "i-00000000000000001: The m5.large instance type" in error.message
+
+
+@pytest.mark.parametrize("operation", ["TerminateInstances", "StopInstances"])
+@pytest.mark.parametrize(
+    ("attribute", "setting"),
+    [("disableApiTermination", "termination_protection"), ("disableApiStop", "stop_protection")],
+)
+def test_the_protection_that_ec2_names_is_the_one_to_switch_off(
+    operation: str, attribute: str, setting: str
+) -> None:
+    text = f"The instance 'i-1' may not be terminated. Modify its '{attribute}' instance attribute."
+    response: Any = {"Error": {"Code": "OperationNotPermitted", "Message": text}}
+    hint = answered("ec2", operation, ClientError(response, operation)).hint or ""
+    assert f"`{setting}: false`" in hint
+    assert hint.count("_protection") == 1

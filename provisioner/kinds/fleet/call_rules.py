@@ -36,6 +36,19 @@ INSTANCE_QUOTA_CODES = frozenset(
 # Other limits of the account, which no other choice, no other zone and no waiting helps against.
 QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
 
+
+def _protection(text: str) -> str:
+    """What keeps an instance, by the attribute that EC2 names, and how to get rid of it.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html
+    """
+    setting = "stop_protection" if "disableApiStop" in text else "termination_protection"
+    return (
+        f"{setting.replace('_', ' ')} was switched on by hand: switch it off in EC2, or by `apply --deep` "
+        f"with `{setting}: false` in the spec"
+    )
+
+
 RULES = CallRules(
     retry=(
         # https://github.com/hashicorp/terraform-provider-aws/blob/main/internal/service/ec2/ec2_instance.go
@@ -52,10 +65,10 @@ RULES = CallRules(
     final=CAPACITY_CODES,
     replan=((Replan.PATIENTLY, lambda error: error.code == "IdempotentParameterMismatch"),),
     hints={
-        ("TerminateInstances", "OperationNotPermitted"): (
-            "termination protection was switched on by hand: switch it off in EC2; `apply` also leaves the "
-            "members alone that `protect` names"
-        )
+        ("TerminateInstances", "OperationNotPermitted"): lambda text: (
+            f"{_protection(text)}; `apply` also leaves the members alone that `protect` names"
+        ),
+        ("StopInstances", "OperationNotPermitted"): lambda text: _protection(text),
     },
     made={"RunInstances": lambda _, answer: [each["InstanceId"] for each in answer["Instances"]]},
 )

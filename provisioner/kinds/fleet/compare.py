@@ -60,7 +60,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         going = tuple(each for each in observed.members if each.id in ids)
         blocked = [each for each in going if stays_protected(each, fleet)]
         if blocked:
-            return Findings(refusals=(_refuse_replacing(address, blocked),))
+            return Findings(refusals=(_refuse_replacing(address, blocked, fleet),))
         going = leaving_order(going, len(going), observed.members, fleet, observed.unhealthy)
     else:
         going = tuple(each for each in observed.members if each.id in surplus_ids)
@@ -216,7 +216,9 @@ def _leaving(address: Address, observed: ObservedFleet, world: World) -> Finding
     if observed.partly_observed:
         return Findings(changes=(_settle(address, observed, world),), notes=told)
     if any(is_protected(member) for member in observed.members):
-        return Findings(refusals=(_refuse_protected(address, observed.members, len(observed.members)),))
+        hint = _freeing(observed.members, fleet)
+        refusal = _refuse_protected(address, observed.members, len(observed.members))
+        return Findings(refusals=(replace(refusal, hint=hint),))
     reason = "will be destroyed" if world.destroying else "no longer in the spec"
     change = _terminate(address, observed.members, reason, (), world, fleet)
     return Findings(changes=(replace(change, whole=True),), notes=told)
@@ -230,23 +232,21 @@ def _refuse_protected(
     ]
     named = [each.id for each in members if fleet and each.id in fleet.protect and each.id not in protected]
     whys = (
-        *([f"{_are(protected)} under {_protection(members)}"] if protected else ()),
+        *([f"{_are(protected)} under {_protection(members, fleet)}"] if protected else ()),
         *([f"{_are(named)} in `protect`"] if named else ()),
     )
     return Refusal(
         address,
         f"{surplus} of {len(members)} members would have to go, and {'; '.join(whys)}",
-        f"{_freeing(members)} and apply that first"
-        if protected
-        else "take them out of `protect`, or raise `count`",
+        _freeing(members, fleet) if protected else "take them out of `protect`, or raise `count`",
     )
 
 
-def _refuse_replacing(address: Address, members: Sequence[Instance]) -> Refusal:
+def _refuse_replacing(address: Address, members: Sequence[Instance], fleet: Fleet) -> Refusal:
     return Refusal(
         address,
-        f"{_are([member.id for member in members])} to be replaced, and under {_protection(members)}",
-        f"{_freeing(members)} and apply that first, or name them in `protect` to keep them",
+        f"{_are([member.id for member in members])} to be replaced, and under {_protection(members, fleet)}",
+        f"{_freeing(members, fleet)}, or name them in `protect` to keep them",
     )
 
 
@@ -258,14 +258,19 @@ def _refuse_stopping(address: Address, members: Sequence[Instance]) -> Refusal:
     )
 
 
-def _protection(members: Sequence[Instance]) -> str:
+def _protection(members: Sequence[Instance], fleet: Fleet | None) -> str:
     """What members are protected by, in words: `termination protection`."""
-    return " and ".join(path.replace("_", " ") for path in protections(members))
+    return " and ".join(path.replace("_", " ") for path in protections(members, fleet))
 
 
-def _freeing(members: Sequence[Instance]) -> str:
-    """What to write in the spec so that members may go."""
-    return "set " + " and ".join(f"`{path}: false`" for path in protections(members))
+def _freeing(members: Sequence[Instance], fleet: Fleet | None) -> str:
+    """What to do so that members may go."""
+    paths = protections(members, fleet)
+    if not paths:
+        return "apply the spec first, which switches that off"
+    ignored = [f"`{path}`" for path in paths if fleet and fleet.ignores(path)]
+    compared = f"take {' and '.join(ignored)} out of `ignore_changes`, " if ignored else ""
+    return f"{compared}set {' and '.join(f'`{path}: false`' for path in paths)} and apply that first"
 
 
 def _are(ids: Sequence[str]) -> str:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 
 from provisioner.kinds.fleet.remembered import Remembered, image_source
-from provisioner.kinds.fleet.setting import NOT_COMPARED
+from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
@@ -71,19 +71,28 @@ def is_protected(instance: Instance) -> bool:
     return any(read_record(instance).get(word) == "on" for word in _PROTECTING)
 
 
-def protections(members: Iterable[Instance]) -> list[str]:
-    """The settings by which some of the members are protected from termination."""
+def protections(members: Iterable[Instance], fleet: Fleet | None = None) -> list[str]:
+    """The settings by which some of the members are protected from termination.
+
+    With a `fleet`: not those that its spec takes away.
+    """
     words = {word for member in members for word, value in read_record(member).items() if value == "on"}
-    return [setting.path for word, setting in _PROTECTING.items() if word in words]
+    return [
+        setting.path
+        for word, setting in _PROTECTING.items()
+        if word in words and (fleet is None or _is_lasting(setting, fleet))
+    ]
+
+
+def _is_lasting(setting: Setting, fleet: Fleet) -> bool:
+    return fleet.ignores(setting.path) or setting.desired(fleet) in ("on", NOT_COMPARED)
 
 
 def stays_protected(instance: Instance, fleet: Fleet) -> bool:
     """Whether the member is under protection from termination, and not to lose it by this very plan."""
     record = read_record(instance)
     return any(
-        record.get(word) == "on"
-        and (fleet.ignores(setting.path) or setting.desired(fleet) in ("on", NOT_COMPARED))
-        for word, setting in _PROTECTING.items()
+        record.get(word) == "on" and _is_lasting(setting, fleet) for word, setting in _PROTECTING.items()
     )
 
 

@@ -9,7 +9,8 @@ from provisioner.kinds.fleet.differences import differing
 from provisioner.kinds.fleet.launch_tag import impossible_words, read_record
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, verb
-from provisioner.kinds.fleet.setting import How
+from provisioner.kinds.fleet.setting import NOT_COMPARED, How
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier
@@ -28,6 +29,7 @@ def notes(
         *_impossible_tags(staying),
         *_earlier_tokens(observed.members),
         *_unrecorded(staying),
+        *_left_out(fleet, staying),
         *_left_alone(fleet, staying),
         *_protected(fleet, observed.members),
         *_choices(fleet, staying),
@@ -78,6 +80,23 @@ def _unrecorded(staying: Sequence[Instance]) -> Iterator[str]:
         yield (
             f"{', '.join(unrecorded)} without the tag {LAUNCH_TAG}: what EC2 does not show of a member (user "
             "data, volumes, termination protection) is not compared; replace it to have that again"
+        )
+
+
+def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
+    """What the spec says and the launch tag of a member does not, so that nothing shows what it has."""
+    found: dict[str, list[Instance]] = {}
+    for setting in SETTINGS:
+        word = setting.remembered
+        if word and word.read and setting.desired(fleet) is not NOT_COMPARED:
+            members = [each for each in staying if word.is_left_out(each)]
+            unseen = [each for each in members if setting.observed(each) is NOT_COMPARED]
+            if unseen:
+                found[setting.path] = unseen
+    for path, members in found.items():
+        yield (
+            f"the tag {LAUNCH_TAG} of {on_members(members)} does not say {path}, so it is "
+            "not compared; `--deep` reads it"
         )
 
 

@@ -48,6 +48,11 @@ class Remembered:
                 return value
         return None
 
+    def is_left_out(self, instance: Instance) -> bool:
+        """Whether an instance has a launch tag that says nothing of it, right or wrong."""
+        words = (instance.tag(LAUNCH_TAG) or "").split()
+        return bool(words) and all(word.partition("=")[0] != self.word for word in words)
+
     def is_possible(self, value: str) -> bool:
         """Whether a launch may have written this."""
         return re.fullmatch(self.values, value, re.ASCII) is not None

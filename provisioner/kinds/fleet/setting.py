@@ -30,6 +30,8 @@ class NotCompared:
 
 
 NOT_COMPARED = NotCompared()
+# What a member has of a setting that the spec did not say when it was launched: it is set and written down.
+NOT_KNOWN = "not known"
 
 
 class How(StrEnum):
@@ -131,14 +133,23 @@ class Setting:
         return self.launch is None
 
 
-def recorded(remembered: Remembered, is_compared: Callable[[Fleet], object] = lambda fleet: True) -> Any:
-    """`desired`, `observed` and `remembered` of a setting that only the launch tag shows."""
+def recorded(
+    remembered: Remembered,
+    is_compared: Callable[[Fleet], object] = lambda fleet: True,
+    left_out: NotCompared | str = NOT_COMPARED,
+) -> Any:
+    """`desired`, `observed` and `remembered` of a setting that only the launch tag shows.
+
+    `left_out` is what members have whose tag says nothing of it.
+    """
 
     def desired(fleet: Fleet) -> Any:
         text = remembered.text(fleet) if is_compared(fleet) else None
         return NOT_COMPARED if text is None else text
 
     def observed(instance: Instance) -> Any:
+        if remembered.is_left_out(instance):
+            return left_out
         value = remembered.of(instance)
         return NOT_COMPARED if value is None else value
 

@@ -12,6 +12,7 @@ import operator
 from provisioner.kinds.fleet.remembered import Remembered, switch
 from provisioner.kinds.fleet.setting import (
     NOT_COMPARED,
+    NOT_KNOWN,
     How,
     Setting,
     launched,
@@ -317,7 +318,10 @@ SETTINGS: tuple[Setting, ...] = (
         How.LIVE,
         "stop protection is switched while the instance runs",
         f"{EC2_GUIDE}/ec2-stop-protection.html",
-        **recorded(switch("stop", lambda fleet: fleet.says("stop_protection"), "disableApiStop")),
+        **recorded(
+            switch("stop", lambda fleet: fleet.says("stop_protection"), "disableApiStop"),
+            left_out=NOT_KNOWN,
+        ),
         launch=lambda fleet, _: part_if_said("DisableApiStop", fleet.says("stop_protection") or None),
         change=lambda to: modify_attribute(to, "DisableApiStop", to.value == "on"),
         protects=True,

@@ -133,8 +133,36 @@ def test_all_metadata_options_are_changed_by_one_call_a_member() -> None:
 
 def test_members_that_were_launched_before_a_setting_was_known_are_as_they_should_be() -> None:
     assert plan_of({}, {}, {"described": {"MaintenanceOptions": {"AutoRecovery": "disabled"}}}).changes == ()
-    unsaid = {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}}
-    assert plan_of({"stop_protection": True}, unsaid, unsaid).changes == ()
+
+
+UNSAID = {"tags": {LAUNCH_TAG: "user_data=none protection=off shutdown=stop"}}
+
+
+@pytest.mark.parametrize(
+    ("spec", "changes"),
+    [
+        ({"stop_protection": True}, ["update fleet/web stop_protection i-00,i-01"]),
+        ({"stop_protection": False}, ["update fleet/web stop_protection i-00,i-01"]),
+        ({}, []),
+    ],
+    ids=str,
+)
+def test_a_switch_that_the_spec_did_not_say_at_launch_is_set_once_it_does(
+    spec: dict[str, Any], changes: list[str]
+) -> None:
+    plan = plan_of(spec, UNSAID, UNSAID)
+    assert [told(change) for change in plan.changes] == changes
+    for change in plan.changes:
+        assert change.fields[0].before == "not known"
+        assert calls(change) == ["ModifyInstanceAttribute x2", "CreateTags"]
+
+
+def test_what_the_launch_tag_of_an_earlier_version_does_not_say_is_told() -> None:
+    plan = plan_of({"associate_public_ip": True}, UNSAID)
+    assert not [each for each in plan.changes if "i-00" in each.instances]
+    (note,) = (each.message for each in plan.notes if "associate_public_ip" in each.message)
+    assert "1 member" in note
+    assert "`--deep` reads it" in note
 
 
 def test_the_longest_launch_tag_fits_into_a_tag() -> None:
@@ -188,6 +216,45 @@ def test_a_member_under_stop_protection_is_neither_stopped_nor_terminated(case: 
     plan = plan_of(spec, {"tags": {LAUNCH_TAG: record}})
     (refusal,) = plan.refusals
     assert text in f"{refusal.message}; {refusal.hint}"
+
+
+@pytest.mark.parametrize(
+    ("spec", "message", "hint"),
+    [
+        (
+            {"count": 0, "termination_protection": False, "stop_protection": True},
+            "i-00 is under stop protection",
+            "set `stop_protection: false` and apply that first",
+        ),
+        (
+            {"count": 0, "termination_protection": True, "stop_protection": False},
+            "i-00 is under termination protection",
+            "set `termination_protection: false` and apply that first",
+        ),
+        (
+            {"count": 0, "stop_protection": False, "ignore_changes": ["stop_protection"]},
+            "i-00 is under stop protection",
+            "take `stop_protection` out of `ignore_changes`, set `stop_protection: false` and apply that "
+            "first",
+        ),
+    ],
+    ids=["by stop protection", "by termination protection", "by what is ignored"],
+)
+def test_only_what_goes_on_protecting_is_to_be_taken_away(
+    spec: dict[str, Any], message: str, hint: str
+) -> None:
+    record = "user_data=none protection=on stop=on shutdown=stop"
+    (refusal,) = plan_of(spec, {"tags": {LAUNCH_TAG: record}}).refusals
+    assert refusal.message.endswith(message)
+    assert refusal.hint == hint
+
+
+def test_a_destroy_after_the_spec_took_protection_away_is_to_come_after_an_apply() -> None:
+    desired = environment(fleets={"web": PLAIN | {"stop_protection": False}})
+    record = "user_data=none protection=off stop=on shutdown=stop"
+    there = observed_fleet([member(0, fleet_of(desired), tags={LAUNCH_TAG: record})])
+    (refusal,) = planned(desired, {FLEET: there}, destroying=True).refusals
+    assert refusal.hint == "apply the spec first, which switches that off"
 
 
 def test_stop_protection_that_the_spec_takes_away_is_off_before_the_member_is_stopped() -> None:
