@@ -8,6 +8,7 @@ import click
 
 from provisioner.cli.change import apply_plan
 from provisioner.cli.common import SpecFile, load_spec
+from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
     FORMAT,
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from provisioner.aws.connect import Options
 
 
-@click.command()
+@click.command(cls=Command)
 @spec_argument
 @YES
 @FORMAT
@@ -46,7 +47,7 @@ def apply(
     )
 
 
-@click.command()
+@click.command(cls=Command)
 @spec_argument
 @YES
 @FORMAT

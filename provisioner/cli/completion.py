@@ -8,12 +8,13 @@ import click
 
 from provisioner.cli import output
 from provisioner.cli.common import FAILED
+from provisioner.cli.help import Command
 from provisioner.errors import UsageError
 
 COMPLETE = "_PROVISIONER_COMPLETE"
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completion(shell: str) -> None:
     """Print what makes a shell complete this command: eval "$(provisioner completion bash)"."""

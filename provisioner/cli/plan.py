@@ -16,13 +16,14 @@ from provisioner.cli.common import (
     say_data,
     show_plan,
 )
+from provisioner.cli.help import Command
 from provisioner.cli.options import DEEP, FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
 
 
-@click.command()
+@click.command(cls=Command)
 @spec_argument
 @FORMAT
 @REFRESH

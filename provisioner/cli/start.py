@@ -22,3 +22,8 @@ def main() -> None:
         with suppress(OSError):
             os.write(2, farewell)
         sys.exit(INTERRUPTED)
+    finally:
+        # All is said and done: while Python ends, an interruption would only change the exit code.
+        from signal import SIG_IGN, SIGINT, signal
+
+        signal(SIGINT, SIG_IGN)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.common import SpecFile, connect_to, console_for, load_spec, say_data
+from provisioner.cli.help import Command
 from provisioner.cli.options import FORMAT, connection_options, spec_argument
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
 
 
-@click.command()
+@click.command(cls=Command)
 @spec_argument
 @FORMAT
 @connection_options

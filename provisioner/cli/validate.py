@@ -5,11 +5,12 @@ from __future__ import annotations
 import click
 
 from provisioner.cli.common import WRONG_USE, say, tell_problems
+from provisioner.cli.help import Command
 from provisioner.cli.options import ROOT
 from provisioner.errors import SpecError
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
 @ROOT
 def validate(specs: tuple[str, ...], root: str | None) -> None:

@@ -6,7 +6,6 @@ import os
 import socket
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -35,7 +34,7 @@ XML = '<?xml version="1.0" encoding="UTF-8"?>'
 EC2 = '<DescribeRegionsResponse xmlns="http://ec2.amazonaws.com/doc/2016-11-15/">{}</DescribeRegionsResponse>'
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/xml\r\nConnection: close\r\n\r\n"
 GOOD = reply(XML + EC2.format("<regionInfo/>"))
-PAGE = "<DescribeInstancesResponse><nextToken>{}</nextToken></DescribeInstancesResponse>"
+PAGE = "<DescribeInstancesResponse><reservationSet/><nextToken>{}</nextToken></DescribeInstancesResponse>"
 ERROR = "<Response><Errors><Error><Code>{}</Code><Message>no</Message></Error></Errors></Response>"
 
 ATTRIBUTES = " ".join(f"a{number}=''" for number in range(2000))
@@ -272,9 +271,15 @@ class TestTime:
             reserved.bind(("127.0.0.1", 0))
             port = reserved.getsockname()[1]
         heard: list[str] = []
+        refused = threading.Event()
+
+        def hear(text: str) -> None:
+            heard.append(text)
+            if "trying again" in text:
+                refused.set()
 
         def start() -> None:
-            time.sleep(0.5)
+            assert refused.wait(60)
             with socket.create_server(("127.0.0.1", port)) as late:
                 accepted, _ = late.accept()
                 read_request(accepted)
@@ -283,7 +288,7 @@ class TestTime:
 
         thread = threading.Thread(target=start)
         thread.start()
-        aws = Aws(Target("us-east-1", endpoint_url=f"http://127.0.0.1:{port}"), on_waiting=heard.append)
+        aws = Aws(Target("us-east-1", endpoint_url=f"http://127.0.0.1:{port}"), on_waiting=hear)
         assert "Regions" in aws.call("ec2", "DescribeRegions")
         thread.join()
         assert len([said for said in heard if "trying again" in said]) == 1

@@ -161,12 +161,13 @@ def test_terminate_first_never_has_more_members_than_the_count(
     assert program.plan(spec).told == set()
 
 
+@pytest.mark.parametrize("count", [3, 2], ids=["as many", "fewer, so that a surplus goes first"])
 def test_terminate_first_terminates_nothing_where_a_launch_would_be_refused(
-    program: Program, cloud: Cloud
+    count: int, program: Program, cloud: Cloud
 ) -> None:
     program.apply(fleet(count=3, user_data="#!/bin/sh\n"))
     before = cloud.ids("probe")
-    spec = fleet(count=3, user_data="#!/bin/bash\n", update={"order": "terminate_first"})
+    spec = fleet(count=count, user_data="#!/bin/bash\n", update={"order": "terminate_first"})
     refused = Rule("error", "RunInstances", code="UnauthorizedOperation", message="no", status=403)
     cloud.break_with(refused)
     failed = program.apply(spec)

@@ -133,6 +133,10 @@ class TestWithoutAws:
         assert ran.code == 0
         assert ran.out.startswith("Usage: provisioner")
         assert " ".join(["provisioner", *command]) in ran.out
+        assert "\n\n  " in ran.out, "a description on lines of its own"
+        assert "\\n" not in ran.out
+        usage, _, explained = ran.out.partition("\n")
+        assert "..." not in explained, f"cut off: {usage}"
         assert cloud.operations() == []
 
     def test_alone_it_explains_itself_too(self, program: Program) -> None:

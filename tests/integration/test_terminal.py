@@ -217,7 +217,7 @@ def test_an_interrupt_while_applying_ends_with_a_summary_and_running_again_finis
 def test_a_second_interrupt_ends_at_once_and_running_again_finishes(
     terminal: Open, spec: Path, program: Program, cloud: Cloud
 ) -> None:
-    cloud.break_with(local_aws.drop_reply("RunInstances"))
+    cloud.break_with(local_aws.delay("RunInstances", TIMEOUT_S / 4))
     opened = terminal("apply", "--yes", spec)
     opened.read_until("creating")
     opened.read_until("fleet/worker")

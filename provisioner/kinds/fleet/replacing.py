@@ -50,8 +50,8 @@ class Replace:
                         for _ in range(share)
                     ]
                 case Terminate(ids):
-                    successors = self.state.count - len(self.members) + len(ids)
-                    if successors > 0 and not is_checked:
+                    successors = _successors(self.state.count, len(self.members), len(self.going), len(ids))
+                    if successors and not is_checked:
                         check = ScaleOut(self.pad, successors, tuple(staying), (), 0).calls()
                         counted += [each for each in check if each.operation == "RunInstances"]
                     is_checked = True
@@ -111,9 +111,11 @@ class _Replacement:
         return ScaleOut(self.plan.pad, count, live, ended, len(live) + count, frozenset(self.plan.going))
 
     def _check_launch(self, leaving: int) -> None:
-        """Before the first member goes that gets a successor afterwards. Raises AwsError."""
-        successors = self.plan.pad.fleet.count - len(self._live()) + leaving
-        if self.launched or self.gone or successors <= 0:
+        """Before the first member goes, if any gets a successor. Raises AwsError."""
+        live = self._live()
+        going = sum(each.id in self.plan.going for each in live)
+        successors = _successors(self.plan.pad.fleet.count, len(live), going, leaving)
+        if self.launched or self.gone or not successors:
             return
         try:
             self._wave(successors).check(self.context)
@@ -175,3 +177,13 @@ class _Replacement:
 
     def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
         return (scope_of(self.plan.pad.environment),)
+
+
+def _successors(count: int, live: int, going: int, leaving: int) -> int:
+    """How many launches to ask for before the first wave goes: its successors, or those of a later wave.
+
+    Of `live` members `going` are to go, so many of them first as are `leaving`; a surplus goes before others.
+    """
+    of_this_wave = count - live + leaving
+    of_all_waves = count - (live - going)
+    return max(of_this_wave, min(of_all_waves, leaving), 0)
