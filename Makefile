@@ -97,8 +97,8 @@ hooks: $(READY) ## Check each commit as `make check` does (a Git hook)
 	@$(BIN)/pre-commit install
 
 format: $(READY) ## Format the code
-	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
 
 generate: $(READY) ## Write the combined schema and docs/spec.md anew
 	$(BIN)/python -m provisioner.spec.generate

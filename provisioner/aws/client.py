@@ -1,6 +1,6 @@
 """AWS: session, clients, the read-only guard, retries and errors in plain words.
 
-With `aws_login`, `aws_answers` and `aws_errors` all there is that imports boto3, botocore and tenacity.
+With the rest of this package all there is that imports boto3, botocore and tenacity.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ DEEP = click.option(
     "--deep",
     is_flag=True,
     help="Also read what DescribeInstances does not show (user data, termination protection, shutdown "
-    "behaviour, volumes): three calls a member.",
+    "behaviour, stop protection, volumes): up to four calls a member.",
 )
 
 SKIP_REGION = click.option(

@@ -199,6 +199,7 @@ MEANS = {
 }
 
 
+@pytest.mark.long
 def test_a_plan_changes_nothing_for_it(environment: Environment, live: Recording) -> None:
     assert does(planned(environment, live, destroying=False)) == set()
     found: dict[str, set[str]] = {}

@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from provisioner.kinds.fleet.setting import How, Setting
-from provisioner.kinds.fleet.settings import SETTINGS
 from tests.support.cloud import Cloud, tags_of
 from tests.support.program import Program
 from tests.support.setting_cases import BARE, CASES, FLEET, settings_that, with_setting
@@ -21,10 +20,6 @@ each_live = pytest.mark.parametrize("setting", settings_that(How.LIVE), ids=lamb
 def times(cloud: Cloud) -> dict[str, object]:
     """When each member was launched or started, by its id."""
     return {each["InstanceId"]: each["LaunchTime"] for each in cloud.live("probe", "worker")}
-
-
-def test_every_setting_has_a_case() -> None:
-    assert CASES.keys() == {setting.path for setting in SETTINGS}
 
 
 @each_live

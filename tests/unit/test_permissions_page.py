@@ -14,7 +14,7 @@ import botocore.session
 
 ROOT = Path(__file__).resolve().parents[2]
 SERVICES = ("ec2", "iam", "ssm")
-# The names that are put together in `kinds/iam.py`, and who we are, which `aws.py` asks for.
+# The names that are put together in `kinds/iam.py`, and who we are, which `aws/client.py` asks for.
 NOT_SPELT_OUT = {
     *("iam:TagRole", "iam:UntagRole", "iam:TagInstanceProfile", "iam:UntagInstanceProfile"),
     "sts:GetCallerIdentity",
