@@ -100,6 +100,17 @@ def test_what_was_stopped_to_be_changed_is_started_again(where: str, site: Site)
     assert site.members == {("running", "t3.small")}
 
 
+def test_cores_and_threads_are_given_back_with_the_type(site: Site) -> None:
+    cpu: dict[str, Any] = {"cpu_options": {"core_count": 1, "threads_per_core": 1}}
+    site.write(**cpu)
+    assert site.nursery.run(*site.words).code == 0
+    site.write("t3.small", **cpu)
+    assert site.interrupted(at("ModifyInstanceCpuOptions")).end().code == INTERRUPTED
+    site.wire.settle()
+    assert site.members == {("running", "t3.micro")}
+    assert {each["CpuOptions"]["ThreadsPerCore"] for each in site.cloud.live("site")} == {1}
+
+
 def test_a_second_interrupt_does_not_wait_for_that(site: Site) -> None:
     site.cloud.break_with(stop_s=600.0)
     site.write("t3.small")

@@ -269,3 +269,78 @@ def test_a_start_that_is_accepted_and_taken_back_is_undone_too(
     assert f"{only} runs again as t3.micro" in ran.words
     assert cloud.state(only) == "running"
     assert program.plan(spec).told == {(FLEET, "update", "instance_type")}
+
+
+ONE_THREAD = {"CoreCount": 1, "ThreadsPerCore": 1}
+CPU = {"cpu_options": {"core_count": 1, "threads_per_core": 1}}
+
+
+def kinds(cloud: Cloud) -> set[tuple[str, str, int, int]]:
+    """How members are: the state, the type, the cores and the threads of each."""
+    return {
+        (each["State"]["Name"], each["InstanceType"], *(each["CpuOptions"][name] for name in ONE_THREAD))
+        for each in cloud.live("probe")
+    }
+
+
+class Reset(NamedTuple):
+    """Types that the spec asks for, what EC2 refuses, and the type that members run as then."""
+
+    types: list[str]
+    faults: dict[str, Any]
+    code: int
+    type: str
+    says: str = ""
+
+
+RESET: dict[str, Reset] = {
+    "another type of the list takes them": Reset(["t3.small", "t3.medium"], NO_SMALL, 0, "t3.medium"),
+    "another type of the list has no such cores": Reset(
+        ["t3.small", "t3.xlarge"], NO_SMALL, 1, "t3.micro", "t3.xlarge was passed over"
+    ),
+    "no start as the new type": Reset(
+        ["t3.small"], {"rules": (refuse("StartInstances", "Unsupported", 1),)}, 1, "t3.micro"
+    ),
+    "the new type takes none": Reset(
+        ["t3.small"],
+        {"rules": (refuse("ModifyInstanceCpuOptions", "InvalidParameterValue", 1),)},
+        1,
+        "t3.micro",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", RESET)
+def test_cores_and_threads_are_given_again_with_each_type(case: str, program: Program, cloud: Cloud) -> None:
+    types, faults, code, type_, says = RESET[case]
+    assert program.apply(fleet(count=1, **CPU)).code == 0
+    local_aws.set_faults(cloud.server, Faults(**faults))
+    spec = fleet(count=1, instance_type=types, **CPU)
+    ran = program.apply(spec)
+    assert ran.code == code, ran.said
+    assert says in ran.words
+    assert kinds(cloud) == {("running", type_, 1, 1)}
+    if not code:
+        assert program.plan(spec).told == set()
+
+
+def test_those_that_the_spec_does_not_say_are_given_back_too(program: Program, cloud: Cloud) -> None:
+    assert program.apply(fleet(count=1)).code == 0
+    (only,) = cloud.ids("probe")
+    cloud.ec2.stop_instances(InstanceIds=[only])
+    cloud.ec2.modify_instance_cpu_options(InstanceId=only, **ONE_THREAD)
+    cloud.ec2.start_instances(InstanceIds=[only])
+    cloud.break_with(refuse("StartInstances", "Unsupported", 1))
+    assert program.apply(fleet(count=1, **BIGGER)).code == 1
+    assert kinds(cloud) == {("running", "t3.micro", 1, 1)}
+
+
+def test_what_ec2_does_not_give_back_is_said(program: Program, cloud: Cloud) -> None:
+    assert program.apply(fleet(count=1, **CPU)).code == 0
+    cloud.break_with(
+        refuse("StartInstances", "Unsupported", 1), refuse("ModifyInstanceCpuOptions", "Unsupported", 2)
+    )
+    ran = program.apply(fleet(count=1, **BIGGER, **CPU))
+    assert ran.code == 1
+    assert "runs again as t3.micro, but without the `cpu_options` that was there before" in ran.words
+    assert kinds(cloud) == {("running", "t3.micro", 1, 2)}

@@ -18,11 +18,13 @@ from provisioner.kinds.fleet.rollout import may_be_taken
 from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.starting import Start, ran_as
+from provisioner.kinds.fleet.starting import RESET, Start, ran_as
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait, count_calls
 from provisioner.naming import LAUNCH_TAG
+
+WITH_THE_TYPE = ("instance_type", *(setting.path for setting in RESET))
 
 
 @dataclass(frozen=True)
@@ -201,6 +203,8 @@ class _Restarting:
             ran_as(wave.before.values(), fleet, others),
             tuple(_undone(wave, fleet)),
             tuple(setting.path for setting in self._changed(wave)),
+            wave.before,
+            frozenset(each for each, path in wave.changed if path in WITH_THE_TYPE),
         )
 
     def _is_member(self, instance: Instance) -> bool:
@@ -261,13 +265,18 @@ def _change(setting: Setting, member: Instance, fleet: Fleet) -> tuple[Call, ...
 
 
 def _undone(wave: _Wave, fleet: Fleet) -> Iterator[Call]:
-    """The calls that give members back what they had, but for their types, which are chosen when they start.
+    """The calls that give members back what they had, but for what is chosen with the type when they start.
 
     What only the launch tag tells is not known, and stays as it was changed.
     """
     for setting in SETTINGS:
         for name, path in wave.changed:
-            if path == setting.path != "instance_type" and not setting.remembered and setting.change:
+            if (
+                path == setting.path
+                and path not in WITH_THE_TYPE
+                and not setting.remembered
+                and setting.change
+            ):
                 member = wave.before[name]
                 before = setting.observed(member)
                 yield from () if before is NOT_COMPARED else setting.change(Target(fleet, member, before))
@@ -293,7 +302,14 @@ def power_steps(
     types = {member.id: member.type for member in members}
     return (
         *([Wait(stopping, Until.STOPPED, scopes)] if stopping else ()),
-        Start(fleet, environment, types, types, ran_as(members, fleet, others)),
+        Start(
+            fleet,
+            environment,
+            types,
+            types,
+            ran_as(members, fleet, others),
+            members={member.id: member for member in members},
+        ),
         Wait(ids, Until.STARTED, scopes),
     )
 

@@ -7,18 +7,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launch_tag import read_record
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.quotas import way_out
+from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting, Target
+from provisioner.kinds.fleet.settings import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Step, Until, Wait
 from provisioner.retry import DENIED_CODES
 
+# What EC2 forgets with a change of type.
+RESET = tuple(setting for setting in SETTINGS if setting.reset_by == "instance_type")
 # What another type may help against.
 NO_ROOM = CAPACITY_CODES | INSTANCE_QUOTA_CODES
 # How many ids a message names.
@@ -43,6 +47,10 @@ class Start:
     the types `before`, and what the steps `undo` give back. If EC2 refuses even this, they are started as a
     type that they ran as `earlier`, where one is known: they may have been left stopped, with another type,
     by a run that was killed. `paths` are the settings for which they were stopped.
+
+    EC2 forgets some settings with a change of type (`reset_by` in settings.py), so they are given again after
+    each, before the start: as the spec has them with another type of the fleet, else as the `members` had
+    them. `touched` are the members that have lost them, or were given others, by now.
     """
 
     fleet: Fleet
@@ -52,6 +60,8 @@ class Start:
     earlier: Mapping[str, str] = field(default_factory=dict)
     undo: tuple[Step, ...] = ()
     paths: tuple[str, ...] = ()
+    members: Mapping[str, Instance] = field(default_factory=dict)
+    touched: frozenset[str] = frozenset()
 
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "StartInstances", -(-len(self.before) // MAX_IDS)),)
@@ -65,10 +75,16 @@ class Start:
             return
         others = self._others() if refused.code in NO_ROOM else ()
         for other in others:
-            if not _start_as(dict.fromkeys(self.before, other), types, context):
+            as_other = dict.fromkeys(self.before, other)
+            if _retype(as_other, types, context):
+                continue
+            if unfit := _send_each(self._as_the_spec_has_it(as_other), context):
+                hint = f"{refused.hint}; " if refused.hint else ""
+                refused = refused.with_hint(f"{hint}{other} was passed over ({unfit.message})")
+            elif not _start(as_other, context):
                 context.took(len(self.before), other, wanted)
                 return
-        is_changed = bool(self.undo) or types != self.before
+        is_changed = bool(self.undo) or bool(self.touched) or types != self.before
         choices = (self.before, self.earlier) if is_changed else (self.earlier,)
         raise self._give_back(refused, types, context, choices).refused
 
@@ -78,6 +94,40 @@ class Start:
         `refused` is why they are not as they should be.
         """
         return self._give_back(refused, dict(self.now), context, (self.before, self.earlier))
+
+    def _as_the_spec_has_it(self, ids: Iterable[str]) -> list[Step]:
+        """The steps that give members again what EC2 forgets with a change of type."""
+        return [
+            step
+            for setting in RESET
+            if setting.desired(self.fleet) is not NOT_COMPARED
+            for each in ids
+            for step in _given(setting, self.fleet, self.members.get(each), setting.desired(self.fleet))
+        ]
+
+    def _give_again(self, wanted: Mapping[str, str], touched: Collection[str], ctx: ExecutionContext) -> str:
+        """Give members, which have the types that are wanted, what EC2 forgot: in words what it refused."""
+        texts = []
+        for setting in RESET:
+            is_said = setting.desired(self.fleet) is not NOT_COMPARED
+            shown = self._shown(ctx) if touched and not is_said else {}
+            steps: list[Step] = []
+            for each in (each for each in wanted if each in touched and each in self.members):
+                had = setting.observed(self.members[each])
+                if wanted[each] != self.before[each]:
+                    had = setting.desired(self.fleet)
+                is_lost = is_said or (each in shown and setting.observed(shown[each]) != had)
+                steps += _given(setting, self.fleet, self.members[each], had) if is_lost else ()
+            if refused := _send_each(steps, ctx):
+                texts.append(f", but without the `{setting.path}` that was there before ({refused.message})")
+        return "".join(texts)
+
+    def _shown(self, context: ExecutionContext) -> Mapping[str, Instance]:
+        """The members as EC2 shows them; nothing, if it does not."""
+        try:
+            return context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
+        except (AwsError, WaitError):
+            return {}
 
     def _others(self) -> tuple[str, ...]:
         if self.fleet.update.on_restart != "restart":
@@ -120,20 +170,29 @@ class Start:
         """Start those that are down as the first choice that EC2 does not refuse: how they are then."""
         before = {each: self.before[each] for each in down}
         is_, runs, had = _IN_WORDS[len(down) > 1]
+        touched = set(self.touched) | {each for each in down if types[each] != self.now[each]}
         if self.fleet.power == "stopped":
             _retype(before, types, context)
-            return f"{is_} stopped, as `power: stopped` says, with what {had}"
+            lost = self._give_again(before, touched, context)
+            return f"{is_} stopped, as `power: stopped` says, with what {had}{lost}"
         for choice in choices:
             wanted = before | {each: type_ for each, type_ in choice.items() if each in before}
-            if not choice or _start_as(wanted, types, context):
+            if not choice:
+                continue
+            touched |= {each for each in down if types[each] != wanted[each]}
+            if _retype(wanted, types, context):
+                continue
+            lost = self._give_again(wanted, touched, context)
+            if _start(wanted, context):
                 continue
             try:
                 context.wait(Wait(tuple(down), Until.STARTED, (scope_of(self.environment),)))
             except WaitError:
-                return f"{is_} started again as {_names(wanted.values())}, and not running yet"
-            return f"{runs} again as {_names(wanted.values())}"
+                return f"{is_} started again as {_names(wanted.values())}, and not running yet{lost}"
+            return f"{runs} again as {_names(wanted.values())}{lost}"
+        touched |= {each for each in down if types[each] != before[each]}
         _retype(before, types, context)
-        return f"{is_} stopped"
+        return f"{is_} stopped{self._give_again(before, touched, context)}"
 
     def _way_out(self, refused: ProvisionerError) -> str:
         code = refused.code if isinstance(refused, AwsError) else ""
@@ -176,8 +235,11 @@ def _start(ids: Iterable[str], context: ExecutionContext) -> AwsError | None:
     return None
 
 
-def _start_as(wanted: Mapping[str, str], types: dict[str, str], context: ExecutionContext) -> AwsError | None:
-    return _retype(wanted, types, context) or _start(wanted, context)
+def _given(setting: Setting, fleet: Fleet, member: Instance | None, value: Any) -> tuple[Call, ...]:
+    """The calls that give a member a value, where both are known."""
+    if member is None or value is NOT_COMPARED or setting.change is None:
+        return ()
+    return setting.change(Target(fleet, member, value))
 
 
 def _retype(wanted: Mapping[str, str], types: dict[str, str], context: ExecutionContext) -> AwsError | None:
