@@ -105,7 +105,7 @@ def test_cores_and_threads_are_given_back_with_the_type(site: Site) -> None:
     site.write(**cpu)
     assert site.nursery.run(*site.words).code == 0
     site.write("t3.small", **cpu)
-    assert site.interrupted(at("ModifyInstanceCpuOptions")).end().code == INTERRUPTED
+    assert site.interrupted(at("ModifyInstanceAttribute")).end().code == INTERRUPTED
     site.wire.settle()
     assert site.members == {("running", "t3.micro")}
     assert {each["CpuOptions"]["ThreadsPerCore"] for each in site.cloud.live("site")} == {1}
