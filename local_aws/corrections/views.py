@@ -54,7 +54,8 @@ def instance_view(member: Member) -> dict[str, Any]:
         "RootDeviceType": instance.root_device_type,
         "SecurityGroups": primary.get("Groups", []),
         "SpotInstanceRequestId": member.spot_request,
-        "SourceDestCheck": None if gone else bool(instance.source_dest_check),
+        # An instance with several interfaces is changed by the interface: API_ModifyInstanceAttribute.
+        "SourceDestCheck": primary.get("SourceDestCheck"),
         "StateReason": {"Code": reason.code, "Message": reason.message} if reason.code else None,
         "Tags": tags_of(member) or None,
         "VirtualizationType": instance.virtualization_type,

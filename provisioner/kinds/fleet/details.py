@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -61,7 +61,7 @@ def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
 def _bound_wrong(address: Address, world: World) -> list[Instance]:
     fleet: Fleet | None = world.desired(address)
     observed: ObservedFleet = world.observed(address) or ObservedFleet()
-    if fleet is None:
+    if fleet is None or world.destroying:
         return []
     return bound_wrong(wanted_at(fleet.profile, world) if fleet.profile else None, observed.members)
 
@@ -78,8 +78,8 @@ def _closer(
     observed = replace(observed, uses=_bound_to(observed.members, world))
     if wanted and world.deep:
         observed = replace(observed, members=as_they_are(reader, wanted, observed.members))
-    if wanted:
-        observed = replace(observed, members=_looked_up(reader, wanted, observed.members))
+    if wanted and not world.destroying:
+        observed = _looked_up(reader, wanted, observed)
     if wanted is None or (world.destroying and not observed.partly_observed):
         return observed
     fleet = with_image(wanted, observed)
@@ -110,19 +110,29 @@ def _closer(
     return observed
 
 
-def _looked_up(reader: Reader, fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The members with what DescribeInstances does not show, of settings that the spec says."""
-    found = [
-        each.look_up(reader, members)
-        for each in SETTINGS
-        if each.look_up and members and each.desired(fleet) is not NOT_COMPARED
-    ]
-    return tuple(
+def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> ObservedFleet:
+    """The fleet with what DescribeInstances does not show of members, of settings that the spec says.
+
+    What may not be read is told, and left as it is.
+    """
+    found: list[Mapping[str, Mapping[str, Any]]] = []
+    for each in SETTINGS:
+        if not each.look_up or not observed.members or each.desired(fleet) is NOT_COMPARED:
+            continue
+        try:
+            found.append(each.look_up(reader, observed.members))
+        except AwsError as error:
+            if error.code not in DENIED_CODES:
+                raise
+            text = f"{each.path} was not read, and is left as it is: ec2 {error.operation}: {error.code}"
+            observed = replace(observed, unchecked=(*observed.unchecked, text))
+    if not found:
+        return observed
+    members = tuple(
         replace(each, described=merged([each.described, *(of.get(each.id, {}) for of in found)]))
-        if found
-        else each
-        for each in members
+        for each in observed.members
     )
+    return replace(observed, members=members)
 
 
 def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> ObservedFleet:

@@ -145,6 +145,15 @@ def interface_attribute(to: Target, name: str) -> tuple[Call, ...]:
     return modify_attribute(to, name, to.value)
 
 
+def source_dest_check(instance: Instance) -> bool | NotCompared:
+    """That of the primary network interface, which an instance with several is changed by."""
+    for interface in instance.described.get("NetworkInterfaces", ()):
+        if interface["NetworkInterfaceId"] in instance.interfaces[:1] and "SourceDestCheck" in interface:
+            return bool(interface["SourceDestCheck"])
+    shown: bool | NotCompared = or_any(instance.described.get("SourceDestCheck"))
+    return shown
+
+
 def _ipv6_addresses(instance: Instance) -> list[str] | NotCompared:
     """The addresses of the primary network interface."""
     for interface in instance.described.get("NetworkInterfaces", ()):
@@ -228,10 +237,14 @@ def launch_reservation(fleet: Fleet, _: Launching) -> Mapping[str, Any]:
 
 
 def look_up_credits(reader: Reader, members: Sequence[Instance]) -> dict[str, dict[str, Any]]:
-    """The credit options of members: a call for each thousand of them. Raises AwsError."""
+    """The credit options of members: a call for each thousand of them. Raises AwsError.
+
+    What EC2 shows of types that are not burstable says nothing.
+    """
+    burstable = [member.id for member in members if _BURSTABLE.match(member.type)]
     return {
         each["InstanceId"]: {"CpuCredits": each["CpuCredits"]}
-        for portion in chunks([member.id for member in members], MAX_IDS)
+        for portion in chunks(burstable, MAX_IDS)
         for each in reader.call("ec2", "DescribeInstanceCreditSpecifications", InstanceIds=list(portion))[
             "InstanceCreditSpecifications"
         ]
@@ -277,7 +290,9 @@ def no_reservation(raw: Mapping[str, Any]) -> Problem | None:
     return None
 
 
-_BURSTABLE = re.compile(r"t[0-9]")
+# T1 is of the generation before credits:
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances.html
+_BURSTABLE = re.compile(r"t(?!1\.)[0-9]")
 USER_DATA = Remembered("user_data", DIGEST, lambda fleet: user_data_record(fleet.user_data), _read_user_data)
 SHUTDOWN = Remembered("shutdown", "stop|terminate", lambda fleet: fleet.shutdown_behavior, _read_shutdown)
 PUBLIC_IP = Remembered(
