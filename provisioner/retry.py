@@ -104,26 +104,35 @@ class CallRules:
 
     `retry`: the reasons to send a call again. `final`: codes that come with HTTP 500 and are no fault of the
     server. `replan`: what observing and planning again may put right. `hints`: what to do, by operation and
-    code, from the text. `made` and `removed`: what an operation makes or takes away.
+    code, from the text. `once`: operations that add to what is there, which are not sent again while it is
+    not known whether they were carried out: what is there is looked at, and planned again. `made` and
+    `removed`: what an operation makes or takes away.
     """
 
     retry: tuple[RetryRule, ...] = ()
     final: frozenset[str] = frozenset()
     replan: tuple[tuple[Replan, Callable[[AwsError], bool]], ...] = ()
     hints: Mapping[tuple[str, str], Callable[[str], str]] = field(default_factory=dict)
+    once: frozenset[str] = frozenset()
     made: Mapping[str, NamesOf] = field(default_factory=dict)
     removed: Mapping[str, NamesOf] = field(default_factory=dict)
 
     def retry_rule_for(self, error: AwsError, made: Collection[str] = ()) -> RetryRule | None:
         """The reason to send the call that gave `error` again, or None: it failed."""
-        if error.code in self.final:
+        if error.code in self.final or self._may_have_been_done_once(error):
             return None
         return next((rule for rule in self.retry if rule.applies(error, made)), None)
 
     def replan_after(self, error: AwsError) -> Replan:
         """Whether observing and planning again may put right what was answered."""
+        if self._may_have_been_done_once(error):
+            return Replan.PATIENTLY
         wanted = {wanted for wanted, applies in self.replan if applies(error)}
         return Replan.PATIENTLY if Replan.PATIENTLY in wanted else next(iter(wanted), Replan.NO)
+
+    def _may_have_been_done_once(self, error: AwsError) -> bool:
+        is_known = error.code in THROTTLING_CODES or 0 < error.status < 500
+        return error.operation in self.once and not is_known
 
 
 def merged(rules: Iterable[CallRules]) -> CallRules:
@@ -134,6 +143,7 @@ def merged(rules: Iterable[CallRules]) -> CallRules:
         final=frozenset(code for each in rules for code in each.final),
         replan=tuple(rule for each in rules for rule in each.replan),
         hints={key: hint for each in rules for key, hint in each.hints.items()},
+        once=frozenset(operation for each in rules for operation in each.once),
         made={operation: names for each in rules for operation, names in each.made.items()},
         removed={operation: names for each in rules for operation, names in each.removed.items()},
     )

@@ -9,7 +9,7 @@ import pytest
 import local_aws
 from tests.support.cloud import Cloud
 from tests.support.program import Program
-from tests.support.setting_cases import BARE
+from tests.support.setting_cases import BARE, with_ipv6
 from tests.support.specs import having
 
 # Each starts a program or several.
@@ -72,4 +72,18 @@ def test_the_check_is_that_of_the_first_of_several_interfaces(program: Program, 
         each["Attachment"]["DeviceIndex"]: each["SourceDestCheck"] for each in member["NetworkInterfaces"]
     }
     assert (member["SourceDestCheck"], checks) == (False, {0: False, 1: True})
+    assert program.plan(spec).told == set()
+
+
+@pytest.mark.parametrize("lost", [local_aws.drop_reply, local_aws.drop_request])
+def test_addresses_whose_giving_was_not_answered_are_counted_first(
+    lost: Any, program: Program, cloud: Cloud
+) -> None:
+    assert program.apply(one(instance_type="m5.xlarge", ipv6_address_count=with_ipv6(cloud, 1))).code == 0
+    cloud.break_with(lost("ec2:AssignIpv6Addresses", nth=1))
+    spec = one(instance_type="m5.xlarge", ipv6_address_count=5)
+    ran = program.apply(spec)
+    assert ran.code == 0, ran.said
+    (member,) = cloud.live("probe")
+    assert len(member["NetworkInterfaces"][0]["Ipv6Addresses"]) == 5
     assert program.plan(spec).told == set()

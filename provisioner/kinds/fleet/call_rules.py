@@ -70,5 +70,7 @@ RULES = CallRules(
         ),
         ("StopInstances", "OperationNotPermitted"): lambda text: _protection(text),
     },
+    # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssignIpv6Addresses.html: no token.
+    once=frozenset({"AssignIpv6Addresses"}),
     made={"RunInstances": lambda _, answer: [each["InstanceId"] for each in answer["Instances"]]},
 )
