@@ -87,3 +87,17 @@ def test_addresses_whose_giving_was_not_answered_are_counted_first(
     (member,) = cloud.live("probe")
     assert len(member["NetworkInterfaces"][0]["Ipv6Addresses"]) == 5
     assert program.plan(spec).told == set()
+
+
+def test_what_is_refused_after_a_launch_is_told_with_what_was_launched(
+    program: Program, cloud: Cloud
+) -> None:
+    spec = one(source_dest_check=False)
+    cloud.break_with(local_aws.error("ModifyInstanceAttribute", "InvalidParameterValue", "no", status=400))
+    ran = program.apply(spec)
+    assert ran.code == 1
+    assert "1 was launched, and stays; apply again to give them the rest" in ran.words
+    cloud.mend()
+    assert program.apply(spec).code == 0
+    assert len(cloud.live("probe")) == 1
+    assert program.plan(spec).told == set()

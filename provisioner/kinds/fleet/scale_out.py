@@ -295,8 +295,13 @@ class ScaleOut:
         """
         fleet, ids = self.pad.fleet, tuple(each.id for each in new)
         steps = after_launch_steps(fleet, new)
-        for step in steps:
-            step.run(context)
+        try:
+            for step in steps:
+                step.run(context)
+        except AwsError as error:
+            stay = "1 was launched, and stays" if len(ids) == 1 else f"{len(ids)} were launched, and stay"
+            hint = f"; {error.hint}" if error.hint else ""
+            raise error.with_hint(f"{stay}; apply again to give them the rest{hint}") from error
         if not steps:
             return {}
 
