@@ -117,6 +117,9 @@ def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Pictu
     disks = disks_of(member)
     volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}
     for device, said in {ROOT: raw.get("root_volume", {}), **volumes}.items():
+        # One that is protected is not replaced to get a volume.
+        if device not in disks and member.id in raw.get("protect", ()):
+            continue
         assert _has_disk(disks[device], said), f"{member.id} has {disks[device]} at {device}"
     assert member.monitoring == raw.get("monitoring", False)
     assert member.protected == raw.get("termination_protection", False)
