@@ -41,7 +41,7 @@ def old(program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> list
 
 @pytest.fixture(autouse=True)
 def _short_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
-    import provisioner.kinds.fleet.health as health
+    import provisioner.kinds.fleet.rolling_update.health as health
 
     monkeypatch.setattr(health, "MINUTE_S", 1.0)
 

@@ -261,7 +261,7 @@ def test_a_start_that_is_accepted_and_taken_back_is_undone_too(
 ) -> None:
     assert program.apply(fleet(count=1)).code == 0
     (only,) = cloud.ids("probe")
-    monkeypatch.setattr("provisioner.kinds.fleet.health.MINUTE_S", 0.02)
+    monkeypatch.setattr("provisioner.kinds.fleet.rolling_update.health.MINUTE_S", 0.02)
     spec = fleet(count=1, **BIGGER)
     ran = program.apply(spec)
     assert starts_once == [only]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.kinds.fleet.setting import How, Setting
+from provisioner.kinds.fleet.settings.setting import How, Setting
 from tests.support.cloud import Cloud, tags_of
 from tests.support.program import Program
 from tests.support.setting_cases import BARE, CASES, FLEET, settings_that, with_setting

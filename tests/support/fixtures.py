@@ -10,7 +10,7 @@ import boto3
 import pytest
 
 import local_aws
-import provisioner.kinds.fleet.launch
+import provisioner.kinds.fleet.launching.launch
 import provisioner.reconcile
 import provisioner.waiter
 from local_aws import LocalAws
@@ -75,7 +75,7 @@ def program(
     monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
-    monkeypatch.setattr(provisioner.kinds.fleet.launch, "MAX_MISMATCH_S", 0.3)
+    monkeypatch.setattr(provisioner.kinds.fleet.launching.launch, "MAX_MISMATCH_S", 0.3)
     return Program(tmp_path)
 
 

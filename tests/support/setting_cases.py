@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from provisioner.kinds.fleet.setting import How, Setting
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.setting import How, Setting
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.launch_token import Slot, launch_token
 from tests.support.cloud import Cloud, as_list, tags_of, where
 from tests.support.specs import IMAGE, having

@@ -12,11 +12,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.fleet.attached_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.call_rules import RULES
-from provisioner.kinds.fleet.differences import check_ignored
-from provisioner.kinds.fleet.found_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.differences import check_ignored
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image, parse_fleet
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Desired, Environment, Findings, Note, Observed
@@ -48,7 +48,7 @@ class FleetKind:
     def observe(
         self, reader: Reader, environment: Environment, launching: bool
     ) -> Mapping[Address, Observed]:
-        from provisioner.kinds.fleet.images import newest_image
+        from provisioner.kinds.fleet.read.images import newest_image
 
         wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
@@ -71,12 +71,12 @@ class FleetKind:
         }
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
-        from provisioner.kinds.fleet.details import observe_details
+        from provisioner.kinds.fleet.read.details import observe_details
 
         return observe_details(reader, world)
 
     def compare(self, address: Address, world: World) -> Findings:
-        from provisioner.kinds.fleet.compare import compare_fleet
+        from provisioner.kinds.fleet.diff.compare import compare_fleet
 
         observed: ObservedFleet = world.observed(address) or ObservedFleet()
         if address.key == FOREIGN:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from provisioner.kinds.fleet.differences import differs
-from provisioner.kinds.fleet.launch_tag import read_record
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.differences import differs
+from provisioner.kinds.fleet.settings.launch_tag import read_record
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import is_set
 from provisioner.kinds.instances import Instance

@@ -7,10 +7,10 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence, Sized
 
-from provisioner.kinds.fleet.differences import differing
-from provisioner.kinds.fleet.launch_tag import stays_protected
 from provisioner.kinds.fleet.observed import Subnet
-from provisioner.kinds.fleet.setting import How
+from provisioner.kinds.fleet.settings.differences import differing
+from provisioner.kinds.fleet.settings.launch_tag import stays_protected
+from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path
-from provisioner.kinds.fleet.volumes import same_device, volume_problems
+from provisioner.kinds.fleet.volume_limits import same_device, volume_problems
 from provisioner.model import Address
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from provisioner.kinds.fleet.params import launch_params
+from provisioner.kinds.fleet.launching.params import launch_params
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Binding
 from provisioner.naming import LAUNCH_TAG

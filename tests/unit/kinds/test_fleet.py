@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from provisioner.kinds.fleet.observed import PartlyObserved, Problem
-from provisioner.kinds.fleet.setting import How
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.setting import How
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.instances import Binding
 from provisioner.model import Action, Address, Call, Environment, Plan
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG

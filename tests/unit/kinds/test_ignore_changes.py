@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import SpecError
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from tests.support.build import environment, fleet_of
 
 FLEET = {

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.fleet.images import newest_image
+from provisioner.kinds.fleet.read.images import newest_image
 from provisioner.kinds.fleet.spec import Image
 from provisioner.kinds.instances import as_instance
 from tests.support.build import BARE_INSTANCE

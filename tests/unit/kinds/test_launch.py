@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile
-from provisioner.kinds.fleet.launch import MAX_MISMATCH_S, Launch, next_number
+from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, Launch, next_number
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import MAX_AT_ONCE
-from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.spec import CapacityOption
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token

@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from provisioner.kinds.fleet.launch_fit import (
+from provisioner.kinds.fleet.observed import FoundImage
+from provisioner.kinds.fleet.read.launch_fit import (
     FoundType,
     as_type,
     is_in_doubt,
@@ -18,7 +19,6 @@ from provisioner.kinds.fleet.launch_fit import (
     unfit_types,
     unfit_volumes,
 )
-from provisioner.kinds.fleet.observed import FoundImage
 from provisioner.kinds.fleet.spec import Fleet
 from tests.support.build import environment, fleet_of, member
 

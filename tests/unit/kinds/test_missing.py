@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.images import newest_image
 from provisioner.kinds.fleet.observed import ObservedFleet
-from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
+from provisioner.kinds.fleet.read.images import newest_image
+from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
 from provisioner.model import Identity
 from tests.support.build import FLEET, environment, fleet_of, planned
 

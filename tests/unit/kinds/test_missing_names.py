@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from provisioner.kinds.fleet.missing import missing
+from provisioner.kinds.fleet.read.missing import missing
 
 CASES = {
     "the only one, misspelt": (["default"], "defualt", "did you mean default?"),

@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
-from provisioner.kinds.fleet.starting import Start
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.rolling_update.starting import Start
+from provisioner.kinds.fleet.settings.volume_modifications import ModifyVolume
 from provisioner.kinds.fleet.terminate import Termination
-from provisioner.kinds.fleet.volume_modifications import ModifyVolume
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call, ExecutionContext, Step, Wait
 from tests.support.build import AROUND, environment, fleet_of, member

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from provisioner.errors import ChangedMeanwhile, ProvisionerError
-from provisioner.kinds.fleet.replacing import Replace
-from provisioner.kinds.fleet.rollout import RolloutState
-from provisioner.kinds.fleet.scale_out import LaunchContext
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext
+from provisioner.kinds.fleet.rolling_update.replacing import Replace
+from provisioner.kinds.fleet.rolling_update.rollout import RolloutState
 from tests.support.build import AROUND, environment, fleet_of, member
 from tests.unit.kinds.test_launch import PLAIN, FakeContext
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from provisioner.kinds.fleet.rollout import (
+from provisioner.kinds.fleet.rolling_update.rollout import (
     Await,
     Launch,
     Move,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from tests.support.setting_cases import CASES
 
 

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
-from provisioner.kinds.fleet.params import launch_params, run_instances
-from provisioner.kinds.fleet.setting import How, Setting, combined
+from provisioner.kinds.fleet.launching.params import launch_params, run_instances
+from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings.setting import How, Setting, combined
 from provisioner.model import Call
 from provisioner.naming import LAUNCH_TAG
 from tests.support.build import (

@@ -9,13 +9,13 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
-from provisioner.kinds.fleet.correct import words_after
-from provisioner.kinds.fleet.differences import differing
-from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
-from provisioner.kinds.fleet.setting import How, change_steps
+from provisioner.kinds.fleet.diff.live_changes import words_after
+from provisioner.kinds.fleet.settings.differences import differing
+from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings.setting import How, change_steps
+from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
+from provisioner.kinds.fleet.settings.volume_modifications import MAX_WAIT_S, AwaitModified, ModifyVolume
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_drift import may_differ, told
-from provisioner.kinds.fleet.volume_modifications import MAX_WAIT_S, AwaitModified, ModifyVolume
 from provisioner.kinds.instances import Device, Instance
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, Environment

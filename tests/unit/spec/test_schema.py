@@ -11,8 +11,8 @@ import jsonschema
 import pytest
 
 from provisioner.kinds import KINDS, schema_folder
-from provisioner.kinds.fleet.setting import How
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.setting import How
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.spec import schema
 from provisioner.spec.generate import generated
 from provisioner.spec.schemas import resolve

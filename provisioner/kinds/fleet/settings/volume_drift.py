@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.remembered import (
+from provisioner.kinds.fleet.settings.remembered import (
     DIGEST,
     OTHER,
     Remembered,

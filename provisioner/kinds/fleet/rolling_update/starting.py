@@ -11,11 +11,11 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
-from provisioner.kinds.fleet.launch_tag import read_record
+from provisioner.kinds.fleet.launching.quotas import way_out
 from provisioner.kinds.fleet.observed import scope_of
-from provisioner.kinds.fleet.quotas import way_out
-from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting, Target
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.launch_tag import read_record
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Step, Until, Wait
@@ -48,7 +48,7 @@ class Start:
     type that they ran as `earlier`, where one is known: they may have been left stopped, with another type,
     by a run that was killed. `paths` are the settings for which they were stopped.
 
-    EC2 forgets some settings with a change of type (`reset_by` in settings.py), so they are given again after
+    EC2 forgets some settings with a change of type (`reset_by` of a row), so they are given again after
     each, before the start: as the spec has them with another type of the fleet, else as the `members` had
     them. `touched` are the members that have lost them, or were given others, by now.
     """

@@ -7,11 +7,18 @@ from dataclasses import dataclass, field, replace
 
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
 from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
-from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.placement import spread
-from provisioner.kinds.fleet.rollout import Await, Launch, RolloutState, Terminate, moves, next_move
-from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.rolling_update.health import Health
+from provisioner.kinds.fleet.rolling_update.rollout import (
+    Await,
+    Launch,
+    RolloutState,
+    Terminate,
+    moves,
+    next_move,
+)
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
 

@@ -9,9 +9,9 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.remembered import Remembered
+from provisioner.kinds.fleet.settings.remembered import Remembered
+from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME, modify_steps
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_modifications import MODIFY_VOLUME, modify_steps
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, Parallel, Step
 

@@ -1,6 +1,6 @@
 """The launch tag: what DescribeInstances does not show of a member, written down when it is launched.
 
-Word by word, one for each row of settings.py that is remembered, so that a plan can say which of them
+Word by word, one for each row of table.py that is remembered, so that a plan can say which of them
 differs.
 """
 
@@ -10,9 +10,9 @@ from collections.abc import Iterable, Mapping
 from functools import lru_cache
 from types import MappingProxyType
 
-from provisioner.kinds.fleet.remembered import Remembered, image_source
-from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.remembered import Remembered, image_source
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG

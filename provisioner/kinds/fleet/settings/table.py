@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import operator
 
-from provisioner.kinds.fleet.remembered import Remembered, switch
-from provisioner.kinds.fleet.setting import (
+from provisioner.kinds.fleet.settings.remembered import Remembered, switch
+from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
     NOT_KNOWN,
     How,
@@ -25,7 +25,7 @@ from provisioner.kinds.fleet.setting import (
     said,
     shows,
 )
-from provisioner.kinds.fleet.setting_values import (
+from provisioner.kinds.fleet.settings.values import (
     DEVICES,
     DNS,
     IMAGE,
@@ -63,15 +63,15 @@ from provisioner.kinds.fleet.setting_values import (
     spot,
     unstoppable,
 )
-from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
-from provisioner.kinds.fleet.volume_drift import MODIFIABLE, ROOT_WORD, VOLUMES_WORD
-from provisioner.kinds.fleet.volume_settings import (
+from provisioner.kinds.fleet.settings.volume_drift import MODIFIABLE, ROOT_WORD, VOLUMES_WORD
+from provisioner.kinds.fleet.settings.volumes import (
     Values,
     modify_volumes,
     what_is_fixed,
     what_root_has,
     what_volumes_have,
 )
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.launch_tag import read_record, write_record
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.launch_tag import read_record, write_record
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG

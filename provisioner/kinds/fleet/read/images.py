@@ -14,9 +14,9 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.launch_tag import of_same_source
-from provisioner.kinds.fleet.missing import did_you_mean, near_parameters
 from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet, Problem
+from provisioner.kinds.fleet.read.missing import did_you_mean, near_parameters
+from provisioner.kinds.fleet.settings.launch_tag import of_same_source
 from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.iam import text
 

@@ -7,8 +7,9 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.images import MissingPrerequisite, as_problem, describe_image, is_absent
-from provisioner.kinds.fleet.launch_fit import (
+from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Problem, Subnet
+from provisioner.kinds.fleet.read.images import MissingPrerequisite, as_problem, describe_image, is_absent
+from provisioner.kinds.fleet.read.launch_fit import (
     FoundType,
     as_type,
     is_in_doubt,
@@ -16,15 +17,14 @@ from provisioner.kinds.fleet.launch_fit import (
     unfit_types,
     unfit_volumes,
 )
-from provisioner.kinds.fleet.missing import (
+from provisioner.kinds.fleet.read.missing import (
     key_pairs,
     missing,
     near_types,
     no_such_subnet_tags,
     no_such_subnets,
 )
-from provisioner.kinds.fleet.missing import subnets as subnets_of
-from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Problem, Subnet
+from provisioner.kinds.fleet.read.missing import subnets as subnets_of
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, literal
 from provisioner.retry import DENIED_CODES

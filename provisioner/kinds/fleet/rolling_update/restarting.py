@@ -11,14 +11,14 @@ from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
 from provisioner.kinds.fleet.conditions import EachSettingsAgree
-from provisioner.kinds.fleet.health import Health
-from provisioner.kinds.fleet.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.observed import is_member, scope_of
-from provisioner.kinds.fleet.rollout import may_be_taken
-from provisioner.kinds.fleet.setting import NOT_COMPARED, Setting, Target
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.rolling_update.health import Health
+from provisioner.kinds.fleet.rolling_update.rollout import may_be_taken
+from provisioner.kinds.fleet.rolling_update.starting import RESET, Start, ran_as
+from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.starting import RESET, Start, ran_as
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait, count_calls

@@ -15,20 +15,20 @@ from provisioner.kinds.fleet.conditions import (
     VolumesGo,
     tag_differences,
 )
-from provisioner.kinds.fleet.differences import differing, shown
-from provisioner.kinds.fleet.launch_tag import (
+from provisioner.kinds.fleet.diff.interrupting_changes import UNIT
+from provisioner.kinds.fleet.launching.scale_out import name_call, number_call
+from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
+from provisioner.kinds.fleet.phases import Phase
+from provisioner.kinds.fleet.placement import indexes, on_members, verb
+from provisioner.kinds.fleet.settings.differences import differing, shown
+from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
     read_record,
     stays_protected,
     write_record,
 )
-from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
-from provisioner.kinds.fleet.phases import Phase
-from provisioner.kinds.fleet.placement import indexes, on_members, verb
-from provisioner.kinds.fleet.renew import UNIT
-from provisioner.kinds.fleet.scale_out import name_call, number_call
-from provisioner.kinds.fleet.setting import How, Setting, change_steps
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.setting import How, Setting, change_steps
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list

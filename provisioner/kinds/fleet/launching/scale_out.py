@@ -8,8 +8,9 @@ from dataclasses import dataclass, field
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
-from provisioner.kinds.fleet.differences import AFTER_LAUNCH, after_launch_steps
-from provisioner.kinds.fleet.launch import Launch, next_number
+from provisioner.kinds.fleet.launching.launch import Launch, next_number
+from provisioner.kinds.fleet.launching.params import launch_params
+from provisioner.kinds.fleet.launching.quotas import way_out, what_was_said
 from provisioner.kinds.fleet.observed import (
     MAX_AT_ONCE,
     Prerequisites,
@@ -18,9 +19,8 @@ from provisioner.kinds.fleet.observed import (
     is_member,
     scope_of,
 )
-from provisioner.kinds.fleet.params import launch_params
 from provisioner.kinds.fleet.placement import indexes, spread
-from provisioner.kinds.fleet.quotas import way_out, what_was_said
+from provisioner.kinds.fleet.settings.differences import AFTER_LAUNCH, after_launch_steps
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks

@@ -7,8 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.differences import differing, shown, why_for, with_reset
-from provisioner.kinds.fleet.health import Health
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import (
@@ -19,11 +18,12 @@ from provisioner.kinds.fleet.placement import (
     select_for_scale_in,
     verb,
 )
-from provisioner.kinds.fleet.replacing import Replace
-from provisioner.kinds.fleet.restarting import Restart, power_steps
-from provisioner.kinds.fleet.rollout import PARKED, RolloutState, foreseen_restart, predicted
-from provisioner.kinds.fleet.scale_out import LaunchContext
-from provisioner.kinds.fleet.setting import How, Setting
+from provisioner.kinds.fleet.rolling_update.health import Health
+from provisioner.kinds.fleet.rolling_update.replacing import Replace
+from provisioner.kinds.fleet.rolling_update.restarting import Restart, power_steps
+from provisioner.kinds.fleet.rolling_update.rollout import PARKED, RolloutState, foreseen_restart, predicted
+from provisioner.kinds.fleet.settings.differences import differing, shown, why_for, with_reset
+from provisioner.kinds.fleet.settings.setting import How, Setting
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of

@@ -7,10 +7,10 @@ from difflib import get_close_matches
 from typing import Any
 
 from provisioner.kinds.base import Entry
-from provisioner.kinds.fleet.setting import NOT_COMPARED, How, Setting, change_steps
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, Setting, change_steps
+from provisioner.kinds.fleet.settings.table import SETTINGS
+from provisioner.kinds.fleet.settings.volume_drift import MODIFIABLE
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES, Fleet
-from provisioner.kinds.fleet.volume_drift import MODIFIABLE
 from provisioner.kinds.instances import Instance
 from provisioner.model import Step
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from provisioner.kinds.fleet.differences import differing
-from provisioner.kinds.fleet.launch_tag import impossible_words, read_record
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, verb
-from provisioner.kinds.fleet.setting import NOT_COMPARED, How
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.settings.differences import differing
+from provisioner.kinds.fleet.settings.launch_tag import impossible_words, read_record
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How
+from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier

@@ -7,16 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.correct import corrections, unprotected, wanted_profile
-from provisioner.kinds.fleet.found_volumes import left_notes, staying_notes
-from provisioner.kinds.fleet.images import with_image
-from provisioner.kinds.fleet.launch import confirm_launch
-from provisioner.kinds.fleet.launch_tag import is_protected, protections, stays_protected, stays_unstoppable
-from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
-from provisioner.kinds.fleet.phases import Phase
-from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
-from provisioner.kinds.fleet.plan_notes import notes
-from provisioner.kinds.fleet.renew import (
+from provisioner.kinds.fleet.attached_volumes import left_notes, staying_notes
+from provisioner.kinds.fleet.diff.interrupting_changes import (
     UNIT,
     power_change,
     replace_change,
@@ -24,7 +16,20 @@ from provisioner.kinds.fleet.renew import (
     to_replace,
     to_restart,
 )
-from provisioner.kinds.fleet.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.diff.live_changes import corrections, unprotected, wanted_profile
+from provisioner.kinds.fleet.diff.plan_notes import notes
+from provisioner.kinds.fleet.launching.launch import confirm_launch
+from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
+from provisioner.kinds.fleet.phases import Phase
+from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
+from provisioner.kinds.fleet.read.images import with_image
+from provisioner.kinds.fleet.settings.launch_tag import (
+    is_protected,
+    protections,
+    stays_protected,
+    stays_unstoppable,
+)
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.fleet.volume_changes import keeping_steps

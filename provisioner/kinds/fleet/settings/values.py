@@ -1,4 +1,4 @@
-"""What rows of settings.py need beyond a line: how some values are read, written and judged."""
+"""What rows of the table need beyond a line: how some values are read, written and judged."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.remembered import (
+from provisioner.kinds.fleet.settings.remembered import (
     DIGEST,
     Remembered,
     attribute,
     image_source,
     user_data_record,
 )
-from provisioner.kinds.fleet.setting import (
+from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
     Launching,
     NotCompared,

@@ -8,11 +8,17 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
-from provisioner.kinds.fleet.remembered import volume_fields, write_fields
-from provisioner.kinds.fleet.setting import NOT_COMPARED, NotCompared
+from provisioner.kinds.fleet.settings.remembered import volume_fields, write_fields
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, NotCompared
+from provisioner.kinds.fleet.settings.volume_drift import (
+    MODIFIABLE,
+    differences,
+    is_modified,
+    of_fleet,
+    of_root,
+)
+from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
-from provisioner.kinds.fleet.volume_drift import MODIFIABLE, differences, is_modified, of_fleet, of_root
-from provisioner.kinds.fleet.volume_modifications import MODIFY_VOLUME
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call
 

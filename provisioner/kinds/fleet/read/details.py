@@ -9,21 +9,21 @@ from typing import Any
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
+from provisioner.kinds.fleet.attached_volumes import attached_volumes, with_details
 from provisioner.kinds.fleet.conditions import tag_differences
-from provisioner.kinds.fleet.deep import as_they_are
-from provisioner.kinds.fleet.differences import differing, differs
-from provisioner.kinds.fleet.found_volumes import attached_volumes, with_details
-from provisioner.kinds.fleet.images import image_to_launch, with_image
-from provisioner.kinds.fleet.launch_fit import unfit_tags
-from provisioner.kinds.fleet.launch_tag import of_same_source
+from provisioner.kinds.fleet.diff.interrupting_changes import to_replace
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
-from provisioner.kinds.fleet.prerequisites import Intent, observe_prerequisites
-from provisioner.kinds.fleet.renew import to_replace
-from provisioner.kinds.fleet.setting import NOT_COMPARED, How, merged
-from provisioner.kinds.fleet.settings import SETTINGS
+from provisioner.kinds.fleet.read.deep import as_they_are
+from provisioner.kinds.fleet.read.images import image_to_launch, with_image
+from provisioner.kinds.fleet.read.launch_fit import unfit_tags
+from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
+from provisioner.kinds.fleet.settings.differences import differing, differs
+from provisioner.kinds.fleet.settings.launch_tag import of_same_source
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
+from provisioner.kinds.fleet.settings.table import SETTINGS
+from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import goes_otherwise
-from provisioner.kinds.fleet.volume_drift import may_differ, told
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address, Observed
 from provisioner.retry import DENIED_CODES

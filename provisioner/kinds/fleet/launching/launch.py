@@ -15,8 +15,8 @@ from typing import Any
 
 from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
+from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.observed import PartlyObserved, Prerequisites, Subnet, is_of
-from provisioner.kinds.fleet.params import launch_params, run_instances
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance

@@ -1,0 +1,1 @@
+"""A fleet's difference: what to do so that it is as the spec says."""

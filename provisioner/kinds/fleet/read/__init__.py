@@ -1,0 +1,1 @@
+"""What comparing a fleet needs beyond its members, read from AWS."""

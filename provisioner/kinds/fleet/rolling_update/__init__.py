@@ -1,0 +1,1 @@
+"""Rolling updates: members restarted or replaced wave by wave."""
