@@ -7,7 +7,7 @@ import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence, Sized
 
-from provisioner.kinds.fleet.observed import Subnet
+from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
 from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import stays_protected
 from provisioner.kinds.fleet.settings.setting import How
@@ -150,3 +150,23 @@ def verb(paths: str) -> str:
     """`differs` or `differ`, whichever goes with settings of these names."""
     is_plural = "," in paths or ("." not in paths and paths.endswith("s"))
     return "differ" if is_plural else "differs"
+
+
+def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
+    """The members that only a replacement gives what the spec asks for, in the order in which they go."""
+    wrong = set(differing(fleet, observed.members, How.REPLACE)) - fleet.protect
+    if fleet.rebalance:
+        surplus = select_for_scale_in(
+            observed.members, len(observed.members) - fleet.count, fleet, observed.unhealthy
+        )
+        going = wrong | {each.id for each in surplus}
+        staying = [each for each in observed.members if each.id not in going]
+        wrong |= {each.id for each in crowded(staying, observed.prerequisites.subnets, fleet)}
+    chosen = [each for each in observed.members if each.id in wrong]
+    return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
+
+
+def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The members that a stop and a start gives what the spec asks for."""
+    wrong = differing(fleet, members, How.RESTART)
+    return tuple(each for each in members if each.id in wrong)

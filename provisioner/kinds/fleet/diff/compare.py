@@ -13,8 +13,6 @@ from provisioner.kinds.fleet.diff.interrupting_changes import (
     power_change,
     replace_change,
     restart_change,
-    to_replace,
-    to_restart,
 )
 from provisioner.kinds.fleet.diff.live_changes import corrections, unprotected, wanted_profile
 from provisioner.kinds.fleet.diff.plan_notes import notes
@@ -22,7 +20,13 @@ from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
 from provisioner.kinds.fleet.phases import Phase
-from provisioner.kinds.fleet.placement import leaving_order, select_for_scale_in, spread
+from provisioner.kinds.fleet.placement import (
+    leaving_order,
+    select_for_scale_in,
+    spread,
+    to_replace,
+    to_restart,
+)
 from provisioner.kinds.fleet.read.images import with_image
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,

@@ -11,11 +11,8 @@ from provisioner.kinds.fleet.launching.scale_out import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import (
-    crowded,
-    leaving_order,
     on_members,
     roomy,
-    select_for_scale_in,
     verb,
 )
 from provisioner.kinds.fleet.rolling_update.health import Health
@@ -31,26 +28,6 @@ from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
 # What a fleet's changes are counted in.
 UNIT = "instance"
-
-
-def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
-    """The members that only a replacement gives what the spec asks for, in the order in which they go."""
-    wrong = set(differing(fleet, observed.members, How.REPLACE)) - fleet.protect
-    if fleet.rebalance:
-        surplus = select_for_scale_in(
-            observed.members, len(observed.members) - fleet.count, fleet, observed.unhealthy
-        )
-        going = wrong | {each.id for each in surplus}
-        staying = [each for each in observed.members if each.id not in going]
-        wrong |= {each.id for each in crowded(staying, observed.prerequisites.subnets, fleet)}
-    chosen = [each for each in observed.members if each.id in wrong]
-    return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
-
-
-def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The members that a stop and a start gives what the spec asks for."""
-    wrong = differing(fleet, members, How.RESTART)
-    return tuple(each for each in members if each.id in wrong)
 
 
 def power_change(

@@ -11,8 +11,8 @@ from provisioner.kinds.base import Reader, World
 from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.attached_volumes import attached_volumes, with_details
 from provisioner.kinds.fleet.conditions import tag_differences
-from provisioner.kinds.fleet.diff.interrupting_changes import to_replace
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
+from provisioner.kinds.fleet.placement import to_replace
 from provisioner.kinds.fleet.read.deep import as_they_are
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import unfit_tags
