@@ -11,7 +11,7 @@ from provisioner.kinds import KINDS
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, write_record
-from provisioner.kinds.instance_profile import ObservedProfile
+from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
 from provisioner.model import Address, Environment, Identity, Observation

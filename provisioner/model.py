@@ -9,7 +9,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, order=True)
@@ -79,6 +81,10 @@ class Environment:
     resources: Mapping[Address, Desired] = field(default_factory=dict)
     source: str = ""
     skipped_regions: tuple[str, ...] = ()
+
+    def of(self, type_: type[T]) -> dict[Address, T]:
+        """All of one type that the spec asks for."""
+        return {at: thing for at, thing in self.resources.items() if isinstance(thing, type_)}
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from provisioner.errors import UnexpectedAnswer, UsageError
-from provisioner.kinds.base import Kind, Reader, World
+from provisioner.kinds.base import AnyKind, Reader, World
 from provisioner.model import Address, Environment, Identity, Observation, Observed
 
 
 def observe(
     environment: Environment,
     reader: Reader,
-    kinds: Sequence[Kind],
+    kinds: Sequence[AnyKind],
     destroying: bool = False,
     deep: bool = False,
     looking: bool = False,
@@ -33,7 +33,7 @@ def observe(
 def _observe(
     environment: Environment,
     reader: Reader,
-    kinds: Sequence[Kind],
+    kinds: Sequence[AnyKind],
     destroying: bool,
     deep: bool,
     looking: bool,
@@ -44,14 +44,14 @@ def _observe(
         identity = reader.identity()
         _check_account(environment, identity)
 
-    def observer(kind: Kind) -> Callable[[], Mapping[Address, Observed]]:
+    def observer(kind: AnyKind) -> Callable[[], Mapping[Address, Observed]]:
         return lambda: kind.observe(reader, environment, not (destroying or looking))
 
     observed = _merged(reader.parallel(*(observer(kind) for kind in kinds)))
     identity = identity or _named_in(observed) or reader.identity()
     world = World(environment, Observation(identity, observed), destroying, deep, looking)
 
-    def details_of(kind: Kind) -> Callable[[], Mapping[Address, Observed]]:
+    def details_of(kind: AnyKind) -> Callable[[], Mapping[Address, Observed]]:
         return lambda: kind.observe_details(reader, world)
 
     details = reader.parallel(*(details_of(kind) for kind in kinds))

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
-from provisioner.kinds.base import Kind, World
+from provisioner.kinds.base import AnyKind, World
 from provisioner.model import Action, Address, Change, Findings, Note, Plan, Refusal
 
 Told = TypeVar("Told", Refusal, Note)
@@ -15,14 +15,16 @@ Told = TypeVar("Told", Refusal, Note)
 MAX_NAMED = 10
 
 
-def plan(world: World, kinds: Sequence[Kind]) -> Plan:
+def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
     """Everything to do, in the order in which apply does it.
 
     What is made or changed comes first, in the order of the kinds; what is deleted comes last, in the
     opposite order, so that nothing is deleted that something else still uses.
     """
     findings = {
-        address: kind.compare(address, world) for kind in kinds for address in _addresses(kind, world)
+        address: kind.compare(address, world.desired(address), world.observed(address), world)
+        for kind in kinds
+        for address in _addresses(kind, world)
     }
     environment = world.environment
     return Plan(
@@ -60,12 +62,12 @@ def _some(addresses: Sequence[Address]) -> str:
     return ", ".join(map(str, addresses[:MAX_NAMED])) + more
 
 
-def _addresses(kind: Kind, world: World) -> list[Address]:
+def _addresses(kind: AnyKind, world: World) -> list[Address]:
     every = world.environment.resources.keys() | world.observation.resources.keys()
     return sorted(address for address in every if address.kind == kind.name)
 
 
-def _in_order(findings: Iterable[Findings], kinds: Sequence[Kind]) -> list[Change]:
+def _in_order(findings: Iterable[Findings], kinds: Sequence[AnyKind]) -> list[Change]:
     rank = {kind.name: index for index, kind in enumerate(kinds)}
     changes = [change for found in findings for change in found.changes]
     kept = [change for change in changes if change.action is not Action.DELETE]

@@ -28,7 +28,7 @@ def status(spec: SpecFile, output_format: str, options: Options) -> None:
     world = observe(environment, connect_to(environment, options), KINDS, looking=True)
     every = world.environment.resources.keys() | world.observation.resources.keys()
     statuses = {
-        str(address): kind.status(address, world)
+        str(address): kind.status(address, world.desired(address), world.observed(address), world)
         for kind in KINDS
         for address in sorted(every)
         if address.kind == kind.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.kinds.attachment import AttachmentKind
-from provisioner.kinds.base import Kind
+from provisioner.kinds.base import AnyKind
 from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
 from provisioner.kinds.fleet.read.refresh import refresh_images
@@ -13,7 +13,7 @@ from provisioner.retry import COMMON, merged
 
 __all__ = ["CALL_RULES", "KINDS", "refresh_images", "schema_folder"]
 
-KINDS: tuple[Kind, ...] = checked(
+KINDS: tuple[AnyKind, ...] = checked(
     (RoleKind(), InstanceProfileKind(), FleetKind(), AttachmentKind()), schema_folder()
 )
 

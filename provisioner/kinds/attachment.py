@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from provisioner.kinds.base import Entry, Path, Reader, World
-from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.iam import tags_in_words
-from provisioner.kinds.instance_profile import ObservedProfile
+from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong, wanted_at
+from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import (
     LIVE,
     Instance,
@@ -29,12 +29,10 @@ from provisioner.model import (
     Address,
     Call,
     Change,
-    Desired,
     Environment,
     FieldChange,
     Findings,
     Note,
-    Observed,
     Refusal,
     Step,
 )
@@ -76,7 +74,7 @@ class ObservedAttachment:
         """An attachment is what instances have, and nothing by itself."""
 
 
-class AttachmentKind:
+class AttachmentKind(Kind[Attachment, ObservedAttachment]):
     name = "attachment"
     section = "attachments"
     is_of_iam = False
@@ -92,11 +90,9 @@ class AttachmentKind:
             tags=raw.get("select", {}).get("tags", {}),
         )
 
-    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+    def check(self, entries: Mapping[Address, Attachment]) -> Iterable[tuple[Address, Path, str]]:
         taken: dict[str, Address] = {}
-        for address, attachment in resources.items():
-            if not isinstance(attachment, Attachment):
-                continue
+        for address, attachment in entries.items():
             for index, instance in enumerate(attachment.instances):
                 other = taken.setdefault(instance, address)
                 if other != address:
@@ -104,20 +100,16 @@ class AttachmentKind:
 
     def observe(
         self, reader: Reader, environment: Environment, launching: bool
-    ) -> Mapping[Address, Observed]:
-        wanted = {at: each for at, each in environment.resources.items() if isinstance(each, Attachment)}
+    ) -> Mapping[Address, ObservedAttachment]:
+        wanted = environment.of(Attachment)
         chosen = reader.parallel(*(lambda each=each: _chosen(reader, each) for each in wanted.values()))
         return {
             at: ObservedAttachment(chosen=instances, uses=each.uses)
             for (at, each), instances in zip(wanted.items(), chosen, strict=True)
         }
 
-    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
-        observed: dict[Address, ObservedAttachment] = {
-            at: thing
-            for at, thing in world.observation.resources.items()
-            if isinstance(thing, ObservedAttachment)
-        }
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedAttachment]:
+        observed = world.observed_of(ObservedAttachment)
         for address, left in (*_left_over(reader, world), *_bound_to_what_is_gone(world)):
             there = observed.get(address, ObservedAttachment())
             uses = there.uses | left.uses
@@ -131,28 +123,39 @@ class AttachmentKind:
         changing = [
             each.id
             for at, thing in observed.items()
-            for each in (*_bound_wrong(at, thing, world), *thing.left)
+            for each in (*_bound_wrong(at, world.desired_as(Attachment, at), thing, world), *thing.left)
             if each.profile
         ]
         associations = find_associations(reader, changing)
         return {at: replace(thing, associations=associations) for at, thing in observed.items()}
 
-    def compare(self, address: Address, world: World) -> Findings:
-        attachment: Attachment | None = world.desired(address)
-        observed: ObservedAttachment = world.observed(address) or ObservedAttachment()
-        refusals = tuple(_refusals(address, attachment, observed, world)) if attachment else ()
-        changes = (
-            *(_attach(address, attachment, observed, world) if attachment else ()),
-            *_detach(address, observed, world),
+    def compare(
+        self,
+        address: Address,
+        desired: Attachment | None,
+        observed: ObservedAttachment | None,
+        world: World,
+    ) -> Findings:
+        observed = observed or ObservedAttachment()
+        gone = tuple(_detach(address, observed, world))
+        if desired is None:
+            return Findings(gone)
+        return Findings(
+            (*_attach(address, desired, observed, world), *gone),
+            tuple(_refusals(address, desired, observed, world)),
+            tuple(_notes(address, desired, observed, world)),
         )
-        notes = tuple(_notes(address, attachment, observed, world)) if attachment else ()
-        return Findings(changes, refusals, notes)
 
-    def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        observed: ObservedAttachment = world.observed(address) or ObservedAttachment()
-        attachment: Attachment | None = world.desired(address)
-        wanted = max(len(observed.chosen), len(attachment.instances) if attachment else 0)
-        attached = len(observed.chosen) - len(_bound_wrong(address, observed, world))
+    def status(
+        self,
+        address: Address,
+        desired: Attachment | None,
+        observed: ObservedAttachment | None,
+        world: World,
+    ) -> Mapping[str, Any]:
+        observed = observed or ObservedAttachment()
+        wanted = max(len(observed.chosen), len(desired.instances) if desired else 0)
+        attached = len(observed.chosen) - len(_bound_wrong(address, desired, observed, world))
         return {
             "state": f"{attached} of {wanted} attached",
             "members": [each.summary() for each in (*observed.chosen, *observed.left)],
@@ -162,7 +165,7 @@ class AttachmentKind:
 def _held(observed: ObservedAttachment, world: World) -> frozenset[Address]:
     """The profiles of the environment that the chosen instances have now."""
     held = {each.profile.arn for each in observed.chosen if each.profile}
-    return frozenset(at for at, found in world.observed_of("instance_profile").items() if found.arn in held)
+    return frozenset(at for at, found in world.observed_of(ObservedProfile).items() if found.arn in held)
 
 
 def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
@@ -176,20 +179,14 @@ def _chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
 def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, ObservedAttachment]]:
     """Instances that are bound to a profile of ours for attachments, and that no attachment asks for."""
     launches = launches_of(world)
-    desired = {
-        address: thing
-        for address, thing in world.environment.resources.items()
-        if isinstance(thing, Attachment) and not world.destroying
-    }
+    desired, observed = world.desired_of(Attachment), world.observed_of(ObservedAttachment)
     profiles = _profiles_for_attachments(desired.values(), world)
     if not profiles:
         return
     arns = tuple(profile.arn for profile in profiles.values())
     bound = find_bound(reader, arns)
     # What goes from one of our profiles to another is bound anew, and that is all.
-    wanted = {
-        each.id for address in desired for each in (world.observed(address) or ObservedAttachment()).chosen
-    }
+    wanted = {each.id for address in desired.keys() & observed.keys() for each in observed[address].chosen}
     for at, profile in profiles.items():
         asking = [address for address, thing in desired.items() if thing.profile == at]
         left = tuple(
@@ -202,11 +199,8 @@ def _left_over(reader: Reader, world: World) -> Iterator[tuple[Address, Observed
         )
         unmark = None if asking or world.destroying else profile.name
         if left or unmark:
-            once = [
-                address
-                for address, thing in world.environment.resources.items()
-                if world.destroying and isinstance(thing, Attachment) and thing.profile == at
-            ]
+            written = world.environment.of(Attachment)
+            once = [address for address, thing in written.items() if world.destroying and thing.profile == at]
             address = min([*asking, *once], default=_free_address(at.key, world))
             yield address, ObservedAttachment(left=left, marked=unmark, uses=frozenset({at}))
 
@@ -221,7 +215,7 @@ def _profiles_for_attachments(
     """
     own: dict[Address, ObservedProfile] = {
         at: profile
-        for at, profile in world.observed_of("instance_profile").items()
+        for at, profile in world.observed_of(ObservedProfile).items()
         if profile.is_owned_by(world.environment)
     }
     marked = {at: profile for at, profile in own.items() if ATTACHED_TAG in profile.tags}
@@ -242,10 +236,10 @@ def _bound_to_what_is_gone(world: World) -> Iterator[tuple[Address, ObservedAtta
     if not world.destroying:
         return
     path = f":instance-profile{iam_path(world.environment.name)}"
-    there = {thing.arn for thing in world.observed_of("instance_profile").values()}
+    there = {thing.arn for thing in world.observed_of(ObservedProfile).values()}
     # What two attachments choose is freed once.
     freed: set[str] = set()
-    for address, observed in world.observed_of("attachment").items():
+    for address, observed in world.observed_of(ObservedAttachment).items():
         left = tuple(
             each
             for each in observed.chosen
@@ -267,14 +261,15 @@ def _free_address(key: str, world: World) -> Address:
     return address
 
 
-def _bound_wrong(address: Address, observed: ObservedAttachment, world: World) -> list[Instance]:
+def _bound_wrong(
+    address: Address, attachment: Attachment | None, observed: ObservedAttachment, world: World
+) -> list[Instance]:
     """The chosen instances with another binding, but for those that an earlier attachment chooses too."""
-    attachment: Attachment | None = world.desired(address)
     if attachment is None:
         return []
     earlier = {
         each.id
-        for other, thing in world.observed_of(address.kind).items()
+        for other, thing in world.observed_of(ObservedAttachment).items()
         if other < address and world.desired(other)
         for each in thing.chosen
     }
@@ -343,9 +338,10 @@ def _refusals(
                 f"{_some(instances)} with an instance profile that environment {attached_by} has attached",
                 "take them out of its attachments and apply that first, or choose others here",
             )
-    for other, thing in world.environment.resources.items():
-        if isinstance(thing, Attachment) and other > address and thing.profile != attachment.profile:
-            both = found & {each.id for each in (world.observed(other) or ObservedAttachment()).chosen}
+    for other, thing in world.environment.of(Attachment).items():
+        there = world.observed_as(ObservedAttachment, other)
+        if there and other > address and thing.profile != attachment.profile:
+            both = found & {each.id for each in there.chosen}
             if both:
                 yield Refusal(
                     address,
@@ -374,7 +370,7 @@ def _attach(
     address: Address, attachment: Attachment, observed: ObservedAttachment, world: World
 ) -> Iterator[Change]:
     wanted = wanted_at(attachment.profile, world)
-    for instances in group_by(_bound_wrong(address, observed, world), lambda each: each.profile):
+    for instances in group_by(_bound_wrong(address, attachment, observed, world), lambda each: each.profile):
         before = instances[0].profile
         ids = tuple(each.id for each in instances)
         reason = "no instance profile yet"

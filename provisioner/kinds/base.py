@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
 from provisioner.retry import CallRules
 
 Path = tuple[str | int, ...]
+T = TypeVar("T")
+D = TypeVar("D", bound=Desired)
+Ob = TypeVar("Ob", bound=Observed)
 
 
 class Entry(Protocol):
@@ -82,19 +85,46 @@ class World(NamedTuple):
     def identity(self) -> Identity:
         return self.observation.identity
 
-    def desired(self, address: Address) -> Any:
+    def desired(self, address: Address) -> Desired | None:
+        """What is to be there; when all is destroyed, nothing."""
         return None if self.destroying else self.environment.resources.get(address)
 
-    def observed(self, address: Address) -> Any:
+    def observed(self, address: Address) -> Observed | None:
         return self.observation.resources.get(address)
 
-    def observed_of(self, kind: str) -> dict[Address, Any]:
-        """All that was observed of one kind."""
-        return {at: thing for at, thing in self.observation.resources.items() if at.kind == kind}
+    def desired_as(self, type_: type[T], address: Address) -> T | None:
+        """What is to be there at an address of the kind whose type this is."""
+        thing = self.desired(address)
+        return None if thing is None else _as(type_, thing)
+
+    def observed_as(self, type_: type[T], address: Address) -> T | None:
+        """What there is at an address of the kind whose type this is."""
+        thing = self.observed(address)
+        return None if thing is None else _as(type_, thing)
+
+    def referred_to(self, type_: type[T], address: Address) -> T:
+        """What an entry of the spec refers to: the spec has it, as `check_reference` has seen to."""
+        return _as(type_, self.environment.resources[address])
+
+    def desired_of(self, type_: type[T]) -> dict[Address, T]:
+        """All of one type that is to be there."""
+        return {} if self.destroying else self.environment.of(type_)
+
+    def observed_of(self, type_: type[T]) -> dict[Address, T]:
+        """All of one type that was observed."""
+        return {at: thing for at, thing in self.observation.resources.items() if isinstance(thing, type_)}
 
 
-class Kind(Protocol):
-    """One kind of thing. Methods that take a Reader read AWS; all others are pure.
+def _as(type_: type[T], thing: object) -> T:
+    if not isinstance(thing, type_):
+        raise TypeError(f"{type(thing).__name__} is no {type_.__name__}")
+    return thing
+
+
+class Kind(Protocol[D, Ob]):
+    """One kind of thing, by the types of what a spec asks for and of what AWS has: Kind[Role, ObservedRole].
+
+    Methods that take a Reader read AWS; all others are pure.
 
     `is_of_iam`: its things are IAM's, which takes fewer tags than EC2 does. `explanations`: sentences about
     its fields by their dotted paths, for the schema, and the AWS document that each is from. `call_rules`:
@@ -107,28 +137,32 @@ class Kind(Protocol):
     call_rules: CallRules
     explanations: Mapping[str, tuple[str, str]]
 
-    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Desired:
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> D:
         """The entry `raw`, which satisfies the kind's schema, as a value.
 
         What a schema cannot say is reported to `entry`; what is returned then is not used.
         """
 
-    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
-        """Problems between entries: address, path within the entry, message."""
+    def check(self, entries: Mapping[Address, D]) -> Iterable[tuple[Address, Path, str]]:
+        """Problems between the entries of this kind: address, path within the entry, message."""
 
-    def observe(
-        self, reader: Reader, environment: Environment, launching: bool
-    ) -> Mapping[Address, Observed]:
+    def observe(self, reader: Reader, environment: Environment, launching: bool) -> Mapping[Address, Ob]:
         """What AWS has of this kind: all that the environment owns, and whoever holds the names it wants.
 
         `launching`: something may be launched. What only that needs is not looked up otherwise.
         """
 
-    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Ob]:
         """What else `compare` needs, now that everything was observed; all of this kind, once more."""
 
-    def compare(self, address: Address, world: World) -> Findings:
+    def compare(self, address: Address, desired: D | None, observed: Ob | None, world: World) -> Findings:
         """What to do so that AWS has what the spec says at one address."""
 
-    def status(self, address: Address, world: World) -> Mapping[str, Any]:
+    def status(
+        self, address: Address, desired: D | None, observed: Ob | None, world: World
+    ) -> Mapping[str, Any]:
         """What there is at one address: JSON data with `state`, and with `members` where it has any."""
+
+
+# A kind for whoever does not look inside what it gives and takes: the core.
+AnyKind = Kind[Any, Any]

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from provisioner.kinds.base import Kind
+from provisioner.kinds.base import AnyKind, Kind
 from provisioner.retry import CallRules
 
 BASE = "base.schema.json"
@@ -21,7 +21,7 @@ def schema_folder(package: Path = _PACKAGE) -> Path:
     return inside if (inside / BASE).is_file() else package.parent / "schemas"
 
 
-def checked(kinds: Sequence[Kind], schemas: Path) -> tuple[Kind, ...]:
+def checked(kinds: Sequence[AnyKind], schemas: Path) -> tuple[AnyKind, ...]:
     """The kinds, if none lacks anything. Raises TypeError, which says all that is missing.
 
     `schemas` is the folder with `kinds/<name>.schema.json` for each.
@@ -47,7 +47,7 @@ def _missing(kind: Any, schemas: Path) -> Iterator[str]:
         yield f"{named} has no schema: write schemas/kinds/{schema.name}"
 
 
-def _taken(kinds: Iterable[Kind]) -> Iterator[str]:
+def _taken(kinds: Iterable[AnyKind]) -> Iterator[str]:
     for what in ("name", "section"):
         owners: dict[str, str] = {}
         for kind in kinds:

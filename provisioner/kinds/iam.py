@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from provisioner.errors import ChangedMeanwhile, IncompleteAnswer
 from provisioner.kinds.base import Entry, Path
@@ -206,41 +206,41 @@ class IsStillThe:
             raise ChangedMeanwhile(f"{self.name} was deleted and made again by somebody else: left alone")
 
 
-class Named(Protocol):
-    """Anything with a name in IAM."""
+@dataclass(frozen=True)
+class Named:
+    """What has a name in IAM, unique among its kind whatever the case."""
 
-    @property
-    def name(self) -> str: ...
+    name: str
 
 
 Found = TypeVar("Found", bound=Named)
 
 
-def names_of(kind: str, resources: Mapping[Address, Any]) -> dict[str, Address]:
-    """The IAM names that a spec gives to one kind, in lower case, as IAM compares them."""
-    return {thing.name.lower(): address for address, thing in resources.items() if address.kind == kind}
+def name_in(arn: str) -> str:
+    """The name that ends the ARN of a role, a profile or a policy, spelled as IAM keeps it."""
+    return arn.rsplit("/", 1)[-1]
 
 
-def same_names(kind: str, resources: Mapping[Address, Any]) -> Iterator[tuple[Address, Path, str]]:
+def same_names(entries: Mapping[Address, Named]) -> Iterator[tuple[Address, Path, str]]:
     """Entries of one kind that ask for the same name; IAM's names are unique whatever their case."""
     first: dict[str, Address] = {}
-    for address, thing in resources.items():
-        if address.kind != kind:
-            continue
-        other = first.setdefault(thing.name.lower(), address)
+    for address, entry in entries.items():
+        other = first.setdefault(entry.name.lower(), address)
         if other != address:
-            yield address, ("name",), f"has the same name in AWS as {other}: {thing.name}"
+            yield address, ("name",), f"has the same name in AWS as {other}: {entry.name}"
 
 
-def by_address(kind: str, found: Iterable[Found], environment: Environment) -> dict[Address, Found]:
+def by_address(
+    kind: str, found: Iterable[Found], desired: Mapping[Address, Named], environment: str
+) -> dict[Address, Found]:
     """What was found, each at the address where the spec has it, or would have had it."""
-    wanted = names_of(kind, environment.resources)
-    taken = {address.key for address in wanted.values()}
+    wanted = {entry.name.lower(): address for address, entry in desired.items()}
+    taken = {address.key for address in desired}
     placed: dict[Address, Found] = {}
     for thing in sorted(found, key=lambda thing: thing.name):
         address = wanted.get(thing.name.lower())
         if address is None:
-            address = Address(kind, key_of(thing.name, environment.name, taken))
+            address = Address(kind, key_of(thing.name, environment, taken))
             taken.add(address.key)
         placed[address] = thing
     return placed

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import Problem, SpecError
-from provisioner.kinds.base import Kind
+from provisioner.kinds.base import AnyKind
 from provisioner.model import Address, Desired, Environment
 from provisioner.spec.document import Document, read
 from provisioner.spec.explain import explain, once
@@ -18,7 +18,7 @@ from provisioner.spec.schemas import schema
 from provisioner.spec.tags import tag_problems
 
 
-def load(path: str, kinds: Sequence[Kind], root: str | None = None) -> Environment:
+def load(path: str, kinds: Sequence[AnyKind], root: str | None = None) -> Environment:
     """The environment that a spec describes; the files that it names have to be below `root`, if given.
 
     Raises SpecError with all problems at once. What cannot be read as YAML is told alone; an entry that its
@@ -29,7 +29,7 @@ def load(path: str, kinds: Sequence[Kind], root: str | None = None) -> Environme
 
 
 def load_with_document(
-    path: str, kinds: Sequence[Kind], root: str | None = None
+    path: str, kinds: Sequence[AnyKind], root: str | None = None
 ) -> tuple[Environment, Document]:
     """The same, and the document, which knows the places in the file. Raises SpecError."""
     try:
@@ -45,7 +45,7 @@ def load_with_document(
         raise SpecError(reading.problems, stopped=True) from None
 
 
-def _environment(reading: Reading, kinds: Sequence[Kind]) -> Environment:
+def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
     document, spec = reading.document, reading.spec
     found = explain(document, schema(kinds), reading.suggestions, MAX_FOUND)
     for problem in once(found):
@@ -85,7 +85,7 @@ def _environment(reading: Reading, kinds: Sequence[Kind]) -> Environment:
     )
 
 
-def _entries(spec: Mapping[str, Any], kind: Kind) -> list[tuple[str, Mapping[str, Any]]]:
+def _entries(spec: Mapping[str, Any], kind: AnyKind) -> list[tuple[str, Mapping[str, Any]]]:
     section = spec.get(kind.section)
     if not isinstance(section, dict):
         return []
@@ -93,11 +93,12 @@ def _entries(spec: Mapping[str, Any], kind: Kind) -> list[tuple[str, Mapping[str
 
 
 def _between(
-    document: Document, kinds: Sequence[Kind], resources: Mapping[Address, Desired]
+    document: Document, kinds: Sequence[AnyKind], resources: Mapping[Address, Desired]
 ) -> list[Problem]:
-    sections = {kind.name: kind.section for kind in kinds}
     return [
-        document.problem((sections[address.kind], address.key, *path), message, at_key=not path)
+        document.problem((kind.section, address.key, *path), message, at_key=not path)
         for kind in kinds
-        for address, path, message in kind.check(resources)
+        for address, path, message in kind.check(
+            {address: entry for address, entry in resources.items() if address.kind == kind.name}
+        )
     ]

@@ -6,13 +6,13 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 
 from provisioner.errors import SpecError
-from provisioner.kinds.base import Kind
+from provisioner.kinds.base import AnyKind
 from provisioner.model import Environment
 from provisioner.spec.loader import load_with_document
 
 
 def load_all(
-    paths: Iterable[str], kinds: Sequence[Kind], root: str | None = None
+    paths: Iterable[str], kinds: Sequence[AnyKind], root: str | None = None
 ) -> Iterator[tuple[str, Environment | SpecError]]:
     """Each path with its environment, or with what is wrong with it.
 

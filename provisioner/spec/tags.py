@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any
 
-from provisioner.kinds.base import Kind, Path
+from provisioner.kinds.base import AnyKind, Path
 from provisioner.spec.document import Document
 from provisioner.spec.nodes import Located
 from provisioner.spec.wording import quoted
@@ -25,7 +25,7 @@ NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
 
 
-def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[Kind]) -> Iterator[Located]:
+def tag_problems(document: Document, spec: Mapping[str, Any], kinds: Sequence[AnyKind]) -> Iterator[Located]:
     """The problems of the tags of a whole spec, each told once, where it can be put right."""
     common = texts(spec.get("tags"))
     if len(common) > MAX_TAGS:

@@ -119,7 +119,12 @@ def planned(environment: Environment, aws: Aws, destroying: bool) -> Plan:
 def look(environment: Environment, aws: Aws) -> None:
     world = observe(environment, aws, KINDS, looking=True)
     every = {*world.environment.resources, *world.observation.resources}
-    told = {str(at): kind.status(at, world) for kind in KINDS for at in sorted(every) if at.kind == kind.name}
+    told = {
+        str(at): kind.status(at, world.desired(at), world.observed(at), world)
+        for kind in KINDS
+        for at in sorted(every)
+        if at.kind == kind.name
+    }
     subject = (environment.name, environment.region, world.identity.account_id, told)
     status_text(*subject, local=True)
     json.dumps(status_data(*subject))

@@ -13,7 +13,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, write_record
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.instance_profile import ObservedProfile
+from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
@@ -84,7 +84,7 @@ def found_role(**differing: Any) -> FoundRole:
     """The role `env-web` as it is when nothing but `differing` was changed."""
     as_made: dict[str, Any] = {
         "name": "env-web",
-        "arn": "arn:aws:iam::123456789012:role/provisioner/env/env-web",
+        "arn": f"arn:aws:iam::123456789012:role/provisioner/env/{differing.get('name', 'env-web')}",
         "path": "/provisioner/env/",
         "description": "",
         "trust": TRUST,

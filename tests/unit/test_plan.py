@@ -23,7 +23,7 @@ class Saying:
         self.name = name
         self._said = said
 
-    def compare(self, address: Address, world: World) -> Findings:
+    def compare(self, address: Address, *_: object) -> Findings:
         said = tuple(self._said[address])
         return Findings(
             refusals=tuple(each for each in said if isinstance(each, Refusal)),

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.fleet.attached_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
@@ -19,13 +19,13 @@ from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image, parse_fleet
 from provisioner.kinds.instances import Instance, chunks, named
-from provisioner.model import Address, Desired, Environment, Findings, Note, Observed
+from provisioner.model import Address, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 
 MAX_IDS_OF_A_COMMAND = 20
 
 
-class FleetKind:
+class FleetKind(Kind[Fleet, ObservedFleet]):
     name = "fleet"
     section = "fleets"
     is_of_iam = False
@@ -42,12 +42,12 @@ class FleetKind:
         check_ignored(fleet, raw.get("ignore_changes", ()), entry)
         return fleet
 
-    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
+    def check(self, entries: Mapping[Address, Fleet]) -> Iterable[tuple[Address, Path, str]]:
         return ()
 
     def observe(
         self, reader: Reader, environment: Environment, launching: bool
-    ) -> Mapping[Address, Observed]:
+    ) -> Mapping[Address, ObservedFleet]:
         from provisioner.kinds.fleet.read.images import newest_image
 
         wanted = _images(environment) if launching else {}
@@ -70,31 +70,34 @@ class FleetKind:
             for at, image in wanted.items()
         }
 
-    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedFleet]:
         from provisioner.kinds.fleet.read.details import observe_details
 
         return observe_details(reader, world)
 
-    def compare(self, address: Address, world: World) -> Findings:
+    def compare(
+        self, address: Address, desired: Fleet | None, observed: ObservedFleet | None, world: World
+    ) -> Findings:
         from provisioner.kinds.fleet.diff.compare import compare_fleet
 
-        observed: ObservedFleet = world.observed(address) or ObservedFleet()
+        observed = observed or ObservedFleet()
         if address.key == FOREIGN:
             return Findings(notes=tuple(_foreign_notes(address, observed, world.environment.region)))
-        return compare_fleet(address, world.desired(address), observed, world)
+        return compare_fleet(address, desired, observed, world)
 
-    def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
-        observed: ObservedFleet = world.observed(address) or ObservedFleet()
+    def status(
+        self, address: Address, desired: Fleet | None, observed: ObservedFleet | None, world: World
+    ) -> Mapping[str, Any]:
+        observed = observed or ObservedFleet()
         if observed.foreign:
             return {
                 "state": _foreign_text(observed.foreign),
                 "members": [each.summary() for each in observed.foreign],
             }
-        wanted = fleet.count if fleet else 0
+        wanted = desired.count if desired else 0
         return {
             "state": f"{len(observed.members)} of {wanted}",
-            "choices": _choices(fleet, observed) if fleet else None,
+            "choices": _choices(desired, observed) if desired else None,
             "note": "; ".join(observed.unchecked) or None,
             "volumes_on_no_member": [each.summary() for each in observed.left_volumes],
             "members": [each.summary() for each in observed.members],
@@ -103,7 +106,7 @@ class FleetKind:
 
 def _images(environment: Environment) -> dict[Address, Image]:
     """What the images are given by, by the fleet's address."""
-    return {at: fleet.image for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
+    return {at: fleet.image for at, fleet in environment.of(Fleet).items()}
 
 
 def _choices(fleet: Fleet, observed: ObservedFleet) -> str | None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from provisioner.kinds.base import Entry, Path, Reader, World
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
     by_address,
@@ -17,16 +17,17 @@ from provisioner.kinds.iam import (
     too_many_tags,
     why_untagged_is_kept,
 )
-from provisioner.kinds.instance_profile import why_kept
+from provisioner.kinds.instance_profile.compare import why_kept
+from provisioner.kinds.instance_profile.observed import ObservedProfile
+from provisioner.kinds.instance_profile.role_swap import is_awaited, kept_for, who_may_have
 from provisioner.kinds.role.call_rules import RULES
 from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
-from provisioner.kinds.swap import is_awaited, kept_for, who_may_have
-from provisioner.model import Address, Desired, Environment, Findings, Observed, Refusal
+from provisioner.model import Address, Environment, Findings, Refusal
 from provisioner.naming import iam_path
 
 
-class RoleKind:
+class RoleKind(Kind[Role, ObservedRole]):
     name = "role"
     section = "roles"
     is_of_iam = True
@@ -36,18 +37,19 @@ class RoleKind:
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         return parse_role(key, raw, entry)
 
-    def check(self, resources: Mapping[Address, Desired]) -> Iterable[tuple[Address, Path, str]]:
-        return same_names(self.name, resources)
+    def check(self, entries: Mapping[Address, Role]) -> Iterable[tuple[Address, Path, str]]:
+        return same_names(entries)
 
     def observe(
         self, reader: Reader, environment: Environment, launching: bool
-    ) -> Mapping[Address, Observed]:
-        wanted = [thing.name for thing in environment.resources.values() if isinstance(thing, Role)]
-        found = find_roles(reader, environment.name, wanted)
-        return {at: ObservedRole(role) for at, role in by_address(self.name, found, environment).items()}
+    ) -> Mapping[Address, ObservedRole]:
+        desired = environment.of(Role)
+        found = find_roles(reader, environment.name, [role.name for role in desired.values()])
+        placed = by_address(self.name, found, desired, environment.name)
+        return {at: ObservedRole(role) for at, role in placed.items()}
 
-    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Observed]:
-        observed = world.observed_of(self.name)
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedRole]:
+        observed = world.observed_of(ObservedRole)
         if world.looking:
             return observed
         # What only a plan needs: reading a spec takes less time than importing the rest.
@@ -55,14 +57,15 @@ class RoleKind:
 
         return observed | look_closer_at_policies(reader, world)
 
-    def compare(self, address: Address, world: World) -> Findings:
+    def compare(
+        self, address: Address, desired: Role | None, observed: ObservedRole | None, world: World
+    ) -> Findings:
         # What only a plan needs: reading a spec takes less time than importing the rest.
         from provisioner.kinds.role.compare import create_role, update_role
         from provisioner.kinds.role.policies import refuse_policies, with_own_policies
         from provisioner.kinds.role.trust import Trusts
 
-        role: Role | None = world.desired(address)
-        observed: ObservedRole = world.observed(address) or ObservedRole()
+        role, observed = desired, observed or ObservedRole()
         found = observed.role
         whose = standing(found.path, found.tags, world.environment) if found else None
         if found and whose is Standing.ELSEWHERE:
@@ -90,8 +93,10 @@ class RoleKind:
         ignored = world.environment.ignore_tags
         return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
 
-    def status(self, address: Address, world: World) -> Mapping[str, Any]:
-        found = (world.observed(address) or ObservedRole()).role
+    def status(
+        self, address: Address, desired: Role | None, observed: ObservedRole | None, world: World
+    ) -> Mapping[str, Any]:
+        found = observed.role if observed else None
         if found is None:
             return {"state": "absent"}
         return {
@@ -106,7 +111,9 @@ class RoleKind:
 def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World) -> Iterator[Refusal]:
     """A refusal for each policy that does not exist, at the first of the roles that name it."""
     for arn, hint in unknown.items():
-        naming = sorted(at for at, observed in world.observed_of("role").items() if arn in observed.unknown)
+        naming = sorted(
+            at for at, observed in world.observed_of(ObservedRole).items() if arn in observed.unknown
+        )
         if naming[0] == address:
             others = f"; {', '.join(map(str, naming[1:]))} too" if naming[1:] else ""
             whose = "" if arn.startswith("arn:") else ", neither of AWS nor of this account"
@@ -138,7 +145,7 @@ def _why_kept(found: FoundRole, world: World) -> str | None:
             f"it is in instance profile {', '.join(foreign)}, which is not of this environment; take it out "
             "there, then do this again"
         )
-    for at, profile in world.observed_of("instance_profile").items():
+    for at, profile in world.observed_of(ObservedProfile).items():
         if found.name in profile.roles and not world.desired(at) and why_kept(profile, world):
             return f"it is in instance profile {profile.name}, which stays"
     return kept_for(found.name, world)
@@ -151,7 +158,7 @@ def _foreign_profiles(found: FoundRole, world: World) -> list[str]:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot.html
     """
     environment = world.environment
-    observed = {profile.name: profile for profile in world.observed_of("instance_profile").values()}
+    observed = {profile.name: profile for profile in world.observed_of(ObservedProfile).values()}
     return sorted(
         name
         for name, path in found.profiles.items()

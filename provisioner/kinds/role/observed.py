@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.errors import AwsError, IncompleteAnswer
 from provisioner.kinds.base import Reader
-from provisioner.kinds.iam import as_tags, text
+from provisioner.kinds.iam import Named, as_tags, text
 from provisioner.model import Address
 from provisioner.naming import iam_path
 
@@ -23,13 +23,12 @@ MAX_SUGGESTED = 3
 
 
 @dataclass(frozen=True)
-class FoundRole:
+class FoundRole(Named):
     """A role that exists: policy documents as IAM keeps them.
 
     `profiles` are the names of those that hold it, each with its path.
     """
 
-    name: str
     arn: str
     path: str
     description: str

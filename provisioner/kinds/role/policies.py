@@ -32,10 +32,8 @@ LINKED = "aws-service-role/"
 
 def look_closer_at_policies(reader: Reader, world: World) -> dict[Address, ObservedRole]:
     """The roles of the spec whose policies have to be asked for, with what the answers were."""
-    roles: dict[Address, Role] = {
-        at: role for at in world.environment.resources if at.kind == "role" and (role := world.desired(at))
-    }
-    observed: dict[Address, ObservedRole] = {at: world.observed(at) or ObservedRole() for at in roles}
+    roles, known = world.desired_of(Role), world.observed_of(ObservedRole)
+    observed = {at: known.get(at) or ObservedRole() for at in roles}
     partition = world.identity.partition
     asked = {at: _not_there_yet(role, observed[at].role, partition) for at, role in roles.items()}
     own, unknown = _look_up(

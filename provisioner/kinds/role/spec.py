@@ -11,7 +11,7 @@ from provisioner.iam_policy import documents
 from provisioner.iam_policy.arns import ec2_principal, partition_problem, principal_problem
 from provisioner.iam_policy.grammar import problems
 from provisioner.kinds.base import Entry, Path
-from provisioner.kinds.iam import parse_tags
+from provisioner.kinds.iam import Named, parse_tags
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
 
@@ -24,10 +24,9 @@ LARGEST_INLINE = 10_240
 
 
 @dataclass(frozen=True)
-class Role:
+class Role(Named):
     """A role: policy documents as written, managed policies too (a name or an ARN)."""
 
-    name: str
     path: str
     description: str
     trust: Mapping[str, Any]

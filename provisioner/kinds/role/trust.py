@@ -17,7 +17,8 @@ from typing import Any
 
 from provisioner.iam_policy import documents
 from provisioner.kinds.base import World
-from provisioner.kinds.role.observed import FoundRole
+from provisioner.kinds.iam import name_in
+from provisioner.kinds.role.observed import FoundRole, ObservedRole
 from provisioner.kinds.role.spec import Role
 from provisioner.model import Address, Refusal
 from provisioner.naming import iam_path
@@ -97,9 +98,7 @@ class Trusts:
         return frozenset(
             at
             for at in self._roles
-            if (observed := self.world.observed(at))
-            and observed.role
-            and found.arn in principals(observed.role.trust)
+            if (there := self._observed.get(at)) and found.arn in principals(there.trust)
         )
 
     def refusals(self, address: Address, role: Role) -> Iterator[Refusal]:
@@ -119,10 +118,7 @@ class Trusts:
             return f"there is no role {written}: {named} has a path", f"write {self._arn(named)}"
         if not written.startswith(f"{self._prefix}:role{iam_path(environment.name)}"):
             return None
-        if any(
-            observed.role and observed.role.arn == written
-            for observed in self.world.observed_of("role").values()
-        ):
+        if any(there.arn == written for there in self._observed.values()):
             return (
                 f"{written} is no longer in the spec and would be deleted",
                 "keep that role in the spec, or take it out of this trust policy",
@@ -138,17 +134,16 @@ class Trusts:
 
     @cached_property
     def _roles(self) -> dict[Address, Role]:
-        return {
-            at: thing
-            for at, thing in self.world.environment.resources.items()
-            if isinstance(thing, Role) and not self.world.destroying
-        }
+        return self.world.desired_of(Role)
+
+    @cached_property
+    def _observed(self) -> dict[Address, FoundRole]:
+        return {at: each.role for at, each in self.world.observed_of(ObservedRole).items() if each.role}
 
     def _arn(self, address: Address) -> str:
         """The ARN that a role of the spec has, or will have."""
-        observed = self.world.observed(address)
-        if observed and observed.role:
-            return str(observed.role.arn)
+        if address in self._observed:
+            return self._observed[address].arn
         role = self._roles[address]
         return f"{self._prefix}:role{role.path}{role.name}"
 
@@ -159,9 +154,8 @@ class Trusts:
         for at, role in self._roles.items():
             known[f"{self._prefix}:role{role.path}{role.name}".lower()] = at
             known[self._arn(at).lower()] = at
-            observed = self.world.observed(at)
-            if observed and observed.role and observed.role.id:
-                known[observed.role.id.lower()] = at
+            if at in self._observed and self._observed[at].id:
+                known[self._observed[at].id.lower()] = at
         return known
 
     def _named(self, written: str) -> tuple[str, Address | None]:
@@ -173,7 +167,7 @@ class Trusts:
         if session and written.startswith(self._prefix.replace(":iam:", ":sts:")):
             for at, role in self._roles.items():
                 if role.name.lower() == session[3].lower():
-                    name = self._arn(at).rsplit("/", 1)[-1]
+                    name = name_in(self._arn(at))
                     return f"{session[1]}:sts::{session[2]}:assumed-role/{name}{session[4]}", at
         return written, None
 
@@ -183,7 +177,7 @@ class Trusts:
     @cached_property
     def _absent(self) -> dict[Address, frozenset[Address]]:
         """The roles that are to be made, each with those of them that it trusts."""
-        absent = {at for at in self._roles if not ((observed := self.world.observed(at)) and observed.role)}
+        absent = self._roles.keys() - self._observed.keys()
         return {at: self._trusted(self._roles[at]) & absent for at in absent}
 
     @cached_property

@@ -14,7 +14,7 @@ from provisioner.kinds.fleet.launching.params import launch_params, run_instance
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets, is_member
 from provisioner.kinds.fleet.placement import indexes
 from provisioner.kinds.fleet.settings.launch_tag import impossible_words, launch_record, read_record
-from provisioner.kinds.instance_profile import ObservedProfile
+from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance, as_filters
 from provisioner.kinds.launch_token import Launches, Slot, is_earlier, launch_token
 from provisioner.kinds.regions import Elsewhere

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from provisioner.kinds.instance_profile.observed import PENDING, Users, is_unfinished
 from provisioner.kinds.instances import Binding, Instance
-from provisioner.kinds.swap import PENDING, Users, is_unfinished
 from provisioner.model import Address, Call, CallCount, Parallel, Plan, Step, Wait, Whole
 from provisioner.naming import SWAPPED_TAG
 from tests.support.build import (

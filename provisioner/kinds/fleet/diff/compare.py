@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.attached_volumes import left_notes, staying_notes
@@ -101,7 +100,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     changes = (
         *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, observed, going, world),
-        *power_change(address, fleet, powered, world),
+        *power_change(address, fleet, observed, powered, world),
         *restart_change(address, fleet, observed, down, going, Phase.RESTART_STOPPED, world),
         *([_scale_out(address, fleet, observed, -surplus, pad)] if surplus < 0 else ()),
         *([replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else ()),
@@ -160,9 +159,8 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
 
 def _settle(address: Address, observed: ObservedFleet, world: World) -> Change:
     """The change that comes before any other while a launch is seen in part."""
-    fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
-    at = fleet.profile if fleet else None
-    profile: Any = (world.observed(at) or world.environment.resources[at]) if at else None
+    fleet = world.environment.of(Fleet).get(address)
+    profile = wanted_profile(fleet, world) if fleet else None
     step = confirm_launch(
         fleet, profile.name if profile else None, observed.prerequisites, observed.partly_observed
     )
@@ -213,7 +211,7 @@ def _terminate(
 
 def _leaving(address: Address, observed: ObservedFleet, world: World) -> Findings:
     # What is to stay, the spec says also of what is to be destroyed.
-    fleet: Fleet | None = world.environment.resources.get(address)  # type: ignore[assignment]
+    fleet = world.environment.of(Fleet).get(address)
     region = world.environment.region
     told = (
         *staying_notes(address, fleet, observed.members, region),

@@ -31,14 +31,13 @@ UNIT = "instance"
 
 
 def power_change(
-    address: Address, fleet: Fleet, members: Sequence[Instance], world: World
+    address: Address, fleet: Fleet, observed: ObservedFleet, members: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     """The change that starts the members that do not run, or stops those that do."""
     wrong = [each for each in members if each.is_stopped != (fleet.power == "stopped")]
     if wrong:
         states = sorted({each.state for each in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        observed: ObservedFleet = world.observed(address)
         others = [each for each in observed.members if each not in wrong]
         steps = power_steps(wrong, fleet, world.environment.name, others)
         yield Change(

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
-from provisioner.kinds.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.fleet.conditions import (
     NameAgrees,
     SettingsAgree,
@@ -32,6 +31,7 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volume_changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
+from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong, wanted_at
 from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import (

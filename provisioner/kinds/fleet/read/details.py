@@ -8,7 +8,6 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.binding import bound_wrong, wanted_at
 from provisioner.kinds.fleet.attached_volumes import attached_volumes, with_details
 from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
@@ -24,33 +23,38 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volume_changes import goes_otherwise
+from provisioner.kinds.instance_profile.binding import bound_wrong, wanted_at
+from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
-from provisioner.model import Address, Observed
+from provisioner.model import Address
 from provisioner.retry import DENIED_CODES
 
 
-def observe_details(reader: Reader, world: World) -> Mapping[Address, Observed]:
+def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFleet]:
     """All fleets once more, each with what it takes to compare it. Raises AwsError."""
     if world.looking:
-        return world.observed_of("fleet")
-    addresses = {
-        at for at in (*world.environment.resources, *world.observation.resources) if at.kind == "fleet"
-    }
-    wrong = {at: _bound_wrong(at, world) for at in addresses}
+        return world.observed_of(ObservedFleet)
+    written, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
+    fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
+    wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
     rebound = [each.id for members in wrong.values() for each in members if each.profile]
     associations = find_associations(reader, rebound)
-    ordered = sorted(addresses)
     # One after the other each fleet's calls would add up.
     details_of = reader.parallel(
-        *(lambda at=at: _closer(reader, at, wrong[at], associations, world) for at in ordered)
+        *(
+            lambda at=at, observed=observed: _closer(
+                reader, written.get(at), observed, wrong[at], associations, world
+            )
+            for at, observed in fleets.items()
+        )
     )
-    return dict(zip(ordered, details_of, strict=True))
+    return dict(zip(fleets, details_of, strict=True))
 
 
 def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     """The environment's own profiles that members are bound to."""
     arns = {each.profile.arn for each in members if each.profile}
-    profiles = world.observed_of("instance_profile")
+    profiles = world.observed_of(ObservedProfile)
     return frozenset(
         at
         for at, profile in profiles.items()
@@ -58,9 +62,7 @@ def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     )
 
 
-def _bound_wrong(address: Address, world: World) -> list[Instance]:
-    fleet: Fleet | None = world.desired(address)
-    observed: ObservedFleet = world.observed(address) or ObservedFleet()
+def _bound_wrong(fleet: Fleet | None, observed: ObservedFleet, world: World) -> list[Instance]:
     if fleet is None or world.destroying:
         return []
     return bound_wrong(wanted_at(fleet.profile, world) if fleet.profile else None, observed.members)
@@ -68,13 +70,12 @@ def _bound_wrong(address: Address, world: World) -> list[Instance]:
 
 def _closer(
     reader: Reader,
-    address: Address,
+    wanted: Fleet | None,
+    observed: ObservedFleet,
     wrong: Iterable[Instance],
     associations: Mapping[str, str],
     world: World,
 ) -> ObservedFleet:
-    wanted: Any = world.environment.resources.get(address)
-    observed: ObservedFleet = world.observed(address) or ObservedFleet()
     observed = replace(observed, uses=_bound_to(observed.members, world))
     if wanted and world.deep:
         observed = replace(observed, members=as_they_are(reader, wanted, observed.members))

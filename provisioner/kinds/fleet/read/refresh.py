@@ -12,7 +12,7 @@ from provisioner.model import Address, Desired, Environment
 
 def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:
     """The environment with fleets that follow their parameter or lookup. Raises UsageError."""
-    fleets = {at.key: fleet for at, fleet in environment.resources.items() if isinstance(fleet, Fleet)}
+    fleets = {at.key: fleet for at, fleet in environment.of(Fleet).items()}
     rolled: dict[Address, Desired] = {}
     for key in keys:
         fleet = fleets.get(key)

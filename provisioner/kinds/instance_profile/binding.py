@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from provisioner.kinds.base import World
-from provisioner.kinds.instance_profile import InstanceProfile, ObservedProfile
+from provisioner.kinds.instance_profile.observed import ObservedProfile
+from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address
 
@@ -22,12 +23,11 @@ class WantedProfile:
 
 def wanted_at(address: Address, world: World) -> WantedProfile:
     """The profile that the spec has at an address."""
-    profile: InstanceProfile = world.desired(address)
-    found: ObservedProfile | None = world.observed(address)
+    found = world.observed_as(ObservedProfile, address)
     if found:
         # IAM keeps the case of letters in which a name was first written, and ignores it otherwise.
         return WantedProfile(found.name, found.arn, found.id)
-    identity = world.identity
+    profile, identity = world.referred_to(InstanceProfile, address), world.identity
     arn = f"arn:{identity.partition}:iam::{identity.account_id}:instance-profile{profile.path}{profile.name}"
     return WantedProfile(profile.name, arn, None)
 

@@ -1,0 +1,98 @@
+"""Instance profiles: each holds one role, and is what an instance is bound to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.iam import by_address, name_in, same_names
+from provisioner.kinds.instance_profile.call_rules import RULES
+from provisioner.kinds.instance_profile.compare import compare_profile, is_swapped
+from provisioner.kinds.instance_profile.observed import NOBODY, ObservedProfile, find_profiles
+from provisioner.kinds.instance_profile.spec import InstanceProfile, parse_profile
+from provisioner.kinds.instance_profile.users import find_foreign_users, find_users
+from provisioner.kinds.regions import NOWHERE, find_users_elsewhere
+from provisioner.model import Address, Environment, Findings
+from provisioner.naming import ATTACHED_TAG
+
+
+class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
+    name = "instance_profile"
+    section = "instance_profiles"
+    is_of_iam = True
+    call_rules = RULES
+    explanations: Mapping[str, tuple[str, str]] = {}
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
+        return parse_profile(key, raw, entry)
+
+    def check(self, entries: Mapping[Address, InstanceProfile]) -> Iterable[tuple[Address, Path, str]]:
+        return same_names(entries)
+
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, ObservedProfile]:
+        desired = environment.of(InstanceProfile)
+        found = find_profiles(reader, environment.name, [profile.name for profile in desired.values()])
+        return by_address(self.name, found, desired, environment.name)
+
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedProfile]:
+        observed = world.observed_of(ObservedProfile)
+        if world.looking:
+            return observed
+        leaving = {
+            at: thing
+            for at, thing in observed.items()
+            if world.desired(at) is None and thing.is_owned_by(world.environment)
+        }
+        now = datetime.now(UTC)
+        swapped = {at: thing for at, thing in observed.items() if is_swapped(at, thing, world, now)}
+        unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
+        roles = {at: thing for at, thing in world.observation.resources.items() if at.kind == "role"}
+        # Who has a former role matters to those who delete it.
+        a_role_leaves = any(world.desired(at) is None for at in roles)
+        asked = leaving | (swapped if a_role_leaves else {})
+        foreign_users, elsewhere = reader.parallel(
+            lambda: find_foreign_users(reader, unmarked, world),
+            lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
+        )
+        users = find_users(reader, swapped, elsewhere, world)
+        named = {at: name_in(role.arn) for at, role in roles.items() if role.arn}
+        return {
+            at: replace(
+                thing,
+                role_addresses=frozenset(role for role, name in named.items() if name in thing.roles),
+                users=users.get(at, NOBODY),
+                foreign_users=tuple(foreign_users.get(thing.arn, ())),
+                elsewhere=elsewhere if at in asked else NOWHERE,
+            )
+            for at, thing in observed.items()
+        }
+
+    def compare(
+        self,
+        address: Address,
+        desired: InstanceProfile | None,
+        observed: ObservedProfile | None,
+        world: World,
+    ) -> Findings:
+        return compare_profile(address, desired, observed, world)
+
+    def status(
+        self,
+        address: Address,
+        desired: InstanceProfile | None,
+        observed: ObservedProfile | None,
+        world: World,
+    ) -> Mapping[str, Any]:
+        if observed is None:
+            return {"state": "absent"}
+        return {
+            "state": "there",
+            "name": observed.name,
+            "arn": observed.arn,
+            "role": ", ".join(observed.roles) or None,
+        }
