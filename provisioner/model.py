@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol, TypeVar, runtime_checkable
 
 T = TypeVar("T")
 
@@ -154,6 +154,14 @@ class ExecutionContext(Protocol):
         """How long ago this run first asked for the same `what`; 0 for the first time."""
 
 
+@runtime_checkable
+class Foretold(Protocol):
+    """A step that can say with which parameters it will call AWS."""
+
+    def foretold(self) -> Iterable[Call]:
+        """Its calls as far as they are known before it runs: without tokens, and without times of day."""
+
+
 class Step(Protocol):
     """A piece of a change that can be counted and carried out."""
 
@@ -175,6 +183,9 @@ class Call:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount(self.service, self.operation, 1),)
 
+    def foretold(self) -> Iterable[Call]:
+        return (self,)
+
     def run(self, context: ExecutionContext) -> None:
         context.send(self)
 
@@ -188,6 +199,9 @@ class Parallel:
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.steps)
 
+    def foretold(self) -> Iterable[Call]:
+        return foretold_calls(self.steps)
+
     def run(self, context: ExecutionContext) -> None:
         context.parallel(self.steps)
 
@@ -200,6 +214,9 @@ class Whole:
 
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.steps)
+
+    def foretold(self) -> Iterable[Call]:
+        return foretold_calls(self.steps)
 
     def run(self, context: ExecutionContext) -> None:
         context.check()
@@ -429,3 +446,8 @@ def count_calls(steps: Iterable[Step]) -> tuple[CallCount, ...]:
         for call in step.calls():
             counted[call.service, call.operation] += call.count
     return tuple(CallCount(service, operation, count) for (service, operation), count in counted.items())
+
+
+def foretold_calls(steps: Iterable[Step]) -> tuple[Call, ...]:
+    """The calls of several steps whose parameters are known before they run, in their order."""
+    return tuple(call for step in steps if isinstance(step, Foretold) for call in step.foretold())

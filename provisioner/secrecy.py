@@ -63,11 +63,21 @@ def without_secrets(text: str) -> str:
     for way in _known:
         if way in text:
             text = text.replace(way, HIDDEN)
+    return without_credentials(text)
+
+
+def without_credentials(text: str) -> str:
+    """A text without what has the form of a credential: the same on every machine."""
     lower = text.lower()
     if any(sign in lower for sign in _SIGNS):
         for form, instead in _FORMS:
             text = form.sub(instead, text)
     return text
+
+
+def looks_secret(text: str) -> bool:
+    """Whether something in a text has the form of a credential."""
+    return without_credentials(text) != text
 
 
 def hide(text: str, secrets: Iterable[str | bytes]) -> str:

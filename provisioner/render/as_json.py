@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import json
-from collections.abc import Iterable, Mapping, Set
-from datetime import date
-from enum import Enum
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from provisioner.model import Address, Change, FieldChange, Note, Outcome, Plan, Refusal, Result
+from provisioner.canonical import digest, jsonable, parameters_digest
+from provisioner.model import Change, FieldChange, Note, Outcome, Plan, Refusal, Result, foretold_calls
+from provisioner.secrecy import without_credentials
 
 FORMAT_VERSION = 1
+# Hexadecimal digits of a digest: 160 bits, so that to find two plans with the same takes 2^80 attempts.
+DIGEST_LENGTH = 40
+# What a plan is about, and what of a change says what would be done.
+SUBJECT = ("format_version", "environment", "region", "account_id", "destroy")
+DONE = ("address", "action", "size", "whole", "unique_id", "fields", "instances", "names", "rollout", "calls")
 
 
 def plan_data(plan: Plan) -> dict[str, Any]:
     """A plan as one JSON object, its changes in the order in which they will be carried out.
 
-    `digest` is the same as long as everything else in the object is.
+    What has the form of a credential is `***` in it. `digest` is that of what would be done: `plan_digest`.
     """
+    salt = f"{plan.account_id}/{plan.region}/{plan.environment}"
     subject: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "environment": plan.environment,
@@ -29,7 +34,7 @@ def plan_data(plan: Plan) -> dict[str, Any]:
     }
     content: dict[str, Any] = {
         "summary": {action.value: count for action, count in plan.summary.items()},
-        "changes": [_change(change) for change in plan.changes],
+        "changes": [_change(change, salt) for change in plan.changes],
         "refusals": [
             {"address": str(each.address), "message": each.message, "hint": each.hint} | _also(each)
             for each in plan.refusals
@@ -41,7 +46,23 @@ def plan_data(plan: Plan) -> dict[str, Any]:
             for each in plan.notes
         ],
     }
-    return subject | {"digest": _digest(subject | content)} | content
+    data = _without_credentials(subject | content)
+    return (
+        {key: data[key] for key in subject}
+        | {"digest": plan_digest(data)}
+        | {key: data[key] for key in content}
+    )
+
+
+def plan_digest(data: Mapping[str, Any]) -> str:
+    """The digest of what the plan in `data` would do: subject, changes and refusals.
+
+    Not of notes, nor of the sentences that say why, which may change while what is done stays the same.
+    """
+    changes = [{key: change[key] for key in DONE} | _deferred(change) for change in data["changes"]]
+    refusals = [{key: value for key, value in each.items() if key != "hint"} for each in data["refusals"]]
+    subject = {key: data[key] for key in SUBJECT}
+    return digest(subject | {"changes": changes, "refusals": refusals})[:DIGEST_LENGTH]
 
 
 def outcomes_data(environment: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
@@ -53,48 +74,45 @@ def outcomes_data(environment: str, outcomes: Iterable[Outcome]) -> dict[str, An
     return data | {result.value: lists[result] for result in Result}
 
 
-def jsonable(value: Any) -> Any:
-    """A value of a spec or of AWS as JSON has it: sets become sorted lists, dates and addresses text.
-
-    Raises TypeError for what has no JSON form, rather than inventing one.
-    """
-    match value:
-        case Enum():
-            return jsonable(value.value)
-        case None | bool() | int() | float() | str():
-            return value
-        case Address():
-            return str(value)
-        case date():
-            return value.isoformat()
-        case Mapping():
-            return {str(key): jsonable(each) for key, each in value.items()}
-        case Set():
-            return sorted((jsonable(each) for each in value), key=_canonical_text)
-        case list() | tuple():
-            return [jsonable(each) for each in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {each.name: jsonable(getattr(value, each.name)) for each in dataclasses.fields(value)}
-    raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
 def _also(told: Refusal | Note) -> dict[str, Any]:
     return {"also": [str(each) for each in told.also]} if told.also else {}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _without_credentials(data: dict[str, Any]) -> dict[str, Any]:
+    """JSON data as it may be shown: line by line, as it is printed."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    shown = "\n".join(map(without_credentials, text.split("\n")))
+    redacted: dict[str, Any] = data if shown == text else json.loads(shown)
+    return redacted
+
+
+def _deferred(change: Mapping[str, Any]) -> dict[str, bool]:
+    return {"deferred": change["deferred"] is not None}
+
+
+def _change(change: Change, salt: str) -> dict[str, Any]:
     return {
         "address": str(change.address),
         "action": change.action.value,
         "reason": change.reason,
         "size": change.size,
+        "whole": change.whole,
+        "unique_id": change.unique_id or None,
         "deferred": change.deferred,
         "fields": [_field(each) for each in change.fields],
         "instances": list(change.instances),
         "names": dict(change.names),
         "rollout": jsonable(change.rollout),
-        "calls": [dataclasses.asdict(call) for call in change.calls],
+        "calls": list(_calls(change, salt)),
     }
+
+
+def _calls(change: Change, salt: str) -> Iterator[dict[str, Any]]:
+    known = foretold_calls(change.steps)
+    for count in change.calls:
+        calls = [each for each in known if (each.service, each.operation) == (count.service, count.operation)]
+        parameters = parameters_digest(calls, salt) if calls else None
+        yield {**dataclasses.asdict(count), "parameters": parameters}
 
 
 def _field(field: FieldChange) -> dict[str, Any]:
@@ -120,11 +138,3 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
         case Result.DEFERRED:
             data["because"] = outcome.because or outcome.change.deferred
     return data
-
-
-def _digest(data: Mapping[str, Any]) -> str:
-    return hashlib.sha256(_canonical_text(data).encode()).hexdigest()
-
-
-def _canonical_text(value: Any) -> str:
-    return json.dumps(value, sort_keys=True, separators=(",", ":"))

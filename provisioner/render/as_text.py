@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from rich.text import Text
 
 from provisioner.model import Action, Change, Note, Plan, Refusal
+from provisioner.render.as_json import plan_data
 from provisioner.render.fields import INDENT, field_lines
 from provisioner.render.layout import Line, Piece, flow, line, padded, words
 from provisioner.render.styled import styled
@@ -148,7 +149,9 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
         items.append(line(f"{deferred:,} of them deferred.", "warning"))
     calls = sum(call.count for change in plan.changes if change.deferred is None for call in change.calls)
     items.append(line(f"{count(calls, 'API call')} that {'writes' if calls == 1 else 'write'}."))
-    return flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
+    counts = flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
+    # There to be pasted, and so not broken.
+    return [*counts, (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint"))]
 
 
 def _destroys(change: Change) -> bool:

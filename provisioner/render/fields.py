@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from provisioner.canonical import jsonable
 from provisioner.model import Action, Change, FieldChange
-from provisioner.render.as_json import jsonable
 from provisioner.render.layout import Line, Piece, cells, flow, line, padded, width_of, words
 from provisioner.render.policy_words import Difference, differences, sentences
 from provisioner.render.words import brief, is_policy, shortened, shortened_pair, shown

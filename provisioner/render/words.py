@@ -7,8 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from provisioner.canonical import jsonable
 from provisioner.model import Change, how_many
-from provisioner.render.as_json import jsonable
 from provisioner.visible import presentable
 
 _AWS_MANAGED = ":iam::aws:policy/"

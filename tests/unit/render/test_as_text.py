@@ -18,6 +18,7 @@ from provisioner.model import (
     Refusal,
     Result,
 )
+from provisioner.render.as_json import plan_data
 from provisioner.render.as_outcomes import outcomes_text, told
 from provisioner.render.as_text import plan_text
 from provisioner.render.layout import cells
@@ -159,7 +160,16 @@ PLANS = {
 
 @pytest.mark.parametrize(("text", "expected"), GOLDEN.values(), ids=GOLDEN)
 def test_as_people_see_it(text: Text, expected: str) -> None:
-    assert text.plain + "\n" == expected
+    plan, _, digest = text.plain.partition("\nDigest: ")
+    assert plan + "\n" == expected
+    assert digest.isalnum() or not digest
+
+
+def test_the_digest_is_told_where_there_is_something_to_approve() -> None:
+    digest = plan_data(examples.drifted())["digest"]
+    assert plan_text(examples.drifted(), WIDTH).plain.splitlines()[-1] == f"Digest: {digest}"
+    assert "Digest" not in plan_text(examples.plan(), WIDTH).plain
+    assert "Digest" not in plan_text(examples.refused(), WIDTH).plain
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)

@@ -9,7 +9,7 @@ from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
 from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
 from provisioner.kinds.fleet.launching.launch import Launch, next_number
-from provisioner.kinds.fleet.launching.params import launch_params
+from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.launching.quotas import way_out, what_was_said
 from provisioner.kinds.fleet.observed import (
     MAX_AT_ONCE,
@@ -25,7 +25,7 @@ from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.launch_token import Slot
-from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait, count_calls
+from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait, count_calls, foretold_calls
 from provisioner.naming import INDEX_TAG
 
 
@@ -46,6 +46,16 @@ class LaunchContext:
     def slot(self, subnet: Subnet) -> Slot:
         """Where the launches in a subnet are numbered."""
         return Slot(self.environment, self.fleet.key, subnet.zone, subnet.id)
+
+    def foretold(self, shares: Mapping[Subnet, int]) -> Iterator[Call]:
+        """The launches of so many members in each subnet, of each capacity option, without a token."""
+        for subnet, share in sorted(shares.items(), key=lambda item: item[0].id):
+            params = launch_params(self.fleet, self.profile, self.prerequisites, subnet)
+            for option in self.fleet.capacity_options:
+                yield run_instances(params, option, share, "")
+        yield from foretold_calls(after_launch_steps(self.fleet, [Instance("", "running", "", "", "", "")]))
+        if self.fleet.is_indexed:
+            yield Call("ec2", "CreateTags", {"Tags": tag_list({"Name": self.fleet.name})})
 
     def answered(self, context: ExecutionContext) -> list[Instance]:
         """The members that this run was told of by its launches."""
@@ -155,6 +165,9 @@ class ScaleOut:
             *count_calls(after_launch_steps(self.pad.fleet, new)),
             *([stops] if self.pad.fleet.power == "stopped" else ()),
         )
+
+    def foretold(self) -> Iterable[Call]:
+        return self.pad.foretold(spread(self.count, self.pad.prerequisites.subnets, self.staying))
 
     def run(self, context: ExecutionContext) -> None:
         shortage = self.launch(context, context.tell).shortage

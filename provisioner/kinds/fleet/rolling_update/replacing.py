@@ -67,6 +67,10 @@ class Replace:
                     pass
         return counted
 
+    def foretold(self) -> Iterable[Call]:
+        # How many go where depends on how many there is room for at a time.
+        return self.pad.foretold(dict.fromkeys(self.pad.prerequisites.subnets, 0))
+
     def run(self, context: ExecutionContext) -> None:
         _Replacement(self, context).run()
 

@@ -47,14 +47,7 @@ class Restart:
         running = {each.id for each in self.members if not each.is_stopped}
         stops = sum(any(each in running for each in wave) for wave in self.predicted.waves)
         starts = len(self.predicted.waves) if self.fleet.power == "running" else 0
-        members = {each.id: each for each in self.members}
-        changed = Counter(
-            call.operation
-            for setting in SETTINGS
-            for name, paths in self.paths.items()
-            if setting.path in paths
-            for call in _change(setting, members[name], self.fleet)
-        )
+        changed = Counter(call.operation for call in self.foretold())
         remembered = {setting.path for setting in SETTINGS if setting.remembered}
         counts = {
             "StopInstances": stops,
@@ -63,6 +56,13 @@ class Restart:
             "StartInstances": starts,
         }
         return tuple(CallCount("ec2", name, count) for name, count in counts.items() if count)
+
+    def foretold(self) -> Iterator[Call]:
+        members = {each.id: each for each in self.members}
+        for setting in SETTINGS:
+            for name, paths in self.paths.items():
+                if setting.path in paths:
+                    yield from _change(setting, members[name], self.fleet)
 
     def run(self, context: ExecutionContext) -> None:
         _Restarting(self, context).run()

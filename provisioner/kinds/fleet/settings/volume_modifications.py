@@ -51,9 +51,12 @@ class ModifyVolume:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", MODIFY_VOLUME, 1),)
 
+    def foretold(self) -> tuple[Call]:
+        return (Call("ec2", MODIFY_VOLUME, {"VolumeId": self.volume, **self.params}),)
+
     def run(self, context: ExecutionContext) -> None:
         try:
-            context.send(Call("ec2", MODIFY_VOLUME, {"VolumeId": self.volume, **self.params}))
+            context.send(*self.foretold())
         except AwsError as error:
             if error.code not in MODIFIED_BEFORE:
                 raise
