@@ -24,7 +24,19 @@ from provisioner.errors import (
 )
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader
-from provisioner.model import Address, Call, Change, Failure, Outcome, Plan, Replan, Result, Step, Wait
+from provisioner.model import (
+    Address,
+    Call,
+    Change,
+    Failure,
+    Outcome,
+    Output,
+    Plan,
+    Replan,
+    Result,
+    Step,
+    Wait,
+)
 from provisioner.waiter import Waiter
 
 MAX_CHANGES_AT_ONCE = 16
@@ -84,11 +96,14 @@ class Executor:
         self.clock = clock
         self.waiter = Waiter(aws, self.stop, clock)
         self.first_asked: dict[str, float] = {}
+        self.answers: dict[tuple[Address, str], dict[str, Any]] = {}
 
     @cached_property
     def to_the_end(self) -> Executor:
         """The same, which nothing stops."""
-        return Executor(self.aws.to_the_end(), self.on_event, threading.Event(), self.clock)
+        other = Executor(self.aws.to_the_end(), self.on_event, threading.Event(), self.clock)
+        other.first_asked, other.answers = self.first_asked, self.answers
+        return other
 
     def execute(self, plan: Plan) -> list[Outcome]:
         """What became of every change, in the plan's order. A failure stops only what needs it."""
@@ -174,7 +189,13 @@ class _ExecutionContext:
 
     def send(self, call: Call) -> dict[str, Any]:
         self.check()
-        return self._executor.aws.send(call.service, call.operation, **call.params)
+        params = _filled_in(call.params, self._executor.answers)
+        answer = self._executor.aws.send(call.service, call.operation, **params)
+        self._executor.answers[self._change.address, call.operation] = answer
+        return answer
+
+    def value_of(self, output: Output) -> str:
+        return str(_filled_in(output, self._executor.answers))
 
     def parallel(self, steps: Iterable[Step]) -> None:
         steps = tuple(steps)
@@ -222,6 +243,18 @@ def _comes_before(earlier: Change, later: Change) -> bool:
     """Whether a change that is earlier in a plan has to be done before a later one is begun."""
     is_own = earlier.address == later.address and earlier.phase < later.phase
     return is_own or earlier.address in later.needs
+
+
+def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any]) -> Any:
+    """A value with what AWS has assigned in place of each Output."""
+    if isinstance(value, Output):
+        found = answers[value.address, value.operation]
+        for name in value.path:
+            found = found[name]
+        return found
+    if isinstance(value, Mapping):
+        return {name: _filled_in(inner, answers) for name, inner in value.items()}
+    return [_filled_in(inner, answers) for inner in value] if isinstance(value, list) else value
 
 
 def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]) -> list[Address] | None:

@@ -120,6 +120,18 @@ class CallCount:
     count: int
 
 
+@dataclass(frozen=True)
+class Output:
+    """What AWS has yet to assign, in a step that needs it: an id of what another change of the plan makes.
+
+    It is the part at `path` of the answer to an `operation` that is sent for the change at `address`.
+    """
+
+    address: Address
+    operation: str
+    path: tuple[str, ...]
+
+
 class ExecutionContext(Protocol):
     """What carries out a step: the only way from a plan to AWS."""
 
@@ -140,6 +152,9 @@ class ExecutionContext(Protocol):
 
     def pause(self, seconds: float) -> None:
         """Let some time pass. Raises Interrupted when the run is to stop."""
+
+    def value_of(self, output: Output) -> str:
+        """What AWS has assigned in a change of this plan, which has to be made before this one."""
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers this run had to one operation that writes, oldest first."""

@@ -19,11 +19,13 @@ from provisioner.model import (
     FieldChange,
     Identity,
     Outcome,
+    Output,
     Parallel,
     Plan,
     Refusal,
     Replan,
     Result,
+    Whole,
 )
 from provisioner.reconcile import beyond, converge
 from tests.support.build import PROFILE, ROLE, environment, found_profile, observed_role, planned
@@ -37,12 +39,14 @@ class FakeAws:
     def __init__(self, **failing: str) -> None:
         self.failing = failing
         self.called: list[str] = []
+        self.params: list[dict[str, Any]] = []
 
     def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         self.called.append(operation)
+        self.params.append(params)
         if operation in self.failing:
             raise AwsError(service, operation, self.failing[operation], "no", 400, "req-1", "do this")
-        return {}
+        return {"Thing": {"Id": f"id-{len(self.called)}"}}
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")
@@ -99,6 +103,22 @@ def plan(*changes: Change, refusals: tuple[Refusal, ...] = ()) -> Plan:
 
 def results(outcomes: list[Outcome] | tuple[Outcome, ...]) -> list[str]:
     return [f"{outcome.change.address} {outcome.result}" for outcome in outcomes]
+
+
+def test_what_aws_assigns_is_filled_in_where_it_is_needed() -> None:
+    """Also where what needs it is not to be interrupted, and however deep in its parameters."""
+    made, again = (Output(at, "Make", ("Thing", "Id")) for at in (A, B))
+    use = Call("ec2", "Use", {"One": made, "All": [{"Id": again}, "as it is"], "Number": 1})
+    aws = FakeAws()
+    execute(
+        plan(
+            change(A, "Make"),
+            change(B, "Make", needs=frozenset({A})),
+            Change(C, Action.CREATE, "because", steps=(Whole((use,)),), needs=frozenset({A, B})),
+        ),
+        aws,
+    )
+    assert aws.params[-1] == {"One": "id-1", "All": [{"Id": "id-2"}, "as it is"], "Number": 1}
 
 
 def test_what_is_needed_is_done_first() -> None:

@@ -9,16 +9,16 @@ from provisioner.kinds.base import World
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.instances import Instance
-from provisioner.model import Address
+from provisioner.model import Address, Output
 
 
 @dataclass(frozen=True)
 class WantedProfile:
-    """A profile to be bound to. `id` is None while it does not exist; nobody can be bound to it then."""
+    """A profile to be bound to. While it does not exist, `id` stands for the one that it will have."""
 
     name: str
     arn: str
-    id: str | None
+    id: str | Output
 
 
 def wanted_at(address: Address, world: World) -> WantedProfile:
@@ -29,7 +29,12 @@ def wanted_at(address: Address, world: World) -> WantedProfile:
         return WantedProfile(found.name, found.arn, found.id)
     profile, identity = world.referred_to(InstanceProfile, address), world.identity
     arn = f"arn:{identity.partition}:iam::{identity.account_id}:instance-profile{profile.path}{profile.name}"
-    return WantedProfile(profile.name, arn, None)
+    return WantedProfile(profile.name, arn, id_of_created(address))
+
+
+def id_of_created(address: Address) -> Output:
+    """The id that IAM gives the profile which the plan creates at an address."""
+    return Output(address, "CreateInstanceProfile", ("InstanceProfile", "InstanceProfileId"))
 
 
 def bound_wrong(wanted: WantedProfile | None, instances: Sequence[Instance]) -> list[Instance]:

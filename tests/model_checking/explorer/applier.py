@@ -14,7 +14,7 @@ from provisioner.apply import _failure
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet, find_fleets
 from provisioner.kinds.instances import as_instance
-from provisioner.model import Call, Environment, Identity, Plan, Replan, Step, Wait
+from provisioner.model import Call, Environment, Identity, Output, Plan, Replan, Step, Wait
 from provisioner.reconcile import beyond
 from tests.model_checking.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.support.build import FLEET, environment, planned
@@ -162,6 +162,9 @@ class _ExecutionContext:
 
     def pause(self, seconds: float) -> None:
         raise NotImplementedError("no step of a launch pauses")
+
+    def value_of(self, output: Output) -> str:
+        raise NotImplementedError("no fleet here has a profile")
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return _launch_answers((*self.earlier, *_launches_in(self.log.items())))

@@ -14,11 +14,12 @@ from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, Launch, nex
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import MAX_AT_ONCE
 from provisioner.kinds.fleet.spec import CapacityOption
+from provisioner.kinds.instance_profile.binding import id_of_created
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token
-from provisioner.model import Call, Step, Until, Wait
+from provisioner.model import Call, Output, Step, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
-from tests.support.build import AROUND, BARE_INSTANCE, SUBNETS, environment, fleet_of, member
+from tests.support.build import AROUND, BARE_INSTANCE, PROFILE, SUBNETS, environment, fleet_of, member
 
 PLAIN = {"count": 3, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
 FLEET = fleet_of(environment(fleets={"web": PLAIN}))
@@ -95,6 +96,9 @@ class FakeContext:
     def seconds_since(self, what: str) -> float:
         return self.age_s
 
+    def value_of(self, output: Output) -> str:
+        return f"{output.path[-1]} of {output.address}"
+
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return [answer for name, answer in self.answered if name == operation]
 
@@ -136,14 +140,14 @@ def scale_out(
     count: int = 3,
     members: Iterable[Instance] = (),
     gone: Iterable[Instance] = (),
-    epoch: str | None = "",
+    epoch: str | Output = "",
     subnets: int = 1,
     **fleet: Any,
 ) -> ScaleOut:
     """Launch `count` more members of a fleet in the first so many subnets."""
     wanted = fleet_of(environment(fleets={"web": PLAIN | fleet}))
     around = replace(AROUND, subnets=SUBNETS[:subnets])
-    pad = LaunchContext(wanted, "env", "env-web" if epoch is None else None, epoch, around)
+    pad = LaunchContext(wanted, "env", "env-web" if epoch else None, epoch, around)
     members = tuple(members)
     return ScaleOut(pad, count, members, tuple(gone), len(members) + count)
 
@@ -362,21 +366,17 @@ def test_a_quota_is_said_to_be_one() -> None:
 
 
 def test_one_launch_finds_out_whether_ec2_knows_a_new_profile_before_the_others_are_sent() -> None:
-    made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
     context = FakeContext("InvalidParameterValue", 2)
-    context.answered.append(("CreateInstanceProfile", made))
     with pytest.raises(AwsError):
-        scale_out(4, epoch=None, subnets=2).run(context)
+        scale_out(4, epoch=id_of_created(PROFILE), subnets=2).run(context)
     assert len(context.launches) == 1
 
 
 def test_the_epoch_is_the_id_of_the_profile_that_this_run_has_made() -> None:
     context = FakeContext(3)
-    made = {"InstanceProfile": {"InstanceProfileName": "env-web", "InstanceProfileId": "AIPA7"}}
-    context.answered.append(("CreateInstanceProfile", made))
-    scale_out(3, epoch=None).run(context)
+    scale_out(3, epoch=id_of_created(PROFILE)).run(context)
     slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
-    assert tokens(context) == [token(slot, "AIPA7", MICRO, 0)]
+    assert tokens(context) == [token(slot, "InstanceProfileId of instance_profile/web", MICRO, 0)]
 
 
 def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:

@@ -13,7 +13,7 @@ from provisioner.kinds.fleet.rolling_update.starting import Start
 from provisioner.kinds.fleet.settings.volume_modifications import ModifyVolume
 from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.instances import Instance
-from provisioner.model import Call, ExecutionContext, Step, Wait
+from provisioner.model import Call, ExecutionContext, Output, Step, Wait
 from tests.support.build import AROUND, environment, fleet_of, member
 
 FLEET = fleet_of(
@@ -42,6 +42,9 @@ class Refusing:
 
     def wait(self, wait: Wait) -> Mapping[str, Instance]:
         return self.shown
+
+    def value_of(self, output: Output) -> str:
+        raise NotImplementedError
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []

@@ -25,7 +25,16 @@ from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.launch_token import Slot
-from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait, count_calls, foretold_calls
+from provisioner.model import (
+    Call,
+    CallCount,
+    ExecutionContext,
+    Output,
+    Until,
+    Wait,
+    count_calls,
+    foretold_calls,
+)
 from provisioner.naming import INDEX_TAG
 
 
@@ -33,14 +42,13 @@ from provisioner.naming import INDEX_TAG
 class LaunchContext:
     """All that the launches of a fleet have in common.
 
-    `profile` is the profile's name; `epoch` its id, empty without one, and None while it does not exist yet:
-    then this run creates it.
+    `profile` is the profile's name; `epoch` its id, empty without one.
     """
 
     fleet: Fleet
     environment: str
     profile: str | None
-    epoch: str | None
+    epoch: str | Output
     prerequisites: Prerequisites
 
     def slot(self, subnet: Subnet) -> Slot:
@@ -242,7 +250,7 @@ class ScaleOut:
     def _next(self, context: ExecutionContext) -> tuple[str, dict[Subnet, int]]:
         """The epoch, and the number of the next launch in each subnet."""
         pad = self.pad
-        epoch = pad.epoch if pad.epoch is not None else _new_profile(pad.profile, context)
+        epoch = context.value_of(pad.epoch) if isinstance(pad.epoch, Output) else pad.epoch
         visible = (*self.members, *self.gone)
         subnets = pad.prerequisites.subnets
         return epoch, {subnet: next_number(pad.slot(subnet), epoch, visible) for subnet in subnets}
@@ -260,7 +268,7 @@ class ScaleOut:
 
     def _portions(self, attempts: list[_SubnetLaunch], first: bool) -> Iterator[list[_SubnetLaunch]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
-        if first and self.pad.profile and self.pad.epoch is None:
+        if first and isinstance(self.pad.epoch, Output):
             yield attempts[:1]
             attempts = attempts[1:]
         if attempts:
@@ -359,11 +367,3 @@ def _no_room(
         request_id=last.request_id if last else None,
         hint=way_out(refused, later),
     )
-
-
-def _new_profile(name: str | None, context: ExecutionContext) -> str:
-    for answer in reversed(context.answers("CreateInstanceProfile")):
-        if answer["InstanceProfile"]["InstanceProfileName"] == name:
-            identifier: str = answer["InstanceProfile"]["InstanceProfileId"]
-            return identifier
-    return ""
