@@ -36,6 +36,10 @@ INSTANCE_QUOTA_CODES = frozenset(
 # Other limits of the account, which no other choice, no other zone and no waiting helps against.
 QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
 
+# What EC2 answers while another modification of a volume is under way, or after four within a day.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
+MODIFIED_BEFORE = frozenset({"IncorrectModificationState", "VolumeModificationRateExceeded"})
+
 
 def _protection(text: str) -> str:
     """What keeps an instance, by the attribute that EC2 names, and how to get rid of it.
@@ -69,6 +73,19 @@ RULES = CallRules(
             f"{_protection(text)}; `apply` also leaves the members alone that `protect` names"
         ),
         ("StopInstances", "OperationNotPermitted"): lambda text: _protection(text),
+        **{
+            ("RunInstances", code): lambda _: (
+                "this is a quota of the account, for all zones: have it raised, or ask for less"
+            )
+            for code in QUOTA_CODES
+        },
+        **{
+            ("ModifyVolume", code): lambda _: (
+                "EBS makes one modification of a volume at a time, and four within 24 hours: apply again "
+                "later, or write into the spec what the volume has"
+            )
+            for code in MODIFIED_BEFORE
+        },
     },
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssignIpv6Addresses.html: no token.
     once=frozenset({"AssignIpv6Addresses"}),

@@ -10,7 +10,6 @@ import pytest
 from provisioner.errors import AwsError
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.rolling_update.starting import Start
-from provisioner.kinds.fleet.settings.volume_modifications import ModifyVolume
 from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call, ExecutionContext, Output, Step, Wait
@@ -32,8 +31,6 @@ class Refusing:
     def send(self, call: Call) -> dict[str, Any]:
         if call.operation == self.refused.operation:
             raise self.refused
-        if call.operation == "DescribeVolumesModifications":
-            return {"VolumesModifications": []}
         return {"Instances": []}
 
     def parallel(self, steps: Iterable[Step]) -> None:
@@ -88,20 +85,12 @@ REFUSED: dict[str, tuple[Callable[[], Step], str, str, tuple[Instance, ...], str
         (FIRST,),
         "1 of 2 are terminated all the same, but not i-01",
     ),
-    "a quota of volumes": (launch, "RunInstances", "VolumeLimitExceeded", (), "quota of the account"),
     "a launch with other parameters": (
         launch,
         "RunInstances",
         "IdempotentParameterMismatch",
         (),
         "waiting until it is shown",
-    ),
-    "a volume that was modified a moment ago": (
-        lambda: ModifyVolume("vol-1", {"Size": 20}),
-        "ModifyVolume",
-        "IncorrectModificationState",
-        (),
-        "one modification of a volume at a time",
     ),
     "members that cannot be started": (
         start,

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds import CALL_RULES
 from provisioner.kinds.fleet.diff.live_changes import words_after
 from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
@@ -353,7 +354,7 @@ def test_another_modification_that_was_begun_before_is_told(
     with pytest.raises(AwsError) as raised:
         ONE.run(Ebs(code, look, size=size))  # type: ignore[arg-type]
     assert raised.value.code == code
-    assert "four within 24 hours" in (raised.value.hint or "")
+    assert "four within 24 hours" in CALL_RULES.hints["ModifyVolume", code]("")
 
 
 def test_any_other_refusal_is_told_as_it_is() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, ChangedMeanwhile
-from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, QUOTA_CODES
+from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
 from provisioner.kinds.fleet.launching.launch import Launch, next_number
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
@@ -100,9 +100,6 @@ class _SubnetLaunch:
         try:
             self.number, self.got = self.launch.send(context)
         except AwsError as error:
-            if error.code in QUOTA_CODES:
-                hint = "this is a quota of the account, for all zones: have it raised, or ask for less"
-                raise error.with_hint(hint) from error
             if error.code not in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
                 raise
             self.shortage = error

@@ -12,18 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.kinds.fleet.call_rules import MODIFIED_BEFORE
 from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
 from provisioner.model import Call, CallCount, ExecutionContext, Parallel, Step
 
 MODIFY_VOLUME = "ModifyVolume"
 # A modification has taken effect with `optimizing`, which may then go on for hours.
 IN_EFFECT = ("optimizing", "completed")
-# What EC2 answers while another modification is under way, or after four within a day.
-MODIFIED_BEFORE = ("IncorrectModificationState", "VolumeModificationRateExceeded")
-ONCE_AT_A_TIME = (
-    "EBS makes one modification of a volume at a time, and four within 24 hours: apply again later, or write "
-    "into the spec what the volume has"
-)
 # Seconds before each further look; the last one again and again.
 PAUSES = (0.2, 1.0, 2.0, 3.0, 5.0)
 MAX_WAIT_S = 600.0
@@ -62,7 +57,7 @@ class ModifyVolume:
                 raise
             last = _last_modifications((self.volume,), context).get(self.volume)
             if last is None or last["ModificationState"] == "failed" or not self.leads_to(last):
-                raise error.with_hint(ONCE_AT_A_TIME) from error
+                raise
 
     def leads_to(self, modification: Mapping[str, Any]) -> bool:
         """Whether a modification, as EC2 describes it, has all that this one asks for as its target."""
