@@ -11,7 +11,7 @@ from enum import Enum
 from functools import lru_cache
 from typing import Any
 
-from provisioner.model import Address, Call
+from provisioner.model import Address, Call, UserData
 from provisioner.secrecy import looks_secret
 
 # Parameters that are never shown: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/user-data.html
@@ -34,6 +34,9 @@ def jsonable(value: Any) -> Any:
             return value
         case Address():
             return str(value)
+        case UserData():
+            # What it says is only for who asks to see it.
+            return {"name": value.name, "bytes": value.size, "sha256": value.digest}
         case date():
             return value.isoformat()
         case Mapping():

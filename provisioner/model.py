@@ -104,11 +104,29 @@ class Action(StrEnum):
 
 @dataclass(frozen=True)
 class FieldChange:
-    """One field, `path` as in the spec, before and after; None is absent."""
+    """One field, `path` as in the spec, before and after; None is absent.
+
+    `is_default`: the spec says nothing of it, and `after` is what its absence means.
+    """
 
     path: str
     before: Any
     after: Any
+    is_default: bool = False
+
+
+@dataclass(frozen=True)
+class UserData:
+    """User data as a plan tells it: the first digits of its SHA-256, the name of its file, its size in bytes.
+
+    Of what an instance has, only the first may be known. `content` is what it says, for who asks to see that;
+    None: not at hand, or no text.
+    """
+
+    digest: str
+    name: str | None = None
+    size: int | None = None
+    content: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,18 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from provisioner.canonical import digest, jsonable, parameters_digest
-from provisioner.model import Change, FieldChange, Note, Outcome, Plan, Refusal, Result, foretold_calls
+from provisioner.model import (
+    Change,
+    FieldChange,
+    Note,
+    Outcome,
+    Plan,
+    Refusal,
+    Result,
+    UserData,
+    foretold_calls,
+)
+from provisioner.render.fields import wide_rights
 from provisioner.secrecy import without_credentials
 
 FORMAT_VERSION = 1
@@ -19,10 +30,11 @@ SUBJECT = ("format_version", "environment", "region", "account_id", "destroy")
 DONE = ("address", "action", "size", "whole", "unique_id", "fields", "instances", "names", "rollout", "calls")
 
 
-def plan_data(plan: Plan) -> dict[str, Any]:
+def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
     """A plan as one JSON object, its changes in the order in which they will be carried out.
 
     What has the form of a credential is `***` in it. `digest` is that of what would be done: `plan_digest`.
+    `user_data` adds what user data says, which is no part of that: its own digest is.
     """
     salt = f"{plan.account_id}/{plan.region}/{plan.environment}"
     subject: dict[str, Any] = {
@@ -47,11 +59,11 @@ def plan_data(plan: Plan) -> dict[str, Any]:
         ],
     }
     data = _without_credentials(subject | content)
-    return (
-        {key: data[key] for key in subject}
-        | {"digest": plan_digest(data)}
-        | {key: data[key] for key in content}
-    )
+    told = plan_digest(data)
+    if user_data:
+        content["changes"] = [_change(change, salt, user_data) for change in plan.changes]
+        data = _without_credentials(subject | content)
+    return {key: data[key] for key in subject} | {"digest": told} | {key: data[key] for key in content}
 
 
 def plan_digest(data: Mapping[str, Any]) -> str:
@@ -90,7 +102,7 @@ def _deferred(change: Mapping[str, Any]) -> dict[str, bool]:
     return {"deferred": change["deferred"] is not None}
 
 
-def _change(change: Change, salt: str) -> dict[str, Any]:
+def _change(change: Change, salt: str, user_data: bool = False) -> dict[str, Any]:
     return {
         "address": str(change.address),
         "action": change.action.value,
@@ -99,7 +111,7 @@ def _change(change: Change, salt: str) -> dict[str, Any]:
         "whole": change.whole,
         "unique_id": change.unique_id or None,
         "deferred": change.deferred,
-        "fields": [_field(each) for each in change.fields],
+        "fields": [_field(field, user_data) for field in change.fields],
         "instances": list(change.instances),
         "names": dict(change.names),
         "rollout": jsonable(change.rollout),
@@ -115,8 +127,17 @@ def _calls(change: Change, salt: str) -> Iterator[dict[str, Any]]:
         yield {**dataclasses.asdict(count), "parameters": parameters}
 
 
-def _field(field: FieldChange) -> dict[str, Any]:
-    return {"path": field.path, "before": jsonable(field.before), "after": jsonable(field.after)}
+def _field(field: FieldChange, user_data: bool) -> dict[str, Any]:
+    sides = {"before": field.before, "after": field.after}
+    data: dict[str, Any] = {"path": field.path} | {side: jsonable(value) for side, value in sides.items()}
+    for side, value in sides.items():
+        if user_data and isinstance(value, UserData):
+            data[side]["content"] = value.content
+    if field.is_default:
+        data["default"] = True
+    if wide := wide_rights(field):
+        data["wide_rights"] = wide
+    return data
 
 
 def _outcome(outcome: Outcome) -> dict[str, Any]:

@@ -2,38 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.text import Text
 
 from provisioner.model import Action, Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
-from provisioner.render.fields import INDENT, field_lines
-from provisioner.render.layout import Line, Piece, flow, line, padded, words
+from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
+from provisioner.render.fields import Field, fields_of, has_wide_rights
+from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, words
 from provisioner.render.styled import styled
-from provisioner.render.waves import wave_lines
-from provisioner.render.words import breakdown, count, labelled
+from provisioner.render.waves import id_lines, member_lines, wave_lines
+from provisioner.render.words import breakdown, count
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
+# What the symbols mean, told before they first occur.
+MEANINGS = {
+    Action.CREATE: "create",
+    Action.UPDATE: "update",
+    Action.REPLACE: "replace (terminate, launch anew)",
+    Action.DELETE: "delete",
+}
 
 _WIDEST_ADDRESS = 36
-_SHOWN_INSTANCES = 3
 
 
-def plan_text(plan: Plan, width: int, local: bool = False) -> Text:
+def plan_text(
+    plan: Plan, width: int, local: bool = False, ids: bool = False, user_data: bool = False
+) -> Text:
     """A plan, laid out for `width` columns; no line is wider. `local` says that it is for the local AWS.
 
-    Print it with `soft_wrap=True`: the lines are broken already.
+    `ids` tells all instances by id, also those that stay, and `user_data` what user data says. Print it with
+    `soft_wrap=True`: the lines are broken already.
     """
-    lines = [*_heading(plan, local, width), ()]
+    fields = [fields_of(change, user_data) for change in plan.changes]
+    lines = [*_heading(plan, local, width), *_legend(plan, fields, width), ()]
     warnings = [note for note in plan.notes if note.is_warning]
     for note in warnings:
         lines += _note_lines(note, width)
     if warnings:
         lines.append(())
     column = column_of(change.address for change in plan.changes)
-    for change in plan.changes:
-        lines += _change_lines(change, column, width)
+    for change, told in zip(plan.changes, fields, strict=True):
+        lines += _change_lines(change, told, column, width, ids)
     if plan.changes:
         lines.append(())
     notes = [note for note in plan.notes if not note.is_warning]
@@ -57,6 +68,11 @@ def title(change: Change) -> Line:
     return (Piece(f"{SYMBOLS[change.action]} {change.address}", change.action.value), Piece("  "))
 
 
+def destroys(change: Change) -> bool:
+    """Whether carrying out a change leaves less than there was."""
+    return change.action in (Action.DELETE, Action.REPLACE) and change.deferred is None
+
+
 # --- a plan
 
 
@@ -69,13 +85,31 @@ def _heading(plan: Plan, local: bool, width: int) -> list[Line]:
     return flow(items, width, start, 2)
 
 
-def _change_lines(change: Change, column: int, width: int) -> list[Line]:
+def _legend(plan: Plan, fields: Sequence[Sequence[Field]], width: int) -> list[Line]:
+    """What the signs of this plan mean; nothing where there are none."""
+    actions = {change.action for change in plan.changes}
+    items: list[Line] = [
+        (Piece(SYMBOLS[action], action.value), Piece(f" {MEANINGS[action]}", "faint"))
+        for action in Action
+        if action in actions
+    ]
+    if any(map(has_wide_rights, fields)):
+        items.append((Piece(WIDE, "alarm"), Piece(" grants wide rights", "faint")))
+    return flow(items, width) if items else []
+
+
+def _change_lines(change: Change, fields: Sequence[Field], column: int, width: int, ids: bool) -> list[Line]:
     lines = _title_lines(change, words(change.reason), column, width)
-    lines += field_lines(change, width)
+    lines += field_lines(fields, change.action, width)
+    # What will be gone, and what is others', is named, all of it.
+    style = "gone" if destroys(change) else "faint"
+    is_named = ids or change.exact or destroys(change)
     if change.rollout:
-        lines += wave_lines(change.rollout, "gone" if _destroys(change) else "faint", width, change.names)
+        lines += wave_lines(change.rollout, style, width, change.names, is_named)
+    elif is_named:
+        lines += id_lines(change.instances, change.names, style, width)
     else:
-        lines += _instance_lines(change, width)
+        lines += member_lines(change.instances, change.names, width)
     if change.deferred is not None:
         start: Line = (Piece(" " * INDENT), Piece("deferred:", "warning"), Piece(" "))
         lines += flow(words(change.deferred), width, start, INDENT + 2, gap=" ")
@@ -83,23 +117,9 @@ def _change_lines(change: Change, column: int, width: int) -> list[Line]:
 
 
 def _title_lines(change: Change, rest: list[Line], column: int, width: int) -> list[Line]:
+    if width - column < LEAST_ROOM:
+        return flow(rest, width, title(change), INDENT, gap=" ")
     return flow(rest, width, padded(title(change), column), column, gap=" ")
-
-
-def _instance_lines(change: Change, width: int) -> list[Line]:
-    """The instances concerned: those that will be gone, or are others', all of them; else the first few."""
-    ids = change.instances
-    if _destroys(change):
-        told = labelled(ids, change.names)
-        return flow([line(each, "gone") for each in told], width, indent=INDENT) if ids else []
-    if change.exact:
-        told = labelled(ids, change.names)
-        return flow([line(each, "faint") for each in told], width, indent=INDENT) if ids else []
-    few = ids if len(ids) <= _SHOWN_INSTANCES + 1 else ids[:_SHOWN_INSTANCES]
-    items = [line(each, "faint") for each in few]
-    if len(few) < len(ids):
-        items.append(line(f"and {len(ids) - len(few):,} more", "faint"))
-    return flow(items, width, indent=INDENT) if ids else []
 
 
 def _note_lines(note: Note, width: int) -> list[Line]:
@@ -120,7 +140,7 @@ def _refusal_lines(refusal: Refusal, width: int) -> list[Line]:
 
 def _closing_lines(plan: Plan, width: int) -> list[Line]:
     lines: list[Line] = []
-    destroyed = [change for change in plan.changes if _destroys(change)]
+    destroyed = [change for change in plan.changes if destroys(change)]
     if destroyed:
         start: Line = (Piece("! DESTROYS", "alarm"), Piece(" "))
         lines += flow(words(breakdown(destroyed) + ".", "delete"), width, start, 2, gap=" ")
@@ -134,8 +154,9 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     if not plan.changes:
         if plan.destroy:
             is_all = "" if plan.notes else f" Nothing of {plan.environment} is there."
-            return [line(f"Nothing to destroy.{is_all}", "good")]
-        return [line(f"No changes. {plan.environment} is as the spec says.", "good")]
+            return flow(words(f"Nothing to destroy.{is_all}", "good"), width, gap=" ")
+        nothing = f"No changes. {plan.environment} is as the spec says."
+        return flow(words(nothing, "good"), width, gap=" ")
     items: list[Line] = []
     for action in Action:
         number = plan.summary[action]
@@ -152,8 +173,3 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     counts = flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
     # There to be pasted, and so not broken.
     return [*counts, (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint"))]
-
-
-def _destroys(change: Change) -> bool:
-    """Whether carrying out a change leaves less than there was."""
-    return change.action in (Action.DELETE, Action.REPLACE) and change.deferred is None

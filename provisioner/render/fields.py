@@ -1,151 +1,185 @@
-"""The fields of a change as lines: what it is made with, or what differs before and after."""
+"""The fields of a change in words, the same for every format: what it is made with, or what differs.
+
+Nothing is left out and nothing is cut off. How it is laid out and broken is the business of each format, and
+so is escaping what has a meaning in its markup. Texts are on one line each and hold no secret.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from difflib import unified_diff
+from enum import StrEnum
+from typing import Any, NamedTuple
 
 from provisioner.canonical import jsonable
-from provisioner.model import Action, Change, FieldChange
-from provisioner.render.layout import Line, Piece, cells, flow, line, padded, width_of, words
-from provisioner.render.policy_words import Difference, differences, sentences
-from provisioner.render.words import brief, is_policy, shortened, shortened_pair, shown
+from provisioner.iam_policy.wide_rights import grants_wide_rights, is_wide_policy
+from provisioner.model import Action, Change, FieldChange, UserData
+from provisioner.render.policy_words import differences, sentence, statements
+from provisioner.render.words import is_policy, shown, shown_item
+from provisioner.visible import presentable
 
-INDENT = 4
-_WIDEST_NAME = 22
-_SHORTEST_VALUE = 20
-_SHOWN_ITEMS = 4
-_SHOWN_STATEMENTS = 4
+# The field of a role whose items are policies of others, by ARN.
+MANAGED_POLICIES = "managed_policies"
 
 
-def field_lines(change: Change, width: int) -> list[Line]:
-    """The fields of a change. Something new tells what it is made with; all else tells what differs."""
-    fields = [each for field in change.fields for each in _spread(field)]
-    if change.action is Action.CREATE:
-        return _made_with(fields, width)
-    return _differing(fields, width)
+class Shape(StrEnum):
+    """What the parts of a field are: a value (before and after), items, statements, or lines of a text."""
+
+    VALUE = "value"
+    ITEMS = "items"
+    POLICY = "policy"
+    TEXT = "text"
+
+
+class Part(NamedTuple):
+    """A piece of a field. `sign` is `+` for what comes, `-` for what goes, `~` for a statement that changes,
+    and empty for what something new is made with; in a text also a space for what stays, `@` for where it is.
+
+    `is_wide`: it grants wide rights, which is to be marked with `!`. `items` are what the element of a
+    statement that `text` names loses and gets.
+    """
+
+    sign: str
+    text: str
+    is_wide: bool = False
+    items: tuple[Part, ...] = ()
+
+
+class Field(NamedTuple):
+    """A field with everything that there is to tell of it. `is_default`: the spec does not say it."""
+
+    path: str
+    shape: Shape
+    parts: tuple[Part, ...]
+    is_default: bool = False
+
+
+def fields_of(change: Change, user_data: bool = False) -> tuple[Field, ...]:
+    """All fields of a change. `user_data` shows user data, too: what it is, or line by line what differs."""
+    return tuple(
+        told
+        for field in change.fields
+        for each in _spread(field)
+        for told in _told(each, change.action is Action.CREATE, user_data)
+    )
+
+
+def has_wide_rights(fields: Iterable[Field]) -> bool:
+    """Whether one of the parts is marked."""
+    return any(part.is_wide for field in fields for part in field.parts)
+
+
+def wide_rights(field: FieldChange) -> list[str]:
+    """The statements and managed policies of a field that grant wide rights once it is changed."""
+    told = [each for part in _spread(field) for each in _told(part, False, False)]
+    return [part.text for each in told for part in each.parts if part.is_wide]
 
 
 def _spread(field: FieldChange) -> Iterator[FieldChange]:
-    """A field that is a mapping, as one field for each of its keys that differs."""
-    sides = (field.before, field.after)
-    if any(is_policy(each) for each in sides) or not all(
-        each is None or isinstance(each, Mapping) for each in sides
-    ):
+    """A field that is a mapping on both sides, or holds further ones, as one for each key that differs."""
+    before, after = field.before, field.after
+    if not _is_mapping(before, after) or any(is_policy(each) for each in (before, after)):
         yield field
         return
-    before, after = ({} if each is None else each for each in sides)
-    for key in dict.fromkeys([*before, *after]):
-        if before.get(key) != after.get(key):
-            yield from _spread(FieldChange(f"{field.path}.{key}", before.get(key), after.get(key)))
-
-
-# --- something new
-
-
-def _made_with(fields: Sequence[FieldChange], width: int) -> list[Line]:
-    """Plain fields side by side; below them each policy, a statement a line."""
-    plain = [_setting(each, width) for each in fields if not is_policy(each.after)]
-    lines = flow(plain, width, indent=INDENT, gap=" · ") if plain else []
-    for field in fields:
-        if is_policy(field.after):
-            lines += _policy(field, width)
-    return lines
-
-
-def _setting(field: FieldChange, width: int) -> Line:
-    """`instance_type: t3.micro`; where something is there already, `count: 48 → 50`."""
-    name = Piece(f"{field.path}: ", "name")
-    value = brief(field.after, _SHOWN_ITEMS)
-    if field.before is not None:
-        value = f"{brief(field.before, _SHOWN_ITEMS)} → {value}"
-    return (name, Piece(shortened(value, max(width - INDENT - cells(name.text), _SHORTEST_VALUE))))
-
-
-def _policy(field: FieldChange, width: int) -> list[Line]:
-    told = sentences(field.after, most=_SHOWN_ITEMS)
-    hidden = len(told) - _SHOWN_STATEMENTS
-    if hidden > 1:
-        told = [*told[:_SHOWN_STATEMENTS], f"and {hidden} statements more"]
-    name: Line = (Piece(" " * INDENT), Piece(f"{field.path}: ", "name"))
-    if len(told) == 1:
-        return flow(words(told[0]), width, name, INDENT + 2, gap=" ")
-    lines = [name]
-    for each in told:
-        lines += flow(words(each), width, (Piece(" " * (INDENT + 2)),), INDENT + 4, gap=" ")
-    return lines
-
-
-# --- what differs
-
-
-def _differing(fields: Sequence[FieldChange], width: int) -> list[Line]:
-    """A block for each field, their names in a column."""
-    column = INDENT + min(max((len(each.path) for each in fields), default=0), _WIDEST_NAME) + 2
-    return [each for field in fields for each in _difference(field, column, width)]
-
-
-def _difference(field: FieldChange, column: int, width: int) -> list[Line]:
-    name: Line = (Piece(" " * INDENT), Piece(field.path, "name"))
-    if width_of(name) + 2 > column:
-        return [name, *_values(field, (), column, width)]
-    return _values(field, padded(name, column), column, width)
-
-
-def _values(field: FieldChange, name: Line, column: int, width: int) -> list[Line]:
-    before, after = field.before, field.after
-    if is_policy(before) or is_policy(after):
-        return _policy_values(before, after, name, column, width)
-    if _is_list(before) and _is_list(after):
-        return _list_values(jsonable(before), jsonable(after), name, column, width)
-    room = width - column
-    if before is None:
-        return flow([_signed("+", shortened(shown(after), room - 2))], width, name, column)
-    if after is None:
-        return flow([_signed("-", shortened(shown(before), room - 2))], width, name, column)
-    old, new = shown(before), shown(after)
-    if len(old) + len(new) + 3 <= room:
-        return flow([(Piece(old, "old"), Piece(" → "), Piece(new, "new"))], width, name, column)
-    old, new = shortened_pair(old, new, room - 2)
-    return [*flow([_signed("-", old)], width, name, column), *flow([_signed("+", new)], width, (), column)]
-
-
-def _list_values(before: list[Any], after: list[Any], name: Line, column: int, width: int) -> list[Line]:
-    signed = [_signed("-", shown(each)) for each in before if each not in after]
-    signed += [_signed("+", shown(each)) for each in after if each not in before]
-    if signed:
-        return flow(signed, width, name, column)
-    return flow(words(f"{shown(before)} → {shown(after)}"), width, name, column, gap=" ")
-
-
-def _policy_values(before: Any, after: Any, name: Line, column: int, width: int) -> list[Line]:
-    if is_policy(before) and is_policy(after):
-        told = differences(before, after)
+    values = [value for side in (before, after) for value in (side or {}).values()]
+    if (before and after) or any(isinstance(value, Mapping) for value in values):
+        before, after = before or {}, after or {}
+        for key in dict.fromkeys([*before, *after]):
+            if before.get(key) != after.get(key):
+                path = f"{field.path}.{key}"
+                yield from _spread(FieldChange(path, before.get(key), after.get(key), field.is_default))
     else:
-        # A policy that comes or goes as a whole is told as a whole: this is what somebody may do.
-        sign, document = ("+", after) if is_policy(after) else ("-", before)
-        told = [Difference(sign, each) for each in sentences(document)]
-    lines: list[Line] = []
-    for difference in told:
-        lines += _policy_line(difference, name, column, width)
-        name = ()
-    return lines
+        yield field
 
 
-def _policy_line(difference: Difference, name: Line, column: int, width: int) -> list[Line]:
-    """One difference: its words, then what its element lost and got."""
-    style = {"+": "new", "-": "old", "~": "update"}[difference.sign]
-    start: Line = (*padded(name, column), Piece(f"{difference.sign} ", style))
-    lines = flow(
-        words(difference.words, "" if difference.sign == "~" else style), width, start, column + 2, gap=" "
-    )
-    items = [_signed("-", each) for each in difference.gone] + [_signed("+", each) for each in difference.new]
-    return [*lines[:-1], *flow(items, width, (*lines[-1], Piece("  ")), column + 2)] if items else lines
+def _is_mapping(*sides: Any) -> bool:
+    return all(each is None or isinstance(each, Mapping) for each in sides) and sides != (None, None)
 
 
-def _signed(sign: str, text: str) -> Line:
-    return line(f"{sign} {text}", "new" if sign == "+" else "old")
+def _told(field: FieldChange, is_made: bool, user_data: bool) -> Iterator[Field]:
+    before, after = field.before, field.after
+    is_new = is_made and before is None
+
+    def told(shape: Shape, parts: Iterable[Part]) -> Field:
+        return Field(presentable(field.path), shape, tuple(parts), field.is_default)
+
+    if is_policy(before) or is_policy(after):
+        yield told(Shape.POLICY, _policy(before, after, is_new))
+    elif items := _items(field, is_new):
+        yield told(Shape.ITEMS, items)
+    else:
+        yield told(Shape.VALUE, _value(before, after, is_new))
+    if user_data and (lines := _text(before, after, is_new)):
+        yield told(Shape.TEXT, lines)
 
 
-def _is_list(value: Any) -> bool:
-    return isinstance(jsonable(value), list)
+def _value(before: Any, after: Any, is_new: bool) -> list[Part]:
+    if is_new:
+        return [Part("", shown(after))]
+    gone = [Part("-", shown(before))] if before is not None else []
+    return [*gone, *([Part("+", shown(after))] if after is not None or not gone else [])]
+
+
+def _items(field: FieldChange, is_new: bool) -> list[Part]:
+    """Of two lists what goes and comes; of a new one all."""
+    if not all(each is None or isinstance(jsonable(each), list) for each in (field.before, field.after)):
+        return []
+    before, after = ([] if each is None else jsonable(each) for each in (field.before, field.after))
+    is_managed = field.path.rpartition(".")[2] == MANAGED_POLICIES
+
+    def part(sign: str, item: Any) -> Part:
+        return Part(sign, shown_item(item), sign != "-" and is_managed and is_wide_policy(str(item)))
+
+    gone = [part("-", each) for each in before if each not in after]
+    return gone + [part("" if is_new else "+", each) for each in after if each not in before]
+
+
+def _policy(before: Any, after: Any, is_new: bool) -> list[Part]:
+    if is_policy(before) and is_policy(after):
+        told = [
+            Part(
+                each.sign,
+                each.words,
+                each.is_wide,
+                (*(Part("-", item) for item in each.gone), *(Part("+", item) for item in each.new)),
+            )
+            for each in differences(before, after)
+        ]
+        if told:
+            return told
+    # A policy that comes or goes as a whole is told as a whole: this is what somebody may do.
+    sides = [("-", before), ("" if is_new else "+", after)]
+    return [part for sign, side in sides if side is not None for part in _statements(sign, side)]
+
+
+def _statements(sign: str, side: Any) -> list[Part]:
+    if not is_policy(side):
+        return [Part(sign, shown(side))]
+    return [Part(sign, sentence(each), sign != "-" and grants_wide_rights(each)) for each in statements(side)]
+
+
+def _text(before: Any, after: Any, is_new: bool) -> list[Part]:
+    """User data line by line: of two what differs, as `diff -u` has it; of one all."""
+    sides = [each.content if isinstance(each, UserData) else None for each in (before, after)]
+    old, new = (None if each is None else _lines(each) for each in sides)
+    if before is None or after is None:
+        sign = "-" if after is None else "" if is_new else "+"
+        return [Part(sign, each) for each in new or old or ()]
+    if old is None or new is None:
+        # What differs cannot be told; what will be there can.
+        return [Part("", each) for each in new or ()]
+    diff = list(unified_diff(old, new, lineterm=""))[2:]
+    return [Part("@", each) if each.startswith("@") else Part(each[0], each[1:]) for each in diff]
+
+
+def _lines(text: str) -> list[str]:
+    """The lines of a text, each visible, also what is at their ends."""
+    lines = text.split("\n")
+    last = lines.pop()
+    # As diff says it: https://www.gnu.org/software/diffutils/manual/html_node/Incomplete-Lines.html
+    lines += [last, "\\ No newline at end of file"] if last else []
+    shown_lines = []
+    for each in map(presentable, lines):
+        bare = each.rstrip(" ")
+        shown_lines.append(bare + "\\u0020" * (len(each) - len(bare)))
+    return shown_lines

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from provisioner.visible import presentable
@@ -28,6 +28,9 @@ class Piece(_Piece):
 
 Line = tuple[Piece, ...]
 
+# How far what belongs to something is indented below it.
+INDENT = 4
+
 
 def line(text: str, style: str = "") -> Line:
     """A line of one piece."""
@@ -49,6 +52,12 @@ def width_of(pieces: Line) -> int:
 def words(text: str, style: str = "") -> list[Line]:
     """The words of a text, each to be kept in one piece."""
     return [line(word, style) for word in presentable(text).split()]
+
+
+def whole_words(text: str, style: str = "") -> list[Line]:
+    """The same, but where spaces between them would be lost the text as one piece."""
+    text = presentable(text)
+    return words(text, style) if " ".join(text.split()) == text else [line(text, style)]
 
 
 def flow(items: Iterable[Line], width: int, first: Line = (), indent: int = 0, gap: str = "  ") -> list[Line]:
@@ -76,6 +85,20 @@ def flow(items: Iterable[Line], width: int, first: Line = (), indent: int = 0, g
         current = (*current, *rest)
         fresh = False
     return [*lines, current]
+
+
+def folded(item: Line, width: int, first: Line = (), indent: int = 0) -> list[Line]:
+    """An item after `first`, on as many lines as it takes; all but the first are indented."""
+    start, *rest = _cut(item, max(width - width_of(first), 8), max(width - indent, 8))
+    return [(*first, *start), *((Piece(" " * indent), *part) for part in rest)]
+
+
+def columns(items: Sequence[Line], width: int, first: Line = (), indent: int = 0) -> list[Line]:
+    """Lay items out in columns of the same width, line by line; one wider than a line goes on below."""
+    widest = max((width_of(item) for item in items), default=0)
+    if indent + widest <= width:
+        items = [padded(item, widest) for item in items]
+    return flow(items, width, first, indent)
 
 
 def padded(pieces: Line, width: int) -> Line:

@@ -6,32 +6,30 @@ from collections.abc import Iterator, Mapping
 from typing import Any, NamedTuple
 
 from provisioner.iam_policy.documents import canonical
-from provisioner.render.words import shown
+from provisioner.iam_policy.wide_rights import grants_wide_rights
+from provisioner.render.words import shown_word
 
 
 class Difference(NamedTuple):
     """One line of a difference: its sign (`+`, `-`, or `~` for a statement that changed) and its words.
 
     For `~`, `gone` and `new` are the items that the element named at the end of `words` lost and got.
+    `is_wide`: the statement grants wide rights from then on.
     """
 
     sign: str
     words: str
     gone: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
+    is_wide: bool = False
 
 
-def sentences(document: Mapping[str, Any], most: int | None = None) -> list[str]:
-    """The statements of a policy as sentences; of long lists the first `most` items only."""
-    return [sentence(each, most) for each in _statements(document)]
-
-
-def sentence(statement: Any, most: int | None = None) -> str:
+def sentence(statement: Any) -> str:
     """`Store: Allow s3:PutObject on arn:aws:s3:::outages/* if Bool aws:SecureTransport is true`."""
     if not isinstance(statement, Mapping):
-        return shown(statement)
-    parts = [f"{shown(statement['Sid'])}:"] if statement.get("Sid") else []
-    parts += [shown(statement["Effect"])] if "Effect" in statement else []
+        return shown_word(statement)
+    parts = [f"{shown_word(statement['Sid'])}:"] if statement.get("Sid") else []
+    parts += [shown_word(statement["Effect"])] if "Effect" in statement else []
     for element, before in (
         ("Action", ""),
         ("NotAction", "all but "),
@@ -41,7 +39,7 @@ def sentence(statement: Any, most: int | None = None) -> str:
         ("NotPrincipal", "for all but "),
     ):
         if element in statement:
-            parts.append(before + _some(_items(element, statement[element]), most))
+            parts.append(before + ", ".join(_items(element, statement[element])))
     if statement.get("Condition"):
         parts.append("if " + " and ".join(_items("Condition", statement["Condition"])))
     return " ".join(parts)
@@ -52,14 +50,12 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
     spelling = _spelling(before) | _spelling(after)
     old, new = (_respelt(canonical(each), spelling) for each in (before, after))
     out = [
-        Difference(
-            "~", element, *(((shown(each[element]),) if element in each else ()) for each in (old, new))
-        )
+        Difference("~", element, _scalar(old, element), _scalar(new, element))
         for element in ("Version", "Id")
         if old.get(element) != new.get(element)
     ]
-    gone = [each for each in _statements(old) if each not in _statements(new)]
-    added = [each for each in _statements(new) if each not in _statements(old)]
+    gone = [each for each in statements(old) if each not in statements(new)]
+    added = [each for each in statements(new) if each not in statements(old)]
     for one in list(gone):
         other = next((each for each in added if _belong_together(one, each)), None)
         if other is not None:
@@ -67,23 +63,29 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
             added.remove(other)
             out.extend(_changed(one, other))
     out.extend(Difference("-", sentence(each)) for each in gone)
-    out.extend(Difference("+", sentence(each)) for each in added)
+    out.extend(Difference("+", sentence(each), is_wide=grants_wide_rights(each)) for each in added)
     return out
 
 
 def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
-    """A line for each element that differs between two statements that belong together."""
+    """A line for each element that differs between two statements that belong together.
+
+    Where several do, what stays of one can go with what is new in another, so the whole is told as well.
+    """
     differing = _differing(before, after)
     same = {key: value for key, value in before.items() if key not in differing}
-    name = shown(after["Sid"]) if after.get("Sid") else sentence(same, most=2)
+    is_wide = grants_wide_rights(after)
     for element in differing:
         old, new = ([] if element not in each else _items(element, each[element]) for each in (before, after))
         yield Difference(
             "~",
-            f"{name}: {element}",
+            f"{sentence(same)}: {element}",
             tuple(each for each in old if each not in new),
             tuple(each for each in new if each not in old),
+            is_wide,
         )
+    if len(differing) > 1:
+        yield Difference("~", f"then {sentence(after)}", is_wide=is_wide)
 
 
 def _belong_together(one: Any, other: Any) -> bool:
@@ -102,7 +104,7 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 def _spelling(document: Mapping[str, Any]) -> dict[str, str]:
     """How a policy spells what IAM reads in any case: its actions and condition keys."""
     found: list[Any] = []
-    for statement in _statements(document):
+    for statement in statements(document):
         if isinstance(statement, Mapping):
             found += [each for key in ("Action", "NotAction") for each in _listed(statement.get(key, []))]
             found += [key for keys in _mappings(statement.get("Condition")) for key in keys]
@@ -117,8 +119,8 @@ def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[s
             return [respell(each) for each in value]
         return spelling.get(value, value) if isinstance(value, str) else value
 
-    statements: list[Any] = []
-    for statement in _statements(document):
+    respelt: list[Any] = []
+    for statement in statements(document):
         if isinstance(statement, Mapping):
             statement = dict(statement)
             for key in statement.keys() & {"Action", "NotAction"}:
@@ -130,33 +132,35 @@ def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[s
                     else keys
                     for operator, keys in statement["Condition"].items()
                 }
-        statements.append(statement)
-    return {**document, "Statement": statements}
+        respelt.append(statement)
+    return {**document, "Statement": respelt}
 
 
 def _items(element: str, value: Any) -> list[str]:
     """The members of an element as people read them."""
     if element in ("Principal", "NotPrincipal"):
-        members = (
-            [each for listed in value.values() for each in _listed(listed)]
-            if isinstance(value, Mapping)
-            else [value]
-        )
-        return [_principal(each) for each in members]
+        members = value.items() if isinstance(value, Mapping) else [("", value)]
+        return [_principal(kind, each) for kind, listed in members for each in _listed(listed)]
     if element == "Condition" and isinstance(value, Mapping):
         return [
-            f"{operator} {key} is {' or '.join(map(shown, _listed(allowed)))}"
+            f"{operator} {key} is {' or '.join(map(shown_word, _listed(allowed)))}"
             for operator, keys in value.items()
             if isinstance(keys, Mapping)
             for key, allowed in keys.items()
         ]
-    return [shown(each) for each in _listed(value)]
+    return [shown_word(each) for each in _listed(value)]
 
 
-def _principal(value: Any) -> str:
+def _scalar(document: Mapping[str, Any], element: str) -> tuple[str, ...]:
+    return (shown_word(document[element]),) if element in document else ()
+
+
+def _principal(kind: str, value: Any) -> str:
     if value == "*":
-        return "everybody"
-    return f"account {value}" if str(value).isdecimal() else shown(value)
+        return "everybody (*)"
+    # The others are told apart by how they are written.
+    kinds = {"Federated": "federated ", "CanonicalUser": "canonical user "}
+    return f"account {value}" if str(value).isdecimal() else kinds.get(kind, "") + shown_word(value)
 
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
@@ -164,15 +168,10 @@ def _mappings(value: Any) -> list[Mapping[str, Any]]:
     return [each for each in values if isinstance(each, Mapping)]
 
 
-def _statements(document: Mapping[str, Any]) -> list[Any]:
+def statements(document: Mapping[str, Any]) -> list[Any]:
+    """The statements of a policy, also where it has a single one."""
     return _listed(document.get("Statement", []))
 
 
 def _listed(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list | tuple) else [value]
-
-
-def _some(items: list[str], most: int | None) -> str:
-    if most is None or len(items) <= most + 1:
-        return ", ".join(items)
-    return ", ".join(items[:most]) + f" and {len(items) - most} more"

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 
 from provisioner.model import Rollout
-from provisioner.render.fields import INDENT
-from provisioner.render.layout import Line, Piece, flow, line, padded, words
-from provisioner.render.words import labelled
+from provisioner.render.layout import INDENT, Line, Piece, columns, flow, line, padded, words
+from provisioner.render.words import called, labelled
 
 _HOW = {
     "launch_first": "launch, wait until healthy, then terminate",
@@ -16,15 +15,22 @@ _HOW = {
     "restart": "stop, change, start, wait until healthy",
     "parked": "change while stopped",
 }
-_MOST_WAVES = 12
-_FIRST_WAVES = 4
-_MOST_IDS = 5
+# What is not destroyed is told by its number, and with `--ids` by id.
+FEW = 4
+MAX_PATTERNS = 6
 
 
 def wave_lines(
-    rollout: Rollout, style: str, width: int, names: Mapping[str, str] = MappingProxyType({})
+    rollout: Rollout,
+    style: str,
+    width: int,
+    names: Mapping[str, str] = MappingProxyType({}),
+    ids: bool = True,
 ) -> list[Line]:
-    """A rollout, its ids in a style; `names` are what people call the instances, by id."""
+    """A rollout, its ids in a style; `names` are what people call the instances, by id.
+
+    Without `ids` the instances of more than a few waves are told as `member_lines` does.
+    """
     number = len(rollout.waves)
     sizes = {len(wave) for wave in rollout.waves}
     waves = "1 wave" if number == 1 else f"{number} waves"
@@ -35,25 +41,47 @@ def wave_lines(
     lines = flow(
         words(told), width, (Piece(" " * INDENT), Piece(f"{waves} {of}:"), Piece(" ")), INDENT + 2, " "
     )
+    every = [each for wave in rollout.waves for each in wave]
+    if not ids and len(every) > FEW:
+        return lines + member_lines(every, names, width)
+    if max(map(len, rollout.waves), default=0) <= 1:
+        # Each is a wave, so that their order is all there is to tell.
+        return lines + id_lines(every, names, style, width, INDENT + 2)
     places = len(str(number))
     for index, wave in enumerate(rollout.waves, 1):
-        if number > _MOST_WAVES and _FIRST_WAVES < index < number:
-            if index == _FIRST_WAVES + 1:
-                lines.append(
-                    (Piece(" " * (INDENT + 2)), Piece(f"and so on for {number - _FIRST_WAVES - 1} waves"))
-                )
-            continue
-        lines += _wave(index, wave, style, places, width, names)
+        indent = INDENT + 2 + places + 2
+        start = padded((Piece(" " * (INDENT + 2)), Piece(f"{index:>{places}}", "faint")), indent)
+        lines += id_lines(wave, names, style, width, indent, start)
     return lines
 
 
-def _wave(
-    index: int, wave: tuple[str, ...], style: str, places: int, width: int, names: Mapping[str, str]
+def id_lines(
+    ids: Sequence[str],
+    names: Mapping[str, str],
+    style: str,
+    width: int,
+    indent: int = INDENT,
+    first: Line = (),
 ) -> list[Line]:
-    few = wave if len(wave) <= _MOST_IDS + 1 else wave[:_MOST_IDS]
-    items = [line(each, style) for each in labelled(few, names)]
-    if len(few) < len(wave):
-        items.append(line(f"and {len(wave) - len(few):,} more", "faint"))
-    indent = INDENT + 2 + places + 2
-    start = padded((Piece(" " * (INDENT + 2)), Piece(f"{index:>{places}}", "faint")), indent)
-    return flow(items, width, start, indent)
+    """All ids of instances in columns, with what people call them."""
+    return columns([line(each, style) for each in labelled(ids, names)], width, first, indent) if ids else []
+
+
+def member_lines(ids: Sequence[str], names: Mapping[str, str], width: int) -> list[Line]:
+    """Instances by their number and what they are called: `50 instances: web-[1-50]  (--ids lists them)`."""
+    if len(ids) <= FEW:
+        return id_lines(ids, names, "faint", width)
+    named = [names[each] for each in ids if each in names]
+    told = called(named)
+    if len(told) > MAX_PATTERNS:
+        told = [*told[: MAX_PATTERNS - 1], f"and {len(told) - MAX_PATTERNS + 1:,} other names"]
+    if named and len(named) < len(ids):
+        told.append(f"{len(ids) - len(named):,} without a Name")
+    start = f"{len(ids):,} instances" + (": " if told else " ")
+    more = [line("(--ids lists them)", "faint")]
+    return flow(
+        [*(line(each, "faint") for each in told), *more],
+        width,
+        (Piece(" " * INDENT), Piece(start, "faint")),
+        INDENT + 2,
+    )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from enum import Enum
 from typing import Any
 
 from provisioner.canonical import jsonable
-from provisioner.model import Change, how_many
+from provisioner.model import Address, Change, UserData, how_many
 from provisioner.visible import presentable
 
 _AWS_MANAGED = ":iam::aws:policy/"
+# A name, and the last number in it.
+_NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
+# How many digits of a SHA-256 tell user data apart.
+SHOWN_DIGITS = 12
+# What stands between things on a line, and between items of a list or a mapping.
+_OF_LINES = (" → ", " · ")
+_OF_LISTS = (", ", "=", "[", "{")
 
 
 def count(number: int, noun: str) -> str:
@@ -38,47 +47,34 @@ def duration(seconds: float) -> str:
 
 
 def shown(value: Any) -> str:
-    """A value of a field, on one line."""
+    """A value of a field, whole and on one line."""
+    match value:
+        case UserData():
+            return _user_data(value)
+        case str() | Address() | Enum():
+            return _text(str(jsonable(value)))
     value = jsonable(value)
     match value:
         case None:
             return "nothing"
-        case str():
-            return _text(value)
         case list():
-            return ", ".join(map(shown, value)) or "none"
-        case {}:
-            return ", ".join(f"{key} {shown(each)}" for key, each in value.items()) or "none"
+            return ", ".join(map(shown_item, value)) or "none"
+        case dict():
+            return ", ".join(f"{shown_item(key)}={shown_item(each)}" for key, each in value.items()) or "none"
         case _:
             return json.dumps(value)
 
 
-def brief(value: Any, items: int) -> str:
-    """A value told rather than shown: of a long list the first items, of several lines the first."""
+def shown_item(value: Any) -> str:
+    """A value within another, such that it can be told from those beside it."""
     value = jsonable(value)
-    if isinstance(value, list) and len(value) > items + 1:
-        return f"{shown(value[:items])} and {len(value) - items} more"
-    if isinstance(value, str) and len(lines := value.splitlines()) > 1:
-        return f"{shown(lines[0])} … ({len(lines)} lines)"
-    return shown(value)
-
-
-def shortened(text: str, room: int) -> str:
-    """A text that fits, its end cut off where it does not."""
-    return text if len(text) <= room else text[: max(room - 1, 1)] + "…"
-
-
-def shortened_pair(before: str, after: str, room: int) -> tuple[str, str]:
-    """Two texts that each fit, cut such that what differs between them is still to be seen."""
-    same = next(
-        (at for at, (one, other) in enumerate(zip(before, after, strict=False)) if one != other),
-        min(len(before), len(after)),
-    )
-    # Some of what is the same stays, so that people find their way.
-    start = max(same - room // 3, 0)
-    if start == 0 or max(len(before), len(after)) <= room:
-        return shortened(before, room), shortened(after, room)
-    return shortened("…" + before[start:], room), shortened("…" + after[start:], room)
+    match value:
+        case str():
+            return _text(value, (*_OF_LINES, *_OF_LISTS))
+        case list() | dict():
+            return _text(json.dumps(value, ensure_ascii=False), ())
+        case _:
+            return shown(value)
 
 
 def labelled(ids: Sequence[str], names: Mapping[str, str]) -> list[str]:
@@ -89,14 +85,55 @@ def labelled(ids: Sequence[str], names: Mapping[str, str]) -> list[str]:
     return [*(f"{name}:" for name in distinct if name), *ids]
 
 
+def called(names: Iterable[str]) -> list[str]:
+    """Names by their patterns, in order: `web`, `web-[01-03, 07]`."""
+    counted = Counter(names)
+    patterns: dict[tuple[str, str], list[str]] = {}
+    for name in counted:
+        found = _NUMBERED.fullmatch(name)
+        start, number, end = found.groups() if found else (name, "", "")
+        patterns.setdefault((start, end), []).append(number)
+    told = []
+    for (start, end), numbers in patterns.items():
+        several = [number for number in numbers if number]
+        if len(several) < 2 or len(several) < len(numbers):
+            told += [presentable(f"{start}{number}{end}") for number in numbers]
+        else:
+            told.append(presentable(f"{start}[{', '.join(_ranges(several))}]{end}"))
+    return told
+
+
+def _ranges(numbers: Iterable[str]) -> list[str]:
+    """Numbers as they are written, those that follow each other as a range: `01-03`, `7`."""
+    ordered = sorted(numbers, key=lambda each: (len(each), each))
+    runs: list[list[str]] = []
+    for each in ordered:
+        follows = runs and int(each) == int(runs[-1][-1]) + 1
+        runs[-1].append(each) if follows else runs.append([each])
+    return [run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
+
+
 def is_policy(value: Any) -> bool:
     """Whether a value is an IAM policy document."""
     return isinstance(value, Mapping) and "Statement" in value
 
 
-def _text(text: str) -> str:
-    if not text:
-        return '""'
+def shown_word(value: Any) -> str:
+    """A value in a sentence: in quotes where it could be taken for more than one word of it."""
+    value = jsonable(value)
+    return _text(value, (" ", ",")) if isinstance(value, str) else shown_item(value)
+
+
+def _user_data(value: UserData) -> str:
+    name = [shown_item(value.name)] if value.name else []
+    size = [] if value.size is None else [count(value.size, "byte")]
+    return ", ".join([*name, *size, f"sha256 {value.digest[:SHOWN_DIGITS]}"])
+
+
+def _text(text: str, taken: Sequence[str] = _OF_LINES) -> str:
+    """A text as it is; in quotes where it could be taken for something else, or its spaces would be lost."""
     if text.startswith("arn:") and _AWS_MANAGED in text:
-        return text.partition(_AWS_MANAGED)[2]
-    return presentable(text)
+        return presentable(text.partition(_AWS_MANAGED)[2])
+    is_kept = text and text == text.strip(" ") and "  " not in text
+    is_plain = is_kept and not text.startswith('"') and not any(each in text for each in taken)
+    return presentable(text if is_plain else json.dumps(text, ensure_ascii=False))

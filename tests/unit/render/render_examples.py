@@ -17,6 +17,7 @@ from provisioner.model import (
     Plan,
     Refusal,
     Result,
+    UserData,
 )
 
 ROLE = Address("role", "collector")
@@ -29,6 +30,8 @@ S3 = "arn:aws:iam::aws:policy/AmazonS3FullAccess"
 EC2 = "arn:aws:iam::aws:policy/AmazonEC2FullAccess"
 OURS = "arn:aws:iam::123456789012:policy/team/OutageWriter"
 IMAGE = "ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
+
+DIGEST = "9a0364b9e99bb480dd25e1f0284c8555bbab2fd8a2f5c8e0f0f6d0b4b5f3c1d7"
 
 STORE = {
     "Sid": "Store",
@@ -95,10 +98,11 @@ def new_fleet(count: int = 50) -> Change:
             FieldChange("instance_type", None, ("t3.micro", "t3a.micro")),
             FieldChange("image", None, IMAGE),
             FieldChange("instance_profile", None, "outages-dev-collector"),
-            FieldChange("subnet-0a11aa11", None, third),
-            FieldChange("subnet-0b22bb22", None, third),
-            FieldChange("subnet-0c33cc33", None, count - 2 * third),
-            FieldChange("user_data", None, "#!/bin/sh\nset -eu\n"),
+            FieldChange("spread", None, f"{third} each in us-east-1a, b; {count - 2 * third} in c"),
+            FieldChange("user_data", None, UserData(DIGEST, "worker.sh", 19, "#!/bin/sh\nset -eu\n")),
+            FieldChange("tags", None, {"team": "data", "stage": "dev"}),
+            FieldChange("metadata.http_tokens", None, "required", is_default=True),
+            FieldChange("monitoring", None, False, is_default=True),
         ),
         size=count,
         steps=(Parallel((Call("ec2", "RunInstances"),) * 3),),
@@ -149,6 +153,7 @@ def drifted() -> Plan:
             instances=ids(50),
             size=50,
             steps=(Call("ec2", "CreateTags"),),
+            names={each: f"web-{number:02d}" for number, each in enumerate(ids(50), 1) if number != 7},
         ),
         _fleet_change(
             FLEET, Action.CREATE, "launch 2 (48 of 50 running)", (FieldChange("count", 48, 50),), size=2

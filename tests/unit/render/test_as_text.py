@@ -17,6 +17,8 @@ from provisioner.model import (
     Plan,
     Refusal,
     Result,
+    Rollout,
+    UserData,
 )
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_outcomes import outcomes_text, told
@@ -28,10 +30,11 @@ WIDTH = 100
 
 FIFTY = """\
 Plan for outages-dev  account 123456789012, us-east-1  LOCAL
++ create  ! grants wide rights
 
 + role/collector              will be created
     description: Downloads outage files and stores them in S3
-    managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
+    managed_policies: ! AmazonS3FullAccess, ! AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
     inline_policies.write-outages:
         Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
@@ -41,8 +44,9 @@ Plan for outages-dev  account 123456789012, us-east-1  LOCAL
 + fleet/collector             launch 50 (0 of 50 running)
     count: 0 → 50 · instance_type: t3.micro, t3a.micro
     image: ssm:/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64
-    instance_profile: outages-dev-collector · subnet-0a11aa11: 16 · subnet-0b22bb22: 16
-    subnet-0c33cc33: 18 · user_data: #!/bin/sh … (2 lines)
+    instance_profile: outages-dev-collector · spread: 16 each in us-east-1a, b; 18 in c
+    user_data: worker.sh, 19 bytes, sha256 9a0364b9e99b · tags: team=data, stage=dev
+    defaults: metadata.http_tokens required · monitoring false
 
 Plan: 52 to create (50 instances, 1 role, 1 instance profile), 0 to update, 0 to replace,
       0 to delete. 9 API calls that write.
@@ -50,22 +54,24 @@ Plan: 52 to create (50 instances, 1 role, 1 instance profile), 0 to update, 0 to
 
 DRIFTED = """\
 Plan for outages-dev  account 123456789012, us-east-1
++ create  ~ update  ± replace (terminate, launch anew)  - delete  ! grants wide rights
 
 ~ role/collector   description, managed policies, trust differ
     description             by hand → Downloads outage files and stores them in S3
     trust                   ~ Allow sts:AssumeRole: Principal  - lambda.amazonaws.com
     managed_policies        - arn:aws:iam::123456789012:policy/team/OutageWriter
-                            + AmazonS3FullAccess
+                            + ! AmazonS3FullAccess
     permissions_boundary    - AmazonS3FullAccess
     inline_policies.write-outages
-                            ~ Store: Action  - s3:deleteobject  + s3:PutObject
+                            ~ Store: Allow on arn:aws:s3:::outages/*: Action  - s3:deleteobject
+                              + s3:PutObject
                             + Allow s3:ListBucket on arn:aws:s3:::outages
     inline_policies.by-hand
                             - Allow * on *
 ~ fleet/collector  tags differ on 50 members
     tags.team   data → ops
     tags.owner  + jane
-    i-00000000000000000  i-00000000000000001  i-00000000000000002  and 47 more
+    50 instances: web-[01-06, 08-50]  1 without a Name  (--ids lists them)
 + fleet/collector  launch 2 (48 of 50 running)
     count: 48 → 50
 ± fleet/web        the image differs on 3 members
@@ -85,10 +91,11 @@ Plan: 2 to create (2 instances), 51 to update (50 instances, 1 role), 3 to repla
 
 REFUSED = """\
 Plan for outages-dev  account 123456789012, us-east-1
++ create  ! grants wide rights
 
 + role/collector  will be created
     description: Downloads outage files and stores them in S3
-    managed_policies: AmazonS3FullAccess, AmazonEC2FullAccess · max_session_duration: 3600
+    managed_policies: ! AmazonS3FullAccess, ! AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
     inline_policies.write-outages:
         Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
@@ -103,6 +110,7 @@ Refused: nothing of this plan will be carried out.
 
 DESTROYED = """\
 Plan to destroy outages-dev  account 123456789012, us-east-1
+- delete
 
 - fleet/collector             terminate 50
     i-00000000000000000  i-00000000000000001  i-00000000000000002  i-00000000000000003
@@ -173,10 +181,11 @@ def test_the_digest_is_told_where_there_is_something_to_approve() -> None:
 
 
 @pytest.mark.parametrize("plan", PLANS.values(), ids=PLANS)
-@pytest.mark.parametrize("width", [50, 80, 120])
+@pytest.mark.parametrize("width", [40, 80, 200])
 def test_no_line_is_too_wide_or_ends_in_space(plan: Plan, width: int) -> None:
     for line in plan_text(plan, width, local=True).plain.split("\n"):
-        assert cells(line) <= width
+        # What is there to be pasted is not broken.
+        assert cells(line) <= width or line.startswith("Digest: ")
         assert line == line.rstrip()
 
 
@@ -207,36 +216,93 @@ def test_a_refusal_alone_is_not_called_no_changes() -> None:
 # --- one screen
 
 
-@pytest.mark.parametrize("width", [80, 100])
-def test_fifty_servers_fit_on_a_screen(width: int) -> None:
-    assert len(plan_text(examples.fifty_servers(), width).plain.splitlines()) <= 24
+@pytest.mark.parametrize(("width", "height"), [(80, 26), (100, 23)])
+def test_fifty_servers_fit_on_a_screen(width: int, height: int) -> None:
+    assert len(plan_text(examples.fifty_servers(), width).plain.splitlines()) <= height
 
 
 def test_a_thousand_instances_take_no_more_room_than_fifty() -> None:
-    tagged = dataclasses.replace(examples.drifted().changes[1], instances=examples.ids(1000), size=1000)
-    thousand = plan_text(examples.plan(examples.new_fleet(1000), tagged), WIDTH).plain
-    fifty = plan_text(examples.plan(examples.new_fleet(50), examples.drifted().changes[1]), WIDTH).plain
+    names = {each: f"web-{number:04d}" for number, each in enumerate(examples.ids(1000), 1)}
+    few = examples.drifted().changes[1]
+    many = dataclasses.replace(few, instances=examples.ids(1000), size=1000, names=names)
+    thousand = plan_text(examples.plan(examples.new_fleet(1000), many), WIDTH).plain
+    fifty = plan_text(examples.plan(examples.new_fleet(50), few), WIDTH).plain
     assert len(thousand.splitlines()) == len(fifty.splitlines())
-    assert "and 997 more" in thousand
+    assert "    1,000 instances: web-[0001-1000]  (--ids lists them)" in thousand.splitlines()
     assert "1,000 to create (1,000 instances)" in thousand
 
 
-def test_nobody_hides_one_instance_behind_and_1_more() -> None:
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ([], ""),
+        (["web"] * 5, ": web"),
+        (["web-1", "web-2", "web-3", "web-5", "web-9"], ": web-[1-3, 5, 9]"),
+        (["web-09", "web-10", "db-1.example", "db-2.example", "x"], ": web-[09-10]  db-[1-2].example  x"),
+        (["web-1", "web-3"], ": web-[1, 3]  3 without a Name"),
+        (["a\n1", "a\n2", "b", "c", "d"], ": a\\n[1-2]  b  c  d"),
+        (list("abcdefg"), ": a  b  c  d  e  and 2 other names"),
+    ],
+)
+def test_members_that_stay_are_told_by_number_and_pattern(names: list[str], expected: str) -> None:
+    ids = examples.ids(max(5, len(names)))
+    change = Change(
+        examples.FLEET, Action.UPDATE, "why", instances=ids, names=dict(zip(ids, names, strict=False))
+    )
+    told = plan_text(examples.plan(change), WIDTH).plain.splitlines()[-4]
+    assert " ".join(told.split()) == " ".join(f"{len(ids)} instances{expected} (--ids lists them)".split())
+    in_full = plan_text(examples.plan(change), WIDTH, ids=True).plain
+    assert all(each in in_full for each in ids)
+
+
+def test_nobody_looks_up_the_ids_of_a_few() -> None:
     change = dataclasses.replace(examples.drifted().changes[1], instances=examples.ids(4), size=4)
     text = plan_text(examples.plan(change), WIDTH).plain
-    assert "more" not in text
-    assert examples.ids(4)[3] in text
+    assert "--ids" not in text
+    assert all(each in text for each in examples.ids(4))
 
 
 # --- what is destroyed cannot be overlooked
 
 
+WAVES = {
+    "none": None,
+    "of one": Rollout("launch_first", tuple((each,) for each in examples.ids(300)), 299, 300),
+    "of ten": Rollout(
+        "terminate_first", tuple(examples.ids(10, start) for start in range(0, 300, 10)), 290, 300
+    ),
+}
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("rollout", WAVES.values(), ids=WAVES)
 @pytest.mark.parametrize("action", [Action.DELETE, Action.REPLACE])
-def test_every_instance_that_will_be_gone_is_named(action: Action) -> None:
-    change = Change(examples.FLEET, action, "why", instances=examples.ids(300), size=300, unit="instance")
-    text = plan_text(examples.plan(change), 80)
+def test_every_instance_that_will_be_gone_is_named(
+    action: Action, rollout: Rollout | None, width: int
+) -> None:
+    change = Change(
+        examples.FLEET,
+        action,
+        "why",
+        instances=examples.ids(300),
+        size=300,
+        unit="instance",
+        rollout=rollout,
+    )
+    text = plan_text(examples.plan(change), width)
     assert all(each in text.plain for each in change.instances)
     assert "! DESTROYS 300 instances." in text.plain.splitlines()
+
+
+def test_what_is_destroyed_stands_in_columns() -> None:
+    ids = examples.ids(5)
+    names = {ids[0]: "a", ids[1]: "a-longer-name", ids[4]: "b"}
+    change = Change(examples.FLEET, Action.DELETE, "why", instances=ids, names=names)
+    assert plan_text(examples.plan(change), 80).plain.splitlines()[4:7] == [
+        "    i-00000000000000000 (a)              i-00000000000000001 (a-longer-name)",
+        "    i-00000000000000002                  i-00000000000000003",
+        "    i-00000000000000004 (b)",
+    ]
 
 
 def test_nothing_is_destroyed_by_what_is_deferred() -> None:
@@ -310,11 +376,18 @@ def test_lists_tell_what_came_and_went() -> None:
     ]
 
 
-def test_long_values_are_cut_where_they_do_not_differ() -> None:
-    common = "x" * 200
-    assert updated(FieldChange("description", common + " old", common + " new"), width=60) == [
-        "    description  - …xxxxxxxxxxxx old",
-        "                 + …xxxxxxxxxxxx new",
+def test_long_values_go_on_below_and_are_never_cut() -> None:
+    common = "word " * 12
+    assert updated(FieldChange("description", common + "old", common + "new"), width=60) == [
+        "    description  - word word word word word word word word",
+        "                   word word word word old",
+        "                 + word word word word word word word word",
+        "                   word word word word new",
+    ]
+    assert created(FieldChange("description", None, "x" * 70), width=60) == [
+        "    description:",
+        "      " + "x" * 54,
+        "      " + "x" * 16,
     ]
 
 
@@ -335,29 +408,120 @@ def test_a_name_too_long_for_the_column_has_its_own_line() -> None:
     ]
 
 
-def test_scripts_and_long_lists_of_something_new_are_told_in_short() -> None:
-    assert created(
-        FieldChange("user_data", None, "#!/bin/sh\nset -eu\nexec true\n"),
-        FieldChange("security_groups", None, tuple(f"sg-{each}" for each in range(9))),
-    ) == [
-        "    user_data: #!/bin/sh … (3 lines)",
-        "    security_groups: sg-0, sg-1, sg-2, sg-3 and 5 more",
+def test_all_of_a_list_is_told() -> None:
+    groups = tuple(f"sg-{each}" for each in range(20))
+    assert created(FieldChange("security_groups", None, groups), width=60) == [
+        "    security_groups: sg-0, sg-1, sg-2, sg-3, sg-4, sg-5,",
+        "      sg-6, sg-7, sg-8, sg-9, sg-10, sg-11, sg-12, sg-13,",
+        "      sg-14, sg-15, sg-16, sg-17, sg-18, sg-19",
     ]
 
 
-def test_a_long_policy_of_something_new_is_told_in_short() -> None:
-    statements = [
+def test_a_value_cannot_look_like_several() -> None:
+    assert created(
+        FieldChange("tags", None, {"team": "data, owner=root", "a=b": "c"}),
+        FieldChange("description", None, "x · key_name: me"),
+        FieldChange("security_groups", None, ("a, b", "c")),
+        FieldChange("key_name", None, "a  b"),
+    ) == [
+        '    tags: team="data, owner=root", "a=b"=c · description: "x · key_name: me"',
+        '    security_groups: "a, b", c · key_name: "a  b"',
+    ]
+
+
+def test_defaults_are_folded() -> None:
+    assert created(
+        FieldChange("monitoring", None, True),
+        FieldChange("metadata.hop_limit", None, 1, is_default=True),
+        FieldChange("market", None, "on_demand", is_default=True),
+    ) == ["    monitoring: true", "    defaults: metadata.hop_limit 1 · market on_demand"]
+
+
+def test_a_long_policy_of_something_new_is_told_whole() -> None:
+    policies = [
         {
             "Effect": "Allow",
-            "Action": [f"s3:Get{each}" for each in range(9)],
-            "Resource": f"arn:aws:s3:::{one}",
+            "Action": [*(f"s3:Get{each}" for each in range(9)), "iam:PassRole"],
+            "Resource": [f"arn:aws:s3:::{one}", "*"],
         }
         for one in range(9)
     ]
-    lines = created(FieldChange("inline_policies.a", None, {"Statement": statements}), width=100)
-    assert lines[1] == "        Allow s3:Get0, s3:Get1, s3:Get2, s3:Get3 and 5 more on arn:aws:s3:::0"
-    assert lines[-1] == "        and 5 statements more"
-    assert len(lines) == 6
+    lines = created(FieldChange("inline_policies.a", None, {"Statement": policies}), width=60)
+    told = " ".join(" ".join(lines).split())
+    for one in range(9):
+        gets = ", ".join(f"s3:Get{each}" for each in range(9))
+        assert f"! Allow {gets}, iam:PassRole on arn:aws:s3:::{one}, *" in told
+    assert "more" not in told
+
+
+@pytest.mark.parametrize("width", [40, 80, 200])
+def test_wide_rights_are_marked(width: int) -> None:
+    managed = tuple(
+        f"arn:aws:iam::aws:policy/{name}"
+        for name in ("AmazonSSMManagedInstanceCore", "AdministratorAccess", "AmazonS3ReadOnlyAccess")
+    )
+    anybody = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "sts:AssumeRole"}]}
+    fields = (FieldChange("managed_policies", None, managed), FieldChange("trust", None, anybody))
+    for lines in (created(*fields, width=width), updated(*fields, width=width)):
+        told = " ".join(" ".join(lines).split())
+        assert "! AdministratorAccess" in told
+        assert "! Allow sts:AssumeRole for everybody (*)" in told
+        assert told.count("!") == 2
+    change = Change(Address("role", "x"), Action.CREATE, "why", fields=fields)
+    assert "! grants wide rights" in plan_text(examples.plan(change), width).plain
+    gone = tuple(FieldChange(each.path, each.after, None) for each in fields)
+    assert "!" not in "".join(updated(*gone, width=width))
+
+
+# --- user data
+
+BEFORE = UserData("0" * 64, "worker.sh", 26, "#!/bin/sh\nset -eu\nexec true")
+AFTER = UserData("1" * 64, "worker.sh", 35, "#!/bin/sh\nset -eux \nexec true\n\techo\x1b[2J\n")
+
+
+def test_user_data_is_told_by_name_size_and_digest() -> None:
+    assert created(FieldChange("user_data", None, AFTER)) == [
+        "    user_data: worker.sh, 35 bytes, sha256 111111111111"
+    ]
+    known = UserData("000000000000")
+    assert updated(FieldChange("user_data", known, AFTER), width=100) == [
+        "    user_data  sha256 000000000000 → worker.sh, 35 bytes, sha256 111111111111"
+    ]
+
+
+def test_user_data_is_shown_as_a_unified_diff_when_asked() -> None:
+    change = Change(examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", BEFORE, AFTER),))
+    text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
+    assert text.splitlines()[4:13] == [
+        "    user_data  worker.sh, 26 bytes, sha256 000000000000 → worker.sh, 35 bytes, sha256 111111111111",
+        "    user_data",
+        "      @@ -1,4 +1,4 @@",
+        "        #!/bin/sh",
+        "      - set -eu",
+        "      + set -eux\\u0020",
+        "        exec true",
+        "      - \\ No newline at end of file",
+        "      + \\techo\\u001b[2J",
+    ]
+
+
+def test_user_data_of_which_one_side_is_not_at_hand_is_shown_whole() -> None:
+    change = Change(
+        examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", UserData("0" * 12), BEFORE),)
+    )
+    text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
+    assert text.splitlines()[5:9] == [
+        "    user_data",
+        "        #!/bin/sh",
+        "        set -eu",
+        "        exec true",
+    ]
+
+
+def test_a_secret_in_user_data_is_not_shown_when_asked_either() -> None:
+    script = UserData("0" * 64, None, 60, "curl https://me:hunter22@example.com\n")
+    change = Change(examples.FLEET, Action.CREATE, "why", (FieldChange("user_data", None, script),))
+    assert "https://***@example.com" in plan_text(examples.plan(change), WIDTH, user_data=True).plain
 
 
 def test_a_policy_that_goes_is_told_whole() -> None:
@@ -421,7 +585,7 @@ def test_a_failure_that_is_not_from_aws() -> None:
     )
 
 
-@pytest.mark.parametrize(("of_others", "shown"), [(True, 9), (False, 3)])
+@pytest.mark.parametrize(("of_others", "shown"), [(True, 9), (False, 0)])
 def test_instances_of_others_are_told_all(of_others: bool, shown: int) -> None:
     ids = tuple(f"i-{number:017d}" for number in range(9))
     change = Change(

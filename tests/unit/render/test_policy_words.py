@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from provisioner.iam_policy import documents
-from provisioner.render.policy_words import Difference, differences, sentences
+from provisioner.render.policy_words import Difference, differences, sentence
 from tests.unit.render import render_examples as examples
 
 
@@ -14,7 +14,7 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize(
-    ("statement", "sentence"),
+    ("statement", "expected"),
     [
         (examples.STORE, "Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*"),
         (
@@ -27,9 +27,9 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
                 "Action": "sts:AssumeRole",
                 "Principal": {"AWS": ["123456789012", "*"], "Service": "ec2.amazonaws.com"},
             },
-            "Allow sts:AssumeRole for account 123456789012, everybody, ec2.amazonaws.com",
+            "Allow sts:AssumeRole for account 123456789012, everybody (*), ec2.amazonaws.com",
         ),
-        ({"Effect": "Allow", "Action": "*", "NotPrincipal": "*"}, "Allow * for all but everybody"),
+        ({"Effect": "Allow", "Action": "*", "NotPrincipal": "*"}, "Allow * for all but everybody (*)"),
         (
             {
                 "Effect": "Allow",
@@ -42,18 +42,26 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
             },
             "Allow * on * if Bool aws:SecureTransport is true and StringLike aws:SourceVpc is a or b",
         ),
+        (
+            {"Effect": "Allow", "Action": [f"s3:Get{each}" for each in range(30)], "Resource": "*"},
+            f"Allow {', '.join(f's3:Get{each}' for each in range(30))} on *",
+        ),
+        (
+            {
+                "Effect": "Allow",
+                "Action": "sts:AssumeRole",
+                "Principal": {"Federated": "accounts.google.com"},
+            },
+            "Allow sts:AssumeRole for federated accounts.google.com",
+        ),
+        (
+            {"Effect": "Allow", "Action": "s3:GetObject, s3:*", "Resource": "b if Bool x is true"},
+            'Allow "s3:GetObject, s3:*" on "b if Bool x is true"',
+        ),
     ],
 )
-def test_a_statement_is_a_sentence(statement: dict[str, Any], sentence: str) -> None:
-    assert sentences(document(statement)) == [sentence]
-
-
-def test_long_lists_are_cut_where_asked() -> None:
-    statement = {"Effect": "Allow", "Action": [f"s3:Get{each}" for each in range(9)], "Resource": "*"}
-    assert sentences(document(statement), most=2) == ["Allow s3:Get0, s3:Get1 and 7 more on *"]
-    assert sentences(document(statement | {"Action": ["s3:a", "s3:b", "s3:c"]}), most=2) == [
-        "Allow s3:a, s3:b, s3:c on *"
-    ]
+def test_a_statement_is_a_sentence_and_all_of_it(statement: dict[str, Any], expected: str) -> None:
+    assert sentence(statement) == expected
 
 
 def test_spelling_is_no_difference() -> None:
@@ -66,8 +74,10 @@ def test_a_statement_is_known_by_its_sid() -> None:
         "Resource": ["arn:aws:s3:::outages/*", "arn:aws:s3:::b"],
     }
     assert differences(document(examples.STORE), document(edited)) == [
-        Difference("~", "Store: Action", gone=("s3:PutObject",)),
-        Difference("~", "Store: Resource", new=("arn:aws:s3:::b",)),
+        Difference("~", "Store: Allow: Action", gone=("s3:PutObject",)),
+        Difference("~", "Store: Allow: Resource", new=("arn:aws:s3:::b",)),
+        # What stays of one element goes with what is new in the other.
+        Difference("~", "then Store: Allow s3:GetObject on arn:aws:s3:::b, arn:aws:s3:::outages/*"),
     ]
 
 
@@ -84,6 +94,27 @@ def test_statements_that_have_little_in_common_come_and_go() -> None:
         Difference("-", "Allow s3:ListBucket on arn:aws:s3:::outages"),
         Difference("+", "Deny iam:* on *"),
     ]
+
+
+def test_a_statement_that_becomes_wide_is_marked() -> None:
+    passing = {
+        "Effect": "Allow",
+        "Action": ["iam:PassRole", "s3:GetObject"],
+        "Resource": "arn:aws:iam::1:role/a",
+    }
+    everything = {"Effect": "Allow", "Action": "*", "Resource": "*"}
+    assert differences(document(passing), document(passing | {"Resource": "*"})) == [
+        Difference(
+            "~",
+            "Allow iam:PassRole, s3:GetObject: Resource",
+            gone=("arn:aws:iam::1:role/a",),
+            new=("*",),
+            is_wide=True,
+        )
+    ]
+    added = differences(document(passing), document(passing, everything))
+    assert added == [Difference("+", "Allow * on *", is_wide=True)]
+    assert differences(document(passing, everything), document(passing)) == [Difference("-", "Allow * on *")]
 
 
 def test_effect_version_and_condition() -> None:
@@ -106,4 +137,6 @@ def test_effect_version_and_condition() -> None:
 def test_letters_are_those_of_whoever_wrote_them() -> None:
     old = documents.canonical(document(examples.STORE))
     new = document(examples.STORE | {"Action": ["s3:PutObject", "s3:GetObject", "s3:ListObjects"]})
-    assert differences(old, new) == [Difference("~", "Store: Action", new=("s3:ListObjects",))]
+    assert differences(old, new) == [
+        Difference("~", "Store: Allow on arn:aws:s3:::outages/*: Action", new=("s3:ListObjects",))
+    ]
