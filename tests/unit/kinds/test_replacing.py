@@ -1,4 +1,4 @@
-"""A replacement that is carried out by hands that answer as they are told to."""
+"""A replacement by an execution context that answers as it is told to."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.errors import ChangedMeanwhile, ProvisionerError
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext
-from provisioner.kinds.fleet.rolling_update.replacing import Replace
+from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState
 from tests.support.build import AROUND, environment, fleet_of, member
 from tests.unit.kinds.test_launch import PLAIN, FakeContext
@@ -17,10 +17,10 @@ FLEET = fleet_of(environment(fleets={"web": PLAIN | {"count": 2}}))
 OLD = (member(1, FLEET), member(2, FLEET))
 
 
-def replacement() -> Replace:
+def replacement() -> RollingReplacement:
     ids = tuple(each.id for each in OLD)
-    state = RolloutState(2, FLEET.update, ids, (), frozenset(ids))
-    return Replace(LaunchContext(FLEET, "env", None, "", AROUND), OLD, frozenset(), state)
+    state = RolloutState(2, FLEET.update.order, FLEET.update.max_unavailable, ids, (), frozenset(ids))
+    return RollingReplacement(LaunchContext(FLEET, "env", None, "", AROUND), OLD, frozenset(), state)
 
 
 def shown(*members: Any) -> dict[str, Any]:

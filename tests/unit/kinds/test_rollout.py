@@ -9,20 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.kinds.fleet.rolling_update.rollout import (
+    LAUNCH_FIRST,
+    PARKED,
+    RESTART,
+    TERMINATE_FIRST,
     Await,
+    GiveUp,
     Launch,
     Move,
+    Restart,
     RolloutState,
     Terminate,
-    foreseen_restart,
-    may_be_taken,
     next_move,
     predicted,
 )
-from provisioner.kinds.fleet.spec import Update
 from provisioner.model import Rollout
-
-LAUNCH_FIRST, TERMINATE_FIRST = "launch_first", "terminate_first"
 
 
 def state(
@@ -34,10 +35,9 @@ def state(
     down: str = "",
     unhealthy: str = "",
 ) -> RolloutState:
-    """A crew whose members are letters; those in `down` are not healthy."""
+    """A state whose members are letters; those in `down` are not healthy."""
     healthy = frozenset(going + staying) - frozenset(down)
-    update = Update(max_unavailable=most, order=order)
-    return RolloutState(count, update, tuple(going), tuple(staying), healthy, frozenset(unhealthy))
+    return RolloutState(count, order, most, tuple(going), tuple(staying), healthy, frozenset(unhealthy))
 
 
 # What there is, and what is done next.
@@ -55,15 +55,31 @@ MOVES: dict[str, tuple[RolloutState, Move | None]] = {
     "launched after": (state("cd", "yz", order=TERMINATE_FIRST, down="yz"), Await(("y", "z"))),
     "one is down already": (state("abcd", order=TERMINATE_FIRST, down="c"), Terminate(("c", "a"))),
     "two are down already": (state("abcd", order=TERMINATE_FIRST, down="cd"), Terminate(("c", "d"))),
-    "nobody waits for an ailing one": (state("a", "xyz", down="x", unhealthy="x"), Launch(1)),
-    "an ailing one counts as unavailable": (
+    "nobody waits for an unhealthy one": (state("a", "xyz", down="x", unhealthy="x"), Launch(1)),
+    "an unhealthy one counts as unavailable": (
         state("abc", "x", order=TERMINATE_FIRST, down="x", unhealthy="x"),
         Terminate(("a",)),
     ),
-    "an ailing one is all that may be unavailable": (
+    "an unhealthy one is all that may be unavailable": (
         state("abc", "x", most=1, order=TERMINATE_FIRST, down="x", unhealthy="x"),
         Await(("x",)),
     ),
+    "nothing has to be restarted": (state("", "wxyz", order=RESTART), None),
+    "nothing has to be restarted any more, and one is down": (
+        state("", "wxyz", order=RESTART, down="z"),
+        Await(("z",)),
+    ),
+    "restart": (state("abcd", order=RESTART), Restart(("a", "b"))),
+    "restarted, not healthy yet": (state("cd", "ab", order=RESTART, down="ab"), Await(("a", "b"))),
+    "restarted and healthy": (state("cd", "ab", order=RESTART), Restart(("c", "d"))),
+    "one to be restarted is down": (state("abcd", order=RESTART, down="c"), Restart(("c", "a"))),
+    "a restart while others are missing": (state("ab", order=RESTART, count=3), Restart(("a",))),
+    "a restart while too many are missing": (state("ab", order=RESTART), GiveUp()),
+    "a restart, and unhealthy ones are all that may be unavailable": (
+        state("ab", "yz", order=RESTART, down="yz", unhealthy="yz"),
+        GiveUp(),
+    ),
+    "stopped members": (state("abc", "z", most=1, order=PARKED), Restart(("a", "b", "c"))),
 }
 
 
@@ -78,28 +94,29 @@ def test_the_plan_shows_waves_and_the_least_that_stay_healthy() -> None:
     assert predicted(state("abcd", order=TERMINATE_FIRST)) == Rollout(
         TERMINATE_FIRST, (("a", "b"), ("c", "d")), 2, 4
     )
-    assert foreseen_restart("abcd", "abcd", 4, 3) == Rollout("restart", (("a", "b", "c"), ("d",)), 1, 4)
-    assert foreseen_restart("abcd", "abc", 4, 2).waves == (("d", "a"), ("b", "c"))
+    assert predicted(state("abcd", most=3, order=RESTART)) == Rollout(
+        RESTART, (("a", "b", "c"), ("d",)), 1, 4
+    )
+    assert predicted(state("abcd", down="d", order=RESTART)).waves == (("d", "a"), ("b", "c"))
+    assert predicted(state("ab", order=RESTART)).waves == ()
 
 
 MEMBERS = st.integers(0, 12).map(lambda number: tuple(f"m{each}" for each in range(number)))
 
 
 @st.composite
-def crews(draw: st.DrawFn) -> RolloutState:
+def states(draw: st.DrawFn) -> RolloutState:
     members = draw(MEMBERS)
     going = tuple(each for each in members if draw(st.booleans()))
     staying = tuple(each for each in members if each not in going)
     healthy = frozenset(each for each in members if draw(st.booleans()))
-    update = Update(
-        max_unavailable=draw(st.integers(1, 5)), order=draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST]))
-    )
     down = [each for each in staying if each not in healthy]
     unhealthy = frozenset(each for each in down if draw(st.booleans()))
-    return RolloutState(draw(st.integers(0, 10)), update, going, staying, healthy, unhealthy)
+    order, most = draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST, RESTART])), draw(st.integers(1, 5))
+    return RolloutState(draw(st.integers(0, 10)), order, most, going, staying, healthy, unhealthy)
 
 
-@given(crews(), st.randoms(use_true_random=False))
+@given(states(), st.randoms(use_true_random=False))
 def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(
     now: RolloutState, chance: object
 ) -> None:
@@ -115,7 +132,7 @@ def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(
                 new = tuple(f"new{each}" for each in range(launched, launched + count))
                 launched += count
                 now = replace(now, staying=now.staying + new)
-                room = now.update.max_unavailable if now.update.order == LAUNCH_FIRST else 0
+                room = now.max_unavailable if now.order == LAUNCH_FIRST else 0
                 assert len(now.staying) + len(now.going) <= max(now.count + room, 0)
             case Await(ids):
                 assert not set(ids) <= now.healthy
@@ -124,22 +141,24 @@ def test_never_more_unavailable_than_allowed_and_it_comes_to_its_end(
                 assert ids
                 assert set(ids) <= set(now.going)
                 after = now.healthy - set(ids)
-                assert len(after) >= min(len(now.healthy), now.count - now.update.max_unavailable)
+                assert len(after) >= min(len(now.healthy), now.count - now.max_unavailable)
                 going = tuple(each for each in now.going if each not in ids)
                 now = replace(now, going=going, healthy=after)
+            case Restart(ids):
+                assert ids
+                assert set(ids) <= set(now.going)
+                assert len(ids) <= now.max_unavailable
+                if now.healthy & set(ids):
+                    assert set(now.going) - now.healthy <= set(ids)
+                after = now.healthy - set(ids)
+                assert len(after) >= min(len(now.healthy), now.count - now.max_unavailable)
+                going = tuple(each for each in now.going if each not in ids)
+                now = replace(now, going=going, staying=now.staying + ids, healthy=after)
+            case GiveUp():
+                assert now.order == RESTART
+                assert now.count - len(now.healthy) >= now.max_unavailable
+                return
     else:
         pytest.fail("it does not come to its end")
     assert not now.going
-    assert len(now.staying) >= now.count
-
-
-@given(MEMBERS, st.data(), st.integers(0, 12), st.integers(1, 5))
-def test_a_restart_takes_what_is_down_first_and_no_more_than_allowed(
-    members: tuple[str, ...], data: st.DataObject, count: int, most: int
-) -> None:
-    healthy = {each for each in members if data.draw(st.booleans())}
-    taken = may_be_taken(members, healthy, count, most)
-    assert len(taken) <= most
-    assert len(healthy - set(taken)) >= min(len(healthy), count - most)
-    if healthy & set(taken):
-        assert set(members) - healthy <= set(taken)
+    assert now.order == RESTART or len(now.staying) >= now.count

@@ -16,9 +16,9 @@ from provisioner.kinds.fleet.placement import (
     verb,
 )
 from provisioner.kinds.fleet.rolling_update.health import Health
-from provisioner.kinds.fleet.rolling_update.replacing import Replace
-from provisioner.kinds.fleet.rolling_update.restarting import Restart, power_steps
-from provisioner.kinds.fleet.rolling_update.rollout import PARKED, RolloutState, foreseen_restart, predicted
+from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
+from provisioner.kinds.fleet.rolling_update.restarting import RollingRestart, power_steps, restart_order
+from provisioner.kinds.fleet.rolling_update.rollout import RolloutState, predicted
 from provisioner.kinds.fleet.settings.differences import differing, shown, why_for, with_reset
 from provisioner.kinds.fleet.settings.setting import How, Setting
 from provisioner.kinds.fleet.spec import Fleet
@@ -68,8 +68,10 @@ def restart_change(
     differences = differing(fleet, wrong, How.RESTART)
     paths = {name: with_reset(fleet, settings) for name, settings in differences.items()}
     going = frozenset(each.id for each in replaced)
-    rollout = _foreseen_restart(fleet, observed, tuple(paths), going)
-    step = Restart(fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout)
+    rollout = _predicted_restart(fleet, observed, tuple(paths), going)
+    step = RollingRestart(
+        fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout
+    )
     ids = tuple(paths)
     yield Change(
         address,
@@ -85,16 +87,27 @@ def restart_change(
     )
 
 
-def _foreseen_restart(
+def _predicted_restart(
     fleet: Fleet, observed: ObservedFleet, ids: tuple[str, ...], going: frozenset[str]
 ) -> Rollout:
+    most = fleet.update.max_unavailable
     if fleet.power == "stopped":
-        return Rollout(PARKED, (ids,), 0, fleet.count)
+        return predicted(RolloutState(fleet.count, restart_order(fleet), most, ids, (), frozenset()))
     health = _health(fleet, observed, going | set(ids))
     # Those that do not run yet are started or launched before.
-    others = {each.id for each in observed.members} - set(ids) - going - health.unhealthy
-    healthy = health.healthy(observed.members) | others | _launched_before(fleet, observed)
-    return foreseen_restart(ids, healthy, fleet.count, fleet.update.max_unavailable)
+    staying = ({member.id for member in observed.members} - set(ids)) | _launched_before(fleet, observed)
+    healthy = health.healthy(observed.members) | (staying - going - health.unhealthy)
+    return predicted(
+        RolloutState(
+            fleet.count,
+            restart_order(fleet),
+            most,
+            ids,
+            tuple(sorted(staying)),
+            healthy,
+            going | health.unhealthy,
+        )
+    )
 
 
 def replace_change(
@@ -111,7 +124,10 @@ def replace_change(
     staying += tuple(_launched_before(fleet, observed))
     health = _health(fleet, observed, ids)
     healthy = health.healthy(observed.members) | (set(staying) - health.unhealthy)
-    state = RolloutState(fleet.count, fleet.update, ids, staying, healthy, health.unhealthy)
+    update = fleet.update
+    state = RolloutState(
+        fleet.count, update.order, update.max_unavailable, ids, staying, healthy, health.unhealthy
+    )
     reason = _reason(fleet, going, How.REPLACE)
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} to be moved"
@@ -122,7 +138,7 @@ def replace_change(
         are = "is" if surplus == 1 else "are"
         reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
     keeping = keeping_steps(fleet, going)
-    step = Replace(pad, observed.members, observed.unhealthy, state)
+    step = RollingReplacement(pad, observed.members, observed.unhealthy, state)
     return Change(
         address,
         Action.REPLACE,

@@ -16,7 +16,7 @@ class Health:
 
     A member of a fleet that is parked is healthy when it is stopped. `unhealthy` are members that nobody
     waits for: they ran as the spec says when it was planned and were not healthy, while others that run so
-    and were started no earlier were.
+    and were started no earlier were. `down` are those that were taken down and not waited for since.
     """
 
     def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
@@ -26,15 +26,16 @@ class Health:
         self._passed_checks: set[str] = set()
         self._given_up: set[str] = set()
         self.unhealthy: frozenset[str] = frozenset()
+        self.down: tuple[str, ...] = ()
 
     def healthy(self, members: Iterable[Instance]) -> frozenset[str]:
         """The ids of those that are healthy, or that were given up waiting for."""
-        return frozenset(each.id for each in members if self._is_healthy(each))
+        return frozenset(member.id for member in members if self._is_healthy(member))
 
     def _is_healthy(self, member: Instance) -> bool:
         if member.id in self._given_up:
             return True
-        if member.state != self._fleet.power:
+        if member.id in self.down or member.state != self._fleet.power:
             return False
         return not self._checks or member.id in self._passed_checks
 
@@ -44,11 +45,15 @@ class Health:
         `wrong` are the ids of those that do not run as the spec says: they tell nothing of those that do.
         """
         members = list(members)
-        self._passed_checks |= {each.id for each in members} - self._unhealthy_when_planned
-        right = [each for each in members if each.id not in wrong]
-        newest = max((each.started for each in right if self._is_healthy(each)), default="")
-        down = [each for each in right if each.state == "running" and each.id in self._unhealthy_when_planned]
-        self.unhealthy = frozenset(each.id for each in down if each.started <= newest)
+        self._passed_checks |= {member.id for member in members} - self._unhealthy_when_planned
+        right = [member for member in members if member.id not in wrong]
+        newest = max((member.started for member in right if self._is_healthy(member)), default="")
+        impaired = [
+            member
+            for member in right
+            if member.state == "running" and member.id in self._unhealthy_when_planned
+        ]
+        self.unhealthy = frozenset(member.id for member in impaired if member.started <= newest)
 
     def wait_for(
         self,
@@ -72,12 +77,15 @@ class Health:
         )
         shown = context.wait(wait)
         self._passed_checks |= set(ids)
+        self.down = ()
         return shown
 
-    def no_more(self, ids: Iterable[str]) -> None:
-        """These were taken down."""
+    def take_down(self, ids: tuple[str, ...]) -> None:
+        """Note that these are being taken down; the next to be waited for are these."""
         self._passed_checks -= set(ids)
+        self.down = ids
 
     def give_up(self, ids: Iterable[str]) -> None:
         """Count these as healthy, whatever they are."""
         self._given_up |= set(ids)
+        self.down = ()

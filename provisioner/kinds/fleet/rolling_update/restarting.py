@@ -6,14 +6,21 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
 from provisioner.kinds.fleet.conditions import EachSettingsAgree
-from provisioner.kinds.fleet.observed import is_member, scope_of
-from provisioner.kinds.fleet.rolling_update.health import Health
-from provisioner.kinds.fleet.rolling_update.rollout import may_be_taken
+from provisioner.kinds.fleet.observed import scope_of
+from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
+from provisioner.kinds.fleet.rolling_update.rollout import (
+    PARKED,
+    RESTART,
+    Launch,
+    Restart,
+    RolloutState,
+    Terminate,
+)
 from provisioner.kinds.fleet.rolling_update.starting import RESET, Start, ran_as
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
@@ -27,8 +34,13 @@ from provisioner.naming import LAUNCH_TAG
 WITH_THE_TYPE = ("instance_type", *(setting.path for setting in RESET))
 
 
+def restart_order(fleet: Fleet) -> str:
+    """How members are restarted: wave by wave, or all at once while the fleet is stopped."""
+    return PARKED if fleet.power == "stopped" else RESTART
+
+
 @dataclass(frozen=True)
-class Restart:
+class RollingRestart:
     """Stop members, change them and start them again.
 
     `paths` are the settings to change, by member, in the order in which they are taken; `members` all that
@@ -68,60 +80,68 @@ class Restart:
         _Restarting(self, context).run()
 
 
-@dataclass
-class _Restarting:
-    """A restart under way."""
+class _Restarting(RollingUpdate):
+    """A rolling restart under way."""
 
-    plan: Restart
-    context: ExecutionContext
-    shown: Mapping[str, Instance] = field(default_factory=dict)
-    done: int = 0
+    def __init__(self, plan: RollingRestart, context: ExecutionContext) -> None:
+        super().__init__(plan.fleet, plan.environment, plan.unhealthy, context)
+        self.plan = plan
+        self.left = tuple(plan.paths)
+        self.wave = _Wave({})
+        # The next plan would change it again otherwise.
+        self.condition = EachSettingsAgree(plan.fleet, plan.paths)
 
     def run(self) -> None:
-        fleet = self.plan.fleet
-        health = Health(fleet, self.plan.unhealthy)
-        health.begin_with(self.plan.members, {*self.plan.paths, *self.plan.replaced})
-        self.shown = self._wait((), Until.SHOWN)
-        # The next plan would change it again otherwise.
-        changed = EachSettingsAgree(fleet, self.plan.paths)
-        left = list(self.plan.paths)
-        while left := [each for each in left if self._is_live(each)]:
-            done = len(self.plan.paths) - len(left)
-            self._tell(done)
-            live = [each for each in self.shown.values() if self._is_member(each)]
-            healthy = health.healthy(live)
-            # Those that were started just before, by this run or by one that was killed.
-            waited_for = {each.id for each in live} - self.plan.replaced - set(left) - health.unhealthy
-            starting = tuple(sorted(waited_for - healthy))
-            wave = () if starting else self._wave(left, healthy)
-            taken = _Wave({each: self.shown[each] for each in wave})
-            if wave:
-                health.no_more(wave)
-                self._change(taken)
-                left = [each for each in left if each not in wave]
-                self._tell(done + len(wave))
-            elif not starting:
-                raise _nothing_may_go(fleet, len(healthy))
-            try:
-                self.shown = health.wait_for(wave or starting, self._scopes(), self.context, changed)
-            except WaitError as error:
-                # EC2 may accept a start, and stop the instance again.
-                told = self._to_start(taken).put_back(error, self.context.to_the_end()).told if wave else ""
-                if fleet.update.pause_on_failure:
-                    raise _paused(done, len(self.plan.paths), error, told) from error
-                health.give_up(wave or starting)
-                self.shown = self._wait((), Until.SHOWN)
+        self.roll(self.plan.members, {*self.plan.paths, *self.plan.replaced})
 
-    def _wave(self, left: Sequence[str], healthy: Collection[str]) -> tuple[str, ...]:
-        """Who is taken next; of a fleet that is stopped, all of them."""
-        fleet = self.plan.fleet
-        if fleet.power == "stopped":
-            return tuple(left)
-        return may_be_taken(left, healthy, fleet.count, fleet.update.max_unavailable)
+    def state(self) -> RolloutState:
+        live = self.live()
+        going = self._going()
+        down = self.health.down
+        # Those that were started just before, by this run or by one that was killed, are waited for; once all
+        # were taken, only these.
+        others = {member.id for member in live} - {*going, *down} if going else set()
+        return RolloutState(
+            self.fleet.count,
+            restart_order(self.fleet),
+            self.fleet.update.max_unavailable,
+            going,
+            (*sorted(others), *down),
+            self.health.healthy(live),
+            self.health.unhealthy | self.plan.replaced,
+        )
 
-    def _tell(self, done: int, *more: str) -> None:
-        self.done = done
-        self.context.tell("; ".join((f"{done} of {len(self.plan.paths)} restarted", *more)))
+    def _going(self) -> tuple[str, ...]:
+        return tuple(name for name in self.left if name in self.shown and self.shown[name].is_live)
+
+    def progress(self) -> str:
+        return f"{len(self.plan.paths) - len(self._going())} of {len(self.plan.paths)} restarted"
+
+    def make(self, move: Launch | Terminate | Restart) -> None:
+        if not isinstance(move, Restart):
+            raise TypeError(f"a rolling restart has no {move}")
+        self.wave = _Wave({name: self.shown[name] for name in move.ids})
+        self.health.take_down(move.ids)
+        self._change(self.wave)
+        self.left = tuple(name for name in self.left if name not in move.ids)
+
+    def put_back(self, error: WaitError) -> str:
+        """EC2 may accept a start, and stop the instance again."""
+        if not self.health.down:
+            return ""
+        return self._to_start(self.wave).put_back(error, self.context.to_the_end()).told
+
+    def paused(self, error: WaitError, told: str) -> ProvisionerError:
+        total = len(self.plan.paths)
+        done = total - len(self._going()) - len(self.health.down)
+        return ProvisionerError(
+            f"paused after {done} of {total}: {error.message}",
+            "the other members go on as they are; look at these, then correct the spec, or apply again to go "
+            f"on{f'; {told}' if told else ''}",
+        )
+
+    def given_up(self, ids: Iterable[str]) -> Iterable[str]:
+        return ids
 
     def _change(self, wave: _Wave) -> None:
         """Stop, change and start members; what EC2 refuses is put back. Raises ProvisionerError.
@@ -151,21 +171,23 @@ class _Restarting:
     def _start_again(self, wave: _Wave, interrupted: Interrupted, uninterrupted: ExecutionContext) -> None:
         """Only what is stopped can be started, and what is stopping cannot be kept from it."""
         try:
-            uninterrupted.wait(Wait(tuple(wave.stopped), Until.STOPPED, self._scopes()))
+            uninterrupted.wait(Wait(tuple(wave.stopped), Until.STOPPED, self.scopes))
             told = self._to_start(wave).put_back(interrupted, uninterrupted).told
         except (AwsError, WaitError) as error:
             told = f"{', '.join(wave.stopped)} could not be started again ({error.message})"
-        self._tell(self.done, told)
+        self.context.tell(f"{self.progress()}; {told}" if told else self.progress())
 
     def _stop(self, wave: _Wave) -> None:
         states = {each: instance.state for each, instance in wave.before.items()}
-        self._wait(tuple(each for each in states if states[each] == "pending"), Until.RUNNING)
+        pending = tuple(name for name, state in states.items() if state == "pending")
+        if pending:
+            self.wait(pending, Until.RUNNING)
         running = [each for each in states if states[each] in ("pending", "running")]
         for part in chunks(running, MAX_IDS):
             self.context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
             wave.stopped.extend(part)
         if any(state != "stopped" for state in states.values()):
-            self._wait(tuple(states), Until.STOPPED)
+            self.wait(tuple(states), Until.STOPPED)
 
     def _changed(self, wave: _Wave) -> list[Setting]:
         return [setting for setting in SETTINGS if self._with(setting, wave)]
@@ -194,7 +216,7 @@ class _Restarting:
             each: fleet.instance_types[0] if (each, "instance_type") in wave.changed else type_
             for each, type_ in before.items()
         }
-        others = [each for each in self.shown.values() if self._is_member(each) and each.id not in before]
+        others = [member for member in self.live() if member.id not in before]
         return Start(
             fleet,
             self.plan.environment,
@@ -206,20 +228,6 @@ class _Restarting:
             wave.before,
             frozenset(each for each, path in wave.changed if path in WITH_THE_TYPE),
         )
-
-    def _is_member(self, instance: Instance) -> bool:
-        return is_member(instance, self.plan.environment, self.plan.fleet.key)
-
-    def _is_live(self, name: str) -> bool:
-        return name in self.shown and self.shown[name].is_live
-
-    def _wait(self, ids: tuple[str, ...], until: Until) -> Mapping[str, Instance]:
-        if not ids and until is not Until.SHOWN:
-            return self.shown
-        return self.context.wait(Wait(ids, until, self._scopes()))
-
-    def _scopes(self) -> tuple[tuple[tuple[str, tuple[str, ...]], ...], ...]:
-        return (scope_of(self.plan.environment),)
 
 
 @dataclass(frozen=True)
@@ -311,21 +319,4 @@ def power_steps(
             members={member.id: member for member in members},
         ),
         Wait(ids, Until.STARTED, scopes),
-    )
-
-
-def _paused(done: int, total: int, error: WaitError, told: str) -> ProvisionerError:
-    """`told`: how the members are that were put back, if any were."""
-    return ProvisionerError(
-        f"paused after {done} of {total}: {error.message}",
-        "the other members go on as they are; look at these, then correct the spec, or apply again to go on"
-        + (f"; {told}" if told else ""),
-    )
-
-
-def _nothing_may_go(fleet: Fleet, healthy: int) -> ProvisionerError:
-    return ProvisionerError(
-        f"{healthy} of {fleet.count} members are healthy, and at most {fleet.update.max_unavailable} may be "
-        "unavailable",
-        "apply again, which launches those that are missing first; terminate those that do not recover",
     )
