@@ -8,6 +8,7 @@ AWS is ever learnt: were a spec able to name secrets, it could hide lines of its
 from __future__ import annotations
 
 import base64
+import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -54,13 +55,17 @@ _FORMS = (
 # Without one of these there is nothing that any of the forms could be.
 _SIGNS = ("://", "eyj", "signature", "credential", "basic", "bearer", "negotiate", "token", "secret")
 
-# Threads read it while others learn, so it is only ever replaced as a whole; the longest are first.
+# Of what signs one request only, so many are known at a time: more than are ever sent side by side.
+_MAX_PASSING = 100
+
+# Threads read these while others learn, so each is only ever replaced as a whole; the longest are first.
 _known: tuple[str, ...] = ()
+_passing: tuple[tuple[str, ...], ...] = ()
 
 
 def without_secrets(text: str) -> str:
     """A text with `***` in place of everything that is secret in it."""
-    for way in _known:
+    for way in itertools.chain(_known, *_passing):
         if way in text:
             text = text.replace(way, HIDDEN)
     return without_credentials(text)
@@ -82,8 +87,7 @@ def looks_secret(text: str) -> bool:
 
 def hide(text: str, secrets: Iterable[str | bytes]) -> str:
     """A text without some more, told by name, in each way that libraries write them."""
-    written = {way for secret in secrets for way in _ways_to_write(secret)}
-    for way in sorted(written, key=len, reverse=True):
+    for way in _longest_first(secrets):
         text = text.replace(way, HIDDEN)
     return text
 
@@ -91,9 +95,15 @@ def hide(text: str, secrets: Iterable[str | bytes]) -> str:
 def learn_secrets(*secrets: str | bytes | None) -> None:
     """From now on these are hidden; None and what is too short to tell from a word are passed over."""
     global _known
-    new = {way for secret in secrets if secret for way in _ways_to_write(secret)}.difference(_known)
+    new = set(_longest_first(secret for secret in secrets if secret)).difference(_known)
     if new:
         _known = tuple(sorted(new.union(_known), key=len, reverse=True))
+
+
+def learn_passing_secret(secret: str | bytes) -> None:
+    """From now on this is hidden, until a hundred others have passed: the signature of one request."""
+    global _passing
+    _passing = (*_passing[1 - _MAX_PASSING :], _longest_first([secret]))
 
 
 def learn_from_environment(variables: Mapping[str, str]) -> None:
@@ -114,6 +124,11 @@ def learn_password(address: str | None) -> None:
         parts = re.split(r"[/?#]", password)
         name = user.rpartition("://")[2].partition(":")[0]
         learn_secrets(password, unquote(password), *parts, *(f"{name}:{part}" for part in parts))
+
+
+def _longest_first(secrets: Iterable[str | bytes]) -> tuple[str, ...]:
+    written = {way for secret in secrets for way in _ways_to_write(secret)}
+    return tuple(sorted(written, key=len, reverse=True))
 
 
 def _ways_to_write(secret: str | bytes) -> set[str]:

@@ -21,9 +21,11 @@ from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.errors import AwsError, ProvisionerError
 from provisioner.retry import NO_CREDENTIALS
-from provisioner.secrecy import learn_secrets
+from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
+# https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+_SIGNATURE = "AWS4-"
 
 
 def open_session(profile: str | None, region: str) -> boto3.Session:
@@ -82,8 +84,11 @@ def login_command(session: boto3.Session) -> str:
 
 def learn_what_is_sent(request: Any, **_: Any) -> None:
     """Learn the credentials in a request that is about to be sent, wherever they came from."""
-    for name in ("Authorization", "X-Amz-Security-Token"):
-        learn_secrets(request.headers.get(name))
+    learn_secrets(request.headers.get("X-Amz-Security-Token"))
+    if authorization := request.headers.get("Authorization"):
+        text = authorization.decode("latin-1") if isinstance(authorization, bytes) else authorization
+        # A signature signs one request; what else is sent there, such as a token, is sent again.
+        (learn_passing_secret if text.startswith(_SIGNATURE) else learn_secrets)(text)
 
 
 def learn_credentials(session: boto3.Session) -> None:

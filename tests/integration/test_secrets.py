@@ -14,9 +14,11 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
+from botocore.awsrequest import AWSRequest
 
 from provisioner import secrecy
 from provisioner.aws.errors import unreachable
+from provisioner.aws.login import learn_what_is_sent
 from provisioner.secrecy import learn_from_environment, learn_secrets, without_secrets
 from tests.support.cloud import Cloud
 from tests.support.program import IMPATIENT, Program, Ran, clean_environment, run_process
@@ -33,6 +35,10 @@ PASSWORD = "recognisable-p%40ss/word"
 SCRIPT = "#!/bin/sh\nexport DB_PASSWORD=recognisable-user-data\n"
 
 
+# A token that no form of ours knows.
+OPAQUE = "Opaque 0123456789abcdef"
+
+
 def is_silent(ran: Ran) -> None:
     """Asserts that nothing secret was said, and nobody was blamed who is not to blame."""
     for part in ("recognisable", KEY_ID, base64.b64encode(SCRIPT.encode()).decode()[:24]):
@@ -45,6 +51,7 @@ def is_silent(ran: Ran) -> None:
 def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test makes known is unknown to the next."""
     monkeypatch.setattr(secrecy, "_known", ())
+    monkeypatch.setattr(secrecy, "_passing", ())
 
 
 class TestWhatIsKnown:
@@ -82,6 +89,17 @@ class TestWhatIsKnown:
         assert without_secrets(f"{SECRET} {PASSWORD}") == "*** ***"
         assert without_secrets("recognisable-p@ss/word") == "***"
         assert without_secrets("/home/recognisable") == "/home/recognisable"
+
+    def test_of_one_request_is_forgotten_after_a_hundred_others(self) -> None:
+        sent = [f"AWS4-HMAC-SHA256 SignedHeaders=host, Sig={number:064}" for number in range(300)]
+        for authorization in [*sent, OPAQUE, *sent[:50]]:
+            learn_what_is_sent(AWSRequest(headers={"Authorization": authorization}))
+        assert [without_secrets(each) for each in sent[:50]] == ["***"] * 50
+        assert without_secrets(quote(sent[-1])) == "***"
+        assert without_secrets(sent[200]) == sent[200]
+        for authorization in sent:
+            learn_what_is_sent(AWSRequest(headers={"Authorization": authorization.encode()}))
+        assert without_secrets(OPAQUE) == "***"
 
     def test_is_not_what_is_too_short_to_be_told_from_a_word(self) -> None:
         learn_secrets("local", "secret")
