@@ -6,7 +6,7 @@ from provisioner.kinds.attachment import AttachmentKind
 from provisioner.kinds.base import AnyKind
 from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
-from provisioner.kinds.fleet.read.refresh import refresh_images
+from provisioner.kinds.fleet.parse import refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.role import RoleKind
 from provisioner.retry import COMMON, merged

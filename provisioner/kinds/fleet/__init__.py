@@ -12,12 +12,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
-from provisioner.kinds.fleet.attached_volumes import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
+from provisioner.kinds.fleet.parse import parse_fleet
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image, parse_fleet
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image
+from provisioner.kinds.fleet.volumes.attached import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG

@@ -9,7 +9,7 @@ from provisioner.kinds.fleet.settings.differences import differs
 from provisioner.kinds.fleet.settings.launch_tag import read_record
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_changes import is_set
+from provisioner.kinds.fleet.volumes.changes import is_set
 from provisioner.kinds.instances import Instance
 from provisioner.model import FieldChange
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags

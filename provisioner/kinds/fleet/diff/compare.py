@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from provisioner.kinds.base import World
-from provisioner.kinds.fleet.attached_volumes import left_notes, staying_notes
 from provisioner.kinds.fleet.diff.interrupting_changes import (
     UNIT,
     power_change,
@@ -35,7 +34,8 @@ from provisioner.kinds.fleet.settings.launch_tag import (
 )
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.terminate import Termination
-from provisioner.kinds.fleet.volume_changes import keeping_steps
+from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
+from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import (
     Action,

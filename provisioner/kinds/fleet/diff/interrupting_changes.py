@@ -22,7 +22,7 @@ from provisioner.kinds.fleet.rolling_update.rollout import RolloutState, predict
 from provisioner.kinds.fleet.settings.differences import differing, shown, why_for, with_reset
 from provisioner.kinds.fleet.settings.setting import How, Setting
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_changes import keeping_steps
+from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
 

@@ -2,31 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.fleet.attached_volumes import attached_volumes, with_details
 from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
 from provisioner.kinds.fleet.placement import to_replace
-from provisioner.kinds.fleet.read.deep import as_they_are
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import unfit_tags
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.settings.differences import differing, differs
-from provisioner.kinds.fleet.settings.launch_tag import of_same_source
+from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volume_changes import goes_otherwise
+from provisioner.kinds.fleet.volumes.attached import attached_volumes, with_details
+from provisioner.kinds.fleet.volumes.changes import goes_otherwise
 from provisioner.kinds.instance_profile.binding import bound_wrong, wanted_at
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
 from provisioner.model import Address
+from provisioner.naming import LAUNCH_TAG
 from provisioner.retry import DENIED_CODES
 
 
@@ -78,7 +78,7 @@ def _closer(
 ) -> ObservedFleet:
     observed = replace(observed, uses=_bound_to(observed.members, world))
     if wanted and world.deep:
-        observed = replace(observed, members=as_they_are(reader, wanted, observed.members))
+        observed = replace(observed, members=_as_they_are(reader, wanted, observed.members))
     if wanted and not world.destroying:
         observed = _looked_up(reader, wanted, observed)
     if wanted is None or (world.destroying and not observed.partly_observed):
@@ -109,6 +109,24 @@ def _closer(
         others = {member.id for member in observed.members} - set(running)
         observed = replace(observed, unhealthy=find_unhealthy(reader, running) | others)
     return observed
+
+
+def _as_they_are(reader: Reader, fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
+    """The members with a launch record that says what is true now, but for volumes, which are read apart.
+
+    What neither the spec nor the launch tag says is not read. Raises AwsError.
+    """
+
+    def true(member: Instance) -> Instance:
+        record = dict(read_record(member))
+        for setting in SETTINGS:
+            word = setting.remembered
+            if word and word.read and (word.text(fleet) is not None or word.word in record):
+                value = word.read(reader, member)
+                record |= {} if value is None else {word.word: value}
+        return replace(member, tags={**(member.tags or {}), LAUNCH_TAG: write_record(record)})
+
+    return tuple(reader.parallel(*(lambda member=member: true(member) for member in members)))
 
 
 def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> ObservedFleet:

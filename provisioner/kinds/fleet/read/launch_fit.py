@@ -15,7 +15,7 @@ from typing import Any
 
 from provisioner.kinds.fleet.observed import FoundImage, Problem
 from provisioner.kinds.fleet.spec import Fleet, unfit_for_metadata
-from provisioner.kinds.fleet.volume_limits import performance_problems, size_problems
+from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.iam import MAX_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from provisioner.kinds.fleet.attached_volumes import of_spec, to_be_kept
 from provisioner.kinds.fleet.settings.volume_drift import of_fleet
 from provisioner.kinds.fleet.spec import VOLUMES, Fleet
+from provisioner.kinds.fleet.volumes.attached import of_spec, to_be_kept
 from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.kinds.volumes import ObservedVolume

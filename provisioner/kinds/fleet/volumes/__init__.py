@@ -1,0 +1,1 @@
+"""Volumes of members: what EC2 takes, what is attached, and what is changed about them."""
