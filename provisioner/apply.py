@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePath
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from provisioner.errors import (
     AwsError,
@@ -22,6 +22,7 @@ from provisioner.errors import (
     ProvisionerError,
     UnexpectedAnswer,
 )
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader
 from provisioner.model import (
@@ -34,10 +35,11 @@ from provisioner.model import (
     Plan,
     Replan,
     Result,
-    Step,
     Wait,
 )
 from provisioner.waiter import Waiter
+
+T = TypeVar("T")
 
 MAX_CHANGES_AT_ONCE = 16
 MAX_STEPS_AT_ONCE = 8
@@ -146,7 +148,7 @@ class Executor:
         context = _ExecutionContext(self, change)
         try:
             for step in change.steps:
-                step.run(context)
+                run_step(step, context)
         except Interrupted as error:
             because = f"{context.phase}; apply again to go on" if context.phase else error.message
             ended = Outcome(change, Result.STOPPED, because=because)
@@ -161,7 +163,7 @@ class Executor:
 
 
 class _ExecutionContext:
-    """The hands that carry out one change."""
+    """The `ExecutionContext` of one change."""
 
     def __init__(self, executor: Executor, change: Change) -> None:
         self._executor = executor
@@ -197,16 +199,16 @@ class _ExecutionContext:
     def value_of(self, output: Output) -> str:
         return str(_filled_in(output, self._executor.answers))
 
-    def parallel(self, steps: Iterable[Step]) -> None:
-        steps = tuple(steps)
-        if len(steps) == 1:
-            return steps[0].run(self)
-        with ThreadPoolExecutor(max_workers=min(len(steps), MAX_STEPS_AT_ONCE) or 1) as pool:
-            futures = [pool.submit(step.run, self) for step in steps]
+    def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
+        actions = tuple(actions)
+        if len(actions) <= 1:
+            return [action(self) for action in actions]
+        with ThreadPoolExecutor(max_workers=min(len(actions), MAX_STEPS_AT_ONCE)) as pool:
+            futures = [pool.submit(action, self) for action in actions]
         errors = [error for error in (future.exception() for future in futures) if error]
         if errors:
             raise next((each for each in errors if not isinstance(each, Interrupted)), errors[0])
-        return None
+        return [future.result() for future in futures]
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:
         def progress(done: int, total: int) -> None:

@@ -150,43 +150,6 @@ class Output:
     path: tuple[str, ...]
 
 
-class ExecutionContext(Protocol):
-    """What carries out a step: the only way from a plan to AWS."""
-
-    def send(self, call: Call) -> dict[str, Any]:
-        """Send one call and return its answer. Raises AwsError."""
-
-    def parallel(self, steps: Iterable[Step]) -> None:
-        """Carry out steps side by side; all are tried, then the first error is raised."""
-
-    def wait(self, wait: Wait) -> Mapping[str, Any]:
-        """All instances of the wait's scopes, by id, once it is over. Raises WaitError."""
-
-    def check(self) -> None:
-        """Raises Interrupted if the run is to end."""
-
-    def to_the_end(self) -> ExecutionContext:
-        """The same, which an interruption does not end: for what must not be left half done."""
-
-    def pause(self, seconds: float) -> None:
-        """Let some time pass. Raises Interrupted when the run is to stop."""
-
-    def value_of(self, output: Output) -> str:
-        """What AWS has assigned in a change of this plan, which has to be made before this one."""
-
-    def answers(self, operation: str) -> list[dict[str, Any]]:
-        """All answers this run had to one operation that writes, oldest first."""
-
-    def tell(self, phase: str) -> None:
-        """Say which part of a long step comes now, for whoever watches."""
-
-    def took(self, number: int, option: str, wanted: str) -> None:
-        """Say that so many were made as one of several options, of which another was `wanted` first."""
-
-    def seconds_since(self, what: str) -> float:
-        """How long ago this run first asked for the same `what`; 0 for the first time."""
-
-
 @runtime_checkable
 class Foretold(Protocol):
     """A step that can say with which parameters it will call AWS."""
@@ -196,13 +159,10 @@ class Foretold(Protocol):
 
 
 class Step(Protocol):
-    """A piece of a change that can be counted and carried out."""
+    """A piece of a change, as a value: what it does is `run_step` in provisioner/execution.py."""
 
     def calls(self) -> Iterable[CallCount]:
         """The calls it will make when nothing goes wrong, waiting not included."""
-
-    def run(self, context: ExecutionContext) -> None:
-        """Carry it out. Raises AwsError or WaitError."""
 
 
 @dataclass(frozen=True)
@@ -219,9 +179,6 @@ class Call:
     def foretold(self) -> Iterable[Call]:
         return (self,)
 
-    def run(self, context: ExecutionContext) -> None:
-        context.send(self)
-
 
 @dataclass(frozen=True)
 class Parallel:
@@ -235,9 +192,6 @@ class Parallel:
     def foretold(self) -> Iterable[Call]:
         return foretold_calls(self.steps)
 
-    def run(self, context: ExecutionContext) -> None:
-        context.parallel(self.steps)
-
 
 @dataclass(frozen=True)
 class Whole:
@@ -250,12 +204,6 @@ class Whole:
 
     def foretold(self) -> Iterable[Call]:
         return foretold_calls(self.steps)
-
-    def run(self, context: ExecutionContext) -> None:
-        context.check()
-        uninterrupted = context.to_the_end()
-        for step in self.steps:
-            step.run(uninterrupted)
 
 
 class Until(StrEnum):
@@ -301,9 +249,6 @@ class Wait:
 
     def calls(self) -> Iterable[CallCount]:
         return ()
-
-    def run(self, context: ExecutionContext) -> None:
-        context.wait(self)
 
 
 @dataclass(frozen=True)

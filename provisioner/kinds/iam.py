@@ -8,8 +8,9 @@ from enum import Enum
 from typing import Any, TypeVar
 
 from provisioner.errors import ChangedMeanwhile, IncompleteAnswer
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import Entry, Path
-from provisioner.model import Address, Call, CallCount, Environment, ExecutionContext, FieldChange, Refusal
+from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,
     REGION_TAG,
@@ -200,10 +201,13 @@ class IsStillThe:
     def calls(self) -> Iterable[CallCount]:
         return ()
 
-    def run(self, context: ExecutionContext) -> None:
-        there = context.send(Call("iam", f"Get{self.noun}", {f"{self.noun}Name": self.name}))[self.noun]
-        if there[f"{self.noun}Id"] != self.id:
-            raise ChangedMeanwhile(f"{self.name} was deleted and made again by somebody else: left alone")
+
+@run_step.register
+def _look_again(step: IsStillThe, context: ExecutionContext) -> None:
+    noun = step.noun
+    there = context.send(Call("iam", f"Get{noun}", {f"{noun}Name": step.name}))[noun]
+    if there[f"{noun}Id"] != step.id:
+        raise ChangedMeanwhile(f"{step.name} was deleted and made again by somebody else: left alone")
 
 
 @dataclass(frozen=True)

@@ -9,18 +9,21 @@ from datetime import datetime
 from enum import Enum
 from typing import Any
 
+from provisioner.execution import run_step
 from provisioner.model import Plan
 
 PLAIN = (str, bytes, int, float, bool, type(None), Enum, datetime)
 
 
 def not_inert(value: Any, path: str = "") -> Iterator[str]:
-    """The places of all that is no plain data: functions, connections, what can be changed."""
+    """The places of all that is no plain data, such as functions, and of steps that nothing runs."""
     if isinstance(value, PLAIN):
         return
     if is_dataclass(value) and not isinstance(value, type):
         if not value.__dataclass_params__.frozen:  # type: ignore[attr-defined]
             yield f"{path}: {type(value).__name__} is not frozen"
+        if callable(getattr(value, "calls", None)) and not is_run(type(value)):
+            yield f"{path}: nothing is registered to run {type(value).__name__}"
         for field in fields(value):
             yield from not_inert(getattr(value, field.name), f"{path}.{field.name}")
     elif isinstance(value, dict):
@@ -32,6 +35,11 @@ def not_inert(value: Any, path: str = "") -> Iterator[str]:
             yield from not_inert(item, f"{path}[{number}]")
     else:
         yield f"{path}: {type(value).__name__}"
+
+
+def is_run(step: type) -> bool:
+    """Whether anything is registered for a type of steps."""
+    return run_step.dispatch(step) is not run_step.dispatch(object)
 
 
 def check_is_data(plan: Plan) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from provisioner.apply import Event, Executor, Started
 from provisioner.errors import AwsError, Interrupted
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.model import (
     Action,
     Address,
@@ -240,8 +241,9 @@ def test_a_bug_in_one_change_is_told_and_the_others_are_made() -> None:
         def calls(self) -> tuple[()]:
             return ()
 
-        def run(self, context: object) -> None:
-            raise KeyError("i-1")
+    @run_step.register(Broken)
+    def break_off(step: Broken, context: ExecutionContext) -> None:
+        raise KeyError("i-1")
 
     aws = FakeAws()
     broken = Change(A, Action.CREATE, "", steps=(Broken(),))
@@ -268,8 +270,9 @@ def test_a_failure_is_not_hidden_by_what_was_interrupted_beside_it() -> None:
         def calls(self) -> tuple[()]:
             return ()
 
-        def run(self, context: object) -> None:
-            raise Interrupted("interrupted")
+    @run_step.register(Interruptible)
+    def interrupt(step: Interruptible, context: ExecutionContext) -> None:
+        raise Interrupted("interrupted")
 
     aws = Interrupting(Two="AccessDenied")
     steps = (Interruptible(), Call("iam", "Two"), Call("iam", "One"))

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from provisioner.model import Action, Address, Call, CallCount, Change, ExecutionContext, Parallel, Plan, Step
+from provisioner.execution import ExecutionContext, run_step
+from provisioner.model import Action, Address, Call, CallCount, Change, Parallel, Plan, Step
 from tests.support.inert import check_is_data, not_inert
 
 AT = Address("role", "web")
@@ -23,8 +24,18 @@ class Doing:
     def calls(self) -> Iterable[CallCount]:
         return ()
 
-    def run(self, context: ExecutionContext) -> None:
-        raise NotImplementedError
+
+@run_step.register
+def do_nothing(step: Doing, context: ExecutionContext) -> None:
+    raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Unknown:
+    """A step that nobody knows how to run."""
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
 
 
 @dataclass
@@ -40,6 +51,7 @@ CARRIED: dict[str, tuple[Any, list[str]]] = {
     "a method": ("text".upper, [".what: builtin_function_or_method"]),
     "a function among values": ({"check": [len]}, [".what[check][0]: builtin_function_or_method"]),
     "what can be changed": (Changing(), [".what: Changing is not frozen"]),
+    "a step that nothing runs": (Unknown(), [".what: nothing is registered to run Unknown"]),
     "a set": ({1}, [".what: set"]),
     "an exception": (ValueError("no"), [".what: ValueError"]),
 }

@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ProvisionerError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.instances import MAX_IDS, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Until, Wait
+from provisioner.model import Call, CallCount, Until, Wait
 
 
 @dataclass(frozen=True)
@@ -25,21 +26,24 @@ class Termination:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "TerminateInstances", -(-len(self.ids) // MAX_IDS)),)
 
-    def run(self, context: ExecutionContext) -> None:
-        try:
-            for part in chunks(self.ids, MAX_IDS):
-                context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
-        except AwsError as error:
-            raise error.with_text(error.text + self._told(context)) from error
-        context.wait(Wait(self.ids, Until.TERMINATED, (scope_of(self.environment),)))
 
-    def _told(self, context: ExecutionContext) -> str:
-        """What became of the members all the same, if that can be seen."""
-        try:
-            shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
-        except ProvisionerError:
-            return ""
-        left = [each for each in self.ids if each in shown and shown[each].is_live]
-        gone = len(self.ids) - len(left)
-        but = f", but not {', '.join(left)}" if left else ""
-        return f" {gone} of {len(self.ids)} are terminated all the same{but}" if gone else ""
+@run_step.register
+def _terminate(step: Termination, context: ExecutionContext) -> None:
+    try:
+        for part in chunks(step.ids, MAX_IDS):
+            context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+    except AwsError as error:
+        raise error.with_text(error.text + _told(step, context)) from error
+    context.wait(Wait(step.ids, Until.TERMINATED, (scope_of(step.environment),)))
+
+
+def _told(step: Termination, context: ExecutionContext) -> str:
+    """What became of the members all the same, if that can be seen."""
+    try:
+        shown = context.wait(Wait((), Until.SHOWN, (scope_of(step.environment),)))
+    except ProvisionerError:
+        return ""
+    left = [name for name in step.ids if name in shown and shown[name].is_live]
+    gone = len(step.ids) - len(left)
+    but = f", but not {', '.join(left)}" if left else ""
+    return f" {gone} of {len(step.ids)} are terminated all the same{but}" if gone else ""

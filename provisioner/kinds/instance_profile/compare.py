@@ -22,7 +22,14 @@ from provisioner.kinds.iam import (
     why_untagged_is_kept,
 )
 from provisioner.kinds.instance_profile.observed import ObservedProfile, is_pending, is_unfinished
-from provisioner.kinds.instance_profile.role_swap import Exchange, end, mark, reassociation
+from provisioner.kinds.instance_profile.role_swap import (
+    Exchange,
+    add_role,
+    end,
+    mark,
+    reassociation,
+    remove_role,
+)
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.model import Action, Address, Call, Change, FieldChange, Findings, Step
 from provisioner.naming import ATTACHED_TAG, SWAPPED_TAG
@@ -83,7 +90,7 @@ def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
                 "Tags": tag_list(_tags(address, profile, world)),
             },
         ),
-        _add_role(profile.name, role),
+        add_role(profile.name, role),
     )
     return Change(
         address, Action.CREATE, "will be created", fields=(FieldChange("role", None, role),), steps=steps
@@ -101,7 +108,7 @@ def _update(
     if is_swap:
         fields.append(FieldChange("role", held, role))
         steps += mark(found.name, found.users)
-        steps.append(Exchange(found.name, found.roles, role) if found.roles else _add_role(found.name, role))
+        steps.append(Exchange(found.name, found.roles, role) if found.roles else add_role(found.name, role))
         reasons.append("holds another role" if found.roles else "holds no role")
     desired = _tags(address, profile, world)
     ignored = world.environment.ignore_tags
@@ -155,18 +162,10 @@ def _leaving(address: Address, found: ObservedProfile, world: World) -> Findings
     kept = why_kept(found, world)
     steps: tuple[Step, ...] = (
         IsStillThe("InstanceProfile", found.name, found.id),
-        *(_remove_role(found.name, role) for role in found.roles),
+        *(remove_role(found.name, role) for role in found.roles),
         Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
     )
     change = Change(
         address, Action.DELETE, reason, steps=() if kept else steps, deferred=kept, unique_id=found.id
     )
     return Findings(changes=(change,))
-
-
-def _add_role(profile: str, role: str) -> Call:
-    return Call("iam", "AddRoleToInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})
-
-
-def _remove_role(profile: str, role: str) -> Call:
-    return Call("iam", "RemoveRoleFromInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provisioner.errors import AwsError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import World
 from provisioner.kinds.instance_profile.observed import (
     PENDING,
@@ -30,7 +31,6 @@ from provisioner.model import (
     Call,
     CallCount,
     Change,
-    ExecutionContext,
     FieldChange,
     Step,
     count_calls,
@@ -114,30 +114,35 @@ class Exchange:
     after: str
 
     def calls(self) -> Iterable[CallCount]:
-        return count_calls((*(self._remove(role) for role in self.before), self._add(self.after)))
+        removed = (remove_role(self.profile, role) for role in self.before)
+        return count_calls((*removed, add_role(self.profile, self.after)))
 
-    def run(self, context: ExecutionContext) -> None:
-        context.check()
-        # A profile without a role gives no credentials to anybody.
-        uninterrupted = context.to_the_end()
-        for role in self.before:
-            uninterrupted.send(self._remove(role))
-        try:
-            uninterrupted.send(self._add(self.after))
-        except AwsError:
-            for role in self.before:
-                # Why the other one was refused is what has to be told.
-                with suppress(AwsError):
-                    uninterrupted.send(self._add(role))
-            raise
 
-    def _add(self, role: str) -> Call:
-        params = {"InstanceProfileName": self.profile, "RoleName": role}
-        return Call("iam", "AddRoleToInstanceProfile", params)
+@run_step.register
+def _exchange(step: Exchange, context: ExecutionContext) -> None:
+    context.check()
+    # A profile without a role gives no credentials to anybody.
+    uninterrupted = context.to_the_end()
+    for role in step.before:
+        uninterrupted.send(remove_role(step.profile, role))
+    try:
+        uninterrupted.send(add_role(step.profile, step.after))
+    except AwsError:
+        for role in step.before:
+            # Why the other one was refused is what has to be told.
+            with suppress(AwsError):
+                uninterrupted.send(add_role(step.profile, role))
+        raise
 
-    def _remove(self, role: str) -> Call:
-        params = {"InstanceProfileName": self.profile, "RoleName": role}
-        return Call("iam", "RemoveRoleFromInstanceProfile", params)
+
+def add_role(profile: str, role: str) -> Call:
+    """The call that puts a role into a profile."""
+    return Call("iam", "AddRoleToInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})
+
+
+def remove_role(profile: str, role: str) -> Call:
+    """The call that takes a role out of a profile."""
+    return Call("iam", "RemoveRoleFromInstanceProfile", {"InstanceProfileName": profile, "RoleName": role})
 
 
 @dataclass(frozen=True)
@@ -149,8 +154,10 @@ class MarkDone:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("iam", "TagInstanceProfile", 1),)
 
-    def run(self, context: ExecutionContext) -> None:
-        context.send(_tag(self.name, done_since(datetime.now(UTC))))
+
+@run_step.register
+def _mark_done(step: MarkDone, context: ExecutionContext) -> None:
+    context.send(_tag(step.name, done_since(datetime.now(UTC))))
 
 
 def end(name: str, users: Users) -> Step:

@@ -8,17 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from provisioner.apply import _failure
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet, find_fleets
 from provisioner.kinds.instances import as_instance
-from provisioner.model import Call, Environment, Identity, Output, Plan, Replan, Step, Wait
+from provisioner.model import Call, Environment, Identity, Output, Plan, Replan, Wait
 from provisioner.reconcile import beyond
 from tests.model_checking.explorer.cloud import NOW, Answer, Sight, raw_instance
 from tests.support.build import FLEET, environment, planned
 
+T = TypeVar("T")
 Shown = tuple[Sight, ...]
 Path = tuple[int, ...]
 # What each branch of a step has been answered, by the branch's path.
@@ -134,16 +136,18 @@ class _ExecutionContext:
     def to_the_end(self) -> _ExecutionContext:
         return self
 
-    def parallel(self, steps: Iterable[Step]) -> None:
-        steps = tuple(steps)
-        if len(steps) == 1:
-            return steps[0].run(self)
+    def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
+        actions = tuple(actions)
+        if len(actions) == 1:
+            return [actions[0](self)]
         self.branchings += 1
         asked: list[tuple[Path, Request]] = []
         errors: list[ProvisionerError] = []
-        for index, step in enumerate(steps):
+        results: list[T] = []
+        for index, action in enumerate(actions):
+            branch = (*self.path, self.branchings, index)
             try:
-                step.run(_ExecutionContext(self.log, self.earlier, (*self.path, self.branchings, index)))
+                results.append(action(_ExecutionContext(self.log, self.earlier, branch)))
             except _Asked as more:
                 asked += more.requests
             except ProvisionerError as error:
@@ -152,7 +156,7 @@ class _ExecutionContext:
             raise _Asked(tuple(asked))
         if errors:
             raise errors[0]
-        return None
+        return results
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:
         answer = self._answer(wait)
@@ -261,7 +265,7 @@ class Applier:
         try:
             for change in self.plan(shown, run.earlier).changes:
                 for step in change.steps:
-                    step.run(context)
+                    run_step(step, context)
         except _Asked as asked:
             return Next(asked.requests)
         except ProvisionerError as error:

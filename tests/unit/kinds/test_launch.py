@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, Launch, next_number
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import MAX_AT_ONCE
@@ -17,9 +18,11 @@ from provisioner.kinds.fleet.spec import CapacityOption
 from provisioner.kinds.instance_profile.binding import id_of_created
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token
-from provisioner.model import Call, Output, Step, Until, Wait
+from provisioner.model import Call, Output, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
 from tests.support.build import AROUND, BARE_INSTANCE, PROFILE, SUBNETS, environment, fleet_of, member
+
+T = TypeVar("T")
 
 PLAIN = {"count": 3, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
 FLEET = fleet_of(environment(fleets={"web": PLAIN}))
@@ -70,9 +73,8 @@ class FakeContext:
         self.answered.append((call.operation, {"Instances": instances}))
         return {"Instances": instances}
 
-    def parallel(self, steps: Iterable[Step]) -> None:
-        for step in steps:
-            step.run(self)
+    def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
+        return [action(self) for action in actions]
 
     def wait(self, wait: Wait) -> dict[str, Any]:
         self.waits.append(wait)
@@ -215,7 +217,7 @@ def test_terminated_members_count_for_the_number_and_those_of_other_subnets_do_n
     slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
     gone = member(0, FLEET, token=token(slot, "", MICRO, 3), state="terminated", subnet=None)
     context = FakeContext(1, 1)
-    scale_out(2, gone=[gone], subnets=2).run(context)
+    run_step(scale_out(2, gone=[gone], subnets=2), context)
     assert numbers(context) == [4, 0]
 
 
@@ -301,13 +303,13 @@ def test_where_capacity_is_short_other_zones_are_tried_and_then_the_next_type(
     types: Any, subnets: int, count: int, answers: tuple[int | str, ...], expected: list[Any]
 ) -> None:
     context = FakeContext(*answers)
-    scale_out(count, subnets=subnets, instance_type=types).run(context)
+    run_step(scale_out(count, subnets=subnets, instance_type=types), context)
     assert asked(context) == expected
 
 
 def test_what_was_launched_is_shown_before_more_is_launched_in_its_place() -> None:
     context = FakeContext(2, 1, 1)
-    scale_out(4, subnets=2).run(context)
+    run_step(scale_out(4, subnets=2), context)
     assert asked(context) == [("a", "t3.micro", 2), ("b", "t3.micro", 2), ("a", "t3.micro", 1)]
     assert numbers(context) == [0, 0, 1]
     assert [(wait.until, len(wait.instances)) for wait in context.waits] == [
@@ -318,7 +320,7 @@ def test_what_was_launched_is_shown_before_more_is_launched_in_its_place() -> No
 
 def test_spot_instances_are_tried_first_and_then_bought_on_demand() -> None:
     context = FakeContext("SpotMaxPriceTooLow", 3)
-    scale_out(3, market="spot", max_price="0.01", fallback="on_demand").run(context)
+    run_step(scale_out(3, market="spot", max_price="0.01", fallback="on_demand"), context)
     first, second = (call.params for call in context.launches)
     assert first["InstanceMarketOptions"]["MarketType"] == "spot"
     assert first["InstanceMarketOptions"]["SpotOptions"]["MaxPrice"] == "0.01"
@@ -329,7 +331,7 @@ def test_spot_instances_are_tried_first_and_then_bought_on_demand() -> None:
 def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_sent() -> None:
     context = FakeContext(MAX_AT_ONCE, MAX_AT_ONCE, 1)
     large = scale_out(2 * MAX_AT_ONCE + 1)
-    large.run(context)
+    run_step(large, context)
     assert [call.params["MaxCount"] for call in context.launches] == [MAX_AT_ONCE, MAX_AT_ONCE, 1]
     assert numbers(context) == [0, 1, 2]
     assert [len(wait.instances) for wait in context.waits if wait.until is Until.SHOWN] == [MAX_AT_ONCE] * 2
@@ -340,7 +342,7 @@ def test_a_large_launch_is_broken_up_and_each_part_is_shown_before_the_next_is_s
 def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
     answers = (2, SHORT) if isinstance(types, list) else (2,)
     with pytest.raises(AwsError, match=r"no room for 1 of 3 members.*2 were launched, and stay"):
-        scale_out(3, instance_type=types).run(FakeContext(*answers))
+        run_step(scale_out(3, instance_type=types), FakeContext(*answers))
 
 
 @pytest.mark.parametrize(
@@ -349,39 +351,39 @@ def test_a_launch_that_got_too_few_keeps_them_and_says_so(types: Any) -> None:
 def test_any_other_error_ends_the_launch(code: str) -> None:
     context = FakeContext(code)
     with pytest.raises(AwsError, match=code):
-        scale_out(3, instance_type=["t3.micro", "t3.nano"]).run(context)
+        run_step(scale_out(3, instance_type=["t3.micro", "t3.nano"]), context)
     assert len(context.launches) == 1
 
 
 def test_what_was_launched_beside_a_launch_that_was_refused_is_said_to_be_kept() -> None:
     with pytest.raises(AwsError) as caught:
-        scale_out(4, subnets=2).run(FakeContext(2, "InvalidParameterValue"))
+        run_step(scale_out(4, subnets=2), FakeContext(2, "InvalidParameterValue"))
     assert caught.value.hint == "2 of 4 members were launched before, and stay"
 
 
 def test_a_quota_is_said_to_be_one() -> None:
     with pytest.raises(AwsError) as caught:
-        scale_out(3).run(FakeContext("VcpuLimitExceeded"))
+        run_step(scale_out(3), FakeContext("VcpuLimitExceeded"))
     assert "quota" in (caught.value.hint or "")
 
 
 def test_one_launch_finds_out_whether_ec2_knows_a_new_profile_before_the_others_are_sent() -> None:
     context = FakeContext("InvalidParameterValue", 2)
     with pytest.raises(AwsError):
-        scale_out(4, epoch=id_of_created(PROFILE), subnets=2).run(context)
+        run_step(scale_out(4, epoch=id_of_created(PROFILE), subnets=2), context)
     assert len(context.launches) == 1
 
 
 def test_the_epoch_is_the_id_of_the_profile_that_this_run_has_made() -> None:
     context = FakeContext(3)
-    scale_out(3, epoch=id_of_created(PROFILE)).run(context)
+    run_step(scale_out(3, epoch=id_of_created(PROFILE)), context)
     slot = Slot("env", "web", SUBNETS[0].zone, SUBNETS[0].id)
     assert tokens(context) == [token(slot, "InstanceProfileId of instance_profile/web", MICRO, 0)]
 
 
 def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
     context = FakeContext(3)
-    scale_out(3).run(context)
+    run_step(scale_out(3), context)
     tags = {tag["Key"]: tag["Value"] for tag in context.sent[0].params["TagSpecifications"][0]["Tags"]}
     assert tags[FLEET_TAG] == "web"
     assert tags[ASKED_TAG] == "3"
@@ -394,7 +396,7 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     there = [member(1, fleet, tags={INDEX_TAG: "2"})]
     context = ShowingHands(2)
     context.shown = {each.id: each for each in there}
-    scale_out(2, there, subnets=2, name="web-{index:02d}").run(context)
+    run_step(scale_out(2, there, subnets=2, name="web-{index:02d}"), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-01", "web-03"]
     assert [(wait.until, len(wait.instances)) for wait in context.waits] == [
@@ -407,7 +409,7 @@ def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_s
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
     context = ShowingHands(1)
     context.shown = {"i-02": member(2, fleet)}
-    scale_out(1, [member(2, fleet)], name="web-{index}").run(context)
+    run_step(scale_out(1, [member(2, fleet)], name="web-{index}"), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-2"]
 
@@ -417,14 +419,14 @@ def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_m
     context = ShowingHands(1)
     context.shown = {"i-02": member(2, fleet)}
     step = scale_out(1, name="web-{index}")
-    replace(step, expected=2).run(context)
+    run_step(replace(step, expected=2), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-2"]
 
 
 def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> None:
     with pytest.raises(ChangedMeanwhile, match="somebody else has given a name to i-10"):
-        scale_out(1, name="web-{index}").run(ShowingHands(1, renamed="i-10"))
+        run_step(scale_out(1, name="web-{index}"), ShowingHands(1, renamed="i-10"))
 
 
 def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> None:
@@ -438,14 +440,14 @@ def test_too_many_members_of_others_are_noticed() -> None:
     context = ShowingHands(1)
     context.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
     with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
-        scale_out(1).run(context)
+        run_step(scale_out(1), context)
 
 
 def test_what_this_run_launched_before_is_shown_before_it_launches_more() -> None:
     context = FakeContext(2, 1)
     launch(count=2).send(context)
     there = [member(7, FLEET), member(1, FLEET, id="i-10"), member(1, FLEET, id="i-11")]
-    scale_out(1, there).run(context)
+    run_step(scale_out(1, there), context)
     assert [wait.instances for wait in context.waits] == [("i-10", "i-11"), ("i-20",)]
 
 
@@ -455,5 +457,5 @@ def test_new_members_are_spread_around_those_that_stay() -> None:
     step = replace(scale_out(2, [*staying, *leaving], subnets=2), leaving=frozenset({"i-02", "i-04"}))
     assert {each.zone for each in staying} == {"us-east-1b"}
     context = FakeContext(2)
-    step.run(context)
+    run_step(step, context)
     assert asked(context) == [("a", "t3.micro", 2)]

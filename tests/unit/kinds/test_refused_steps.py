@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from provisioner.errors import AwsError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.rolling_update.starting import Start
 from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.instances import Instance
-from provisioner.model import Call, ExecutionContext, Output, Step, Wait
+from provisioner.model import Call, Output, Step, Wait
 from tests.support.build import AROUND, environment, fleet_of, member
 
+T = TypeVar("T")
 FLEET = fleet_of(
     environment(fleets={"web": {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro"}})
 )
@@ -33,9 +35,8 @@ class Refusing:
             raise self.refused
         return {"Instances": []}
 
-    def parallel(self, steps: Iterable[Step]) -> None:
-        for step in steps:
-            step.run(self)
+    def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
+        return [action(self) for action in actions]
 
     def wait(self, wait: Wait) -> Mapping[str, Instance]:
         return self.shown
@@ -108,7 +109,7 @@ def test_what_a_step_adds_is_told_by_an_error_of_its_own(case: str) -> None:
     refused = AwsError("ec2", operation, code, "no", 400, "request-1", "ask")
     before = dict(vars(refused))
     with pytest.raises(AwsError) as caught:
-        step().run(Refusing(refused, shown))
+        run_step(step(), Refusing(refused, shown))
     assert told in f"{caught.value.text}; {caught.value.hint}"
     assert (caught.value.code, caught.value.request_id) == (code, "request-1")
     assert caught.value.message == f"ec2 {operation}: {code}: {caught.value.text}"

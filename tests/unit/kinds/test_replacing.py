@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import ChangedMeanwhile, ProvisionerError
+from provisioner.execution import run_step
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState
@@ -31,7 +32,7 @@ def test_members_that_end_as_soon_as_they_run_are_not_launched_for_ever() -> Non
     context = FakeContext(*[1] * 100)
     context.shown = shown(*OLD)
     with pytest.raises(ProvisionerError, match="paused after 0 of 2: new members end once they run"):
-        replacement().run(context)
+        run_step(replacement(), context)
     assert len(context.launches) < 10
     assert "TerminateInstances" not in {call.operation for call in context.sent}
 
@@ -40,7 +41,7 @@ def test_what_somebody_else_has_launched_meanwhile_ends_it() -> None:
     context = FakeContext()
     context.shown = shown(*OLD, member(7, FLEET))
     with pytest.raises(ChangedMeanwhile, match="i-07"):
-        replacement().run(context)
+        run_step(replacement(), context)
     assert context.sent == []
 
 

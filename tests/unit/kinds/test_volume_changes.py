@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.execution import run_step
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.fleet.diff.live_changes import words_after
 from provisioner.kinds.fleet.settings.differences import differing
@@ -336,7 +337,7 @@ ONE, TWO = ModifyVolume("vol-1", {"Size": 20}), ModifyVolume("vol-2", {"Size": 2
 @pytest.mark.parametrize("state", ["modifying", "optimizing", "completed"])
 def test_a_modification_that_was_begun_before_is_taken_for_this_one(code: str, state: str) -> None:
     ebs = Ebs(code, {"vol-1": state})
-    ONE.run(ebs)  # type: ignore[arg-type]
+    run_step(ONE, ebs)  # type: ignore[arg-type]
     assert ebs.sent == ["ModifyVolume", "DescribeVolumesModifications"]
 
 
@@ -352,7 +353,7 @@ def test_another_modification_that_was_begun_before_is_told(
     code: str, look: dict[str, str], size: int
 ) -> None:
     with pytest.raises(AwsError) as raised:
-        ONE.run(Ebs(code, look, size=size))  # type: ignore[arg-type]
+        run_step(ONE, Ebs(code, look, size=size))  # type: ignore[arg-type]
     assert raised.value.code == code
     assert "four within 24 hours" in CALL_RULES.hints["ModifyVolume", code]("")
 
@@ -360,14 +361,14 @@ def test_another_modification_that_was_begun_before_is_told(
 def test_any_other_refusal_is_told_as_it_is() -> None:
     ebs = Ebs("UnauthorizedOperation", {})
     with pytest.raises(AwsError):
-        ONE.run(ebs)  # type: ignore[arg-type]
+        run_step(ONE, ebs)  # type: ignore[arg-type]
     assert ebs.sent == ["ModifyVolume"]
 
 
 def test_volumes_are_waited_for_together_until_they_are_optimizing() -> None:
     first, second = {"vol-1": "modifying", "vol-2": "optimizing"}, {"vol-1": "completed"}
     ebs = Ebs("", first, second)
-    AwaitModified((ONE, TWO)).run(ebs)  # type: ignore[arg-type]
+    run_step(AwaitModified((ONE, TWO)), ebs)  # type: ignore[arg-type]
     assert ebs.sent == ["DescribeVolumesModifications"] * 2
     assert ebs.paused > 0
 
@@ -375,16 +376,16 @@ def test_volumes_are_waited_for_together_until_they_are_optimizing() -> None:
 def test_a_modification_that_is_not_shown_yet_is_not_taken_for_done() -> None:
     """EC2 shows the one before for a moment."""
     with pytest.raises(WaitError):
-        AwaitModified((ONE,)).run(Ebs("", {"vol-1": "completed"}, size=10))  # type: ignore[arg-type]
+        run_step(AwaitModified((ONE,)), Ebs("", {"vol-1": "completed"}, size=10))  # type: ignore[arg-type]
 
 
 def test_a_modification_that_fails_is_told() -> None:
     with pytest.raises(ProvisionerError, match="modification of vol-2 failed"):
-        AwaitModified((ONE, TWO)).run(Ebs("", {"vol-1": "completed", "vol-2": "failed"}))  # type: ignore[arg-type]
+        run_step(AwaitModified((ONE, TWO)), Ebs("", {"vol-1": "completed", "vol-2": "failed"}))  # type: ignore[arg-type]
 
 
 def test_waiting_has_an_end() -> None:
     ebs = Ebs("", {"vol-1": "modifying"})
     with pytest.raises(WaitError, match="vol-1 not modified after 10 minutes"):
-        AwaitModified((ONE,)).run(ebs)  # type: ignore[arg-type]
+        run_step(AwaitModified((ONE,)), ebs)  # type: ignore[arg-type]
     assert MAX_WAIT_S <= ebs.paused < MAX_WAIT_S + 10

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.observed import PartlyObserved, Prerequisites, Subnet, is_of
@@ -21,7 +22,7 @@ from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token, number_in
-from provisioner.model import Call, CallCount, ExecutionContext, count_calls
+from provisioner.model import Call, CallCount, count_calls
 from provisioner.naming import ASKED_TAG
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
@@ -142,14 +143,16 @@ class Settle:
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.replays)
 
-    def run(self, context: ExecutionContext) -> None:
-        for replay in self.replays:
-            try:
-                context.send(replay)
-            except AwsError as error:
-                if error.code not in ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"):
-                    raise
-        raise LaunchNotVisible(f"{self.unseen} launched members are not shown by EC2 yet")
+
+@run_step.register
+def _ask_again(step: Settle, context: ExecutionContext) -> None:
+    for replay in step.replays:
+        try:
+            context.send(replay)
+        except AwsError as error:
+            if error.code not in ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"):
+                raise
+    raise LaunchNotVisible(f"{step.unseen} launched members are not shown by EC2 yet")
 
 
 def confirm_launch(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
 
 from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
 from provisioner.kinds.fleet.launching.launch import Launch, next_number
@@ -28,14 +31,16 @@ from provisioner.kinds.launch_token import Slot
 from provisioner.model import (
     Call,
     CallCount,
-    ExecutionContext,
     Output,
+    Parallel,
     Until,
     Wait,
     count_calls,
     foretold_calls,
 )
 from provisioner.naming import INDEX_TAG
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -82,31 +87,15 @@ class LaunchContext:
         return context.wait(Wait(ids, until, (scope_of(self.environment),))) if ids else {}
 
 
-@dataclass
-class _SubnetLaunch:
-    """One launch of several that are sent side by side, and what came of it."""
+@dataclass(frozen=True)
+class _Attempt:
+    """What came of one launch of several that are sent side by side; `number` is the next one's there."""
 
     subnet: Subnet
-    launch: Launch
-    number: int = 0
-    got: list[Instance] = field(default_factory=list)
+    number: int
+    got: list[Instance]
+    is_full: bool
     shortage: AwsError | None = None
-
-    def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "RunInstances", 1),)
-
-    def run(self, context: ExecutionContext) -> None:
-        self.number = self.launch.number
-        try:
-            self.number, self.got = self.launch.send(context)
-        except AwsError as error:
-            if error.code not in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
-                raise
-            self.shortage = error
-
-    @property
-    def is_full(self) -> bool:
-        return len(self.got) < self.launch.count
 
     @property
     def meets_quota(self) -> bool:
@@ -114,17 +103,14 @@ class _SubnetLaunch:
         return self.shortage is not None and self.shortage.code in INSTANCE_QUOTA_CODES
 
 
-@dataclass(frozen=True)
-class _LaunchCheck:
-    """A launch that is not made."""
-
-    launch: Launch
-
-    def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "RunInstances", 1),)
-
-    def run(self, context: ExecutionContext) -> None:
-        self.launch.check(context)
+def _attempt(subnet: Subnet, launch: Launch, context: ExecutionContext) -> _Attempt:
+    try:
+        number, got = launch.send(context)
+    except AwsError as error:
+        if error.code not in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
+            raise
+        return _Attempt(subnet, launch.number, [], True, error)
+    return _Attempt(subnet, number, got, len(got) < launch.count)
 
 
 @dataclass(frozen=True)
@@ -174,11 +160,6 @@ class ScaleOut:
     def foretold(self) -> Iterable[Call]:
         return self.pad.foretold(spread(self.count, self.pad.prerequisites.subnets, self.staying))
 
-    def run(self, context: ExecutionContext) -> None:
-        shortage = self.launch(context, context.tell).shortage
-        if shortage:
-            raise shortage
-
     def launch(self, context: ExecutionContext, tell: Callable[[str], None] = lambda phase: None) -> Launched:
         """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
         pad = self.pad
@@ -220,12 +201,15 @@ class ScaleOut:
             with_room = list(subnets)
             while missing and with_room:
                 shares = spread(missing, with_room, present)
-                attempts = [
-                    _SubnetLaunch(subnet, self._one_launch(subnet, numbers[subnet], share, option, epoch))
+                launches = [
+                    partial(_attempt, subnet, self._one_launch(subnet, numbers[subnet], share, option, epoch))
                     for subnet, share in shares.items()
                 ]
-                for portion in self._portions(attempts, first=missing == self.count):
-                    context.parallel(portion)
+                attempts = [
+                    attempt
+                    for portion in self._portions(launches, first=missing == self.count)
+                    for attempt in context.parallel(portion)
+                ]
                 got = [member for attempt in attempts for member in attempt.got]
                 # A quota outweighs a lack of room: it is the same in all zones.
                 for attempt in sorted(attempts, key=lambda each: each.meets_quota):
@@ -258,18 +242,18 @@ class ScaleOut:
         option = self.pad.fleet.capacity_options[0]
         shares = spread(self.count, self.pad.prerequisites.subnets, self.staying)
         context.parallel(
-            _LaunchCheck(self._one_launch(subnet, numbers[subnet], share, option, epoch))
+            self._one_launch(subnet, numbers[subnet], share, option, epoch).check
             for subnet, share in shares.items()
             if share
         )
 
-    def _portions(self, attempts: list[_SubnetLaunch], first: bool) -> Iterator[list[_SubnetLaunch]]:
+    def _portions(self, launches: list[T], first: bool) -> Iterator[list[T]]:
         """What is sent side by side. EC2 may not know a new profile yet, and one launch finds out for all."""
         if first and isinstance(self.pad.epoch, Output):
-            yield attempts[:1]
-            attempts = attempts[1:]
-        if attempts:
-            yield attempts
+            yield launches[:1]
+            launches = launches[1:]
+        if launches:
+            yield launches
 
     def _one_launch(
         self, subnet: Subnet, number: int, share: int, option: CapacityOption, epoch: str
@@ -289,7 +273,8 @@ class ScaleOut:
         shown = self.pad.wait_for(new, context, Until.SHOWN)
         numbers = indexes([each for each in shown.values() if self.pad.is_member(each)])
         mine = {each.id: numbers[each.id] for each in new if each.id in numbers}
-        context.parallel(name_call(self.pad.fleet, name, index) for name, index in mine.items())
+        calls = tuple(name_call(self.pad.fleet, name, index) for name, index in mine.items())
+        run_step(Parallel(calls), context)
         return {name: self.pad.fleet.member_name(index) for name, index in mine.items()}
 
     def _wait_for_all(
@@ -315,7 +300,7 @@ class ScaleOut:
         steps = after_launch_steps(fleet, new)
         try:
             for step in steps:
-                step.run(context)
+                run_step(step, context)
         except AwsError as error:
             stay = "1 was launched, and stays" if len(ids) == 1 else f"{len(ids)} were launched, and stay"
             hint = f"; {error.hint}" if error.hint else ""
@@ -332,6 +317,13 @@ class ScaleOut:
         others = sorted(live - set(expected))
         if others and len(live) > self.expected:
             raise ChangedMeanwhile(f"somebody else has launched {', '.join(others)} into this fleet")
+
+
+@run_step.register
+def _scale_out(step: ScaleOut, context: ExecutionContext) -> None:
+    shortage = step.launch(context, context.tell).shortage
+    if shortage:
+        raise shortage
 
 
 def name_call(fleet: Fleet, instance: str, index: int) -> Call:

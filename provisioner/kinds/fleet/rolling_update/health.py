@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
+from provisioner.execution import ExecutionContext
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.model import Condition, ExecutionContext, Scope, Until, Wait
+from provisioner.model import Condition, Scope, Until, Wait
 
 MINUTE_S = 60.0
 

@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.errors import ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext
 from provisioner.kinds.fleet.observed import is_member, scope_of
 from provisioner.kinds.fleet.rolling_update.health import Health
 from provisioner.kinds.fleet.rolling_update.rollout import (
@@ -23,7 +24,7 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
 )
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.model import Condition, ExecutionContext, Scope, Until, Wait
+from provisioner.model import Condition, Scope, Until, Wait
 
 
 class RollingUpdate(ABC):

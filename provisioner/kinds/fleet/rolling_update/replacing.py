@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.placement import spread
@@ -19,7 +20,7 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
     moves,
 )
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Until
+from provisioner.model import Call, CallCount, Until
 
 
 @dataclass(frozen=True)
@@ -68,8 +69,10 @@ class RollingReplacement:
         # How many go where depends on how many there is room for at a time.
         return self.launch_context.foretold(dict.fromkeys(self.launch_context.prerequisites.subnets, 0))
 
-    def run(self, context: ExecutionContext) -> None:
-        _Replacement(self, context).run()
+
+@run_step.register
+def _replace(step: RollingReplacement, context: ExecutionContext) -> None:
+    _Replacement(step, context).run()
 
 
 class _Replacement(RollingUpdate):

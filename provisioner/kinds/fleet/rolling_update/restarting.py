@@ -8,8 +8,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.conditions import EachSettingsAgree
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
@@ -28,7 +30,7 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Rollout, Step, Until, Wait, count_calls
+from provisioner.model import Call, CallCount, Parallel, Rollout, Step, Until, Wait
 from provisioner.naming import LAUNCH_TAG
 
 WITH_THE_TYPE = ("instance_type", *(setting.path for setting in RESET))
@@ -76,8 +78,10 @@ class RollingRestart:
                 if setting.path in paths:
                     yield from _change(setting, members[name], self.fleet)
 
-    def run(self, context: ExecutionContext) -> None:
-        _Restarting(self, context).run()
+
+@run_step.register
+def _restart(step: RollingRestart, context: ExecutionContext) -> None:
+    _Restarting(step, context).run()
 
 
 class _Restarting(RollingUpdate):
@@ -155,10 +159,10 @@ class _Restarting(RollingUpdate):
             # One setting after the other: what goes with the new type may not go with the old one.
             for setting in self._changed(wave):
                 self.context.parallel(
-                    _Modify(wave.before[each], setting, self.plan.fleet, wave)
+                    partial(self._modify, wave, wave.before[each], setting)
                     for each in self._with(setting, wave)
                 )
-            self.context.parallel(self._record(wave))
+            run_step(Parallel(tuple(self._record(wave))), self.context)
         except Interrupted as interrupted:
             if wave.stopped and is_running:
                 self._start_again(wave, interrupted, uninterrupted)
@@ -166,7 +170,20 @@ class _Restarting(RollingUpdate):
         except (AwsError, WaitError) as error:
             raise self._to_start(wave).put_back(error, uninterrupted).refused from None
         if is_running:
-            self._to_start(wave).run(uninterrupted)
+            run_step(self._to_start(wave), uninterrupted)
+
+    def _modify(self, wave: _Wave, member: Instance, setting: Setting, context: ExecutionContext) -> None:
+        """Change one setting of a stopped member. What EC2 did not refuse counts as changed."""
+        changed = (member.id, setting.path)
+        try:
+            for call in _change(setting, member, self.fleet):
+                context.send(call)
+        except AwsError as error:
+            if 400 <= error.status < 500:
+                raise
+            wave.changed.append(changed)
+            raise
+        wave.changed.append(changed)
 
     def _start_again(self, wave: _Wave, interrupted: Interrupted, uninterrupted: ExecutionContext) -> None:
         """Only what is stopped can be started, and what is stopping cannot be kept from it."""
@@ -240,31 +257,6 @@ class _Wave:
     before: Mapping[str, Instance]
     changed: list[tuple[str, str]] = field(default_factory=list)
     stopped: list[str] = field(default_factory=list)
-
-
-@dataclass(frozen=True)
-class _Modify:
-    """Change one setting of a stopped member. What EC2 did not refuse counts as changed."""
-
-    member: Instance
-    setting: Setting
-    fleet: Fleet
-    wave: _Wave
-
-    def calls(self) -> Iterable[CallCount]:
-        return count_calls(_change(self.setting, self.member, self.fleet))
-
-    def run(self, context: ExecutionContext) -> None:
-        changed = (self.member.id, self.setting.path)
-        try:
-            for call in _change(self.setting, self.member, self.fleet):
-                call.run(context)
-        except AwsError as error:
-            if 400 <= error.status < 500:
-                raise
-            self.wave.changed.append(changed)
-            raise
-        self.wave.changed.append(changed)
 
 
 def _change(setting: Setting, member: Instance, fleet: Fleet) -> tuple[Call, ...]:

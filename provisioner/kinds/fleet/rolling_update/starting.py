@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launching.quotas import way_out
 from provisioner.kinds.fleet.observed import scope_of
@@ -18,7 +19,7 @@ from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Targ
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Step, Until, Wait
+from provisioner.model import Call, CallCount, Parallel, Step, Until, Wait
 from provisioner.retry import DENIED_CODES
 
 # What EC2 forgets with a change of type.
@@ -66,7 +67,8 @@ class Start:
     def calls(self) -> Iterable[CallCount]:
         return (CallCount("ec2", "StartInstances", -(-len(self.before) // MAX_IDS)),)
 
-    def run(self, context: ExecutionContext) -> None:
+    def start(self, context: ExecutionContext) -> None:
+        """Start them, or have them as they were. Raises ProvisionerError, which says how they are then."""
         types = dict(self.now)
         refused = _start(self.before, context)
         wanted = ", ".join(dict.fromkeys(self.now.values()))
@@ -208,6 +210,11 @@ class Start:
         return f"applying this again would stop them once more for the same, so correct {settings} first"
 
 
+@run_step.register
+def _start_members(step: Start, context: ExecutionContext) -> None:
+    step.start(context)
+
+
 def ran_as(members: Iterable[Instance], fleet: Fleet, others: Collection[Instance]) -> dict[str, str]:
     """A type that each member may have run as before, where another than it has now is known.
 
@@ -251,7 +258,7 @@ def _retype(wanted: Mapping[str, str], types: dict[str, str], context: Execution
 
 def _send_each(steps: Sequence[Step], context: ExecutionContext) -> AwsError | None:
     try:
-        context.parallel(steps)
+        run_step(Parallel(tuple(steps)), context)
     except AwsError as error:
         return error
     return None

@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import MODIFIED_BEFORE
 from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
-from provisioner.model import Call, CallCount, ExecutionContext, Parallel, Step
+from provisioner.model import Call, CallCount, Parallel, Step
 
 MODIFY_VOLUME = "ModifyVolume"
 # A modification has taken effect with `optimizing`, which may then go on for hours.
@@ -49,19 +50,21 @@ class ModifyVolume:
     def foretold(self) -> tuple[Call]:
         return (Call("ec2", MODIFY_VOLUME, {"VolumeId": self.volume, **self.params}),)
 
-    def run(self, context: ExecutionContext) -> None:
-        try:
-            context.send(*self.foretold())
-        except AwsError as error:
-            if error.code not in MODIFIED_BEFORE:
-                raise
-            last = _last_modifications((self.volume,), context).get(self.volume)
-            if last is None or last["ModificationState"] == "failed" or not self.leads_to(last):
-                raise
-
     def leads_to(self, modification: Mapping[str, Any]) -> bool:
         """Whether a modification, as EC2 describes it, has all that this one asks for as its target."""
         return all(modification.get(f"Target{name}") == value for name, value in self.params.items())
+
+
+@run_step.register
+def _modify(step: ModifyVolume, context: ExecutionContext) -> None:
+    try:
+        context.send(*step.foretold())
+    except AwsError as error:
+        if error.code not in MODIFIED_BEFORE:
+            raise
+        last = _last_modifications((step.volume,), context).get(step.volume)
+        if last is None or last["ModificationState"] == "failed" or not step.leads_to(last):
+            raise
 
 
 @dataclass(frozen=True)
@@ -73,27 +76,29 @@ class AwaitModified:
     def calls(self) -> Iterable[CallCount]:
         return ()
 
-    def run(self, context: ExecutionContext) -> None:
-        left = {each.volume: each for each in self.modified}
-        waited = 0.0
-        for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
-            found = _last_modifications(tuple(left), context)
-            # At first EC2 may still show the modification before.
-            ours = {name: each for name, each in found.items() if left[name].leads_to(each)}
-            _raise_if_failed(ours)
-            for name, each in ours.items():
-                if each["ModificationState"] in IN_EFFECT:
-                    del left[name]
-            if not left:
-                return
-            context.tell(f"{len(self.modified) - len(left)} of {len(self.modified)} volumes modified")
-            if waited >= MAX_WAIT_S:
-                raise WaitError(
-                    f"{', '.join(left)} not modified after {MAX_WAIT_S / 60:.0f} minutes",
-                    "EBS goes on by itself; apply again to go on from there",
-                )
-            context.pause(pause)
-            waited += pause
+
+@run_step.register
+def _await_modified(step: AwaitModified, context: ExecutionContext) -> None:
+    left = {modified.volume: modified for modified in step.modified}
+    waited = 0.0
+    for pause in itertools.chain(PAUSES, itertools.repeat(PAUSES[-1])):
+        found = _last_modifications(tuple(left), context)
+        # At first EC2 may still show the modification before.
+        ours = {name: shown for name, shown in found.items() if left[name].leads_to(shown)}
+        _raise_if_failed(ours)
+        for name, shown in ours.items():
+            if shown["ModificationState"] in IN_EFFECT:
+                del left[name]
+        if not left:
+            return
+        context.tell(f"{len(step.modified) - len(left)} of {len(step.modified)} volumes modified")
+        if waited >= MAX_WAIT_S:
+            raise WaitError(
+                f"{', '.join(left)} not modified after {MAX_WAIT_S / 60:.0f} minutes",
+                "EBS goes on by itself; apply again to go on from there",
+            )
+        context.pause(pause)
+        waited += pause
 
 
 def _raise_if_failed(found: Mapping[str, Mapping[str, Any]]) -> None:
