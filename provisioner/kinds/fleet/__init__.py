@@ -5,7 +5,6 @@ What only a plan needs is imported by a plan only: reading a spec takes less tim
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,9 +14,10 @@ from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.parse import parse_fleet
+from provisioner.kinds.fleet.placement import per_option
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.spec import CapacityOption, Fleet, Image
+from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.fleet.volumes.attached import Left, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Environment, Findings, Note
@@ -96,9 +96,11 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
                 "members": [each.summary() for each in observed.foreign],
             }
         wanted = desired.count if desired else 0
+        choices = per_option(desired, observed.members) if desired else {}
         return {
             "state": f"{len(observed.members)} of {wanted}",
-            "choices": _choices(desired, observed) if desired else None,
+            "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
+            or None,
             "note": "; ".join(observed.unchecked) or None,
             "volumes_on_no_member": [each.summary() for each in observed.left_volumes],
             "members": [each.summary() for each in observed.members],
@@ -108,17 +110,6 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
 def _images(environment: Environment) -> dict[Address, Image]:
     """What the images are given by, by the fleet's address."""
     return {at: fleet.image for at, fleet in environment.of(Fleet).items()}
-
-
-def _choices(fleet: Fleet, observed: ObservedFleet) -> str | None:
-    """How many members have which choice of type and market, where the spec gives several."""
-    numbers = Counter(CapacityOption(each.type, each.market) for each in observed.members)
-    if len(fleet.capacity_options) == 1:
-        return None
-    return (
-        ", ".join(f"{numbers[option]} {option}" for option in fleet.capacity_options if numbers[option])
-        or None
-    )
 
 
 def _with_left(found: Mapping[str, ObservedFleet], left: Left) -> dict[str, ObservedFleet]:

@@ -11,7 +11,7 @@ from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
 from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import stays_protected
 from provisioner.kinds.fleet.settings.setting import How
-from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, in_order
 from provisioner.naming import INDEX_TAG
 
@@ -139,6 +139,13 @@ def index_of(member: Instance) -> int | None:
     text = member.tag(INDEX_TAG) or ""
     number = int(text) if text.isascii() and text.isdecimal() else 0
     return number if 0 < number <= MAX_INDEX else None
+
+
+def per_option(fleet: Fleet, members: Sequence[Instance]) -> dict[CapacityOption, int]:
+    """How many members have which choice of type and market, where the spec gives several, in its order."""
+    numbers = Counter(CapacityOption(member.type, member.market) for member in members)
+    options = fleet.capacity_options
+    return {option: numbers[option] for option in options} if len(options) > 1 else {}
 
 
 def on_members(members: Sized) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from provisioner.kinds.base import World
+from provisioner.kinds.fleet.diff.change import UNIT, Phase
 from provisioner.kinds.fleet.diff.interrupting_changes import (
-    UNIT,
     power_change,
     replace_change,
     restart_change,
@@ -17,7 +17,6 @@ from provisioner.kinds.fleet.diff.plan_notes import notes
 from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
-from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import (
     leaving_order,
     select_for_scale_in,

@@ -7,9 +7,9 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import World
+from provisioner.kinds.fleet.diff.change import UNIT, Phase, update
 from provisioner.kinds.fleet.launching.scale_out import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
-from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import (
     on_members,
     roomy,
@@ -19,15 +19,12 @@ from provisioner.kinds.fleet.rolling_update.health import Health
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
 from provisioner.kinds.fleet.rolling_update.restarting import RollingRestart, power_steps, restart_order
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState, predicted
-from provisioner.kinds.fleet.settings.differences import differing, shown, why_for, with_reset
-from provisioner.kinds.fleet.settings.setting import How, Setting
+from provisioner.kinds.fleet.settings.differences import by_setting, differing, shown, why_for, with_reset
+from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
-
-# What a fleet's changes are counted in.
-UNIT = "instance"
 
 
 def power_change(
@@ -40,17 +37,8 @@ def power_change(
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
         others = [each for each in observed.members if each not in wrong]
         steps = power_steps(wrong, fleet, world.environment.name, others)
-        yield Change(
-            address,
-            Action.UPDATE,
-            reason,
-            (FieldChange("power", ", ".join(states), fleet.power),),
-            tuple(each.id for each in wrong),
-            len(wrong),
-            steps,
-            phase=Phase.POWER,
-            unit=UNIT,
-        )
+        fields = (FieldChange("power", ", ".join(states), fleet.power),)
+        yield update(address, wrong, reason, fields, steps, Phase.POWER)
 
 
 def restart_change(
@@ -72,18 +60,14 @@ def restart_change(
     step = RollingRestart(
         fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout
     )
-    ids = tuple(paths)
-    yield Change(
+    yield update(
         address,
-        Action.UPDATE,
+        wrong,
         _reason(fleet, wrong, How.RESTART),
         tuple(_fields(fleet, wrong, How.RESTART)),
-        ids,
-        len(ids),
         (step,),
-        phase=phase,
-        unit=UNIT,
-        rollout=rollout,
+        phase,
+        rollout,
     )
 
 
@@ -165,25 +149,15 @@ def _health(fleet: Fleet, observed: ObservedFleet, wrong: Collection[str]) -> He
     return health
 
 
-def _settings(fleet: Fleet, wrong: Sequence[Instance], how: How) -> list[tuple[Setting, list[Instance]]]:
-    """The settings that differ, each with the members on which it does."""
-    found: dict[str, tuple[Setting, list[Instance]]] = {}
-    differences = differing(fleet, wrong, how)
-    for member in wrong:
-        for setting in differences.get(member.id, ()):
-            found.setdefault(setting.path, (setting, []))[1].append(member)
-    return list(found.values())
-
-
 def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
-    settings = _settings(fleet, wrong, how)
+    settings = by_setting(fleet, wrong, how)
     whys = "; ".join(dict.fromkeys(why_for(setting, fleet) for setting, _ in settings))
     paths = ", ".join(setting.path for setting, _ in settings)
     return f"{paths} {verb(paths)} on {on_members(wrong)}: {whys}" if settings else ""
 
 
 def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
-    for setting, members in _settings(fleet, wrong, how):
+    for setting, members in by_setting(fleet, wrong, how):
         befores = {repr(value): value for value in (shown(setting.observed(each)) for each in members)}
         before: Any = tuple(befores.values())
         before = before[0] if len(before) == 1 else before

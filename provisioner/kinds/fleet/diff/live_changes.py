@@ -14,10 +14,9 @@ from provisioner.kinds.fleet.conditions import (
     VolumesGo,
     tag_differences,
 )
-from provisioner.kinds.fleet.diff.interrupting_changes import UNIT
+from provisioner.kinds.fleet.diff.change import Phase, update
 from provisioner.kinds.fleet.launching.scale_out import name_call, number_call
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
-from provisioner.kinds.fleet.phases import Phase
 from provisioner.kinds.fleet.placement import indexes, on_members, verb
 from provisioner.kinds.fleet.settings.differences import differing, shown
 from provisioner.kinds.fleet.settings.launch_tag import (
@@ -35,7 +34,6 @@ from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wron
 from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import (
-    Action,
     Address,
     Call,
     Change,
@@ -95,17 +93,6 @@ def wanted_profile(fleet: Fleet, world: World) -> WantedProfile | None:
     return wanted_at(fleet.profile, world) if fleet.profile else None
 
 
-def _change(
-    address: Address,
-    members: Sequence[Instance],
-    reason: str,
-    fields: tuple[FieldChange, ...],
-    steps: tuple[Step, ...],
-) -> Change:
-    ids = tuple(member.id for member in members)
-    return Change(address, Action.UPDATE, reason, fields, ids, len(ids), steps, unit=UNIT)
-
-
 def _until_shown(members: Sequence[Instance], world: World, condition: Condition) -> Wait:
     """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
     ids = tuple(member.id for member in members)
@@ -126,17 +113,21 @@ def _settings(
 ) -> Iterator[Change]:
     """One change for all settings that are changed together, and the values that members have instead."""
     for group in dict.fromkeys(setting.group for setting in SETTINGS):
+        wrong = {
+            member.id: [
+                setting
+                for setting in differences.get(member.id, ())
+                if setting.group == group and (setting.on_spot or member.market != SPOT)
+            ]
+            for member in staying
+        }
+        for members in group_by([member for member in staying if wrong[member.id]], _values(wrong)):
+            yield _setting_change(address, fleet, observed, members, wrong[members[0].id], world)
 
-        def wrong(member: Instance, group: str = group) -> list[Setting]:
-            settings = differences.get(member.id, ())
-            is_spot = member.market == SPOT
-            return [each for each in settings if each.group == group and (each.on_spot or not is_spot)]
 
-        def values(member: Instance, wrong: Callable[[Instance], list[Setting]] = wrong) -> list[Any]:
-            return [(setting.path, setting.observed(member)) for setting in wrong(member)]
-
-        for members in group_by([member for member in staying if wrong(member)], values):
-            yield _setting_change(address, fleet, observed, members, wrong(members[0]), world)
+def _values(wrong: Mapping[str, Sequence[Setting]]) -> Callable[[Instance], list[Any]]:
+    """What members have of the settings that are wrong on them."""
+    return lambda member: [(setting.path, setting.observed(member)) for setting in wrong[member.id]]
 
 
 def _setting_change(
@@ -151,7 +142,7 @@ def _setting_change(
     whys = "; ".join(dict.fromkeys(setting.why for setting in settings))
     words = {member.id: words_after(settings, fleet, member) for member in members}
 
-    return _change(
+    return update(
         address,
         members,
         f"{paths} {verb(paths)} on {on_members(members)}: {whys}",
@@ -205,7 +196,7 @@ def _profile(
     for members in group_by(bound_wrong(wanted, staying), lambda each: each.profile):
         before = members[0].profile
         names = (before.name if before else None, wanted.name if wanted else None)
-        yield _change(
+        yield update(
             address,
             members,
             _binding_reason(wanted, members),
@@ -248,7 +239,7 @@ def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world:
             _until_shown(members, world, VolumesGo(fields)),
         )
         reason = f"what volumes do when the instance goes differs on {on_members(members)}"
-        yield _change(address, members, reason, fields, steps)
+        yield update(address, members, reason, fields, steps)
 
 
 def _tags(
@@ -274,12 +265,12 @@ def _tags(
             *_tag_steps(members, fields),
             _until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
         )
-        yield _change(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
+        yield update(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
     alone = [each for each in staying if not wrong(each) and tag_fields(fleet, volumes([each]))]
     for members in group_by(alone, lambda each: tag_fields(fleet, volumes([each]))):
         reason = f"tags differ on volumes of {on_members(members)}"
         fields = tag_fields(fleet, volumes(members))
-        yield _change(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
+        yield update(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
 
 
 def _names(
@@ -301,7 +292,7 @@ def _names(
             call = number_call if is_left_alone else name_call
             steps = (Parallel(tuple(call(fleet, name, index) for name, index in numbered.items())),)
         shown = _until_shown(wrong, world, condition)
-        yield _change(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
+        yield update(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
 
 def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tuple[Step, ...]:

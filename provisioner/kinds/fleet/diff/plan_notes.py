@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
-from provisioner.kinds.fleet.placement import index_of, on_members, verb
-from provisioner.kinds.fleet.settings.differences import differing
+from provisioner.kinds.fleet.placement import index_of, on_members, per_option, verb
+from provisioner.kinds.fleet.settings.differences import by_setting, differing
 from provisioner.kinds.fleet.settings.launch_tag import impossible_words, read_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.spec import CapacityOption, Fleet
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier
 from provisioner.model import Address, Note
@@ -102,11 +101,8 @@ def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
 
 def _left_alone(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
     """Settings that the fleet's `update:` changes on new members only."""
-    found: dict[str, list[str]] = {}
-    for name, settings in differing(fleet, staying, None).items():
-        for setting in settings:
-            found.setdefault(setting.path, []).append(name)
-    for path, members in found.items():
+    for setting, members in by_setting(fleet, staying, None):
+        path = setting.path
         option = "on_user_data: ignore" if path == "user_data" else "on_restart: never"
         yield f"{path} {verb(path)} on {on_members(members)}, left alone by `update: {{{option}}}`"
 
@@ -122,13 +118,11 @@ def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
 
 
 def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
-    if len(fleet.capacity_options) == 1:
-        return
-    numbers = Counter(CapacityOption(each.type, each.market) for each in staying)
-    for number, option in enumerate(fleet.capacity_options[1:], 2):
-        members = range(numbers[option])
-        if members:
-            yield f"{on_members(members)} with {option}, choice {number} of {len(fleet.capacity_options)}"
+    numbers = per_option(fleet, staying)
+    for number, option in enumerate(numbers, 1):
+        if number > 1 and numbers[option]:
+            have = on_members(range(numbers[option]))
+            yield f"{have} with {option}, choice {number} of {len(numbers)}"
 
 
 def _images(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) -> Iterator[str]:

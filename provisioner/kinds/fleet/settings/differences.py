@@ -63,6 +63,19 @@ def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dic
     return found
 
 
+def by_setting(
+    fleet: Fleet, members: Iterable[Instance], how: How | None
+) -> list[tuple[Setting, list[Instance]]]:
+    """The same by setting: each in which some differ, with those members."""
+    members = list(members)
+    differences = differing(fleet, members, how)
+    found: dict[str, tuple[Setting, list[Instance]]] = {}
+    for member in members:
+        for setting in differences.get(member.id, ()):
+            found.setdefault(setting.path, (setting, []))[1].append(member)
+    return list(found.values())
+
+
 def _agree(setting: Setting, desired: Any, instance: Instance) -> bool:
     observed = setting.observed(instance)
     return observed is NOT_COMPARED or setting.agree(desired, observed)
