@@ -8,6 +8,7 @@ import click
 
 from provisioner.cli.change import apply_plan
 from provisioner.cli.common import SpecFile, load_spec
+from provisioner.cli.expect import EXPECT, read_expected
 from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 @click.command(cls=Command)
 @spec_argument
 @YES
+@EXPECT
 @FORMAT
 @REFRESH
 @DEEP
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 def apply(
     spec: SpecFile,
     yes: bool,
+    expected: str | None,
     output_format: str,
     refreshed: tuple[str, ...],
     deep: bool,
@@ -41,19 +44,36 @@ def apply(
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
+    approved = read_expected(expected)
     environment = load_spec(spec, refreshed, skipped_regions)
     return apply_plan(
-        environment, yes, output_format, options, destroying=False, refreshed=refreshed, deep=deep
+        environment,
+        yes,
+        output_format,
+        options,
+        destroying=False,
+        refreshed=refreshed,
+        deep=deep,
+        approved=approved,
     )
 
 
 @click.command(cls=Command)
 @spec_argument
 @YES
+@EXPECT
 @FORMAT
 @SKIP_REGION
 @connection_options
-def destroy(spec: SpecFile, yes: bool, output_format: str, skipped_regions: str, options: Options) -> int:
+def destroy(
+    spec: SpecFile,
+    yes: bool,
+    expected: str | None,
+    output_format: str,
+    skipped_regions: str,
+    options: Options,
+) -> int:
     """Show the plan, ask, and delete everything of the environment."""
+    approved = read_expected(expected)
     environment = load_spec(spec, skipped_regions=skipped_regions)
-    return apply_plan(environment, yes, output_format, options, destroying=True)
+    return apply_plan(environment, yes, output_format, options, destroying=True, approved=approved)

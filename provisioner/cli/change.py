@@ -33,6 +33,7 @@ from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
+    from provisioner.cli.expect import Approved
     from provisioner.model import Environment, Outcome, Plan
     from provisioner.reconcile import ApplyResult
 
@@ -52,26 +53,35 @@ def apply_plan(
     destroying: bool,
     refreshed: tuple[str, ...] = (),
     deep: bool = False,
+    approved: Approved | None = None,
 ) -> int:
-    """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin."""
+    """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
+
+    What was `approved` is carried out without a question, and nothing else is: Refused.
+    """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
     from provisioner.reconcile import converge
 
     command = "destroy" if destroying else "apply"
-    if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
+    if approved:
+        approved.check(environment, destroying)
+    elif not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             f"{command} asks before it changes anything, and there is no terminal to ask on",
-            f"look at `plan{' --destroy' if destroying else ''}`, then say `{command} --yes`",
+            f"look at `plan{' --destroy' if destroying else ''}`, then say `{command} --expect` with its "
+            f"digest, or `{command} --yes`",
         )
     aws = connect_to(environment, options)
     plan = make_plan(environment, aws, destroying, deep)
     for_programs = output_format == "json"
     show_plan(plan, options, stderr=for_programs)
+    if approved:
+        approved.require(plan, console_for(stderr=for_programs))
     if plan.refusals:
         return refusal_code(plan)
     to_do = [change for change in plan.changes if not change.deferred]
-    if to_do and not yes and not _agreed(environment, destroying):
+    if to_do and not (yes or approved) and not _agreed(environment, destroying):
         say("cancelled; nothing was changed", err=True)
         return REFUSED
     try:

@@ -13,11 +13,13 @@ from provisioner.cli.common import (
     load_spec,
     make_plan,
     refusal_code,
+    say,
     say_data,
     show_plan,
 )
 from provisioner.cli.help import Command
 from provisioner.cli.options import DEEP, FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
+from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
@@ -29,6 +31,10 @@ if TYPE_CHECKING:
 @REFRESH
 @DEEP
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
+@click.option(
+    "--out", metavar="FILE", type=click.Path(), help="Write the plan to a file, for `apply --expect FILE`."
+)
+@click.option("--force", is_flag=True, help="Let --out replace a file that is not a plan.")
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
 @SKIP_REGION
 @connection_options
@@ -38,11 +44,19 @@ def plan(
     refreshed: tuple[str, ...],
     deep: bool,
     detailed_exitcode: bool,
+    out: str | None,
+    force: bool,
     destroying: bool,
     skipped_regions: str,
     options: Options,
 ) -> None:
     """Show what apply would do. Changes nothing."""
+    if out is not None:
+        from provisioner.cli.plan_file import check_target
+
+        check_target(out, force)
+    elif force:
+        raise UsageError("--force goes with --out FILE")
     environment = load_spec(spec, refreshed, skipped_regions)
     made = make_plan(environment, connect_to(environment, options), destroying, deep)
     if output_format == "json":
@@ -51,6 +65,15 @@ def plan(
         say_data(plan_data(made))
     else:
         show_plan(made, options)
+    if out is not None:
+        from provisioner.cli.plan_file import write_plan
+        from provisioner.render.as_json import plan_data
+
+        write_plan(out, plan_data(made))
+        command = "destroy" if destroying else "apply"
+        say(
+            f"Plan written to {out}. Nothing else: {command} SPEC --expect {out}", err=output_format == "json"
+        )
     if made.refusals:
         raise click.exceptions.Exit(refusal_code(made))
     if detailed_exitcode and made.changes:

@@ -46,7 +46,7 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
     }
     content: dict[str, Any] = {
         "summary": {action.value: count for action, count in plan.summary.items()},
-        "changes": [_change(change, salt) for change in plan.changes],
+        "changes": [_change(change, salt, user_data) for change in plan.changes],
         "refusals": [
             {"address": str(each.address), "message": each.message, "hint": each.hint} | _also(each)
             for each in plan.refusals
@@ -59,11 +59,8 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
         ],
     }
     data = _without_credentials(subject | content)
-    told = plan_digest(data)
-    if user_data:
-        content["changes"] = [_change(change, salt, user_data) for change in plan.changes]
-        data = _without_credentials(subject | content)
-    return {key: data[key] for key in subject} | {"digest": told} | {key: data[key] for key in content}
+    told = {"digest": plan_digest(data)}
+    return {key: data[key] for key in subject} | told | {key: data[key] for key in content}
 
 
 def plan_digest(data: Mapping[str, Any]) -> str:
@@ -71,10 +68,15 @@ def plan_digest(data: Mapping[str, Any]) -> str:
 
     Not of notes, nor of the sentences that say why, which may change while what is done stays the same.
     """
-    changes = [{key: change[key] for key in DONE} | _deferred(change) for change in data["changes"]]
+    changes = [_done(change) for change in data["changes"]]
     refusals = [{key: value for key, value in each.items() if key != "hint"} for each in data["refusals"]]
     subject = {key: data[key] for key in SUBJECT}
     return digest(subject | {"changes": changes, "refusals": refusals})[:DIGEST_LENGTH]
+
+
+def is_same_done(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether two changes, as JSON data, would do the same."""
+    return _done(one) == _done(other)
 
 
 def outcomes_data(environment: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
@@ -98,11 +100,22 @@ def _without_credentials(data: dict[str, Any]) -> dict[str, Any]:
     return redacted
 
 
-def _deferred(change: Mapping[str, Any]) -> dict[str, bool]:
-    return {"deferred": change["deferred"] is not None}
+def _done(change: Mapping[str, Any]) -> dict[str, Any]:
+    """What of a change says what would be done."""
+    fields = [
+        {key: _told_alone(field[key]) for key in ("path", "before", "after")} for field in change["fields"]
+    ]
+    done = {key: change[key] for key in DONE}
+    return done | {"fields": fields, "deferred": change["deferred"] is not None}
 
 
-def _change(change: Change, salt: str, user_data: bool = False) -> dict[str, Any]:
+def _told_alone(value: Any) -> Any:
+    """A value of a field without what user data says, which its digest stands for."""
+    is_user_data = isinstance(value, Mapping) and value.keys() == {"name", "bytes", "sha256", "content"}
+    return {key: value[key] for key in value if key != "content"} if is_user_data else value
+
+
+def _change(change: Change, salt: str, user_data: bool) -> dict[str, Any]:
     return {
         "address": str(change.address),
         "action": change.action.value,

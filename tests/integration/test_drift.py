@@ -1,5 +1,7 @@
 """Whatever is changed behind the program's back is named by the next plan and put right by the next apply.
 
+An apply of a plan that was approved before is refused, and names it too.
+
 A row of a table says what somebody did by hand, and all that a plan then has to say: address, action, field.
 After apply, everything of the environment has to look as it did before, seen with nothing of the program's.
 """
@@ -15,7 +17,18 @@ from typing import Any
 import pytest
 
 import local_aws
-from tests.support.cloud import ANYTHING, AWS_POLICY, EC2_TRUST, Cloud, ExternalChange, as_list, where
+from provisioner.model import Plan
+from provisioner.render.as_json import plan_data
+from tests.support.cloud import (
+    ACCOUNT,
+    ANYTHING,
+    AWS_POLICY,
+    EC2_TRUST,
+    Cloud,
+    ExternalChange,
+    as_list,
+    where,
+)
 from tests.support.program import Program, Spec
 from tests.support.specs import ATTACHING, PROBE, ROLES_ONLY, having
 
@@ -47,14 +60,20 @@ def each_named(rows: Iterable[Drift]) -> pytest.MarkDecorator:
 
 def named_and_put_right(program: Program, cloud: Cloud, spec: Spec, row: Drift) -> None:
     before = cloud.picture("probe")
+    approved = program.write(plan_data(Plan("probe", "us-east-1", ACCOUNT)))
     row.change(cloud)
     cloud.forget_calls()
+    refused = program.run("apply", program.write(spec), "--expect", approved)
+    assert refused.code == 4
+    for address, action, field in row.named:
+        assert f"+ {action} {address}: is to be done now, and was not approved" in refused.words
+        assert field in refused.out.partition("Differences")[2]
     planned = program.plan(spec, "--detailed-exitcode")
     assert planned.code == 2
     assert planned.told == set(row.named)
     assert cloud.writes() == []
 
-    applied = program.apply(spec)
+    applied = program.apply(spec, "--expect", planned.data["digest"])
     assert applied.code == 0, applied.said
     assert cloud.picture("probe") == before
     assert program.plan(spec).told == set()

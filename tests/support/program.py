@@ -111,6 +111,13 @@ class Program:
         assert ran.out, ran.err
         return ran
 
+    def plan_file(self, spec: Spec, *options: str) -> Path:
+        """A file with the plan of a spec, as somebody approves it."""
+        path = self._folder / f"approved-{self._written}.json"
+        ran = self.run("plan", self.write(spec), "--out", path, *options)
+        assert path.exists(), ran.said
+        return path
+
     def plan_or_error(self, spec: Spec, *options: str) -> Ran:
         """A plan that may not even be begun."""
         return self.run("plan", self.write(spec), *options)

@@ -1,0 +1,131 @@
+"""Plans in files: written for whoever approves one, and read again by whoever applies what was approved."""
+
+from __future__ import annotations
+
+import json
+import os
+import stat
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import ProvisionerError, UsageError
+from provisioner.render.as_json import FORMAT_VERSION, plan_digest
+from provisioner.secrecy import without_secrets
+from provisioner.spec.files import FileProblem, Source, read_source
+
+# A plan of 1,000 members takes less than one.
+MAX_MIB = 64
+# Whoever may read a plan knows names, addresses and policies.
+MODE = 0o600
+MAKE_ONE = "make one with `provisioner plan SPEC --out FILE`"
+
+
+def check_target(path: str, is_forced: bool) -> None:
+    """Raises UsageError where no plan may be written: over what is no plan, but for `is_forced`."""
+    target = Path(path)
+    if not os.path.isdir(target.parent):  # noqa: PTH112  Path.is_dir raises for names that are too long
+        raise UsageError(f"--out {path}: there is no folder {target.parent}", "make it first")
+    try:
+        mode = target.lstat().st_mode
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise UsageError(f"--out {path}: {_why(error)}", "give another file") from None
+    if not stat.S_ISREG(mode):
+        raise UsageError(f"--out {path}: is not a regular file", "give the name of a file")
+    if not is_forced:
+        try:
+            read_plan(path)
+        except UsageError:
+            hint = "give another file, or say --force to replace it"
+            raise UsageError(f"--out {path}: there is a file that is not a plan", hint) from None
+
+
+def write_plan(path: str, data: Mapping[str, Any]) -> None:
+    """Write a plan, whole or not at all. Raises ProvisionerError where that fails."""
+    target = Path(path)
+    text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
+    content = "\n".join(map(without_secrets, text.split("\n"))).encode()
+    try:
+        # It is made with this mode, and for its owner only from the first moment.
+        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
+        try:
+            with os.fdopen(descriptor, "wb") as file:
+                os.fchmod(file.fileno(), MODE)
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+            Path(name).replace(target)
+        except BaseException:
+            with suppress(OSError):
+                Path(name).unlink()
+            raise
+    except OSError as error:
+        raise ProvisionerError(f"--out {path}: {_why(error)}", "the plan was not written") from None
+
+
+def read_plan(path: str) -> dict[str, Any]:
+    """The plan in a file, as JSON data that satisfies its schema. Raises UsageError."""
+    content = _content(path)
+    try:
+        text = content.decode()
+    except UnicodeDecodeError:
+        raise UsageError(f"{path}: the file is not UTF-8, so it is not a plan", MAKE_ONE) from None
+    try:
+        data = json.loads(text, parse_constant=_refuse_constant)
+        version = data.get("format_version") if isinstance(data, dict) else None
+        if isinstance(version, int) and version != FORMAT_VERSION:
+            raise UsageError(
+                f"{path}: the plan has format {version}, and this version reads {FORMAT_VERSION}",
+                "make the plan with the version that applies it",
+            )
+        _check(path, data)
+        digest = plan_digest(data)
+    except json.JSONDecodeError as error:
+        raise UsageError(
+            f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}", MAKE_ONE
+        ) from None
+    except (RecursionError, ValueError):
+        # Numbers of thousands of digits, and lists in lists in lists.
+        raise UsageError(f"{path}: the file is not a plan", MAKE_ONE) from None
+    if digest != data["digest"]:
+        raise UsageError(f"{path}: the plan was changed after it was made: its digest is another", MAKE_ONE)
+    return data  # type: ignore[no-any-return]
+
+
+def _content(path: str) -> bytes:
+    try:
+        # What is judged is what is read: a link could lead to another file a moment later.
+        whole = Path(os.path.realpath(Path(path).parent)) / Path(path).name
+        if whole.is_symlink():
+            raise UsageError(f"{path}: is a link", "give the file that it leads to")
+        return read_source(Source(whole, whole.parent, ""), MAX_MIB * 1024 * 1024)
+    except FileProblem as problem:
+        raise UsageError(f"{path}: the file {problem}", problem.hint or MAKE_ONE) from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {_why(error)}", MAKE_ONE) from None
+
+
+def _check(path: str, data: Any) -> None:
+    """Raises UsageError for what does not satisfy the schema of plans."""
+    from jsonschema import Draft202012Validator
+
+    from provisioner.kinds import schema_folder
+
+    schema = json.loads((schema_folder() / "plan.schema.json").read_text(encoding="utf-8"))
+    wrong = next(iter(Draft202012Validator(schema).iter_errors(data)), None)
+    if wrong is not None:
+        where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in wrong.absolute_path)
+        place = f", at {where.removeprefix('.')[:100]}" if where else ""
+        raise UsageError(f"{path}: the file is not a plan of this version of provisioner{place}", MAKE_ONE)
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(name)
+
+
+def _why(error: Exception) -> str:
+    return (isinstance(error, OSError) and error.strerror) or "is not the name of a file"

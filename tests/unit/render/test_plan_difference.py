@@ -1,0 +1,149 @@
+"""What differs from an approved plan is named: each change, and each of its fields."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provisioner.model import Action, Call, Change, FieldChange, Plan, Rollout
+from provisioner.render.as_json import plan_data
+from provisioner.render.plan_difference import difference_text, differences
+from tests.unit.render import render_examples as examples
+
+ONE, TWO, THREE = examples.ids(3)
+ROLE = examples.new_role()
+PROFILE = examples.new_profile()
+TAGS = Change(
+    examples.FLEET,
+    Action.UPDATE,
+    "tags differ",
+    (FieldChange("tags.team", "x", "data"),),
+    (ONE, TWO),
+    2,
+    (Call("ec2", "CreateTags", {"Resources": [ONE, TWO]}),),
+    names={ONE: "web-1"},
+    rollout=Rollout("restart", ((ONE,), (TWO,)), 1, 2),
+)
+
+
+def told(approved: Plan, present: Plan, width: int = 200) -> str:
+    return difference_text(plan_data(approved), plan_data(present), width).plain
+
+
+def fields(approved: Change, present: Change) -> dict[str, tuple[Any, Any]]:
+    """What one change that was approved otherwise differs in."""
+    one, other = (plan_data(examples.plan(each)) for each in (approved, present))
+    (found,) = differences(one, other)
+    assert found.sign == "~"
+    return {each.path: (each.before, each.after) for each in found.fields}
+
+
+OTHERWISE: dict[str, tuple[Change, dict[str, tuple[Any, Any]]]] = {
+    "what AWS has": (
+        replace(TAGS, fields=(FieldChange("tags.team", "y", "data"),)),
+        {"tags.team in AWS": ("x", "y")},
+    ),
+    "what the spec says": (
+        replace(TAGS, fields=(FieldChange("tags.team", "x", "other"),)),
+        {"tags.team in the spec": ("data", "other")},
+    ),
+    "another field": (
+        replace(TAGS, fields=(FieldChange("tags.owner", "x", None),)),
+        {
+            "tags.team in AWS": ("x", None),
+            "tags.team in the spec": ("data", None),
+            "tags.owner in AWS": (None, "x"),
+        },
+    ),
+    "the members": (
+        replace(TAGS, instances=(ONE, THREE)),
+        {"instances": ([ONE, TWO], [ONE, THREE])},
+    ),
+    "how many": (replace(TAGS, size=3), {"how many": (2, 3)}),
+    "their names": (
+        replace(TAGS, names={ONE: "web-2"}),
+        {"names of instances": ({ONE: "web-1"}, {ONE: "web-2"})},
+    ),
+    "that apply leaves it": (replace(TAGS, deferred="in use"), {"deferred": (None, "in use")}),
+    "which of the same name it is": (replace(TAGS, unique_id="AROA2"), {"unique id": (None, "AROA2")}),
+    "that all of it goes": (replace(TAGS, whole=True), {"all that shows later too": (False, True)}),
+    "how often it calls": (
+        replace(TAGS, steps=TAGS.steps * 2),
+        {"calls of CreateTags": (1, 2)},
+    ),
+    "what it calls with": (
+        replace(TAGS, steps=(Call("ec2", "CreateTags", {"Resources": [ONE]}),)),
+        {"calls of CreateTags": ("as approved", "with other parameters")},
+    ),
+    "another call": (
+        replace(TAGS, steps=(*TAGS.steps, Call("ec2", "DeleteTags"))),
+        {"calls of DeleteTags": (0, 1)},
+    ),
+}
+
+
+@pytest.mark.parametrize(("present", "expected"), OTHERWISE.values(), ids=OTHERWISE)
+def test_of_a_change_that_was_approved_otherwise(
+    present: Change, expected: dict[str, tuple[Any, Any]]
+) -> None:
+    assert fields(TAGS, present) == expected
+
+
+def test_the_waves() -> None:
+    present = replace(TAGS, rollout=Rollout("restart", ((ONE, TWO),), 0, 2))
+    text = told(examples.plan(TAGS), examples.plan(present))
+    assert "waves.healthy" in text
+    assert "waves.waves" in text
+
+
+def test_a_change_that_was_not_approved_is_told_with_its_fields_and_instances() -> None:
+    text = told(examples.plan(ROLE), examples.plan(ROLE, TAGS))
+    assert text.splitlines()[3:] == [
+        "+ update fleet/collector: is to be done now, and was not approved",
+        "    tags.team  x → data",
+        f"    {ONE} (web-1)  {TWO}",
+    ]
+
+
+def test_a_change_that_is_not_to_be_done_any_more() -> None:
+    text = told(examples.plan(PROFILE, ROLE), examples.plan(ROLE))
+    assert "- create instance_profile/collector: was approved, and is not to be done any more" in text
+    assert "role: outages-dev-collector" in text
+
+
+def test_what_is_the_same_is_not_told() -> None:
+    text = told(examples.plan(ROLE, PROFILE), examples.plan(ROLE, replace(PROFILE, size=2)))
+    assert "role/collector:" not in text
+    assert "~ create instance_profile/collector: is to be done otherwise than approved" in text
+
+
+def test_of_several_changes_at_one_address_those_with_the_same_fields_are_compared() -> None:
+    other = replace(TAGS, fields=(FieldChange("name", "x", "y"),))
+    changed = replace(TAGS, instances=(ONE,))
+    approved, present = plan_data(examples.plan(other, TAGS)), plan_data(examples.plan(changed))
+    assert [
+        (each.sign, [field.path for field in each.fields]) for each in differences(approved, present)
+    ] == [
+        ("~", ["instances"]),
+        ("-", ["name"]),
+    ]
+
+
+def test_refusals_that_came_and_went() -> None:
+    text = told(examples.plan(ROLE), examples.refused())
+    assert "+ REFUSED role/collector: " in text
+    assert "- REFUSED role/collector: " in told(examples.refused(), examples.plan(ROLE))
+
+
+def test_another_order() -> None:
+    text = told(examples.plan(ROLE, PROFILE), examples.plan(PROFILE, ROLE))
+    assert text.splitlines()[-1] == "The same changes, in another order."
+
+
+def test_nothing_in_a_plan_can_forge_a_line() -> None:
+    odd = replace(TAGS, fields=(FieldChange("tags.a\n+ role/x", "\x1b[2J", "\n- role/y: gone"),))
+    text = told(examples.plan(), examples.plan(odd))
+    assert all(each.isprintable() or each == "\n" for each in text)
+    assert not [line for line in text.splitlines() if line.startswith(("+ role/x", "- role/y"))]
