@@ -16,7 +16,7 @@ from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags, text
 from provisioner.kinds.volumes import ObservedVolume
-from provisioner.model import Call, Parallel, Scope, Step, Until, Wait, Whole
+from provisioner.model import Scope, Until, Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -27,8 +27,6 @@ STATES = (*LIVE, "shutting-down", "terminated")
 MAX_FILTER_VALUES = 200
 MAX_IDS = 1000
 MAX_IDS_OF_STATUS = 100
-# How many instances are without a profile at the same time while theirs is bound to them again.
-MAX_REBOUND = 20
 
 
 @dataclass(frozen=True)
@@ -308,116 +306,20 @@ def find_unhealthy(reader: Reader, ids: Sequence[str]) -> frozenset[str]:
     return frozenset(ids) - healthy
 
 
-def find_associations(reader: Reader, ids: Iterable[str]) -> dict[str, str]:
-    """The id of the profile association of each instance that has one. Raises AwsError.
-
-    A replaced association shows beside the new one for a while; only states that bind count.
-    """
-    associations: dict[str, str] = {}
-    for part in chunks(sorted(ids), MAX_FILTER_VALUES):
-        filters = [
-            {"Name": "instance-id", "Values": list(part)},
-            {"Name": "state", "Values": ["associating", "associated"]},
-        ]
-        for found in reader.pages(
-            "ec2",
-            "DescribeIamInstanceProfileAssociations",
-            "IamInstanceProfileAssociations",
-            Filters=filters,
-        ):
-            associations[found["InstanceId"]] = found["AssociationId"]
-    return associations
-
-
-def bind(
-    instances: Sequence[Instance],
-    name: str,
-    arn: str,
-    associations: Mapping[str, str],
-    scopes: Iterable[Scope],
-) -> tuple[Step, ...]:
-    """The steps that give each instance the profile `name`, whatever it has now.
-
-    Replacing needs a running instance; a stopped one is freed first and bound then:
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ReplaceIamInstanceProfileAssociation.html
-    `associations` are those of the instances that have one; `scopes` the filters that show the instances.
-    """
-    scopes = tuple(scopes)
-    freed = [each.id for each in instances if each.is_stopped and each.id in associations]
-
-    def first(instance: Instance) -> Step:
-        if instance.id in freed:
-            return _release(associations[instance.id])
-        if instance.id in associations:
-            replaced = {"AssociationId": associations[instance.id], "IamInstanceProfile": {"Name": name}}
-            return Call("ec2", "ReplaceIamInstanceProfileAssociation", replaced)
-        return _associate(instance.id, name)
-
-    stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
-    begun = Parallel(tuple(first(each) for each in instances))
-    rebound = Parallel(tuple(_associate(each, name) for each in freed))
-    return (
-        *until_stable(instances, scopes),
-        Whole((begun, *_waits(freed, Until.NO_PROFILE, scopes), rebound)) if freed else begun,
-        *_waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
-    )
-
-
-def rebind(
-    instances: Sequence[Instance], name: str, arn: str, associations: Mapping[str, str]
-) -> Iterator[Step]:
-    """The steps that take the profile `name` off running instances that have it, and bind it to them again.
-
-    In between, an instance gets no new credentials, so it is done to a few of them at a time; to the first
-    alone, as nothing else tells that EC2 refuses to associate it again.
-    """
-    bound = [each.id for each in instances if each.id in associations]
-    for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MAX_REBOUND)):
-        scopes = tuple(by_ids(ids))
-        yield from until_stable([each for each in instances if each.id in ids], scopes)
-        yield Whole(
-            (
-                Parallel(tuple(_release(associations[each]) for each in ids)),
-                *_waits(ids, Until.NO_PROFILE, scopes),
-                Parallel(tuple(_associate(each, name) for each in ids)),
-            )
-        )
-        yield from _waits(ids, Until.PROFILE, scopes, arn)
-
-
 def until_stable(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:
     """Waits until instances that are starting or stopping have done so: EC2 refuses to change them before."""
     scopes = tuple(scopes)
-    yield from _waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes)
-    yield from _waits([each.id for each in instances if each.state == "stopping"], Until.STOPPED, scopes)
+    yield from waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes)
+    yield from waits([each.id for each in instances if each.state == "stopping"], Until.STOPPED, scopes)
 
 
-def release(
-    instances: Sequence[Instance], associations: Mapping[str, str], scopes: Iterable[Scope]
-) -> tuple[Step, ...]:
-    """The steps that take the profile off each instance."""
-    ids = [each.id for each in instances if each.id in associations]
-    return (
-        Parallel(tuple(_release(associations[each]) for each in ids)),
-        *_waits(ids, Until.NO_PROFILE, tuple(scopes)),
-    )
-
-
-def _associate(instance: str, name: str) -> Call:
-    params = {"InstanceId": instance, "IamInstanceProfile": {"Name": name}}
-    return Call("ec2", "AssociateIamInstanceProfile", params)
-
-
-def _release(association: str) -> Call:
-    return Call("ec2", "DisassociateIamInstanceProfile", {"AssociationId": association})
-
-
-def _waits(
+def waits(
     ids: Sequence[str],
     until: Until,
     scopes: tuple[Scope, ...],
     arn: str | None = None,
     stale: tuple[str, ...] = (),
 ) -> Iterator[Wait]:
+    """The wait for these instances, if there are any; `arn` and `stale` are for a profile."""
     if ids:
         yield Wait(tuple(ids), until, scopes, profile_arn=arn, stale_profiles=stale)

@@ -17,6 +17,7 @@ from datetime import UTC, datetime
 from provisioner.errors import AwsError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import World
+from provisioner.kinds.instance_profile.binding import rebind
 from provisioner.kinds.instance_profile.observed import (
     PENDING,
     ObservedProfile,
@@ -24,7 +25,6 @@ from provisioner.kinds.instance_profile.observed import (
     done_since,
     is_pending,
 )
-from provisioner.kinds.instances import rebind
 from provisioner.model import (
     Action,
     Address,

@@ -7,8 +7,9 @@ from dataclasses import replace
 from typing import Protocol, runtime_checkable
 
 from provisioner.kinds.base import Reader, World
+from provisioner.kinds.instance_profile.binding import find_associations
 from provisioner.kinds.instance_profile.observed import ObservedProfile, Users
-from provisioner.kinds.instances import Instance, find_associations, find_bound, named
+from provisioner.kinds.instances import Instance, find_bound, named
 from provisioner.kinds.launch_token import launches_of
 from provisioner.kinds.regions import Elsewhere
 from provisioner.model import Address

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.attachment import ObservedAttachment
+from provisioner.kinds.attachment.observed import ObservedAttachment
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address, Call, Parallel, Step, Whole
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, REGION_TAG

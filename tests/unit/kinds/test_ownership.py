@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.kinds.attachment import ObservedAttachment
+from provisioner.kinds.attachment.observed import ObservedAttachment
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets, is_member
 from provisioner.kinds.fleet.placement import indexes

@@ -30,8 +30,8 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volumes.changes import goes_steps, goes_wrong, tag_fields, tag_steps
 from provisioner.kinds.iam import is_crowded, tag_list
-from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong, wanted_at
-from provisioner.kinds.instances import MAX_IDS, Instance, bind, chunks, group_by, release, until_stable
+from provisioner.kinds.instance_profile.binding import WantedProfile, bind, bound_wrong, release, wanted_at
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks, group_by, until_stable
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import (
     Address,

@@ -22,9 +22,9 @@ from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.attached import attached_volumes, with_details
 from provisioner.kinds.fleet.volumes.changes import goes_otherwise
-from provisioner.kinds.instance_profile.binding import bound_wrong, wanted_at
+from provisioner.kinds.instance_profile.binding import bound_wrong, find_associations, wanted_at
 from provisioner.kinds.instance_profile.observed import ObservedProfile
-from provisioner.kinds.instances import Instance, find_associations, find_unhealthy
+from provisioner.kinds.instances import Instance, find_unhealthy
 from provisioner.model import Address
 from provisioner.naming import LAUNCH_TAG
 from provisioner.retry import DENIED_CODES

@@ -1,0 +1,113 @@
+"""Attachments: a profile on instances that are not ours. Attached and detached, never owned or terminated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from provisioner.kinds.attachment.compare import attach, detach, notes, refusals
+from provisioner.kinds.attachment.observed import (
+    Attachment,
+    ObservedAttachment,
+    bound_to_what_is_gone,
+    find_chosen,
+    find_left_over,
+    held_profiles,
+    wrongly_bound,
+)
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.instance_profile.binding import find_associations
+from provisioner.model import Address, Environment, Findings
+from provisioner.retry import CallRules
+
+
+class AttachmentKind(Kind[Attachment, ObservedAttachment]):
+    name = "attachment"
+    section = "attachments"
+    is_of_iam = False
+    call_rules = CallRules()
+    explanations: Mapping[str, tuple[str, str]] = {}
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:
+        profile = raw["instance_profile"]
+        entry.check_reference(("instance_profile",), "instance_profiles", profile)
+        return Attachment(
+            profile=Address("instance_profile", profile),
+            instances=tuple(raw.get("instances", ())),
+            tags=raw.get("select", {}).get("tags", {}),
+        )
+
+    def check(self, entries: Mapping[Address, Attachment]) -> Iterable[tuple[Address, Path, str]]:
+        taken: dict[str, Address] = {}
+        for address, attachment in entries.items():
+            for index, instance in enumerate(attachment.instances):
+                other = taken.setdefault(instance, address)
+                if other != address:
+                    yield address, ("instances", index), f"{instance} is in {other} already"
+
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, ObservedAttachment]:
+        wanted = environment.of(Attachment)
+        chosen = reader.parallel(
+            *(lambda attachment=attachment: find_chosen(reader, attachment) for attachment in wanted.values())
+        )
+        return {
+            at: ObservedAttachment(chosen=instances, uses=attachment.uses)
+            for (at, attachment), instances in zip(wanted.items(), chosen, strict=True)
+        }
+
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedAttachment]:
+        observed = world.observed_of(ObservedAttachment)
+        for address, left in (*find_left_over(reader, world), *bound_to_what_is_gone(world)):
+            there = observed.get(address, ObservedAttachment())
+            uses = there.uses | left.uses
+            observed[address] = replace(left, chosen=there.chosen, left=there.left + left.left, uses=uses)
+        if world.looking:
+            return observed
+        # A profile goes only when all to which an attachment gives another one have let go of it.
+        observed = {
+            at: replace(thing, uses=thing.uses | held_profiles(thing, world))
+            for at, thing in observed.items()
+        }
+        changing = [
+            each.id
+            for at, thing in observed.items()
+            for each in (*wrongly_bound(at, world.desired_as(Attachment, at), thing, world), *thing.left)
+            if each.profile
+        ]
+        associations = find_associations(reader, changing)
+        return {at: replace(there, associations=associations) for at, there in observed.items()}
+
+    def compare(
+        self,
+        address: Address,
+        desired: Attachment | None,
+        observed: ObservedAttachment | None,
+        world: World,
+    ) -> Findings:
+        observed = observed or ObservedAttachment()
+        gone = tuple(detach(address, observed, world))
+        if desired is None:
+            return Findings(gone)
+        return Findings(
+            (*attach(address, desired, observed, world), *gone),
+            tuple(refusals(address, desired, observed, world)),
+            tuple(notes(address, desired, observed, world)),
+        )
+
+    def status(
+        self,
+        address: Address,
+        desired: Attachment | None,
+        observed: ObservedAttachment | None,
+        world: World,
+    ) -> Mapping[str, Any]:
+        observed = observed or ObservedAttachment()
+        wanted = max(len(observed.chosen), len(desired.instances) if desired else 0)
+        attached = len(observed.chosen) - len(wrongly_bound(address, desired, observed, world))
+        return {
+            "state": f"{attached} of {wanted} attached",
+            "members": [instance.summary() for instance in (*observed.chosen, *observed.left)],
+        }
