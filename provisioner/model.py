@@ -354,7 +354,10 @@ class Findings:
 
 @dataclass(frozen=True)
 class Plan:
-    """Everything that apply would do, in the order in which it would."""
+    """Everything that apply would do, in the order in which it would.
+
+    `uses` has everything that the spec asks for or AWS has, with what it uses, also what does not change.
+    """
 
     environment: str
     region: str
@@ -363,6 +366,7 @@ class Plan:
     refusals: tuple[Refusal, ...] = ()
     notes: tuple[Note, ...] = ()
     destroy: bool = False
+    uses: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
 
     @property
     def summary(self) -> dict[Action, int]:

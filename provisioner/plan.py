@@ -35,6 +35,11 @@ def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
         refusals=_each_once(refusal for found in findings.values() for refusal in found.refusals),
         notes=_each_once(note for found in findings.values() for note in found.notes),
         destroy=world.destroying,
+        uses={
+            address: thing.uses
+            for address in findings
+            if (thing := world.desired(address) or world.observed(address))
+        },
     )
 
 

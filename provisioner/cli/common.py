@@ -97,6 +97,12 @@ def say_data(data: Any) -> None:
     gate.document(json.dumps(data, indent=2, ensure_ascii=not is_universal, default=str))
 
 
+def say_document(text: str) -> None:
+    """Print a page or a comment. What the encoding does not have is written as HTML and Markdown can."""
+    gate = output.out()
+    gate.document(text.rstrip("\n").encode(gate.encoding, "xmlcharrefreplace").decode(gate.encoding))
+
+
 def console_for(stderr: bool = False) -> Console:
     """Where what is laid out for people goes: `styled` lines, and nothing that has not been made visible."""
     from rich.console import Console

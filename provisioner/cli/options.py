@@ -28,6 +28,14 @@ FORMAT = click.option(
     show_default=True,
     help="For people or for programs.",
 )
+PLAN_FORMAT = click.option(
+    "--format",
+    "output_format",
+    type=click.Choice(["text", "json", "markdown", "html"]),
+    default="text",
+    show_default=True,
+    help="For people, for programs, as a comment on a pull request, or as a page that needs nothing else.",
+)
 REFRESH = click.option(
     "--refresh-image",
     "refreshed",

@@ -102,10 +102,11 @@ class Gate(io.TextIOBase):
         """Print what is laid out for a terminal, its values made visible before."""
         self._put(visible_layout(_line_by_line(text)))
 
-    def document(self, json: str) -> None:
-        """Print JSON. It is the same document afterwards: everything made visible is so in JSON's way."""
+    def document(self, text: str) -> None:
+        """Print JSON, HTML or Markdown, which has to be the same document afterwards: of JSON, because
+        everything made visible is so in JSON's way; of the others, because their values were made visible."""
         self.holds_document = True
-        self.lines(json)
+        self.lines(text)
 
     def _put(self, text: str) -> bool:
         with self._lock:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -15,10 +16,11 @@ from provisioner.cli.common import (
     refusal_code,
     say,
     say_data,
+    say_document,
     show_plan,
 )
 from provisioner.cli.help import Command
-from provisioner.cli.options import DEEP, FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
+from provisioner.cli.options import DEEP, PLAN_FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,7 +29,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @spec_argument
-@FORMAT
+@PLAN_FORMAT
 @REFRESH
 @DEEP
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
@@ -59,12 +61,22 @@ def plan(
         raise UsageError("--force goes with --out FILE")
     environment = load_spec(spec, refreshed, skipped_regions)
     made = make_plan(environment, connect_to(environment, options), destroying, deep)
-    if output_format == "json":
-        from provisioner.render.as_json import plan_data
+    given = _given_again(spec, refreshed, deep, skipped_regions, options)
+    match output_format:
+        case "json":
+            from provisioner.render.as_json import plan_data
 
-        say_data(plan_data(made))
-    else:
-        show_plan(made, options)
+            say_data(plan_data(made))
+        case "markdown":
+            from provisioner.render.as_markdown import plan_markdown
+
+            say_document(plan_markdown(made, given, options.is_local))
+        case "html":
+            from provisioner.render.as_html import plan_html
+
+            say_document(plan_html(made, given, options.is_local))
+        case _:
+            show_plan(made, options)
     if out is not None:
         from provisioner.cli.plan_file import write_plan
         from provisioner.render.as_json import plan_data
@@ -72,9 +84,21 @@ def plan(
         write_plan(out, plan_data(made))
         command = "destroy" if destroying else "apply"
         say(
-            f"Plan written to {out}. Nothing else: {command} SPEC --expect {out}", err=output_format == "json"
+            f"Plan written to {out}. Nothing else: {command} SPEC --expect {out}", err=output_format != "text"
         )
     if made.refusals:
         raise click.exceptions.Exit(refusal_code(made))
     if detailed_exitcode and made.changes:
         raise click.exceptions.Exit(CHANGES)
+
+
+def _given_again(
+    spec: SpecFile, refreshed: tuple[str, ...], deep: bool, skipped_regions: str, options: Options
+) -> str:
+    """What an apply has to be given to plan the same: the spec, and the options that make a difference."""
+    given = [spec.path, *(["--root", spec.root] if spec.root else [])]
+    given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
+    given += ["--deep"] if deep else []
+    given += ["--skip-region", skipped_regions] if skipped_regions else []
+    given += ["--local"] if options.is_local else []
+    return shlex.join(given)

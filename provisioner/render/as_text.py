@@ -12,8 +12,9 @@ from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, words
 from provisioner.render.styled import styled
+from provisioner.render.verdict import deferred, destroyed, destroys, writing_calls
 from provisioner.render.waves import id_lines, member_lines, wave_lines
-from provisioner.render.words import breakdown, count
+from provisioner.render.words import breakdown
 
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 # What the symbols mean, told before they first occur.
@@ -66,11 +67,6 @@ def column_of(addresses: Iterable[object]) -> int:
 def title(change: Change) -> Line:
     """What is done to what, in a sign and a name, with space after it."""
     return (Piece(f"{SYMBOLS[change.action]} {change.address}", change.action.value), Piece("  "))
-
-
-def destroys(change: Change) -> bool:
-    """Whether carrying out a change leaves less than there was."""
-    return change.action in (Action.DELETE, Action.REPLACE) and change.deferred is None
 
 
 # --- a plan
@@ -140,10 +136,10 @@ def _refusal_lines(refusal: Refusal, width: int) -> list[Line]:
 
 def _closing_lines(plan: Plan, width: int) -> list[Line]:
     lines: list[Line] = []
-    destroyed = [change for change in plan.changes if destroys(change)]
-    if destroyed:
+    gone = destroyed(plan)
+    if gone:
         start: Line = (Piece("! DESTROYS", "alarm"), Piece(" "))
-        lines += flow(words(breakdown(destroyed) + ".", "delete"), width, start, 2, gap=" ")
+        lines += flow(words(breakdown(gone) + ".", "delete"), width, start, 2, gap=" ")
     if plan.refusals:
         refused = "Refused: nothing of this plan will be carried out."
         return lines + flow(words(refused, "delete"), width, indent=0, gap=" ")
@@ -165,11 +161,10 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
         style = action.value if number else "faint"
         items.append((Piece(f"{number:,} to {action.value}", style), Piece("" if told else end)))
         items += [line(each) for each in f"({told}){end}".replace(", ", ",\n").splitlines()] if told else []
-    deferred = sum(change.size for change in plan.changes if change.deferred is not None)
-    if deferred:
-        items.append(line(f"{deferred:,} of them deferred.", "warning"))
-    calls = sum(call.count for change in plan.changes if change.deferred is None for call in change.calls)
-    items.append(line(f"{count(calls, 'API call')} that {'writes' if calls == 1 else 'write'}."))
+    later = deferred(plan)
+    if later:
+        items.append(line(f"{later:,} of them deferred.", "warning"))
+    items.append(line(f"{writing_calls(plan.changes)}."))
     counts = flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
     # There to be pasted, and so not broken.
     return [*counts, (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint"))]

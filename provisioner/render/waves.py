@@ -31,28 +31,31 @@ def wave_lines(
 
     Without `ids` the instances of more than a few waves are told as `member_lines` does.
     """
-    number = len(rollout.waves)
-    sizes = {len(wave) for wave in rollout.waves}
-    waves = "1 wave" if number == 1 else f"{number} waves"
-    of = f"of {sizes.pop()}" if len(sizes) == 1 else f"of up to {max(sizes, default=0)}"
-    told = _HOW[rollout.order]
-    if rollout.order != "parked":
-        told += f"; never fewer than {rollout.healthy} of {rollout.count} healthy"
-    lines = flow(
-        words(told), width, (Piece(" " * INDENT), Piece(f"{waves} {of}:"), Piece(" ")), INDENT + 2, " "
-    )
+    lines = flow(words(wave_words(rollout)), width, (Piece(" " * INDENT),), INDENT + 2, " ")
     every = [each for wave in rollout.waves for each in wave]
     if not ids and len(every) > FEW:
         return lines + member_lines(every, names, width)
     if max(map(len, rollout.waves), default=0) <= 1:
         # Each is a wave, so that their order is all there is to tell.
         return lines + id_lines(every, names, style, width, INDENT + 2)
-    places = len(str(number))
+    places = len(str(len(rollout.waves)))
     for index, wave in enumerate(rollout.waves, 1):
         indent = INDENT + 2 + places + 2
         start = padded((Piece(" " * (INDENT + 2)), Piece(f"{index:>{places}}", "faint")), indent)
         lines += id_lines(wave, names, style, width, indent, start)
     return lines
+
+
+def wave_words(rollout: Rollout) -> str:
+    """How many waves there are, what is done in each, and how many members stay healthy."""
+    number = len(rollout.waves)
+    sizes = {len(wave) for wave in rollout.waves}
+    waves = "1 wave" if number == 1 else f"{number} waves"
+    of = f"of {sizes.pop()}" if len(sizes) == 1 else f"of up to {max(sizes, default=0)}"
+    told = f"{waves} {of}: {_HOW[rollout.order]}"
+    if rollout.order != "parked":
+        told += f"; never fewer than {rollout.healthy} of {rollout.count} healthy"
+    return told
 
 
 def id_lines(

@@ -23,7 +23,7 @@ READING = [
     [command, *options]
     for command in ("plan", "status", "apply", "destroy")
     for options in ([], ["--format", "json"], ["-v"])
-]
+] + [["plan", "--format", form] for form in ("markdown", "html")]
 
 
 def changing(words: list[str]) -> list[str]:

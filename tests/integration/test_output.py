@@ -19,6 +19,14 @@ from tests.support.program import ROOT, SPECS, Program, clean_environment, run_p
 from tests.support.specs import ATTACHING, PROBE, having
 
 PLAN_SCHEMA = json.loads((ROOT / "schemas" / "plan.schema.json").read_text())
+TRUST = {
+    "Version": "2012-10-17",
+    "Statement": {
+        "Effect": "Allow",
+        "Principal": {"Service": "ec2.amazonaws.com"},
+        "Action": "sts:AssumeRole",
+    },
+}
 HEAVY = ("boto3", "botocore", "moto", "flask", "werkzeug", "tenacity")
 
 
@@ -248,3 +256,41 @@ def test_an_interrupt_while_the_program_starts_is_no_traceback(module: str, tmp_
         [sys.executable, "-m", "provisioner", "validate", str(SPECS / "two-tier.yaml")], environment
     )
     assert (ran.code, ran.out, ran.err.strip()) == (130, "", "cancelled; nothing was changed")
+
+
+class TestPlansToRead:
+    @pytest.mark.parametrize(
+        ("form", "start"),
+        [
+            ("markdown", "<!-- provisioner: probe 123456789012 us-east-1 -->\n### "),
+            ("html", "<!DOCTYPE html>\n"),
+        ],
+    )
+    def test_are_whole_documents_with_the_command_that_applies_them(
+        self, form: str, start: str, program: Program, cloud: Cloud
+    ) -> None:
+        spec = program.write(PROBE)
+        digest = program.plan(PROBE, "--deep", "--skip-region", "all").data["digest"]
+        ran = program.run("plan", "--format", form, "--deep", "--skip-region", "all", spec)
+        assert ran.code == 0, ran.err
+        assert ran.out.startswith(start)
+        assert ran.err == ""
+        assert f"{spec} --deep --skip-region all --local --expect {digest}" in ran.out
+
+    @pytest.mark.parametrize("form", ["markdown", "html"])
+    def test_exit_as_every_plan_does(self, form: str, program: Program, cloud: Cloud) -> None:
+        spec = program.write(PROBE)
+        assert program.run("plan", "--format", form, "--detailed-exitcode", spec).code == 2
+        cloud.iam.create_role(RoleName="probe-worker", AssumeRolePolicyDocument=json.dumps(TRUST))
+        refused = program.run("plan", "--format", form, spec)
+        assert refused.code == 1
+        assert "Refused" in refused.out
+
+    @pytest.mark.parametrize("form", ["markdown", "html"])
+    def test_have_all_letters_in_any_encoding(
+        self, form: str, run: Run, program: Program, cloud: Cloud
+    ) -> None:
+        spec = program.write(having(PROBE, roles__worker__description="größe"))
+        ran = run("plan", "--format", form, spec, env={"PYTHONIOENCODING": "ascii"})
+        assert ran.code == 0, ran.err
+        assert "gr&#246;&#223;e" in ran.out

@@ -1,0 +1,74 @@
+"""What a plan comes to, in one line and in a table: for whoever reads nothing else of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from provisioner.model import Action, Change, Plan
+from provisioner.render.words import breakdown, count
+
+
+class Verdict(NamedTuple):
+    """The one line, and how bad it is: `refused`, `destroys`, `changes` or `nothing`."""
+
+    tone: str
+    words: str
+
+
+class Counted(NamedTuple):
+    """How many things an action concerns, and of what."""
+
+    action: Action
+    number: int
+    told: str
+
+
+def destroys(change: Change) -> bool:
+    """Whether carrying out a change leaves less than there was."""
+    return change.action in (Action.DELETE, Action.REPLACE) and change.deferred is None
+
+
+def destroyed(plan: Plan) -> list[Change]:
+    """The changes after which something that was there is gone."""
+    return [change for change in plan.changes if destroys(change)]
+
+
+def verdict(plan: Plan) -> Verdict:
+    """What a plan comes to."""
+    gone = breakdown(destroyed(plan))
+    if plan.refusals:
+        return Verdict("refused", "Refused: nothing of this plan will be carried out")
+    if gone:
+        rest = [each for each in counted(plan) if each.action in (Action.CREATE, Action.UPDATE)]
+        also = f"; {_numbers(rest)}" if rest else ""
+        return Verdict("destroys", f"Destroys {gone}{also}")
+    if plan.changes:
+        return Verdict("changes", f"Destroys nothing; {_numbers(counted(plan))}")
+    if plan.destroy:
+        return Verdict("nothing", "Nothing to destroy")
+    return Verdict("nothing", f"No changes: {plan.environment} is as the spec says")
+
+
+def counted(plan: Plan) -> list[Counted]:
+    """A row for each action that concerns anything."""
+    return [
+        Counted(action, number, breakdown(change for change in plan.changes if change.action is action))
+        for action, number in plan.summary.items()
+        if number
+    ]
+
+
+def deferred(plan: Plan) -> int:
+    """How many things a plan names and leaves undone."""
+    return sum(change.size for change in plan.changes if change.deferred is not None)
+
+
+def writing_calls(changes: Iterable[Change]) -> str:
+    """`9 API calls that write`, of what is not deferred."""
+    number = sum(call.count for change in changes if change.deferred is None for call in change.calls)
+    return f"{count(number, 'API call')} that {'writes' if number == 1 else 'write'}"
+
+
+def _numbers(rows: Iterable[Counted]) -> str:
+    return ", ".join(f"{row.number:,} to {row.action}" for row in rows)
