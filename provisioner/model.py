@@ -357,6 +357,7 @@ class Plan:
     """Everything that apply would do, in the order in which it would.
 
     `uses` has everything that the spec asks for or AWS has, with what it uses, also what does not change.
+    `desired` is all that the spec asks for, changed or not, as data: what rules look at.
     """
 
     environment: str
@@ -367,6 +368,7 @@ class Plan:
     notes: tuple[Note, ...] = ()
     destroy: bool = False
     uses: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
+    desired: Mapping[Address, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def summary(self) -> dict[Action, int]:

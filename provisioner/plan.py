@@ -40,6 +40,12 @@ def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
             for address in findings
             if (thing := world.desired(address) or world.observed(address))
         },
+        desired={
+            address: kind.describe(desired, world.observed(address), world)
+            for kind in kinds
+            for address in _addresses(kind, world)
+            if (desired := world.desired(address))
+        },
     )
 
 

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.change import apply_plan
-from provisioner.cli.common import SpecFile, load_spec
+from provisioner.cli.common import SpecFile, load_rules, load_spec
 from provisioner.cli.expect import EXPECT, read_expected
 from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
     FORMAT,
+    POLICY,
     REFRESH,
     SKIP_REGION,
     YES,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 @FORMAT
 @REFRESH
 @DEEP
+@POLICY
 @SKIP_REGION
 @connection_options
 def apply(
@@ -40,6 +42,7 @@ def apply(
     output_format: str,
     refreshed: tuple[str, ...],
     deep: bool,
+    policies: tuple[str, ...],
     skipped_regions: str,
     options: Options,
 ) -> int:
@@ -55,6 +58,7 @@ def apply(
         refreshed=refreshed,
         deep=deep,
         approved=approved,
+        rules=load_rules(spec, policies),
     )
 
 
@@ -63,6 +67,7 @@ def apply(
 @YES
 @EXPECT
 @FORMAT
+@POLICY
 @SKIP_REGION
 @connection_options
 def destroy(
@@ -70,10 +75,19 @@ def destroy(
     yes: bool,
     expected: str | None,
     output_format: str,
+    policies: tuple[str, ...],
     skipped_regions: str,
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
     approved = read_expected(expected)
     environment = load_spec(spec, skipped_regions=skipped_regions)
-    return apply_plan(environment, yes, output_format, options, destroying=True, approved=approved)
+    return apply_plan(
+        environment,
+        yes,
+        output_format,
+        options,
+        destroying=True,
+        approved=approved,
+        rules=load_rules(spec, policies),
+    )

@@ -34,6 +34,7 @@ from provisioner.errors import UsageError
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
     from provisioner.cli.expect import Approved
+    from provisioner.guardrails.rego import Rules
     from provisioner.model import Environment, Outcome, Plan
     from provisioner.reconcile import ApplyResult
 
@@ -54,6 +55,7 @@ def apply_plan(
     refreshed: tuple[str, ...] = (),
     deep: bool = False,
     approved: Approved | None = None,
+    rules: Rules | None = None,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
 
@@ -73,7 +75,7 @@ def apply_plan(
             f"digest, or `{command} --yes`",
         )
     aws = connect_to(environment, options)
-    plan = make_plan(environment, aws, destroying, deep)
+    plan = make_plan(environment, aws, destroying, deep, rules)
     for_programs = output_format == "json"
     show_plan(plan, options, stderr=for_programs)
     if approved:
@@ -90,7 +92,7 @@ def apply_plan(
             with Teller(plan, for_programs) as teller:
                 carried = converge(
                     plan,
-                    lambda: make_plan(environment, aws, destroying, deep),
+                    lambda: make_plan(environment, aws, destroying, deep, rules),
                     Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from provisioner.aws.client import Aws, Sent
     from provisioner.aws.connect import Options
     from provisioner.errors import SpecError
+    from provisioner.guardrails.rego import Rules
     from provisioner.model import Environment, Plan
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -61,6 +62,23 @@ def _check_skipped(regions: Sequence[str]) -> None:
             )
 
 
+def load_rules(spec: SpecFile, policies: Sequence[str]) -> Rules | None:
+    """The guardrails of the command line and of the spec's folder, compiled; None where there are none.
+
+    Raises UsageError and SpecError.
+    """
+    # Their names without the rest: most specs have no guardrails.
+    from provisioner.guardrails.files import library, read_rules
+    from provisioner.spec.folder import folder_policies
+
+    given = (*folder_policies(spec.path, library().keys(), spec.root), *policies)
+    if not given:
+        return None
+    from provisioner.guardrails.rego import compile_rules
+
+    return compile_rules(read_rules(given))
+
+
 def connect_to(environment: Environment, options: Options) -> Aws:
     """A reading connection. Raises UsageError, LocalAwsError and ProvisionerError."""
     from provisioner.aws.connect import connect
@@ -75,13 +93,20 @@ def connect_to(environment: Environment, options: Options) -> Aws:
     return connect(environment.region, options, show if options.verbose else lambda sent: None, show_waiting)
 
 
-def make_plan(environment: Environment, aws: Aws, destroying: bool, deep: bool = False) -> Plan:
-    """Observe and compare. Raises AwsError and UsageError."""
+def make_plan(
+    environment: Environment, aws: Aws, destroying: bool, deep: bool = False, rules: Rules | None = None
+) -> Plan:
+    """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
-    return compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
+    made = compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
+    if rules is None:
+        return made
+    from provisioner.guardrails.judge import guarded
+
+    return guarded(made, rules)
 
 
 def say(text: str, err: bool = False) -> None:

@@ -51,6 +51,14 @@ DEEP = click.option(
     "behaviour, stop protection, volumes): up to four calls a member.",
 )
 
+POLICY = click.option(
+    "--policy",
+    "policies",
+    metavar="DIR",
+    multiple=True,
+    help="A folder of Rego files whose `deny` refuses a plan, as with conftest; or builtin:NAME.",
+)
+
 SKIP_REGION = click.option(
     "--skip-region",
     "skipped_regions",

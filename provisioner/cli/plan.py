@@ -11,6 +11,7 @@ from provisioner.cli.common import (
     CHANGES,
     SpecFile,
     connect_to,
+    load_rules,
     load_spec,
     make_plan,
     refusal_code,
@@ -20,7 +21,15 @@ from provisioner.cli.common import (
     show_plan,
 )
 from provisioner.cli.help import Command
-from provisioner.cli.options import DEEP, PLAN_FORMAT, REFRESH, SKIP_REGION, connection_options, spec_argument
+from provisioner.cli.options import (
+    DEEP,
+    PLAN_FORMAT,
+    POLICY,
+    REFRESH,
+    SKIP_REGION,
+    connection_options,
+    spec_argument,
+)
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +41,7 @@ if TYPE_CHECKING:
 @PLAN_FORMAT
 @REFRESH
 @DEEP
+@POLICY
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "--out", metavar="FILE", type=click.Path(), help="Write the plan to a file, for `apply --expect FILE`."
@@ -45,6 +55,7 @@ def plan(
     output_format: str,
     refreshed: tuple[str, ...],
     deep: bool,
+    policies: tuple[str, ...],
     detailed_exitcode: bool,
     out: str | None,
     force: bool,
@@ -60,8 +71,9 @@ def plan(
     elif force:
         raise UsageError("--force goes with --out FILE")
     environment = load_spec(spec, refreshed, skipped_regions)
-    made = make_plan(environment, connect_to(environment, options), destroying, deep)
-    given = _given_again(spec, refreshed, deep, skipped_regions, options)
+    rules = load_rules(spec, policies)
+    made = make_plan(environment, connect_to(environment, options), destroying, deep, rules)
+    given = _given_again(spec, refreshed, deep, policies, skipped_regions, options)
     match output_format:
         case "json":
             from provisioner.render.as_json import plan_data
@@ -93,12 +105,18 @@ def plan(
 
 
 def _given_again(
-    spec: SpecFile, refreshed: tuple[str, ...], deep: bool, skipped_regions: str, options: Options
+    spec: SpecFile,
+    refreshed: tuple[str, ...],
+    deep: bool,
+    policies: tuple[str, ...],
+    skipped_regions: str,
+    options: Options,
 ) -> str:
     """What an apply has to be given to plan the same: the spec, and the options that make a difference."""
     given = [spec.path, *(["--root", spec.root] if spec.root else [])]
     given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
     given += ["--deep"] if deep else []
+    given += [word for policy in policies for word in ("--policy", policy)]
     given += ["--skip-region", skipped_regions] if skipped_regions else []
     given += ["--local"] if options.is_local else []
     return shlex.join(given)

@@ -158,6 +158,9 @@ class Kind(Protocol[D, Ob]):
     def compare(self, address: Address, desired: D | None, observed: Ob | None, world: World) -> Findings:
         """What to do so that AWS has what the spec says at one address."""
 
+    def describe(self, desired: D, observed: Ob | None, world: World) -> Mapping[str, Any]:
+        """What the spec asks for, as data: its fields, absent ones too."""
+
     def status(
         self, address: Address, desired: D | None, observed: Ob | None, world: World
     ) -> Mapping[str, Any]:

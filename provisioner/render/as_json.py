@@ -57,6 +57,7 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
             | _also(each)
             for each in plan.notes
         ],
+        "desired": {str(address): jsonable(each) for address, each in plan.desired.items()},
     }
     data = _without_credentials(subject | content)
     told = {"digest": plan_digest(data)}

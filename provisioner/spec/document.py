@@ -77,6 +77,14 @@ def read(file: str, source: Source | None = None) -> Document:
     )
 
 
+def read_data(file: str) -> Any:
+    """The value in a file of YAML or JSON that is no spec. Raises SpecError."""
+    document = read(file)
+    if document.problems:
+        raise SpecError([located.problem for located in document.problems])
+    return document.value
+
+
 def decode(file: str, content: bytes) -> str:
     """The text of a file. Raises SpecError where it is not UTF-8."""
     try:

@@ -86,6 +86,9 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             return Findings(notes=tuple(_foreign_notes(address, observed, world.environment.region)))
         return compare_fleet(address, desired, observed, world)
 
+    def describe(self, desired: Fleet, observed: ObservedFleet | None, world: World) -> Mapping[str, Any]:
+        return desired.as_data()
+
     def status(
         self, address: Address, desired: Fleet | None, observed: ObservedFleet | None, world: World
     ) -> Mapping[str, Any]:

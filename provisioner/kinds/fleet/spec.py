@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
@@ -161,6 +162,42 @@ class Fleet:
         """The ids of its security groups, each once; `known` maps them as the spec has them to their ids."""
         return list(dict.fromkeys(known[group] for group in self.security_groups))
 
+    def as_data(self) -> dict[str, Any]:
+        """Its fields as in the spec, absent ones too; of user data the size and a digest."""
+        digest = hashlib.sha256(self.user_data).hexdigest()
+        metadata = {
+            "http_tokens": self.http_tokens,
+            "http_endpoint": self.http_endpoint,
+            "hop_limit": self.hop_limit,
+            "instance_tags": self.instance_tags,
+        }
+        return {
+            **self.written,
+            "count": self.count,
+            "name": self.name,
+            "instance_profile": self.profile.key if self.profile else None,
+            "image": _said(self.image),
+            "instance_type": self.instance_types,
+            "security_groups": self.security_groups,
+            "key_name": self.key_name,
+            "user_data": {"bytes": len(self.user_data), "sha256": digest} if self.user_data else None,
+            "root_volume": _all_of(self.root_volume) if self.root_volume else None,
+            "volumes": tuple(_all_of(each) for each in self.volumes),
+            "metadata": {**self.written.get("metadata", {}), **metadata},
+            "monitoring": self.monitoring,
+            "ebs_optimized": self.ebs_optimized,
+            "termination_protection": self.termination_protection,
+            "shutdown_behavior": self.shutdown_behavior,
+            "associate_public_ip": self.associate_public_ip,
+            "tenancy": self.tenancy,
+            "tags": self.tags,
+            "power": self.power,
+            "market": self.market,
+            "max_price": self.max_price,
+            "fallback": self.fallback,
+            "rebalance": self.rebalance,
+        }
+
     def member_name(self, index: int) -> str:
         """The Name tag of the member with this number."""
         return self.name.format(index=index)
@@ -178,3 +215,12 @@ def unfit_for_metadata(keys: Iterable[str]) -> list[str]:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
     """
     return sorted(key for key in keys if not _KEY_IN_METADATA.fullmatch(key))
+
+
+def _all_of(value: Volume | Image) -> dict[str, Any]:
+    return {each.name: getattr(value, each.name) for each in fields(value)}
+
+
+def _said(image: Image) -> dict[str, Any]:
+    """Where the image comes from, without the ways that it does not."""
+    return {name: value for name, value in _all_of(image).items() if value is not None}

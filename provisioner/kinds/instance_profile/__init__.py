@@ -81,6 +81,11 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
     ) -> Findings:
         return compare_profile(address, desired, observed, world)
 
+    def describe(
+        self, desired: InstanceProfile, observed: ObservedProfile | None, world: World
+    ) -> Mapping[str, Any]:
+        return {"name": desired.name, "role": desired.role.key, "tags": desired.tags}
+
     def status(
         self,
         address: Address,

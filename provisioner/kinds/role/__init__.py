@@ -93,6 +93,24 @@ class RoleKind(Kind[Role, ObservedRole]):
         ignored = world.environment.ignore_tags
         return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
 
+    def describe(self, desired: Role, observed: ObservedRole | None, world: World) -> Mapping[str, Any]:
+        # What only a plan needs: reading a spec takes less time than importing the rest.
+        from provisioner.kinds.role.policies import with_own_policies
+
+        role = with_own_policies(desired, observed.own if observed else {})
+        partition = world.identity.partition
+        return {
+            "name": role.name,
+            "path": role.path,
+            "description": role.description,
+            "trust": role.trust,
+            "managed_policies": tuple(sorted(role.managed_arns(partition))),
+            "inline_policies": role.inline_policies,
+            "permissions_boundary": role.boundary_arn(partition),
+            "max_session_duration": role.max_session_duration,
+            "tags": role.tags,
+        }
+
     def status(
         self, address: Address, desired: Role | None, observed: ObservedRole | None, world: World
     ) -> Mapping[str, Any]:

@@ -1,0 +1,42 @@
+"""What rules say of a plan becomes part of the plan."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from provisioner.guardrails.rego import Rules, Verdict
+from provisioner.model import Address, Note, Plan, Refusal
+from provisioner.render.as_json import plan_data
+
+KIND = "guardrail"
+
+
+def guarded(plan: Plan, rules: Rules | None) -> Plan:
+    """The plan with a refusal for each message of `deny` and `violation`, and a warning for each of `warn`.
+
+    The rules get the same document that `plan --format json` prints, so that `conftest test` says the same.
+    """
+    if rules is None:
+        return plan
+    verdicts = list(rules.judge(plan_data(plan)))
+    return replace(
+        plan,
+        refusals=(*plan.refusals, *(_refusal(each) for each in verdicts if each.denies)),
+        notes=(*plan.notes, *(_note(each) for each in verdicts if not each.denies)),
+    )
+
+
+def _refusal(verdict: Verdict) -> Refusal:
+    rule = verdict.rule
+    if verdict.is_failure:
+        message = f"the rule could not be evaluated, so nothing is allowed: {verdict.message}"
+        return Refusal(_address(verdict), message, f"correct it in {rule.file}")
+    return Refusal(_address(verdict), verdict.message, f"the rule is in {rule.file}")
+
+
+def _note(verdict: Verdict) -> Note:
+    return Note(_address(verdict), verdict.message, is_warning=True)
+
+
+def _address(verdict: Verdict) -> Address:
+    return Address(KIND, str(verdict.rule))

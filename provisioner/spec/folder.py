@@ -1,0 +1,86 @@
+"""The folder configuration: `provisioner.yaml` beside a spec, which holds for every spec in the folder."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from pathlib import Path
+from typing import Any
+
+from provisioner.errors import Problem, SpecError
+from provisioner.spec.document import read
+from provisioner.spec.explain import explain, once
+from provisioner.spec.files import FileProblem, Source, locate
+from provisioner.spec.nodes import TOP
+from provisioner.spec.reading import MAX_FOUND
+from provisioner.spec.schemas import folder as schemas
+from provisioner.spec.wording import Suggestions, quoted
+
+NAME = "provisioner.yaml"
+SCHEMA = "folder.schema.json"
+BUILTIN = "builtin:"
+
+
+def is_folder_configuration(path: str) -> bool:
+    """Whether a file is no spec, by its name."""
+    return Path(path).name == NAME
+
+
+def folder_policies(spec: str, builtin: Collection[str], root: str | None = None) -> tuple[str, ...]:
+    """The guardrails that the configuration of a spec's folder names, as paths; none without one.
+
+    The folder is that of the file that a link leads to, so that a link from elsewhere leaves nothing out.
+    `builtin` are the names of those that come with the program. Raises SpecError.
+    """
+    try:
+        source = locate(spec, root)
+    except FileProblem:
+        return ()  # What is wrong with the spec is told when it is read.
+    # As people call it, wherever that is the same.
+    beside = Path(spec).parent / NAME
+    real = source.path.parent / NAME
+    path = beside if beside.parent.resolve() == real.parent else real
+    return _policies(path, source, builtin) if real.is_file() or real.is_symlink() else ()
+
+
+def check_folder_configuration(path: str, builtin: Collection[str], root: str | None = None) -> None:
+    """Raises SpecError with all that is wrong with a folder configuration."""
+    try:
+        source = locate(path, root)
+    except FileProblem as problem:
+        raise SpecError([Problem(path, *TOP, "", f"the file {problem}", problem.hint)]) from None
+    _policies(Path(path), source, builtin)
+
+
+def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[str, ...]:
+    document = read(str(path))
+    schema: dict[str, Any] = json.loads((schemas() / SCHEMA).read_text(encoding="utf-8"))
+    suggestions = Suggestions()
+    problems = once(explain(document, schema, suggestions, MAX_FOUND))
+    found = []
+    for index, name in enumerate([] if problems else document.value.get("policies", [])):
+        wrong = _problem(name, path, source, builtin, suggestions)
+        if wrong:
+            problems.append(document.problem(("policies", index), *wrong))
+        found.append(name if name.startswith(BUILTIN) else str(path.parent / name))
+    if problems:
+        raise SpecError(problems)
+    return tuple(found)
+
+
+def _problem(
+    name: str, path: Path, source: Source, builtin: Collection[str], suggestions: Suggestions
+) -> tuple[str, str] | None:
+    """What is wrong with the name of a guardrail, and what to do about it."""
+    if name.startswith(BUILTIN):
+        if name.removeprefix(BUILTIN) in builtin:
+            return None
+        meant = suggestions.near(name.removeprefix(BUILTIN), builtin)
+        hint = f"did you mean {BUILTIN}{meant}?" if meant else f"there are {', '.join(sorted(builtin))}"
+        return f"no guardrail is called {quoted(name)}", hint
+    policies = (path.parent / name).resolve()
+    if not policies.is_relative_to(source.root):
+        return f"{quoted(name)} is outside of {source.root}, {source.what}", "move it there"
+    if not policies.exists():
+        return f"there is no folder {quoted(name)}", f"looked for {path.parent / name}"
+    return None

@@ -1,0 +1,121 @@
+"""Which files of a folder are rules and data, and what the folder of a spec says for all of its specs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import ProvisionerError, SpecError, UsageError
+from provisioner.guardrails.files import library, read_rules
+from provisioner.spec.folder import check_folder_configuration, folder_policies
+
+DENY = 'package main\n\ndeny contains "m" if true\n'
+
+
+def written(folder: Path, **files: str) -> Path:
+    for name, text in files.items():
+        path = folder / name.replace("__", "/").replace("_DOT_", ".")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    return folder
+
+
+def test_rules_below_a_folder_without_their_tests(tmp_path: Path) -> None:
+    folder = written(tmp_path, a_DOT_rego=DENY, lib__b_DOT_rego=DENY, a_test_DOT_rego="x", notes_DOT_txt="x")
+    files = read_rules([str(folder), str(folder), str(folder / "a.rego")])
+    assert [Path(name).name for name in files.modules] == ["a.rego", "b.rego"]
+
+
+def test_data_of_several_folders(tmp_path: Path) -> None:
+    one = written(tmp_path / "one", a_DOT_rego=DENY, data_DOT_yaml="parameters: {a: 1, l: [x]}")
+    other = written(tmp_path / "other", b_DOT_rego=DENY, data_DOT_json='{"parameters": {"b": 2, "l": ["x"]}}')
+    assert read_rules([str(one), str(other)]).data == {"parameters": {"a": 1, "b": 2, "l": ["x"]}}
+
+
+BAD: dict[str, tuple[dict[str, str], str]] = {
+    "nothing": ({}, "has no Rego file"),
+    "only tests": ({"a_test_DOT_rego": DENY}, "files that end in _test.rego are not loaded"),
+    "data twice": (
+        {"a_DOT_rego": DENY, "data_DOT_yaml": "a: {b: 1}", "data_DOT_json": '{"a": {"b": 2}}'},
+        "data.a.b has another value",
+    ),
+    "data that is none": ({"a_DOT_rego": DENY, "data_DOT_yaml": "[1]"}, "data.yaml holds no mapping"),
+    "data that is no YAML": ({"a_DOT_rego": DENY, "data_DOT_yaml": "a: [1"}, "data.yaml:1:"),
+    "data with a key twice": ({"a_DOT_rego": DENY, "data_DOT_yaml": "a: 1\na: 2"}, "data.yaml:2:1"),
+}
+
+
+@pytest.mark.parametrize("what", BAD)
+def test_a_folder_that_is_none(what: str, tmp_path: Path) -> None:
+    files, expected = BAD[what]
+    with pytest.raises(ProvisionerError, match=re.escape(expected)) as caught:
+        read_rules([str(written(tmp_path, **files))])
+    assert caught.value.exit_code == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("nowhere", "--policy nowhere does not exist"),
+        ("builtin:imdsv3", 'no guardrail is called "imdsv3"'),
+        (__file__, "is no folder and no .rego file"),
+    ],
+)
+def test_a_name_that_is_none(name: str, expected: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(expected)):
+        read_rules([name])
+
+
+def policies(folder: Path, spec: str = "spec.yaml") -> tuple[str, ...]:
+    return folder_policies(str(folder / spec), library())
+
+
+def test_the_folder_of_a_spec_names_its_guardrails(tmp_path: Path) -> None:
+    assert policies(tmp_path) == ()
+    folder = written(
+        tmp_path,
+        rules__a_DOT_rego=DENY,
+        spec_DOT_yaml="",
+        provisioner_DOT_yaml="policies: [rules, 'builtin:imdsv2']\n",
+    )
+    assert policies(folder) == (str(folder / "rules"), "builtin:imdsv2")
+
+
+def test_a_link_to_the_spec_leaves_nothing_out(tmp_path: Path) -> None:
+    folder = written(
+        tmp_path / "specs", spec_DOT_yaml="", provisioner_DOT_yaml="policies: ['builtin:tags']\n"
+    )
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "spec.yaml").symlink_to(folder / "spec.yaml")
+    assert policies(other) == ("builtin:tags",)
+
+
+WRONG = {
+    "another field": ("polices: [rules]\n", "provisioner.yaml:1:1: polices"),
+    "no list": ("policies: rules\n", "provisioner.yaml:1:11: policies"),
+    "a number": ("policies:\n- rules\n- 3\n", "provisioner.yaml:3:3: policies[1]"),
+    "an empty list": ("policies: []\n", "provisioner.yaml:1:11: policies"),
+    "no folder": (
+        "policies:\n- rules\n- ruls\n",
+        'provisioner.yaml:3:3: policies[1]: there is no folder "ruls"',
+    ),
+    "outside": ("policies: [../..]\n", 'provisioner.yaml:1:12: policies[0]: "../.." is outside of'),
+    "no such name": ("policies: ['builtin:imdsv']\n", "did you mean builtin:imdsv2?"),
+    "no YAML": ("policies: [", "provisioner.yaml:1:"),
+    "nothing": ("", "provisioner.yaml:1:1: the file is empty"),
+}
+
+
+@pytest.mark.parametrize("what", WRONG)
+def test_what_is_wrong_with_it(what: str, tmp_path: Path) -> None:
+    text, expected = WRONG[what]
+    folder = written(tmp_path, rules__a_DOT_rego=DENY, spec_DOT_yaml="", provisioner_DOT_yaml=text)
+    for check in (
+        lambda: policies(folder),
+        lambda: check_folder_configuration(str(folder / "provisioner.yaml"), library()),
+    ):
+        with pytest.raises(SpecError, match=re.escape(expected)):
+            check()

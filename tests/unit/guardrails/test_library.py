@@ -1,0 +1,225 @@
+"""Each rule of the library lets a plan pass, and refuses one: the plan's JSON in, messages out."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from provisioner.guardrails.files import RuleFiles, library, read_rules
+from provisioner.guardrails.judge import guarded
+from provisioner.guardrails.rego import compile_rules
+from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.model import Action, Address, Change, Plan
+from tests.support.build import AROUND, environment, planned
+
+IMAGE = "ami-00000000000000001"
+STATEMENT = {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*"}
+ENCRYPTED = {"size_gb": 8, "encrypted": True}
+
+
+def statement(**other: Any) -> dict[str, Any]:
+    return {"inline_policies": {"p": {"Version": "2012-10-17", "Statement": {**STATEMENT, **other}}}}
+
+
+def trust(principal: Any) -> dict[str, Any]:
+    allowed = {"Effect": "Allow", "Principal": principal, "Action": "sts:AssumeRole"}
+    return {"trust": {"Version": "2012-10-17", "Statement": [allowed]}}
+
+
+def of_role(**fields: Any) -> Plan:
+    return planned(environment(roles={"web": fields}), {})
+
+
+def of_fleet(**fields: Any) -> Plan:
+    fleet = {"count": 1, "image": IMAGE, "instance_type": "t3.micro", **fields}
+    desired = environment(fleets={"web": fleet})
+    return planned(desired, {Address("fleet", "web"): ObservedFleet(prerequisites=AROUND)})
+
+
+def of_changes(*changes: Change) -> Plan:
+    return Plan("env", "us-east-1", "123456789012", changes=changes)
+
+
+def gone(number: int, **more: Any) -> Change:
+    return Change(Address("fleet", "web"), more.pop("action", Action.DELETE), "", size=number, **more)
+
+
+NOTHING: dict[str, Any] = {}
+
+# The rule, its parameters, a plan that passes, one that does not, and what is said of it.
+CASES: list[tuple[str, dict[str, Any], Plan, Plan, str]] = [
+    (
+        "destroyed",
+        NOTHING,
+        of_changes(),
+        of_changes(gone(1)),
+        "1 would be destroyed or replaced, and at most 0 may be",
+    ),
+    (
+        "destroyed",
+        {"max_destroyed": 3},
+        of_changes(gone(3)),
+        of_changes(gone(2), gone(2, action=Action.REPLACE)),
+        "4 would be destroyed",
+    ),
+    (
+        "destroyed",
+        NOTHING,
+        of_changes(gone(1, deferred="others use it")),
+        of_changes(gone(1), gone(9, deferred="x")),
+        "1 would be",
+    ),
+    (
+        "wide_rights",
+        NOTHING,
+        of_role(managed_policies=["ReadOnlyAccess"]),
+        of_role(managed_policies=["AdministratorAccess"]),
+        "role/web has AdministratorAccess",
+    ),
+    (
+        "wide_rights",
+        {"wide_policies": ["ReadOnlyAccess"]},
+        of_role(managed_policies=["AdministratorAccess"]),
+        of_role(managed_policies=["ReadOnlyAccess"]),
+        "role/web has ReadOnlyAccess",
+    ),
+    (
+        "wide_rights",
+        NOTHING,
+        of_role(**statement()),
+        of_role(**statement(Action=["s3:*", "*"])),
+        "role/web is allowed every action by its policy p",
+    ),
+    (
+        "wide_rights",
+        NOTHING,
+        of_role(**statement(Action="iam:PassRole", Resource="arn:aws:iam::123456789012:role/x")),
+        of_role(**statement(Action="iam:PassRole")),
+        "is allowed iam:PassRole on *",
+    ),
+    (
+        "wide_rights",
+        NOTHING,
+        of_role(**statement(Effect="Deny", Action="*")),
+        of_role(
+            inline_policies={
+                "p": {
+                    "Version": "2012-10-17",
+                    "Statement": [{"Effect": "Allow", "NotAction": "s3:*", "Resource": "*"}],
+                }
+            }
+        ),
+        "NotAction",
+    ),
+    (
+        "boundary",
+        NOTHING,
+        of_role(permissions_boundary="arn:aws:iam::123456789012:policy/b"),
+        of_role(),
+        "role/web has no permissions boundary",
+    ),
+    (
+        "boundary",
+        {"boundaries": ["arn:aws:iam::123456789012:policy/b"]},
+        of_role(permissions_boundary="arn:aws:iam::123456789012:policy/b"),
+        of_role(permissions_boundary="arn:aws:iam::123456789012:policy/c"),
+        "policy/c; allowed are",
+    ),
+    ("imdsv2", NOTHING, of_fleet(), of_fleet(metadata={"http_tokens": "optional"}), "fleet/web takes IMDSv1"),
+    (
+        "imdsv2",
+        NOTHING,
+        of_fleet(metadata={"http_tokens": "optional", "http_endpoint": "disabled"}),
+        of_fleet(metadata={"http_tokens": "optional"}),
+        "fleet/web takes IMDSv1",
+    ),
+    (
+        "instance_types",
+        {"instance_types": ["t3.*"]},
+        of_fleet(),
+        of_fleet(instance_type=["t3.micro", "m7i.large"]),
+        "fleet/web may have m7i.large, and allowed are: t3.*",
+    ),
+    ("instance_types", NOTHING, of_role(), of_fleet(), "allowed are: none"),
+    ("tags", NOTHING, of_role(tags={"owner": "me"}), of_role(), "role/web has no tag owner"),
+    (
+        "tags",
+        {"required_tags": ["team"]},
+        of_fleet(tags={"team": "x"}),
+        of_fleet(tags={"team": ""}),
+        "fleet/web has no tag team",
+    ),
+    ("encrypted", NOTHING, of_fleet(root_volume=ENCRYPTED), of_fleet(), "its root volume is encrypted"),
+    (
+        "encrypted",
+        NOTHING,
+        of_fleet(root_volume=ENCRYPTED, volumes=[{**ENCRYPTED, "device": "/dev/sdf"}]),
+        of_fleet(root_volume=ENCRYPTED, volumes=[{"device": "/dev/sdf", "size_gb": 8}]),
+        "the volume at /dev/sdf",
+    ),
+    (
+        "encrypted",
+        NOTHING,
+        of_fleet(root_volume=ENCRYPTED),
+        of_fleet(root_volume={"encrypted": False}),
+        "root volume",
+    ),
+    (
+        "nothing_public",
+        NOTHING,
+        of_fleet(associate_public_ip=False),
+        of_fleet(associate_public_ip=True),
+        "fleet/web gets public addresses",
+    ),
+    (
+        "nothing_public",
+        NOTHING,
+        of_role(**trust({"AWS": "123456789012"})),
+        of_role(**trust("*")),
+        "role/web may be assumed by anybody",
+    ),
+    (
+        "nothing_public",
+        NOTHING,
+        of_role(),
+        of_role(**trust({"AWS": ["123456789012", "*"]})),
+        "role/web may be assumed by anybody",
+    ),
+]
+
+
+def judged(name: str, parameters: dict[str, Any], plan: Plan) -> Plan:
+    files = read_rules([f"builtin:{name}"])
+    return guarded(plan, compile_rules(RuleFiles(files.modules, {"parameters": parameters})))
+
+
+@pytest.mark.parametrize(("name", "parameters", "good", "bad", "said"), CASES)
+def test_a_plan_passes_and_one_does_not(
+    name: str, parameters: dict[str, Any], good: Plan, bad: Plan, said: str
+) -> None:
+    assert judged(name, parameters, good).refusals == good.refusals
+    refused = [each for each in judged(name, parameters, bad).refusals if each not in bad.refusals]
+    assert [said in each.message for each in refused] == [True]
+    assert refused[0].exit_code == 4
+    assert refused[0].hint == f"the rule is in builtin:{name}"
+
+
+def test_each_rule_has_a_case_and_all_of_them_go_together() -> None:
+    assert {name for name, *_ in CASES} == set(library())
+    assert len(compile_rules(read_rules(f"builtin:{name}" for name in library()))) >= len(library())
+
+
+def test_a_warning_is_no_refusal() -> None:
+    plan = judged("nothing_public", NOTHING, of_fleet())
+    assert plan.refusals == ()
+    assert [note.message for note in plan.notes if note.is_warning] == [
+        "fleet/web gets public addresses where its subnets say so: set associate_public_ip to false"
+    ]
+
+
+def test_nothing_is_asked_of_a_plan_to_destroy_but_how_much() -> None:
+    plan = replace(of_changes(gone(2)), destroy=True)
+    said = [refusal.address.key for name in library() for refusal in judged(name, NOTHING, plan).refusals]
+    assert said == ["main.deny_destroyed"]
