@@ -71,7 +71,7 @@ def load_rules(spec: SpecFile, policies: Sequence[str]) -> Rules | None:
     from provisioner.guardrails.files import library, read_rules
     from provisioner.spec.folder import folder_policies
 
-    given = (*folder_policies(spec.path, library().keys(), spec.root), *policies)
+    given = (*folder_policies(spec.path, library(), spec.root), *policies)
     if not given:
         return None
     from provisioner.guardrails.rego import compile_rules

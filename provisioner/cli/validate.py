@@ -18,21 +18,33 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
     from provisioner.guardrails.files import library
     from provisioner.kinds import KINDS
     from provisioner.spec import load_all
-    from provisioner.spec.folder import check_folder_configuration, is_folder_configuration
+    from provisioner.spec.folder import check_folder_configuration, folder_policies, is_folder_configuration
 
+    told: dict[str, None] = {}
     wrong = False
-    folders = [spec for spec in specs if is_folder_configuration(spec)]
-    for path in folders:
+
+    def tell(error: SpecError) -> None:
+        nonlocal wrong
+        wrong = True
+        # The specs of a folder have one configuration.
+        if str(error) not in told:
+            told[str(error)] = None
+            tell_problems(error)
+
+    for path in filter(is_folder_configuration, specs):
         try:
-            check_folder_configuration(path, library().keys(), root)
+            check_folder_configuration(path, library(), root)
             say(f"{path}: valid; folder configuration")
         except SpecError as error:
-            tell_problems(error)
-            wrong = True
-    for spec, environment in load_all([each for each in specs if each not in folders], KINDS, root):
+            tell(error)
+    only_specs = [each for each in specs if not is_folder_configuration(each)]
+    for spec, environment in load_all(only_specs, KINDS, root):
+        try:
+            folder_policies(spec, library(), root)
+        except SpecError as error:
+            tell(error)
         if isinstance(environment, SpecError):
-            tell_problems(environment)
-            wrong = True
+            tell(environment)
         else:
             say(f"{spec}: valid; environment {environment.name} in {environment.region}")
     if wrong:

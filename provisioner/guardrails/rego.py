@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 # As in conftest: https://www.conftest.dev/#evaluating-policies
 _RULE = re.compile(r"(?P<what>deny|violation|warn)(_[a-zA-Z0-9]+)*")
 # An error in rego-cpp's words: the length of a file's name, the name, the place in bytes, the message.
-_ERROR = re.compile(r"\(error \d+:(?P<file>[^\n]*)\|(?P<at>\d+)\|\d+\s+\(errormsg \d+:(?P<text>[^\n]*)\)")
+_ERROR = re.compile(r"\(error \d+:(?P<file>[0-9]*)\|(?P<at>\d+)\|\d+\s+\(errormsg \d+:(?P<text>[^\n]*)\)")
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
 # What a plan calls for operators, without a name that rules could use.
 _OPERATORS = frozenset({"eq"})
@@ -165,7 +165,7 @@ def compile_rules(files: RuleFiles) -> Rules:
     wrong = [*_without_value(plan, files), *_without_function(plan, files, interpreter)]
     if wrong:
         raise SpecError(list(dict.fromkeys(wrong)))
-    every = sorted(_rules(plan), key=str)
+    every = sorted(_rules(plan, files), key=str)
     rules = [rule for rule in every if _RULE.fullmatch(rule.name)]
     if not rules:
         raise UsageError(
@@ -187,11 +187,12 @@ def _interpreter(files: RuleFiles) -> Interpreter:
     interpreter.log_level = regopy.LogLevel.NONE
     # A function that fails would otherwise be undefined, and a rule that calls it never deny.
     interpreter.strict_built_in_errors = True
-    for name, text in files.modules.items():
+    for number, text in enumerate(files.modules.values()):
         try:
-            interpreter.add_module(name, text)
+            # By its number: regopy leaves the folder out of a name.
+            interpreter.add_module(str(number), text)
         except (regopy.RegoError, ValueError) as error:
-            raise SpecError(_problems(str(error), name, text)) from None
+            raise SpecError(_problems(str(error), files, number)) from None
     if files.data:
         interpreter.add_data(dict(files.data))
     return interpreter
@@ -207,26 +208,29 @@ def _compiled(interpreter: Interpreter, files: RuleFiles) -> Mapping[str, Any]:
             interpreter.save_bundle(str(Path(folder) / "bundle"), bundle)
             text = (Path(folder) / "bundle" / "plan.json").read_text(encoding="utf-8")
         except (regopy.RegoError, ValueError, OSError) as error:
-            name = next(iter(files.modules))
-            raise SpecError(_problems(str(error), name, files.modules[name], files.modules)) from None
+            raise SpecError(_problems(str(error), files)) from None
     plan: Mapping[str, Any] = json.loads(text, strict=False)
     return plan
 
 
-def _rules(plan: Mapping[str, Any]) -> Iterator[Rule]:
+def _rules(plan: Mapping[str, Any], files: RuleFiles) -> Iterator[Rule]:
     for function in plan["funcs"]["funcs"]:
         _, *path = function["path"]
         # Functions have parameters besides the input and the data.
         if len(path) > 1 and len(function["params"]) == 2:
-            yield Rule(tuple(path[:-1]), path[-1], _file_of(function, plan))
+            yield Rule(tuple(path[:-1]), path[-1], _file_of(function, plan, files))
 
 
-def _file_of(function: Mapping[str, Any], plan: Mapping[str, Any]) -> str:
+def _file_of(function: Mapping[str, Any], plan: Mapping[str, Any], files: RuleFiles) -> str:
     """The file that a rule is in; the first of several."""
-    for statement in _statements(function["blocks"]):
-        if "file" in statement:
-            return str(plan["static"]["files"][statement["file"]]["value"])
-    return ""
+    placed = (each for each in _statements(function["blocks"]) if "file" in each)
+    first = next(placed, {"file": 0})
+    return _name(plan, first, files)
+
+
+def _name(plan: Mapping[str, Any], statement: Mapping[str, Any], files: RuleFiles) -> str:
+    number = int(plan["static"]["files"][statement["file"]]["value"])
+    return list(files.modules)[number]
 
 
 def _statements(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
@@ -289,11 +293,10 @@ def _without_function(
 def _problem(
     plan: Mapping[str, Any], statement: Mapping[str, Any], files: RuleFiles, message: str
 ) -> Problem:
-    names = plan["static"]["files"]
     if "file" not in statement:
         return Problem(next(iter(files.modules)), 1, 1, "", message)
-    file, line = str(names[statement["file"]]["value"]), int(statement["row"])
-    text = files.modules.get(file, "").splitlines()[line : line + 1]
+    file, line = _name(plan, statement, files), int(statement["row"])
+    text = files.modules[file].splitlines()[line : line + 1]
     return Problem(file, line + 1, int(statement["col"]) + 1, "", message, _short_line("".join(text)))
 
 
@@ -302,20 +305,19 @@ def _short_line(text: str) -> str | None:
     return (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…") or None
 
 
-def _problems(errors: str, name: str, text: str, others: Mapping[str, str] | None = None) -> list[Problem]:
-    """Errors of rego-cpp, each with its line."""
+def _problems(errors: str, files: RuleFiles, number: int = 0) -> list[Problem]:
+    """Errors of rego-cpp, each with its line; those without a file are of the one with this number."""
+    names = list(files.modules)
     found = []
     for match in _ERROR.finditer(errors):
-        file = match["file"] or name
-        source = (others or {}).get(file, text).encode()
-        before = source[: int(match["at"])].decode("utf-8", "replace")
+        name = names[int(match["file"] or number)]
+        before = files.modules[name].encode()[: int(match["at"])].decode("utf-8", "replace")
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         message = f"this is not Rego: {match['text']}"
         hint = "bind `_` first: `some x in ...`" if "bracket argument" in message else None
-        found.append(Problem(file, line, column, "", message, hint))
-    return list(dict.fromkeys(found)) or [
-        Problem(name, 1, 1, "", f"this is not Rego: {errors.strip()[:200]}")
-    ]
+        found.append(Problem(name, line, column, "", message, hint))
+    unknown = f"this is not Rego: {errors.strip()[:200]}"
+    return list(dict.fromkeys(found)) or [Problem(names[number], 1, 1, "", unknown)]
 
 
 def _plain(encoded: str) -> str:

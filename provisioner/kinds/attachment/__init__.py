@@ -97,6 +97,15 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
             tuple(notes(address, desired, observed, world)),
         )
 
+    def describe(
+        self, desired: Attachment, observed: ObservedAttachment | None, world: World
+    ) -> Mapping[str, Any]:
+        return {
+            "instance_profile": desired.profile.key,
+            "instances": desired.instances,
+            "select": {"tags": desired.tags} if desired.tags else None,
+        }
+
     def status(
         self,
         address: Address,

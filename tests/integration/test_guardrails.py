@@ -1,0 +1,93 @@
+"""Guardrails of the command line and of a folder, over plans of the local AWS: refused is refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from tests.support.cloud import Cloud
+from tests.support.program import Program
+from tests.support.specs import ROLES_ONLY
+
+DENY_ROLES = """
+package main
+
+deny_roles contains msg if {
+    some change in input.changes
+    change.action == "create"
+    startswith(change.address, "role/")
+    msg := sprintf("%s is new: ask first", [change.address])
+}
+
+warn contains "look twice" if input.environment == "probe"
+"""
+
+
+@pytest.fixture
+def rules(tmp_path: Path) -> Path:
+    folder = tmp_path / "rules"
+    folder.mkdir()
+    (folder / "roles.rego").write_text(DENY_ROLES)
+    return folder
+
+
+def test_what_a_rule_denies_is_refused_and_nothing_is_changed(
+    rules: Path, program: Program, cloud: Cloud
+) -> None:
+    planned = program.plan(ROLES_ONLY, "--policy", str(rules))
+    applied = program.apply(ROLES_ONLY, "--policy", str(rules))
+    assert (planned.code, applied.code) == (4, 4)
+    assert planned.data["refusals"] == [
+        {
+            "address": "guardrail/main.deny_roles",
+            "message": "role/worker is new: ask first",
+            "hint": f"the rule is in {rules / 'roles.rego'}",
+        }
+    ]
+    assert [note["message"] for note in planned.data["notes"] if note["warning"]] == ["look twice"]
+    assert cloud.roles() == []
+
+
+def test_the_configuration_of_the_folder_holds_whatever_is_typed(
+    rules: Path, tmp_path: Path, program: Program, cloud: Cloud
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps(ROLES_ONLY))
+    (tmp_path / "provisioner.yaml").write_text("policies: [rules]\n")
+    assert program.run("apply", "--yes", spec, "--policy", "builtin:imdsv2").code == 4
+    assert program.run("validate", spec, tmp_path / "provisioner.yaml").code == 0
+    (tmp_path / "provisioner.yaml").write_text("policies: [ruls]\n")
+    for command in (["validate"], ["plan"], ["apply", "--yes"], ["destroy", "--yes"]):
+        ran = program.run(*command, spec)
+        assert ran.code == 3
+        assert 'provisioner.yaml:1:12: policies[0]: there is no folder "ruls"' in ran.said
+    assert cloud.roles() == []
+
+
+def test_destroying_is_judged_too(program: Program, cloud: Cloud) -> None:
+    assert program.apply(ROLES_ONLY).code == 0
+    spec = program.write(ROLES_ONLY)
+    destroyed = program.run("destroy", "--yes", spec, "--policy", "builtin:destroyed")
+    assert destroyed.code == 4
+    assert "2 would be destroyed or replaced, and at most 0 may be" in destroyed.words
+    assert cloud.roles() != []
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("package main\n\ndeny contains msg if {\n", "bad.rego:3:"),
+        ("package main\n\ndeny contains x if { x := y }\n", "bad.rego:3:22: a name here has no value"),
+    ],
+)
+def test_rules_with_mistakes_are_told_before_aws_is_asked(
+    text: str, expected: str, tmp_path: Path, program: Program, cloud: Cloud
+) -> None:
+    (tmp_path / "bad.rego").write_text(text)
+    before = len(cloud.calls())
+    ran = program.plan_or_error(ROLES_ONLY, "--policy", str(tmp_path))
+    assert ran.code == 3
+    assert str(tmp_path / expected) in ran.said
+    assert len(cloud.calls()) == before
