@@ -93,17 +93,19 @@ class Rules:
     def _messages(self, number: int, rule: Rule) -> list[str]:
         if self._ask(f"excepted_{number}"):
             return []
-        kind = self._ask(f"kind_{number}")
-        # In the first version of Rego `deny[msg] { ... }` is a set; in this one, an object of true.
-        means = {"set": "item", "array": "item", "object": "key"}.get(kind)
-        if kind is None:
+        answer = self._ask(f"answer_{number}")
+        if answer is None:
             return []
-        if means is None:
-            message = f"its value is a {kind}, and no set of messages: write `{rule.name} contains msg if`"
-            raise _NotEvaluated(message)
-        if self._ask(f"odd_{means}_{number}"):
+        # In the first version of Rego `deny[msg] { ... }` is a set; in this one, an object of true.
+        of_kind = {"set": "items", "array": "items", "object": "keys"}
+        if answer["kind"] not in of_kind:
+            raise _NotEvaluated(
+                f"its value is a {answer['kind']}, no set of messages: write `{rule.name} contains msg if`"
+            )
+        encoded = answer[of_kind[answer["kind"]]]
+        if None in encoded or (answer["kind"] == "object" and answer["true"] < len(encoded)):
             raise _NotEvaluated("it gives something that is neither a text nor an object with `msg`")
-        return sorted(map(_plain, self._ask(f"text_of_{means}_{number}") or ()))
+        return sorted(map(_plain, encoded))
 
     def _ask(self, name: str) -> Any:
         """The value of one of the rules of `_questions`; None where it has none. Raises _NotEvaluated."""
@@ -122,24 +124,30 @@ class Rules:
         return expressions[0] if expressions else None
 
 
-def _questions(rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) -> str:
-    """A module that says of each rule, by its number, what its value is made of; texts in base64.
+# A message in base64, for regopy gives back some texts as JSON that is none; null: it is none.
+_MESSAGE = """
+message(item) := base64.encode(item) if is_string(item)
+message(item) := base64.encode(item.msg) if is_string(item.msg)
+message(item) := null if { not is_string(item); not is_string(item.msg) }
+"""
 
-    For regopy gives back some texts as JSON that is none. `excepting` are the packages with `exception`:
-    https://www.conftest.dev/exceptions/
+
+def _questions(rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) -> str:
+    """A module that says of each rule, by its number, what its value is made of.
+
+    `excepting` are the packages with `exception`: https://www.conftest.dev/exceptions/
     """
-    lines = [f"package {QUESTIONS}"]
+    lines = [f"package {QUESTIONS}", _MESSAGE]
     for number, rule in enumerate(rules):
-        value = rule.reference
-        lines.append(f"kind_{number} := type_name({value})")
-        for means, every in (("item", value), ("key", f"object.keys({value})")):
-            text = f"text_of_{means}_{number} contains base64.encode"
-            lines += [
-                f"{text}(x) if {{ some x in {every}; is_string(x) }}",
-                f"{text}(x.msg) if {{ some x in {every}; is_object(x); is_string(x.msg) }}",
-                f"odd_{means}_{number} if {{ some x in {every}; not is_message(x) }}",
-            ]
-        lines.append(f"odd_key_{number} if {{ some x in {value}; x != true }}")
+        lines.append(
+            f"answer_{number} := answer if {{\n"
+            f"  value := {rule.reference}\n"
+            "  items := [message(item) | some item in value]\n"
+            "  keys := [message(key) | some key; value[key]]\n"
+            "  yes := [1 | some item in value; item == true]\n"
+            '  answer := {"kind": type_name(value), "items": items, "keys": keys, "true": count(yes)}\n'
+            "}"
+        )
         if rule.package in excepting:
             value = Rule(rule.package, "exception", rule.file).reference
             named = f"some x in names; {json.dumps(rule.name.partition('_')[2])} in x"
@@ -147,7 +155,7 @@ def _questions(rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) ->
                 f"excepted_{number} if {{ is_set({value}); names := {value}; {named} }}",
                 f"excepted_{number} if {{ is_object({value}); names := object.keys({value}); {named} }}",
             ]
-    return "\n".join([*lines, "is_message(x) if is_string(x)", "is_message(x) if is_string(x.msg)", ""])
+    return "\n".join([*lines, ""])
 
 
 class _NotEvaluated(Exception):
