@@ -1,7 +1,15 @@
-"""What is known of the calls of fleets: what EC2 refuses for want of room, and what passes by itself."""
+"""What is known of the calls of fleets: what EC2 refuses for want of room, and what passes by itself.
+
+https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
+"""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterable, Mapping
+
+from provisioner.errors import AwsError
+from provisioner.kinds.fleet.spec import SPOT, CapacityOption
 from provisioner.model import Replan
 from provisioner.retry import CallRules, RetryRule
 
@@ -23,7 +31,6 @@ CAPACITY_CODES = frozenset(
 )
 
 # Limits of the account on what runs, by market and family of types: no other zone helps, another choice may.
-# https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 INSTANCE_QUOTA_CODES = frozenset(
     {
         "InstanceLimitExceeded",
@@ -39,6 +46,22 @@ QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded",
 # What EC2 answers while another modification of a volume is under way, or after four within a day.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyVolume.html
 MODIFIED_BEFORE = frozenset({"IncorrectModificationState", "VolumeModificationRateExceeded"})
+
+STANDARD = "Standard (A, C, D, H, I, M, R, T, Z)"
+# The families with quotas of their own, by the letters that their types begin with. All others are standard.
+_FAMILIES = {
+    "dl": "DL",
+    "f": "F",
+    "g": "G and VT",
+    "gr": "G and VT",
+    "hpc": "HPC",
+    "inf": "Inf",
+    "p": "P",
+    "trn": "Trn",
+    "u": "High Memory",
+    "vt": "G and VT",
+    "x": "X",
+}
 
 
 def _protection(text: str) -> str:
@@ -91,3 +114,39 @@ RULES = CallRules(
     once=frozenset({"AssignIpv6Addresses"}),
     made={"RunInstances": lambda _, answer: [each["InstanceId"] for each in answer["Instances"]]},
 )
+
+
+def quota_of(option: CapacityOption) -> str:
+    """The name of the quota that a type on a market counts against, as Service Quotas shows it."""
+    letters = re.match(r"[a-z]*", option.type)
+    family = _FAMILIES.get(letters.group() if letters else "", STANDARD)
+    is_spot = option.market == SPOT
+    return f"All {family} Spot Instance Requests" if is_spot else f"Running On-Demand {family} instances"
+
+
+def what_was_said(refused: Mapping[CapacityOption, AwsError]) -> str:
+    """Why each choice was refused, in EC2's words; said once where it is the same for all."""
+    texts = {option: error.text.rstrip(".") for option, error in refused.items()}
+    if len(set(texts.values())) == 1:
+        return f"EC2 said: {next(iter(texts.values()))}"
+    same: dict[tuple[str, str], list[str]] = {}
+    for option, text in texts.items():
+        same.setdefault((text, refused[option].code), []).append(str(option))
+    told = (f"{', '.join(options)}: {text} ({code})" for (text, code), options in same.items())
+    return f"EC2 said of {'; of '.join(told)}"
+
+
+def way_out(refused: Mapping[CapacityOption, AwsError], later: str) -> str:
+    """What to do; `later` is what helps against a lack of room."""
+    short = [option for option, error in refused.items() if error.code in INSTANCE_QUOTA_CODES]
+    if not short:
+        return later
+    return _raise_quotas(short) if len(short) == len(refused) else f"{_raise_quotas(short)}; {later}"
+
+
+def _raise_quotas(capacity_options: Iterable[CapacityOption]) -> str:
+    names = dict.fromkeys(map(quota_of, capacity_options))
+    what = "this is a quota of the account" if len(names) == 1 else "these are quotas of the account"
+    quoted = " and ".join(f'"{name}"' for name in names)
+    where = "in Service Quotas (Amazon EC2)"
+    return f"{what}, for all zones: ask for more of {quoted} {where}, or ask for less here"

@@ -11,8 +11,9 @@ import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
-from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, Launch, next_number
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, NumberedLaunch, next_number
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
+from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.observed import MAX_AT_ONCE
 from provisioner.kinds.fleet.spec import CapacityOption
 from provisioner.kinds.instance_profile.binding import id_of_created
@@ -133,9 +134,9 @@ class ShowingHands(FakeContext):
 MICRO, NANO = CapacityOption("t3.micro"), CapacityOption("t3.nano")
 
 
-def launch(count: int = 3, number: int = 0) -> Launch:
+def launch(count: int = 3, number: int = 0) -> NumberedLaunch:
     params = {"TagSpecifications": [{"ResourceType": "instance", "Tags": TAGS}]}
-    return Launch(SLOT, number, count, MICRO, "", params)
+    return NumberedLaunch(SLOT, number, count, MICRO, "", params)
 
 
 def scale_out(
@@ -149,9 +150,9 @@ def scale_out(
     """Launch `count` more members of a fleet in the first so many subnets."""
     wanted = fleet_of(environment(fleets={"web": PLAIN | fleet}))
     around = replace(AROUND, subnets=SUBNETS[:subnets])
-    pad = LaunchContext(wanted, "env", "env-web" if epoch else None, epoch, around)
+    launches = LaunchContext(wanted, "env", "env-web" if epoch else None, epoch, around)
     members = tuple(members)
-    return ScaleOut(pad, count, members, tuple(gone), len(members) + count)
+    return ScaleOut(launches, count, members, tuple(gone), len(members) + count)
 
 
 def asked(context: FakeContext) -> list[tuple[str, str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.launching.quotas import STANDARD, quota_of, way_out, what_was_said
+from provisioner.kinds.fleet.call_rules import STANDARD, quota_of, way_out, what_was_said
 from provisioner.kinds.fleet.spec import SPOT, CapacityOption
 
 ON_DEMAND, BY_SPOT = "Running On-Demand {} instances", "All {} Spot Instance Requests"

@@ -9,9 +9,10 @@ import pytest
 
 from provisioner.errors import AwsError
 from provisioner.execution import ExecutionContext, run_step
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
+from provisioner.kinds.fleet.launching.scale_out import ScaleOut
+from provisioner.kinds.fleet.rolling_update.all_at_once import Termination
 from provisioner.kinds.fleet.rolling_update.starting import Start
-from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call, Output, Step, Wait
 from tests.support.build import AROUND, environment, fleet_of, member
@@ -67,8 +68,8 @@ class Refusing:
 
 
 def launch() -> Step:
-    pad = LaunchContext(FLEET, "env", None, "", AROUND)
-    return ScaleOut(pad, 2, (), (), 2)
+    launches = LaunchContext(FLEET, "env", None, "", AROUND)
+    return ScaleOut(launches, 2, (), (), 2)
 
 
 def start() -> Step:

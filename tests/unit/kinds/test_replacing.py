@@ -8,7 +8,7 @@ import pytest
 
 from provisioner.errors import ChangedMeanwhile, ProvisionerError
 from provisioner.execution import run_step
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState
 from tests.support.build import AROUND, environment, fleet_of, member

@@ -15,7 +15,8 @@ from provisioner.kinds.fleet.diff.interrupting_changes import (
 from provisioner.kinds.fleet.diff.live_changes import corrections, unprotected, wanted_profile
 from provisioner.kinds.fleet.diff.plan_notes import notes
 from provisioner.kinds.fleet.launching.launch import confirm_launch
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
+from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
 from provisioner.kinds.fleet.placement import (
     leaving_order,
@@ -25,6 +26,7 @@ from provisioner.kinds.fleet.placement import (
     to_restart,
 )
 from provisioner.kinds.fleet.read.images import with_image
+from provisioner.kinds.fleet.rolling_update.all_at_once import Termination
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
     protections,
@@ -32,7 +34,6 @@ from provisioner.kinds.fleet.settings.launch_tag import (
     stays_unstoppable,
 )
 from provisioner.kinds.fleet.spec import SPOT, Fleet
-from provisioner.kinds.fleet.terminate import Termination
 from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
@@ -84,48 +85,48 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     unstoppable = [each for each in stopped if stays_unstoppable(each, fleet)]
     if unstoppable:
         return Findings(refusals=(_refuse_stopping(address, unstoppable),))
-    pad = _launchpad(fleet, observed, world)
+    launches = _launches(fleet, observed, world)
     told = (
         *notes(address, pinned, observed, staying),
         *staying_notes(address, fleet, going, world.environment.region),
     )
     if observed.partly_observed and (surplus < 0 or is_rollout):
-        rollout = [replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else []
-        settling = _settle(address, observed, world)
+        rollout = [replace_change(address, fleet, observed, going, surplus, launches)] if is_rollout else []
+        confirming = _confirm(address, observed, world)
         if surplus < 0:
-            return Findings(changes=(settling, *rollout), notes=told)
-        settled = replace(rollout[0], reason=settling.reason, steps=settling.steps)
-        return Findings(changes=(settled,), notes=told)
+            return Findings(changes=(confirming, *rollout), notes=told)
+        confirmed = replace(rollout[0], reason=confirming.reason, steps=confirming.steps)
+        return Findings(changes=(confirmed,), notes=told)
     changes = (
         *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, observed, going, world),
         *power_change(address, fleet, observed, powered, world),
         *restart_change(address, fleet, observed, down, going, Phase.RESTART_STOPPED, world),
-        *([_scale_out(address, fleet, observed, -surplus, pad)] if surplus < 0 else ()),
-        *([replace_change(address, fleet, observed, going, surplus, pad)] if is_rollout else ()),
+        *([_scale_out(address, fleet, observed, -surplus, launches)] if surplus < 0 else ()),
+        *([replace_change(address, fleet, observed, going, surplus, launches)] if is_rollout else ()),
         *restart_change(address, fleet, observed, up, going, Phase.RESTART, world),
         *([_scale_in(address, fleet, going, observed, world)] if going and not is_rollout else ()),
     )
     return Findings(changes=changes, notes=told)
 
 
-def _launchpad(fleet: Fleet, observed: ObservedFleet, world: World) -> LaunchContext:
+def _launches(fleet: Fleet, observed: ObservedFleet, world: World) -> LaunchContext:
     profile = wanted_profile(fleet, world)
     name, epoch = (profile.name, profile.id) if profile else (None, "")
     return LaunchContext(fleet, world.environment.name, name, epoch, observed.prerequisites)
 
 
 def _scale_out(
-    address: Address, fleet: Fleet, observed: ObservedFleet, count: int, pad: LaunchContext
+    address: Address, fleet: Fleet, observed: ObservedFleet, count: int, launches: LaunchContext
 ) -> Change:
     shares = spread(count, observed.prerequisites.subnets, observed.members)
-    step = ScaleOut(pad, count, observed.members, observed.gone, fleet.count)
+    step = ScaleOut(launches, count, observed.members, observed.gone, fleet.count)
     capacity_options = ", else ".join(str(option) for option in fleet.capacity_options)
     fields = (
         FieldChange("count", len(observed.members), fleet.count),
         FieldChange("instance_type", None, capacity_options),
         FieldChange("image", None, observed.prerequisites.image),
-        *([FieldChange("instance_profile", None, pad.profile)] if pad.profile else ()),
+        *([FieldChange("instance_profile", None, launches.profile)] if launches.profile else ()),
         FieldChange("spread", None, _spread_text(shares)),
     )
     reason = f"launch {count}" + (f", {len(observed.members)} are there" if observed.members else "")
@@ -156,7 +157,7 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
     return text[:first] + region + text[first:].replace(region, "") if by_zone else text
 
 
-def _settle(address: Address, observed: ObservedFleet, world: World) -> Change:
+def _confirm(address: Address, observed: ObservedFleet, world: World) -> Change:
     """The change that comes before any other while a launch is seen in part."""
     fleet = world.environment.of(Fleet).get(address)
     profile = wanted_profile(fleet, world) if fleet else None
@@ -220,7 +221,7 @@ def _leaving(address: Address, observed: ObservedFleet, world: World) -> Finding
     if not observed.members:
         return Findings(notes=told)
     if observed.partly_observed:
-        return Findings(changes=(_settle(address, observed, world),), notes=told)
+        return Findings(changes=(_confirm(address, observed, world),), notes=told)
     if any(is_protected(member) for member in observed.members):
         hint = _freeing(observed.members, fleet)
         refusal = _refuse_protected(address, observed.members, len(observed.members))

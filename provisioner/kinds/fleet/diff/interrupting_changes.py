@@ -8,16 +8,17 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.diff.change import UNIT, Phase, update
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import (
     on_members,
     roomy,
     verb,
 )
+from provisioner.kinds.fleet.rolling_update.all_at_once import power_steps
 from provisioner.kinds.fleet.rolling_update.health import Health
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
-from provisioner.kinds.fleet.rolling_update.restarting import RollingRestart, power_steps, restart_order
+from provisioner.kinds.fleet.rolling_update.restarting import RollingRestart, restart_order
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState, predicted
 from provisioner.kinds.fleet.settings.differences import by_setting, differing, shown, why_for, with_reset
 from provisioner.kinds.fleet.settings.setting import How
@@ -100,7 +101,7 @@ def replace_change(
     observed: ObservedFleet,
     going: Sequence[Instance],
     surplus: int,
-    pad: LaunchContext,
+    launches: LaunchContext,
 ) -> Change:
     """The change that replaces members, and terminates those that are too many on the way."""
     ids = tuple(each.id for each in going)
@@ -116,13 +117,13 @@ def replace_change(
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} to be moved"
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
-        subnets = roomy(observed.members, pad.prerequisites.subnets, fleet)
-        pad = replace(pad, prerequisites=replace(pad.prerequisites, subnets=subnets))
+        subnets = roomy(observed.members, launches.prerequisites.subnets, fleet)
+        launches = replace(launches, prerequisites=replace(launches.prerequisites, subnets=subnets))
     if surplus > 0:
         are = "is" if surplus == 1 else "are"
         reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
     keeping = keeping_steps(fleet, going)
-    step = RollingReplacement(pad, observed.members, observed.unhealthy, state)
+    step = RollingReplacement(launches, observed.members, observed.unhealthy, state)
     return Change(
         address,
         Action.REPLACE,

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
 from provisioner.execution import ExecutionContext, run_step
@@ -40,9 +40,23 @@ def next_number(slot: Slot, epoch: str, visible: Iterable[Instance]) -> int:
     return 1 + max((number for number in numbers if number is not None), default=-1)
 
 
+class LaunchResult(NamedTuple):
+    """What one launch got: the number of the next one in its subnet, and its members.
+
+    `shortage` is why there was no room for any.
+    """
+
+    number: int
+    members: Sequence[Instance]
+    shortage: AwsError | None = None
+
+
 @dataclass(frozen=True)
-class Launch:
-    """Launch up to `count` members on one rung in one subnet. `number` is the first that may be free."""
+class NumberedLaunch:
+    """Launch up to `count` members as one capacity option in one subnet.
+
+    `number` is the first that may be free.
+    """
 
     slot: Slot
     number: int
@@ -51,8 +65,8 @@ class Launch:
     epoch: str
     params: Mapping[str, Any]
 
-    def send(self, context: ExecutionContext) -> tuple[int, list[Instance]]:
-        """The first launch from `number` on whose token is not used up: the number after it, and all it got.
+    def send(self, context: ExecutionContext) -> LaunchResult:
+        """Make the launch, with the first number from `number` on whose token is not used up.
 
         A launch that got fewer than it asked for is marked as having asked for these.
 
@@ -61,15 +75,17 @@ class Launch:
         and ChangedMeanwhile when some of what it got is gone already.
         """
         for number in range(self.number, self.number + MAX_USED_UP):
-            name = launch_token(self.slot, self.epoch, str(self.option), number)
+            token = launch_token(self.slot, self.epoch, str(self.option), number)
             try:
-                answer = context.send(run_instances(self.params, self.option, self.count, name))
+                answer = context.send(run_instances(self.params, self.option, self.count, token))
             except AwsError as error:
+                if error.code in CAPACITY_CODES | INSTANCE_QUOTA_CODES:
+                    return LaunchResult(self.number, (), error)
                 if error.code == "IdempotentInstanceTerminated":
                     continue
                 if error.code != "IdempotentParameterMismatch":
                     raise
-                if not self._is_of_long_ago(name, context):
+                if not self._is_of_long_ago(token, context):
                     # Which number it is tells whoever waits that the one before was waited out.
                     hint = (
                         f"launch {number} in {self.slot.subnet} was asked for with other parameters; "
@@ -77,14 +93,15 @@ class Launch:
                     )
                     raise error.with_hint(hint) from error
                 continue
-            members = [each for each in map(as_instance, answer["Instances"]) if self._is_member(each)]
-            if members and len(members) < len(answer["Instances"]):
+            launched = [as_instance(raw) for raw in answer["Instances"]]
+            members = [instance for instance in launched if self._is_member(instance)]
+            if members and len(members) < len(launched):
                 raise ChangedMeanwhile("some members of an earlier launch are gone already")
             if members:
                 if len(members) < self.count:
                     # So that nobody takes for members to come those that there was no room for.
                     context.send(note_asked(members))
-                return number + 1, members
+                return LaunchResult(number + 1, members)
         raise AwsError(
             "ec2", "RunInstances", "IdempotentInstanceTerminated", "all tokens of this launch are used up"
         )
@@ -110,27 +127,28 @@ class Launch:
         """
         return instance.is_live and (is_of(instance, self.slot.environment) or not instance.tags)
 
-    def _is_of_long_ago(self, name: str, context: ExecutionContext) -> bool:
+    def _is_of_long_ago(self, token: str, context: ExecutionContext) -> bool:
         """Whether a launch with other parameters that had this token is past, and not about to show.
 
         It shows within minutes or not at all; while it may, the caller has to look again. EC2 remembers a
         token also for a launch that failed for want of capacity.
         """
-        if context.seconds_since(f"token {name}") < MAX_MISMATCH_S:
+        if context.seconds_since(f"token {token}") < MAX_MISMATCH_S:
             return False
-        asked = {"Filters": [{"Name": "client-token", "Values": [name]}]}
+        asked = {"Filters": [{"Name": "client-token", "Values": [token]}]}
         found = context.send(Call("ec2", "DescribeInstances", asked))["Reservations"]
-        return not any(self._is_member(as_instance(raw)) for each in found for raw in each["Instances"])
+        instances = [as_instance(raw) for reservation in found for raw in reservation["Instances"]]
+        return not any(map(self._is_member, instances))
 
 
 def note_asked(members: Sequence[Instance]) -> Call:
     """The call that writes on the members of a launch that there are no others."""
     tags = tag_list({ASKED_TAG: str(len(members))})
-    return Call("ec2", "CreateTags", {"Resources": [each.id for each in members], "Tags": tags})
+    return Call("ec2", "CreateTags", {"Resources": [member.id for member in members], "Tags": tags})
 
 
 @dataclass(frozen=True)
-class Settle:
+class ConfirmLaunch:
     """Ask again what a launch has got of which EC2 shows only a part, then have everything looked at again.
 
     Replaying a token launches nothing: EC2 answers with the instances that it got. `replays` are the calls
@@ -145,7 +163,7 @@ class Settle:
 
 
 @run_step.register
-def _ask_again(step: Settle, context: ExecutionContext) -> None:
+def _confirm_launch(step: ConfirmLaunch, context: ExecutionContext) -> None:
     for replay in step.replays:
         try:
             context.send(replay)
@@ -157,14 +175,14 @@ def _ask_again(step: Settle, context: ExecutionContext) -> None:
 
 def confirm_launch(
     fleet: Fleet | None, profile: str | None, prerequisites: Prerequisites, partly: Iterable[PartlyObserved]
-) -> Settle:
+) -> ConfirmLaunch:
     """The step that finds out about launches seen in part. `fleet`: as the spec has it, or None."""
     replays = []
     unseen = 0
     for launch in partly:
         first = launch.shown[0]
         unseen += launch.asked - len(launch.shown)
-        lives = next((each for each in launch.shown if each.subnet and each.vpc), None)
+        lives = next((member for member in launch.shown if member.subnet and member.vpc), None)
         if fleet and lives and lives.subnet and lives.vpc:
             around = replace(
                 prerequisites,
@@ -177,4 +195,4 @@ def confirm_launch(
                 params = launch_params(fleet, profile, around, subnet)
                 option = CapacityOption(first.type, first.market)
                 replays.append(run_instances(params, option, launch.asked, launch.token))
-    return Settle(tuple(replays), unseen)
+    return ConfirmLaunch(tuple(replays), unseen)

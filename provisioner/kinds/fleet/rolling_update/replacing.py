@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
-from provisioner.kinds.fleet.launching.scale_out import LaunchContext, ScaleOut
+from provisioner.kinds.fleet.launching.launch_context import LaunchContext
+from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.placement import spread
 from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
 from provisioner.kinds.fleet.rolling_update.rollout import (
@@ -31,7 +32,7 @@ class RollingReplacement:
     `state` is what a plan sees of them.
     """
 
-    launch_context: LaunchContext
+    launches: LaunchContext
     members: tuple[Instance, ...]
     unhealthy: frozenset[str]
     state: RolloutState
@@ -49,8 +50,8 @@ class RollingReplacement:
             match move:
                 case Launch(count):
                     is_checked = True
-                    counted += ScaleOut(self.launch_context, count, tuple(staying), (), count).calls()
-                    shares = spread(count, self.launch_context.prerequisites.subnets, staying)
+                    counted += ScaleOut(self.launches, count, tuple(staying), (), count).calls()
+                    shares = spread(count, self.launches.prerequisites.subnets, staying)
                     staying += [
                         replace(self.members[0], id="", subnet=subnet.id)
                         for subnet, share in shares.items()
@@ -59,7 +60,7 @@ class RollingReplacement:
                 case Terminate(ids):
                     successors = _successors(self.state.count, len(self.members), len(self.going), len(ids))
                     if successors and not is_checked:
-                        check = ScaleOut(self.launch_context, successors, tuple(staying), (), 0).calls()
+                        check = ScaleOut(self.launches, successors, tuple(staying), (), 0).calls()
                         counted += [count for count in check if count.operation == "RunInstances"]
                     is_checked = True
                     counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MAX_IDS))]
@@ -67,7 +68,7 @@ class RollingReplacement:
 
     def foretold(self) -> Iterable[Call]:
         # How many go where depends on how many there is room for at a time.
-        return self.launch_context.foretold(dict.fromkeys(self.launch_context.prerequisites.subnets, 0))
+        return self.launches.foretold(dict.fromkeys(self.launches.prerequisites.subnets, 0))
 
 
 @run_step.register
@@ -79,8 +80,7 @@ class _Replacement(RollingUpdate):
     """A rolling replacement under way."""
 
     def __init__(self, plan: RollingReplacement, context: ExecutionContext) -> None:
-        launches = plan.launch_context
-        super().__init__(launches.fleet, launches.environment, plan.unhealthy, context)
+        super().__init__(plan.launches.fleet, plan.launches.environment, plan.unhealthy, context)
         self.plan = plan
         self.gone: set[str] = set()
         self.launched = 0
@@ -92,7 +92,7 @@ class _Replacement(RollingUpdate):
     def state(self) -> RolloutState:
         live = self.live()
         ids = {member.id for member in live}
-        answered = self.plan.launch_context.answered(self.context)
+        answered = self.plan.launches.answered(self.context)
         ours = {member.id for member in (*self.plan.members, *answered)}
         foreign = sorted(ids - ours)
         if foreign:
@@ -138,9 +138,7 @@ class _Replacement(RollingUpdate):
         live = tuple(self.live())
         ids = {member.id for member in live}
         ended = tuple(instance for instance in self.shown.values() if instance.id not in ids)
-        return ScaleOut(
-            self.plan.launch_context, count, live, ended, len(live) + count, frozenset(self.plan.going)
-        )
+        return ScaleOut(self.plan.launches, count, live, ended, len(live) + count, frozenset(self.plan.going))
 
     def _check_launch(self, leaving: int) -> None:
         """Before the first member goes, if any gets a successor. Raises AwsError."""

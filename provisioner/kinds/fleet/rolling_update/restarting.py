@@ -6,14 +6,13 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribu
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.conditions import EachSettingsAgree
-from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
 from provisioner.kinds.fleet.rolling_update.rollout import (
     PARKED,
@@ -280,35 +279,3 @@ def _undone(wave: _Wave, fleet: Fleet) -> Iterator[Call]:
                 member = wave.before[name]
                 before = setting.observed(member)
                 yield from () if before is NOT_COMPARED else setting.change(Target(fleet, member, before))
-
-
-def power_steps(
-    members: Sequence[Instance], fleet: Fleet, environment: str, others: Sequence[Instance] = ()
-) -> tuple[Step, ...]:
-    """The steps that stop members or start them, all at once, and wait until they are so.
-
-    `others` are further members, which may tell what these ran as before.
-    """
-    scopes = (scope_of(environment),)
-    ids = tuple(member.id for member in members)
-    if fleet.power == "stopped":
-        pending = tuple(member.id for member in members if member.state == "pending")
-        return (
-            *([Wait(pending, Until.RUNNING, scopes)] if pending else ()),
-            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MAX_IDS)),
-            Wait(ids, Until.STOPPED, scopes),
-        )
-    stopping = tuple(member.id for member in members if member.state == "stopping")
-    types = {member.id: member.type for member in members}
-    return (
-        *([Wait(stopping, Until.STOPPED, scopes)] if stopping else ()),
-        Start(
-            fleet,
-            environment,
-            types,
-            types,
-            ran_as(members, fleet, others),
-            members={member.id: member for member in members},
-        ),
-        Wait(ids, Until.STARTED, scopes),
-    )

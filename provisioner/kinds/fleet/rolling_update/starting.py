@@ -11,8 +11,7 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
-from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES
-from provisioner.kinds.fleet.launching.quotas import way_out
+from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, way_out
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.settings.launch_tag import read_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target

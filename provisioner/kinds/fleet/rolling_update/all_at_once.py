@@ -1,4 +1,4 @@
-"""Terminating members, and telling which of them go all the same when EC2 refuses.
+"""Stopping, starting and terminating members all at once, where there are no waves.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html: a protected instance keeps
 those in its zone, and the others are terminated although the call is answered with an error.
@@ -6,14 +6,48 @@ those in its zone, and the others are terminated although the call is answered w
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ProvisionerError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import scope_of
-from provisioner.kinds.instances import MAX_IDS, chunks
-from provisioner.model import Call, CallCount, Until, Wait
+from provisioner.kinds.fleet.rolling_update.starting import Start, ran_as
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.model import Call, CallCount, Step, Until, Wait
+
+
+def power_steps(
+    members: Sequence[Instance], fleet: Fleet, environment: str, others: Sequence[Instance] = ()
+) -> tuple[Step, ...]:
+    """The steps that stop members or start them, all at once, and wait until they are so.
+
+    `others` are further members, which may tell what these ran as before.
+    """
+    scopes = (scope_of(environment),)
+    ids = tuple(member.id for member in members)
+    if fleet.power == "stopped":
+        pending = tuple(member.id for member in members if member.state == "pending")
+        return (
+            *([Wait(pending, Until.RUNNING, scopes)] if pending else ()),
+            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MAX_IDS)),
+            Wait(ids, Until.STOPPED, scopes),
+        )
+    stopping = tuple(member.id for member in members if member.state == "stopping")
+    types = {member.id: member.type for member in members}
+    return (
+        *([Wait(stopping, Until.STOPPED, scopes)] if stopping else ()),
+        Start(
+            fleet,
+            environment,
+            types,
+            types,
+            ran_as(members, fleet, others),
+            members={member.id: member for member in members},
+        ),
+        Wait(ids, Until.STARTED, scopes),
+    )
 
 
 @dataclass(frozen=True)
