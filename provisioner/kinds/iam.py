@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from provisioner.errors import ChangedMeanwhile, IncompleteAnswer
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import Entry, Path
-from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Refusal
+from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Findings, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,
     REGION_TAG,
@@ -51,10 +51,31 @@ def standing(path: str, tags: Mapping[str, str], environment: Environment) -> St
     return Standing.OURS if tagged else Standing.UNTAGGED
 
 
-def refuse_foreign(
-    address: Address, what: str, name: str, path: str, tags: Mapping[str, str], operation: str
-) -> Refusal:
+def leave_to_others(
+    address: Address,
+    what: str,
+    name: str,
+    path: str,
+    tags: Mapping[str, str],
+    environment: Environment,
+    is_wanted: bool,
+) -> Findings | None:
+    """What to say of a name that is taken: by somebody else, if it `is_wanted`, or in another region.
+
+    None: it is this environment's.
+    """
+    match standing(path, tags, environment):
+        case Standing.FOREIGN:
+            refusal = _refuse_foreign(address, what, name, path, tags)
+            return Findings(refusals=(refusal,)) if is_wanted else Findings()
+        case Standing.ELSEWHERE:
+            return Findings(refusals=(_refuse_elsewhere(address, what, name, tags, environment),))
+    return None
+
+
+def _refuse_foreign(address: Address, what: str, name: str, path: str, tags: Mapping[str, str]) -> Refusal:
     """The answer to a name that exists and is not ours."""
+    operation = f"Create{what.title().replace(' ', '')}"
     owner = tags.get(ENVIRONMENT_TAG)
     is_elsewhere = owner and path.startswith(iam_path(owner))
     whose = f"environment {owner} has it" if is_elsewhere else "it is not this environment's"
@@ -66,7 +87,7 @@ def refuse_foreign(
     )
 
 
-def refuse_elsewhere(
+def _refuse_elsewhere(
     address: Address, what: str, name: str, tags: Mapping[str, str], environment: Environment
 ) -> Refusal:
     """The answer to what the same environment has in another region."""

@@ -11,9 +11,8 @@ from provisioner.kinds.iam import (
     Named,
     Standing,
     is_crowded,
+    leave_to_others,
     name_in,
-    refuse_elsewhere,
-    refuse_foreign,
     standing,
     tag_calls,
     tag_changes,
@@ -40,14 +39,11 @@ def compare_profile(
 ) -> Findings:
     """The changes of one instance profile, and of the instances that have it while its role is exchanged."""
     environment = world.environment
-    if found and standing(found.path, found.tags, environment) is Standing.ELSEWHERE:
-        refusal = refuse_elsewhere(address, "instance profile", found.name, found.tags, environment)
-        return Findings(refusals=(refusal,))
-    if found and not found.is_owned_by(environment):
-        refusal = refuse_foreign(
-            address, "instance profile", found.name, found.path, found.tags, "CreateInstanceProfile"
-        )
-        return Findings(refusals=(refusal,)) if profile else Findings()
+    if found:
+        taken = (found.name, found.path, found.tags)
+        theirs = leave_to_others(address, "instance profile", *taken, environment, is_wanted=bool(profile))
+        if theirs is not None:
+            return theirs
     if profile and not found:
         return Findings(changes=(_create(address, profile, world),))
     if profile and found:

@@ -10,8 +10,7 @@ from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
     by_address,
-    refuse_elsewhere,
-    refuse_foreign,
+    leave_to_others,
     same_names,
     standing,
     too_many_tags,
@@ -67,13 +66,11 @@ class RoleKind(Kind[Role, ObservedRole]):
 
         role, observed = desired, observed or ObservedRole()
         found = observed.role
-        whose = standing(found.path, found.tags, world.environment) if found else None
-        if found and whose is Standing.ELSEWHERE:
-            refusal = refuse_elsewhere(address, "role", found.name, found.tags, world.environment)
-            return Findings(refusals=(refusal,))
-        if found and whose is Standing.FOREIGN:
-            refusal = refuse_foreign(address, "role", found.name, found.path, found.tags, "CreateRole")
-            return Findings(refusals=(refusal,)) if role else Findings()
+        if found:
+            taken = (found.name, found.path, found.tags)
+            theirs = leave_to_others(address, "role", *taken, world.environment, is_wanted=role is not None)
+            if theirs is not None:
+                return theirs
         if role and observed.unknown:
             return Findings(refusals=tuple(_refuse_policies(address, observed.unknown, world)))
         if role is None:
