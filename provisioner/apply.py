@@ -207,7 +207,7 @@ class _ExecutionContext:
             futures = [pool.submit(action, self) for action in actions]
         errors = [error for error in (future.exception() for future in futures) if error]
         if errors:
-            raise next((each for each in errors if not isinstance(each, Interrupted)), errors[0])
+            raise next((error for error in errors if not isinstance(error, Interrupted)), errors[0])
         return [future.result() for future in futures]
 
     def wait(self, wait: Wait) -> Mapping[str, Any]:

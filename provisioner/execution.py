@@ -67,15 +67,15 @@ def _send(step: Call, context: ExecutionContext) -> None:
 
 @run_step.register
 def _side_by_side(step: Parallel, context: ExecutionContext) -> None:
-    context.parallel(partial(run_step, each) for each in step.steps)
+    context.parallel(partial(run_step, inner) for inner in step.steps)
 
 
 @run_step.register
 def _to_the_end(step: Whole, context: ExecutionContext) -> None:
     context.check()
     uninterrupted = context.to_the_end()
-    for each in step.steps:
-        run_step(each, uninterrupted)
+    for inner in step.steps:
+        run_step(inner, uninterrupted)
 
 
 @run_step.register

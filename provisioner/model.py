@@ -373,7 +373,9 @@ class Plan:
     @property
     def summary(self) -> dict[Action, int]:
         """How many things each action concerns."""
-        changes = {action: [each for each in self.changes if each.action is action] for action in Action}
+        changes = {
+            action: [change for change in self.changes if change.action is action] for action in Action
+        }
         return {action: how_many(alike).total() for action, alike in changes.items()}
 
 

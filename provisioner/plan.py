@@ -52,19 +52,19 @@ def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
 def _each_once(told: Iterable[Told]) -> tuple[Told, ...]:
     """What is said of several things of a kind in the same words is said once, at the first of them."""
     addresses: dict[Told, list[Address]] = {}
-    for each in told:
-        somewhere = replace(each, address=Address(each.address.kind, ""))
-        addresses.setdefault(somewhere, []).append(each.address)
+    for statement in told:
+        somewhere = replace(statement, address=Address(statement.address.kind, ""))
+        addresses.setdefault(somewhere, []).append(statement.address)
     return tuple(
         replace(
-            each,
+            statement,
             address=first,
-            message=f"{each.message} (the same for {_some(others)})",
+            message=f"{statement.message} (the same for {_some(others)})",
             also=tuple(others),
         )
         if others
-        else replace(each, address=first)
-        for each, (first, *others) in addresses.items()
+        else replace(statement, address=first)
+        for statement, (first, *others) in addresses.items()
     )
 
 

@@ -70,15 +70,15 @@ def converge(
 
 def _replan(outcomes: list[Outcome]) -> Replan:
     wanted = {outcome.failure.replan for outcome in outcomes if outcome.failure}
-    return next((each for each in (Replan.PATIENTLY, Replan.SOON) if each in wanted), Replan.NO)
+    return next((replan for replan in (Replan.PATIENTLY, Replan.SOON) if replan in wanted), Replan.NO)
 
 
 def _awaited(outcomes: list[Outcome]) -> set[tuple[Address, str, str | None]]:
     """What is waited for, in the words of the failures."""
     return {
-        (each.change.address, each.failure.message, each.failure.hint)
-        for each in outcomes
-        if each.failure and each.failure.replan is Replan.PATIENTLY
+        (outcome.change.address, outcome.failure.message, outcome.failure.hint)
+        for outcome in outcomes
+        if outcome.failure and outcome.failure.replan is Replan.PATIENTLY
     }
 
 

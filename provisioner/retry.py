@@ -139,13 +139,13 @@ def merged(rules: Iterable[CallRules]) -> CallRules:
     """All of several rules, in their order."""
     rules = tuple(rules)
     return CallRules(
-        retry=tuple(rule for each in rules for rule in each.retry),
-        final=frozenset(code for each in rules for code in each.final),
-        replan=tuple(rule for each in rules for rule in each.replan),
-        hints={key: hint for each in rules for key, hint in each.hints.items()},
-        once=frozenset(operation for each in rules for operation in each.once),
-        made={operation: names for each in rules for operation, names in each.made.items()},
-        removed={operation: names for each in rules for operation, names in each.removed.items()},
+        retry=tuple(rule for table in rules for rule in table.retry),
+        final=frozenset(code for table in rules for code in table.final),
+        replan=tuple(rule for table in rules for rule in table.replan),
+        hints={key: hint for table in rules for key, hint in table.hints.items()},
+        once=frozenset(operation for table in rules for operation in table.once),
+        made={operation: names for table in rules for operation, names in table.made.items()},
+        removed={operation: names for table in rules for operation, names in table.removed.items()},
     )
 
 

@@ -28,7 +28,8 @@ def visible(text: str) -> str:
     if text.isascii() and text.isprintable():
         return text
     return "".join(
-        each if each.isprintable() and each not in _BLANK else json.dumps(each)[1:-1] for each in text
+        character if character.isprintable() and character not in _BLANK else json.dumps(character)[1:-1]
+        for character in text
     )
 
 

@@ -57,7 +57,7 @@ class Waiter:
     def waiting(self) -> tuple[Wait, ...]:
         """What is being waited for right now."""
         with self._lock:
-            return tuple(each.wait for each in self._waiting)
+            return tuple(waiting.wait for waiting in self._waiting)
 
     def wait(
         self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None
@@ -83,7 +83,7 @@ class Waiter:
             except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
                 _end(asked or self._asked(), error)
             with self._lock:
-                self._waiting = [each for each in self._waiting if not each.over.is_set()]
+                self._waiting = [waiting for waiting in self._waiting if not waiting.over.is_set()]
                 if not self._waiting:
                     return
 
@@ -96,50 +96,50 @@ class Waiter:
             raise Interrupted("interrupted while waiting; AWS goes on by itself")
         instances = {
             instance.id: instance
-            for scope in {scope for each in asked for scope in each.wait.scopes}
+            for scope in {scope for waiting in asked for scope in waiting.wait.scopes}
             for instance in find_instances(self._reader, scope)
         }
-        by_state = [each for each in asked if each.wait.until is not Until.HEALTHY]
-        by_checks = [each for each in asked if each.wait.until is Until.HEALTHY]
-        for each in by_state:
-            self._look(each, instances)
+        by_state = [waiting for waiting in asked if waiting.wait.until is not Until.HEALTHY]
+        by_checks = [waiting for waiting in asked if waiting.wait.until is Until.HEALTHY]
+        for waiting in by_state:
+            self._look(waiting, instances)
         try:
             unhealthy = self._unhealthy(by_checks, instances)
         except AwsError as error:
             _end(by_checks, error)
             return
-        for each in by_checks:
-            self._look(each, instances, unhealthy)
+        for waiting in by_checks:
+            self._look(waiting, instances, unhealthy)
 
     def _unhealthy(self, asked: list[_Waiting], instances: Mapping[str, Instance]) -> frozenset[str]:
         """Those that run without being healthy, of the instances that somebody waits for to be."""
         running = {
             name
-            for each in asked
-            for name in each.wait.instances
+            for waiting in asked
+            for name in waiting.wait.instances
             if name in instances and instances[name].state == "running"
         }
         return find_unhealthy(self._reader, sorted(running))
 
     def _look(
-        self, each: _Waiting, instances: Mapping[str, Instance], unhealthy: Collection[str] = ()
+        self, waiting: _Waiting, instances: Mapping[str, Instance], unhealthy: Collection[str] = ()
     ) -> None:
-        wait = each.wait
+        wait = waiting.wait
         failed = [instances[i] for i in wait.instances if i in instances and has_failed(wait, instances[i])]
         pending = [i for i in wait.instances if i in unhealthy or not is_over(wait, instances.get(i))]
-        each.on_progress(len(wait.instances) - len(pending), len(wait.instances))
+        waiting.on_progress(len(wait.instances) - len(pending), len(wait.instances))
         if failed:
             reasons = sorted({instance.state_reason or "no reason given" for instance in failed})
             ids = ", ".join(instance.id for instance in failed)
             hint = OF_A_KEY if any("Client.InternalError" in text for text in reasons) else AS_IT_IS
-            each.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", hint)
-            each.over.set()
+            waiting.error = WaitError(f"{ids} did not start: {'; '.join(reasons)}", hint)
+            waiting.over.set()
         elif not pending:
-            each.observed = instances
-            each.over.set()
-        elif self._clock() > each.deadline:
-            each.error = _too_late(wait, pending)
-            each.over.set()
+            waiting.observed = instances
+            waiting.over.set()
+        elif self._clock() > waiting.deadline:
+            waiting.error = _too_late(wait, pending)
+            waiting.over.set()
 
 
 def _too_late(wait: Wait, pending: Sequence[str]) -> ProvisionerError:
@@ -156,9 +156,9 @@ def _too_late(wait: Wait, pending: Sequence[str]) -> ProvisionerError:
 
 
 def _end(asked: Iterable[_Waiting], error: BaseException) -> None:
-    for each in asked:
-        each.error = error
-        each.over.set()
+    for waiting in asked:
+        waiting.error = error
+        waiting.over.set()
 
 
 def is_over(wait: Wait, instance: Instance | None) -> bool:

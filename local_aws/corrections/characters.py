@@ -27,5 +27,5 @@ def _first(value: Any) -> re.Match[str] | None:
     if isinstance(value, dict):
         value = [*value, *value.values()]
     if isinstance(value, list):
-        return next((found for each in value if (found := _first(each))), None)
+        return next((found for item in value if (found := _first(item))), None)
     return None

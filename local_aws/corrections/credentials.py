@@ -46,5 +46,5 @@ def held(world: World, region: Region) -> dict[str, str]:
 
 def _role_in(world: World, association: Association) -> str:
     profiles = world.iam.instance_profiles.values()
-    roles = next((each.roles for each in profiles if each.id == association.profile_id), None)
+    roles = next((profile.roles for profile in profiles if profile.id == association.profile_id), None)
     return str(roles[0].id) if roles else ""

@@ -164,7 +164,7 @@ def _as_moto_takes_it(world: World, document: str) -> str:
             (statement.get("Condition") or {}).values() if _is_mapping(statement, "Condition") else ()
         ):
             for key, value in keys.items() if isinstance(keys, dict) else ():
-                keys[key] = [_quoted(each) for each in value] if isinstance(value, list) else _quoted(value)
+                keys[key] = [_quoted(item) for item in value] if isinstance(value, list) else _quoted(value)
         for element, one in (
             ("Action", _known_action),
             ("Resource", _known_resource),
@@ -174,7 +174,7 @@ def _as_moto_takes_it(world: World, document: str) -> str:
             if isinstance(value, str):
                 statement[element] = one(world, value)
             elif isinstance(value, list):
-                statement[element] = [one(world, each) if isinstance(each, str) else each for each in value]
+                statement[element] = [one(world, item) if isinstance(item, str) else item for item in value]
     return json.dumps(policy)
 
 

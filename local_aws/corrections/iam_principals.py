@@ -115,7 +115,7 @@ def _forget(world: World, holder: Any) -> None:
             if named == holder.arn:
                 principal["AWS"], changed = holder.id, True
             elif isinstance(named, list) and holder.arn in named:
-                principal["AWS"] = [holder.id if each == holder.arn else each for each in named]
+                principal["AWS"] = [holder.id if arn == holder.arn else arn for arn in named]
                 changed = True
         if changed:
             role.assume_role_policy_document = json.dumps(document)

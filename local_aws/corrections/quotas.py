@@ -26,8 +26,8 @@ def allowed(world: World, region: Region, type_: str, market: str, least: int, m
 
 def _used(region: Region, quota: Quota) -> int:
     """The vCPUs of all that runs under a quota; stopped instances do not count."""
-    running = [each for each in region.members.values() if each.state in ("pending", "running")]
-    types = [(str(each.instance.instance_type), each.market) for each in running]
+    running = [member for member in region.members.values() if member.state in ("pending", "running")]
+    types = [(str(member.instance.instance_type), member.market) for member in running]
     return sum(_vcpus(type_) for type_, market in types if _covers(quota, type_, market))
 
 

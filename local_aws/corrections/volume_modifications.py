@@ -71,7 +71,7 @@ def may_modify(world: World, call: Call) -> None:
     if state in ("modifying", "optimizing"):
         text = f"Volume {volume.id} cannot be modified in modification state {state.upper()}"
         raise AwsError("IncorrectModificationState", text)
-    recent = [each.started for each in before if each.started > now - DAY_S]
+    recent = [modification.started for modification in before if modification.started > now - DAY_S]
     if len(recent) >= MAX_A_DAY:
         again = datetime.fromtimestamp(recent[-MAX_A_DAY] + DAY_S, UTC)
         text = (
@@ -115,9 +115,9 @@ def describe(world: World, call: Call) -> dict[str, Any]:
             text = f"Modification for volume '{volume_id}' does not exist."
             raise AwsError("InvalidVolumeModification.NotFound", text)
     passes = view_filter(params.get("Filters") or [], MODIFICATION_PATHS)
-    there = [each for each in region.modifications if each in region.backend.volumes]
+    there = [volume for volume in region.modifications if volume in region.backend.volumes]
     now = world.clock.now()
-    views = [_view(each, region.modifications[each][-1], now) for each in wanted or there]
+    views = [_view(volume, region.modifications[volume][-1], now) for volume in wanted or there]
     rows, token = paging.page([view for view in views if passes(view)], params, ids_given=bool(wanted))
     return {"VolumesModifications": rows, "NextToken": token}
 

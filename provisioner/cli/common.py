@@ -39,7 +39,7 @@ def load_spec(spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: st
     from provisioner.kinds import KINDS, refresh_images
     from provisioner.spec import load
 
-    skipped = tuple(each.strip() for each in skipped_regions.split(",") if each.strip())
+    skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
     _check_skipped(skipped)
     environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
     return replace(environment, skipped_regions=skipped)

@@ -37,7 +37,7 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             say(f"{path}: valid; folder configuration")
         except SpecError as error:
             tell(error)
-    only_specs = [each for each in specs if not is_folder_configuration(each)]
+    only_specs = [spec for spec in specs if not is_folder_configuration(spec)]
     for spec, environment in load_all(only_specs, KINDS, root):
         try:
             folder_policies(spec, library(), root)

@@ -68,7 +68,7 @@ def resource_problem(resource: str, region: str = "") -> str | None:
 def _place_problem(resource: str, parts: list[str]) -> str | None:
     """What is wrong with the region and the account of an ARN whose service has none of them."""
     _, partition, service, region, account, what = parts
-    region, account = ("" if re.fullmatch(r"[*?]*", each) else each for each in (region, account))
+    region, account = ("" if re.fullmatch(r"[*?]*", part) else part for part in (region, account))
     # Access points and the like are in a region; a bucket and what is in it are not.
     is_bucket = service == "s3" and ("/" not in what or not parts[4])
     if region and (service in ("iam", "route53") or is_bucket):

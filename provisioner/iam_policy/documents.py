@@ -41,7 +41,7 @@ def canonical(document: Mapping[str, Any]) -> dict[str, Any]:
     """
     normal = {"Version": VERSIONS[0]} | dict(document)
     if "Statement" in normal:
-        statements = [_canonical_statement(each) for each in _listed(normal["Statement"])]
+        statements = [_canonical_statement(statement) for statement in _listed(normal["Statement"])]
         normal["Statement"] = sorted(statements, key=_sort_key)
     return _ordered(normal, ELEMENTS)
 
@@ -59,7 +59,7 @@ def _canonical_statement(statement: Any) -> Any:
             case "Principal" | "NotPrincipal":
                 normal[element] = _canonical_principal(value)
             case "Condition" if isinstance(value, Mapping):
-                normal[element] = {each: _canonical_keys(value[each]) for each in sorted(value)}
+                normal[element] = {operator: _canonical_keys(value[operator]) for operator in sorted(value)}
     # An empty Sid or Condition says nothing. Tools write both.
     if normal.get("Sid") == "":
         del normal["Sid"]
@@ -91,8 +91,8 @@ def _canonical_keys(keys: Any) -> Any:
 
 def _set_of(value: Any, change: Callable[[Any], Any] | None = None) -> Any:
     """One value or many, in any order: sorted, each once; a scalar when it is only one."""
-    values = [change(each) if change else each for each in _listed(value)]
-    unique = {_sort_key(each): each for each in values}
+    values = [change(item) if change else item for item in _listed(value)]
+    unique = {_sort_key(item): item for item in values}
     ordered = [unique[key] for key in sorted(unique)]
     return ordered[0] if len(ordered) == 1 else ordered
 

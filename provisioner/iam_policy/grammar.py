@@ -184,11 +184,11 @@ def _condition_problems(path: Path, condition: Any) -> Iterator[tuple[Path, str]
             yield (*path, operator), f"must be a mapping from condition keys to values, found {_found(keys)}"
             continue
         for key, value in keys.items():
-            for where, each in _each((*path, operator, key), value):
-                if not isinstance(each, str | bool | int | float):
-                    yield where, f"must be text, a number or a boolean, found {_found(each)}"
-                elif plain.startswith("Date") and not _DATE.fullmatch(str(each)):
-                    yield where, f"must be a date such as 2030-01-31T12:00:00Z, found {_found(each)}"
+            for where, item in _each((*path, operator, key), value):
+                if not isinstance(item, str | bool | int | float):
+                    yield where, f"must be text, a number or a boolean, found {_found(item)}"
+                elif plain.startswith("Date") and not _DATE.fullmatch(str(item)):
+                    yield where, f"must be a date such as 2030-01-31T12:00:00Z, found {_found(item)}"
 
 
 def _string_problems(
@@ -197,10 +197,10 @@ def _string_problems(
     """The problems of one string or a list of them."""
     if isinstance(value, list | tuple) and not value:
         yield path, "must not be an empty list"
-    for where, each in _each(path, value):
-        if not isinstance(each, str):
-            yield where, f"must be text, found {_found(each)}" + _quote_hint(each)
-        elif (message := problem(each)) is not None:
+    for where, item in _each(path, value):
+        if not isinstance(item, str):
+            yield where, f"must be text, found {_found(item)}" + _quote_hint(item)
+        elif (message := problem(item)) is not None:
             yield where, message
 
 
@@ -248,13 +248,13 @@ def _present(mapping: Mapping[str, Any], *elements: str) -> Iterator[str]:
 def _each(path: Path, value: Any) -> Iterator[tuple[Path, Any]]:
     """The scalar at a path, or the items of the list there, each with its own path."""
     if isinstance(value, list | tuple):
-        yield from (((*path, index), each) for index, each in enumerate(value))
+        yield from (((*path, index), item) for index, item in enumerate(value))
     else:
         yield path, value
 
 
 def _meant(word: str, known: Iterable[str]) -> str:
-    by_lower = {each.lower(): each for each in known}
+    by_lower = {name.lower(): name for name in known}
     near = get_close_matches(word.lower(), by_lower, n=1, cutoff=0.7)
     return f'; did you mean "{by_lower[near[0]]}"?' if near else ""
 

@@ -52,15 +52,15 @@ def grants_wide_rights(statement: Any) -> bool:
         return False
     if statement.keys() & {"NotAction", "NotPrincipal", "NotResource"}:
         return True
-    if any(_is_everybody(each) for each in _members(statement.get("Principal"))):
+    if any(_is_everybody(principal) for principal in _members(statement.get("Principal"))):
         return True
-    actions = [str(each).lower() for each in _listed(statement.get("Action"))]
+    actions = [str(action).lower() for action in _listed(statement.get("Action"))]
     if any(not action.strip("*?:") and "*" in action for action in actions):
         return True
     # Who may assume a role is told by the principals of its trust policy.
     if "Principal" in statement:
         return False
-    on_anything = any(_is_anything(str(each)) for each in _listed(statement.get("Resource")))
+    on_anything = any(_is_anything(str(resource)) for resource in _listed(statement.get("Resource")))
     return any(_is_wide(action, on_anything) for action in actions)
 
 
@@ -79,7 +79,10 @@ def _is_wide(action: str, on_anything: bool) -> bool:
 
 def _matches(pattern: str, names: tuple[str, ...]) -> bool:
     """Whether a pattern with `*` and `?`, which IAM reads in any case, takes one of some names."""
-    parts = (".*" if each == "*" else "." if each == "?" else re.escape(each) for each in pattern.lower())
+    parts = (
+        ".*" if character == "*" else "." if character == "?" else re.escape(character)
+        for character in pattern.lower()
+    )
     compiled = re.compile("".join(parts), re.DOTALL)
     return any(compiled.fullmatch(name.lower()) for name in names)
 
@@ -98,7 +101,7 @@ def _is_everybody(principal: Any) -> bool:
 
 def _members(principal: Any) -> list[Any]:
     if isinstance(principal, Mapping):
-        return [each for listed in principal.values() for each in _listed(listed)]
+        return [named for listed in principal.values() for named in _listed(listed)]
     return _listed(principal)
 
 

@@ -135,7 +135,7 @@ def named(instance: Instance) -> str:
 
 def names_of(instances: Iterable[Instance]) -> dict[str, str]:
     """The Name of each instance that has one, by id."""
-    return {each.id: name for each in instances if (name := each.tag("Name"))}
+    return {instance.id: name for instance in instances if (name := instance.tag("Name"))}
 
 
 def find_instances(reader: Reader, scope: Scope) -> list[Instance]:
@@ -162,7 +162,7 @@ def find_bound(reader: Reader, arns: Sequence[str]) -> list[Instance]:
 
 def as_filters(scope: Scope) -> list[dict[str, Any]]:
     """A scope as DescribeInstances takes it; its values mean just what they say."""
-    return [{"Name": name, "Values": [literal(each) for each in values]} for name, values in scope]
+    return [{"Name": name, "Values": [literal(value) for value in values]} for name, values in scope]
 
 
 def literal(text: str) -> str:
@@ -213,7 +213,7 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
             group["GroupId"]: group["GroupName"]
             for group in primary.get("Groups", raw.get("SecurityGroups", ()))
         },
-        interfaces=tuple(each["NetworkInterfaceId"] for each in nics if "NetworkInterfaceId" in each),
+        interfaces=tuple(nic["NetworkInterfaceId"] for nic in nics if "NetworkInterfaceId" in nic),
         http_tokens=kept(metadata, "HttpTokens"),
         http_endpoint=kept(metadata, "HttpEndpoint"),
         hop_limit=metadata["HttpPutResponseHopLimit"] if metadata else None,
@@ -298,10 +298,10 @@ def find_unhealthy(reader: Reader, ids: Sequence[str]) -> frozenset[str]:
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceStatus.html
     """
     healthy = {
-        each["InstanceId"]
+        status["InstanceId"]
         for part in chunks(ids, MAX_IDS_OF_STATUS)
-        for each in reader.call("ec2", "DescribeInstanceStatus", InstanceIds=list(part))["InstanceStatuses"]
-        if each["InstanceStatus"]["Status"] == each["SystemStatus"]["Status"] == "ok"
+        for status in reader.call("ec2", "DescribeInstanceStatus", InstanceIds=list(part))["InstanceStatuses"]
+        if status["InstanceStatus"]["Status"] == status["SystemStatus"]["Status"] == "ok"
     }
     return frozenset(ids) - healthy
 
@@ -309,8 +309,12 @@ def find_unhealthy(reader: Reader, ids: Sequence[str]) -> frozenset[str]:
 def until_stable(instances: Sequence[Instance], scopes: Iterable[Scope]) -> Iterator[Wait]:
     """Waits until instances that are starting or stopping have done so: EC2 refuses to change them before."""
     scopes = tuple(scopes)
-    yield from waits([each.id for each in instances if each.state == "pending"], Until.RUNNING, scopes)
-    yield from waits([each.id for each in instances if each.state == "stopping"], Until.STOPPED, scopes)
+    yield from waits(
+        [instance.id for instance in instances if instance.state == "pending"], Until.RUNNING, scopes
+    )
+    yield from waits(
+        [instance.id for instance in instances if instance.state == "stopping"], Until.STOPPED, scopes
+    )
 
 
 def waits(

@@ -42,7 +42,7 @@ class Elsewhere:
         regions = ("other regions" if region == EVERY_REGION else region for region in self.unread)
         return (
             *self.users.get(arn, ()),
-            *(f"what may be in {each}, which could not be asked" for each in regions),
+            *(f"what may be in {region}, which could not be asked" for region in regions),
         )
 
 
@@ -62,7 +62,7 @@ def find_users_elsewhere(reader: Reader, arns: Sequence[str], environment: Envir
     except AwsError as error:
         return Elsewhere(unread={EVERY_REGION: error.message})
     skipped = {environment.region, *environment.skipped_regions}
-    regions = sorted({each["RegionName"] for each in switched_on} - skipped)
+    regions = sorted({region["RegionName"] for region in switched_on} - skipped)
 
     def ask(region: str) -> list[Instance] | AwsError:
         try:

@@ -36,7 +36,7 @@ def explain(
     order = {path: number for number, path in enumerate(document.values)}
     wrong = sorted(
         islice(explainer.all(explainer.errors()), most),
-        key=lambda each: order.get(each.path, order.get(each.path[:-1], 0)),
+        key=lambda problem: order.get(problem.path, order.get(problem.path[:-1], 0)),
     )
     return [*document.problems, *wrong, *_odd_numbers(document)]
 
@@ -209,7 +209,7 @@ class _Explainer:
             yield self._expected(path, error.instance, error.schema)
         else:
             yield from self.all(
-                [each for each in error.context or () if each.relative_schema_path[0] == meant]
+                [inner for inner in error.context or () if inner.relative_schema_path[0] == meant]
             )
 
     def _meant(self, value: Any, branches: list[Mapping[str, Any]]) -> int | None:

@@ -76,7 +76,7 @@ class Hints:
             made.update(_pairs(item))
         if not made or not self._takes(form, made):
             return None
-        if len(made) > MAX_PAIRS or not all(_is_short(each) for pair in made.items() for each in pair):
+        if len(made) > MAX_PAIRS or not all(_is_short(text) for pair in made.items() for text in pair):
             return "write a mapping, without hyphens"
         return f"write {{{', '.join(f'{flow(key)}: {flow(inner)}' for key, inner in made.items())}}}"
 
@@ -93,7 +93,7 @@ class Hints:
                 return f"after {prefix} come 8 or 17 hexadecimal digits (0-9, a-f), {_digits(value, prefix)}"
         if meant := meant or next(iter(repaired), None):
             return f"did you mean {quoted(meant)}?"
-        written = [each for form in forms for each in form.get("x-forms", ())]
+        written = [spelling for form in forms for spelling in form.get("x-forms", ())]
         return f"write {listed(written)}" if written else None
 
 

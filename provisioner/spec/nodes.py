@@ -84,7 +84,7 @@ class Builder:
             value = self._mapping(node, path)
         elif isinstance(node, yaml.SequenceNode):
             self._check_tag(node, path, "seq")
-            value = [self.build(each, (*path, index)) for index, each in enumerate(node.value)]
+            value = [self.build(item, (*path, index)) for index, item in enumerate(node.value)]
         else:
             value = self._scalar(node, path)
         self.above.pop()
@@ -93,7 +93,7 @@ class Builder:
     def _enter(self, node: yaml.Node, path: Path) -> None:
         place = at(node.start_mark)
         self.count += 1
-        if any(node is each for each in self.above):
+        if any(node is outer for outer in self.above):
             raise self._fatal(place, path, "an alias makes this contain itself", "write it out")
         if self.count > MAX_VALUES:
             message = f"with its aliases written out, the file has more than {MAX_VALUES} values"
@@ -149,8 +149,8 @@ class Builder:
         self._enter(node, path)
         if isinstance(node, yaml.SequenceNode):
             self._check_tag(node, path, "seq")
-            for each in reversed(node.value):
-                yield from self._merged(each, path)
+            for merged in reversed(node.value):
+                yield from self._merged(merged, path)
         elif isinstance(node, yaml.MappingNode):
             # It may be written right here, and read nowhere else.
             self._check_tag(node, path, "map")

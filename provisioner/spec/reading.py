@@ -172,7 +172,7 @@ class SpecEntry:
             return
         keys: Mapping[str, Any] = entries if isinstance(entries, dict) else {}
         meant = self._reading.suggestions.near(key, keys)
-        shown = [shorten(each) for each in islice(keys, MAX_KEYS_SHOWN)]
+        shown = [shorten(key) for key in islice(keys, MAX_KEYS_SHOWN)]
         more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
         others = f"{section} has {', '.join(shown)}{more}" if keys else f"the spec has no {section}"
         self.problem(path, f"{section} has no {quoted(key)}", f"did you mean {meant}?" if meant else others)

@@ -111,7 +111,7 @@ def _explain(entry: dict[str, Any], path: Sequence[str], sentence: str, source: 
 def _absolute(part: Any, kind: str) -> Any:
     """A part of a kind's schema with its references as they are in the combined one."""
     if isinstance(part, list):
-        return [_absolute(each, kind) for each in part]
+        return [_absolute(item, kind) for item in part]
     if not isinstance(part, dict):
         return part
     return {

@@ -65,12 +65,12 @@ class Suggestions:
         """
         if len(word) > MAX_KEY or not self.left:
             return None
-        by_lower = {each.lower(): each for each in islice(candidates, self.left)}
+        by_lower = {candidate.lower(): candidate for candidate in islice(candidates, self.left)}
         self.left = max(0, self.left - len(by_lower))
         lower = word.lower()
         found = get_close_matches(lower, by_lower, n=1, cutoff=0.6)
         if not found and len(lower) > 1:
-            found = [each for each in by_lower if each.startswith(lower)][:1]
+            found = [candidate for candidate in by_lower if candidate.startswith(lower)][:1]
         return by_lower[found[0]] if found and by_lower[found[0]] != word else None
 
 
@@ -117,7 +117,7 @@ def allowed(part: Mapping[str, Any], whole: Mapping[str, Any]) -> str:
     if "anyOf" in part:
         return listed([allowed(branch, whole) for branch in part["anyOf"]])
     if "enum" in part:
-        return listed([str(each) for each in part["enum"]])
+        return listed([str(value) for value in part["enum"]])
     match part.get("type"):
         case "string":
             return "a text"

@@ -68,14 +68,15 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
             return observed
         # A profile goes only when all to which an attachment gives another one have let go of it.
         observed = {
-            at: replace(thing, uses=thing.uses | held_profiles(thing, world))
-            for at, thing in observed.items()
+            at: replace(there, uses=there.uses | held_profiles(there, world))
+            for at, there in observed.items()
         }
+        desired = world.desired_of(Attachment)
         changing = [
-            each.id
-            for at, thing in observed.items()
-            for each in (*wrongly_bound(at, world.desired_as(Attachment, at), thing, world), *thing.left)
-            if each.profile
+            instance.id
+            for at, there in observed.items()
+            for instance in (*wrongly_bound(at, desired.get(at), there, world), *there.left)
+            if instance.profile
         ]
         associations = find_associations(reader, changing)
         return {at: replace(there, associations=associations) for at, there in observed.items()}

@@ -47,11 +47,11 @@ def bound_wrong(wanted: WantedProfile | None, instances: Sequence[Instance]) -> 
     to the old one get no credentials: https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IamInstanceProfile.html
     """
     if wanted is None:
-        return [each for each in instances if each.profile]
+        return [instance for instance in instances if instance.profile]
     return [
-        each
-        for each in instances
-        if not each.profile or each.profile.arn != wanted.arn or each.profile.id != wanted.id
+        instance
+        for instance in instances
+        if not instance.profile or instance.profile.arn != wanted.arn or instance.profile.id != wanted.id
     ]
 
 
@@ -90,7 +90,7 @@ def bind(
     `associations` are those of the instances that have one; `scopes` the filters that show the instances.
     """
     scopes = tuple(scopes)
-    freed = [each.id for each in instances if each.is_stopped and each.id in associations]
+    freed = [instance.id for instance in instances if instance.is_stopped and instance.id in associations]
 
     def first(instance: Instance) -> Step:
         if instance.id in freed:
@@ -100,13 +100,13 @@ def bind(
             return Call("ec2", "ReplaceIamInstanceProfileAssociation", replaced)
         return _associate(instance.id, name)
 
-    stale = tuple(sorted({each.profile.id for each in instances if each.profile}))
-    begun = Parallel(tuple(first(each) for each in instances))
-    rebound = Parallel(tuple(_associate(each, name) for each in freed))
+    stale = tuple(sorted({instance.profile.id for instance in instances if instance.profile}))
+    begun = Parallel(tuple(first(instance) for instance in instances))
+    rebound = Parallel(tuple(_associate(instance_id, name) for instance_id in freed))
     return (
         *until_stable(instances, scopes),
         Whole((begun, *waits(freed, Until.NO_PROFILE, scopes), rebound)) if freed else begun,
-        *waits([each.id for each in instances], Until.PROFILE, scopes, arn, stale),
+        *waits([instance.id for instance in instances], Until.PROFILE, scopes, arn, stale),
     )
 
 
@@ -118,15 +118,15 @@ def rebind(
     In between, an instance gets no new credentials, so it is done to a few of them at a time; to the first
     alone, as nothing else tells that EC2 refuses to associate it again.
     """
-    bound = [each.id for each in instances if each.id in associations]
+    bound = [instance.id for instance in instances if instance.id in associations]
     for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MAX_REBOUND)):
         scopes = tuple(by_ids(ids))
-        yield from until_stable([each for each in instances if each.id in ids], scopes)
+        yield from until_stable([instance for instance in instances if instance.id in ids], scopes)
         yield Whole(
             (
-                Parallel(tuple(_release(associations[each]) for each in ids)),
+                Parallel(tuple(_release(associations[instance_id]) for instance_id in ids)),
                 *waits(ids, Until.NO_PROFILE, scopes),
-                Parallel(tuple(_associate(each, name) for each in ids)),
+                Parallel(tuple(_associate(instance_id, name) for instance_id in ids)),
             )
         )
         yield from waits(ids, Until.PROFILE, scopes, arn)
@@ -136,9 +136,9 @@ def release(
     instances: Sequence[Instance], associations: Mapping[str, str], scopes: Iterable[Scope]
 ) -> tuple[Step, ...]:
     """The steps that take the profile off each instance."""
-    ids = [each.id for each in instances if each.id in associations]
+    ids = [instance.id for instance in instances if instance.id in associations]
     return (
-        Parallel(tuple(_release(associations[each]) for each in ids)),
+        Parallel(tuple(_release(associations[instance_id]) for instance_id in ids)),
         *waits(ids, Until.NO_PROFILE, tuple(scopes)),
     )
 

@@ -90,7 +90,7 @@ def reassociation(
     """
     if not users.members:
         return
-    ids = tuple(each.id for each in users.members)
+    ids = tuple(member.id for member in users.members)
     them = "1 running instance, which" if len(ids) == 1 else f"{len(ids)} running instances, which"
     yield Change(
         address,

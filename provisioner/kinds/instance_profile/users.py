@@ -37,8 +37,10 @@ def find_users(
     """
     if not swapped:
         return {}
-    bound = find_bound(reader, [each.arn for each in swapped.values()])
-    running = [(each, each.profile) for each in bound if each.profile and not each.is_stopped]
+    bound = find_bound(reader, [profile.arn for profile in swapped.values()])
+    running = [
+        (instance, instance.profile) for instance in bound if instance.profile and not instance.is_stopped
+    ]
     launches = launches_of(world)
     asking = profiles_asked_for(world)
     users: dict[Address, Users] = {}
@@ -58,7 +60,9 @@ def find_users(
             elif not (fleet or instance.id in asking or ATTACHED_TAG in profile.tags):
                 foreign.append(named(instance))
         users[at] = Users(tuple(members), (*foreign, *elsewhere.possible_users(profile.arn)))
-    associations = find_associations(reader, [each.id for some in users.values() for each in some.members])
+    associations = find_associations(
+        reader, [member.id for some in users.values() for member in some.members]
+    )
     return {at: replace(some, associations=associations) for at, some in users.items()}
 
 

@@ -168,7 +168,7 @@ def suggestion(written: str, names: Mapping[str, str]) -> str:
     last = written.rsplit("/", 1)[-1].lower()
     lower = {name.lower(): path for path, name in names.items()}
     near = [path for path, name in names.items() if name.lower() == last]
-    near = near or [lower[each] for each in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
+    near = near or [lower[name] for name in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
     # Of those that go on after what was written, the shortest add least to it.
     near = near or sorted(
         (each for each in names if last in each.lower()), key=lambda each: (len(each), each)

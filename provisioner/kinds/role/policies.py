@@ -39,7 +39,7 @@ def look_closer_at_policies(reader: Reader, world: World) -> dict[Address, Obser
     own, unknown = _look_up(
         reader,
         {written: arn for arns in asked.values() for written, arn in arns.items()},
-        {arn for each in observed.values() if each.role for arn in _has(each.role)},
+        {arn for there in observed.values() if there.role for arn in _has(there.role)},
     )
     for at, arns in asked.items():
         observed[at] = replace(
@@ -59,7 +59,7 @@ def with_own_policies(role: Role, own: Mapping[str, str]) -> Role:
     boundary = role.permissions_boundary
     return replace(
         role,
-        managed_policies=tuple(own.get(each, each) for each in role.managed_policies),
+        managed_policies=tuple(own.get(policy, policy) for policy in role.managed_policies),
         permissions_boundary=own.get(boundary, boundary) if boundary else None,
     )
 
@@ -88,8 +88,8 @@ def _not_there_yet(role: Role, found: FoundRole | None, partition: str) -> dict[
     """The managed policies that the role is to have and has not: their ARNs, if they are AWS's, by name."""
     written = {*role.managed_policies, *filter(None, [role.permissions_boundary])}
     has = _has(found) if found else frozenset()
-    arns = {each: policy_arn(each, partition) for each in written}
-    return {each: arn for each, arn in arns.items() if arn not in has}
+    arns = {policy: policy_arn(policy, partition) for policy in written}
+    return {policy: arn for policy, arn in arns.items() if arn not in has}
 
 
 def _look_up(
@@ -101,17 +101,17 @@ def _look_up(
     not look, nothing is claimed.
     """
     ordered = sorted(asked)
-    answers = reader.parallel(*(lambda arn=asked[each]: _is_absent(reader, arn) for each in ordered))
-    absent = [each for each, is_absent in zip(ordered, answers, strict=True) if is_absent]
-    names = [each for each in absent if not each.startswith("arn:")]
+    answers = reader.parallel(*(lambda arn=asked[policy]: _is_absent(reader, arn) for policy in ordered))
+    absent = [policy for policy, is_absent in zip(ordered, answers, strict=True) if is_absent]
+    names = [policy for policy in absent if not policy.startswith("arn:")]
     own = _by_name(names, attached)
-    if all(each in own for each in absent):
+    if all(policy in own for policy in absent):
         return own, {}
     of_account = _listed(reader, "Local")
     own |= _by_name(names, of_account)
-    unknown = [each for each in absent if each not in own]
+    unknown = [policy for policy in absent if policy not in own]
     candidates = (*(_listed(reader, "AWS") if unknown else ()), *of_account)
-    return own, {each: _hint(each, candidates) for each in unknown}
+    return own, {policy: _hint(policy, candidates) for policy in unknown}
 
 
 def _is_absent(reader: Reader, arn: str) -> bool:
@@ -128,7 +128,7 @@ def _is_absent(reader: Reader, arn: str) -> bool:
 def _listed(reader: Reader, scope: str) -> tuple[str, ...]:
     """The ARNs of all policies of AWS or of the account (Local); none where credentials may not look."""
     try:
-        return tuple(each["Arn"] for each in reader.pages("iam", "ListPolicies", "Policies", Scope=scope))
+        return tuple(policy["Arn"] for policy in reader.pages("iam", "ListPolicies", "Policies", Scope=scope))
     except AwsError as error:
         if error.code not in DENIED_CODES:
             raise

@@ -63,7 +63,7 @@ def _principal(value: Any, change: Callable[[str], str]) -> Any:
 
 def _each(value: Any, change: Callable[[Any], Any]) -> Any:
     """One value or each of a list of them, changed."""
-    return [change(each) for each in value] if isinstance(value, list | tuple) else change(value)
+    return [change(item) for item in value] if isinstance(value, list | tuple) else change(value)
 
 
 def _listed(value: Any) -> Sequence[Any]:
@@ -91,7 +91,7 @@ class Trusts:
 
     def order(self, role: Role) -> int:
         """How many roles have to be made one after the other before a role's trust policy is taken."""
-        return max((self._made_at[each] + 1 for each in self.absent(role)), default=0)
+        return max((self._made_at[trusted] + 1 for trusted in self.absent(role)), default=0)
 
     def who_let_go(self, found: FoundRole) -> frozenset[Address]:
         """The roles of the spec whose trust policy names a role now that is to be deleted."""
@@ -138,7 +138,7 @@ class Trusts:
 
     @cached_property
     def _observed(self) -> dict[Address, FoundRole]:
-        return {at: each.role for at, each in self.world.observed_of(ObservedRole).items() if each.role}
+        return {at: there.role for at, there in self.world.observed_of(ObservedRole).items() if there.role}
 
     def _arn(self, address: Address) -> str:
         """The ARN that a role of the spec has, or will have."""
@@ -201,5 +201,5 @@ class Trusts:
         before = {at: () if at in self._circular else others for at, others in self._absent.items()}
         made_at: dict[Address, int] = {}
         for at in TopologicalSorter(before).static_order():
-            made_at[at] = max((made_at[each] + 1 for each in before[at]), default=0)
+            made_at[at] = max((made_at[earlier] + 1 for earlier in before[at]), default=0)
         return made_at
