@@ -20,28 +20,21 @@ KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
 
 @dataclass(frozen=True)
 class SettingsAgree:
-    """A member has the fleet's values of some settings, by path, and words of its launch tag, by its id."""
+    """A member has the fleet's values of its settings of `paths`, and `words` in its launch tag; both by id.
 
-    fleet: Fleet
-    paths: tuple[str, ...]
-    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-
-    def holds(self, instance: Instance) -> bool:
-        written = self.words.get(instance.id, {})
-        return read_record(instance).items() >= written.items() and not any(
-            differs(setting, self.fleet, instance) for setting in SETTINGS if setting.path in self.paths
-        )
-
-
-@dataclass(frozen=True)
-class EachSettingsAgree:
-    """The same with other settings for each member, by its id; of others nothing is asked."""
+    Of others nothing is asked.
+    """
 
     fleet: Fleet
     paths: Mapping[str, tuple[str, ...]]
+    words: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     def holds(self, instance: Instance) -> bool:
-        return SettingsAgree(self.fleet, self.paths.get(instance.id, ())).holds(instance)
+        paths = self.paths.get(instance.id, ())
+        written = self.words.get(instance.id, {})
+        return read_record(instance).items() >= written.items() and not any(
+            differs(setting, self.fleet, instance) for setting in SETTINGS if setting.path in paths
+        )
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from provisioner.kinds.fleet.spec import (
     Update,
     Volume,
     Where,
-    unfit_for_metadata,
+    keys_hidden_from_metadata,
 )
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
 from provisioner.model import Address, Desired, Environment
@@ -173,7 +173,7 @@ def _check_metadata(raw: Mapping[str, Any], entry: Entry) -> None:
     if raw.get("metadata", {}).get("instance_tags") != "enabled":
         return
     own = raw.get("tags", {})
-    for key in unfit_for_metadata({**entry.tags, **own}):
+    for key in keys_hidden_from_metadata({**entry.tags, **own}):
         message = (
             f"the tag key {key!r} cannot be shown in the metadata, which takes letters, digits and +-=.,_:@"
         )

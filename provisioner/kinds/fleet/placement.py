@@ -59,7 +59,9 @@ def leaving_order(
     return tuple(chosen)
 
 
-def crowded(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet) -> tuple[Instance, ...]:
+def members_to_move(
+    members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet
+) -> tuple[Instance, ...]:
     """The members to move so that no subnet has two more than another."""
     return tuple(
         moved
@@ -68,7 +70,9 @@ def crowded(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet
     )
 
 
-def roomy(members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet) -> tuple[Subnet, ...]:
+def subnets_with_room(
+    members: Sequence[Instance], subnets: Sequence[Subnet], fleet: Fleet
+) -> tuple[Subnet, ...]:
     """The subnets that have fewer members than their share."""
     shares = _shares(members, subnets, fleet)
     return tuple(subnet for subnet in subnets if len(shares[subnet][0]) < shares[subnet][1])
@@ -168,7 +172,7 @@ def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
         )
         going = wrong | {each.id for each in surplus}
         staying = [each for each in observed.members if each.id not in going]
-        wrong |= {each.id for each in crowded(staying, observed.prerequisites.subnets, fleet)}
+        wrong |= {each.id for each in members_to_move(staying, observed.prerequisites.subnets, fleet)}
     chosen = [each for each in observed.members if each.id in wrong]
     return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
 

@@ -209,7 +209,7 @@ def as_fields(volume: Volume) -> dict[str, Any]:
     return {name: value for name, value in said.items() if value is not None}
 
 
-def unfit_for_metadata(keys: Iterable[str]) -> list[str]:
+def keys_hidden_from_metadata(keys: Iterable[str]) -> list[str]:
     """The tag keys that the metadata service cannot serve, so that EC2 refuses to show tags there.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html

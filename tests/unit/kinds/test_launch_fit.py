@@ -13,11 +13,11 @@ from provisioner.kinds.fleet.observed import FoundImage
 from provisioner.kinds.fleet.read.launch_fit import (
     FoundType,
     as_type,
+    image_volume_problems,
     is_in_doubt,
-    unfit_for_members,
-    unfit_tags,
-    unfit_types,
-    unfit_volumes,
+    resize_problems,
+    tag_problems,
+    type_problems,
 )
 from provisioner.kinds.fleet.spec import Fleet
 from tests.support.build import environment, fleet_of, member
@@ -136,7 +136,7 @@ TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] 
 
 @pytest.mark.parametrize(("fields", "image", "types", "said"), TYPES.values(), ids=TYPES)
 def test_type(fields: dict[str, Any], image: FoundImage, types: list[FoundType], said: list[str]) -> None:
-    assert [str(each) for each in unfit_types(fleet(**fields), image, types)] == said
+    assert [str(each) for each in type_problems(fleet(**fields), image, types)] == said
 
 
 # Fields of the fleet, its types, the image, and whether it has to be asked what the types can do.
@@ -266,14 +266,14 @@ VOLUMES: dict[str, tuple[dict[str, Any], FoundImage, list[str]]] = {
 
 @pytest.mark.parametrize(("fields", "image", "said"), VOLUMES.values(), ids=VOLUMES)
 def test_volume(fields: dict[str, Any], image: FoundImage, said: list[str]) -> None:
-    assert [str(each) for each in unfit_volumes(fleet(**fields), image)] == said
+    assert [str(each) for each in image_volume_problems(fleet(**fields), image)] == said
 
 
 def test_members_become_no_type_of_another_architecture() -> None:
     own = fleet()
     there = [member(1, own, architecture="x86_64"), member(2, own)]
-    assert list(unfit_for_members(there, [T3])) == []
-    (said,) = unfit_for_members(there, [T3, T4G])
+    assert list(resize_problems(there, [T3])) == []
+    (said,) = resize_problems(there, [T3, T4G])
     assert said.message == "t4g.micro is arm64, and i-01 is x86_64"
 
 
@@ -306,7 +306,7 @@ TAGS: dict[str, tuple[dict[str, Any], Mapping[str, str], str, str]] = {
 def test_tags_of_others(fields: dict[str, Any], tags: Mapping[str, str], shown: str, said: str) -> None:
     own = fleet(**fields)
     there = [member(1, own, tags=dict(tags), instance_tags=shown)]
-    found = list(unfit_tags(own, there, ["theirs:*"]))
+    found = list(tag_problems(own, there, ["theirs:*"]))
     assert (found[0].message.startswith(said) and len(found) == 1) if said else found == []
 
 

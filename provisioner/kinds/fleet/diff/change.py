@@ -5,11 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from enum import IntEnum
 
+from provisioner.kinds.base import World
+from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.instances import Instance
-from provisioner.model import Action, Address, Change, FieldChange, Rollout, Step
+from provisioner.model import Action, Address, Change, Condition, FieldChange, Rollout, Step, Until, Wait
 
 # What a fleet's changes are counted in.
 UNIT = "instance"
+# How long a correction may take to be shown before it is looked at whether somebody else has undone it.
+MAX_S = 120.0
 
 
 class Phase(IntEnum):
@@ -45,3 +49,9 @@ def update(
     return Change(
         address, Action.UPDATE, reason, fields, ids, len(ids), steps, phase=phase, unit=UNIT, rollout=rollout
     )
+
+
+def until_shown(members: Sequence[Instance], world: World, condition: Condition) -> Wait:
+    """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
+    ids = tuple(member.id for member in members)
+    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=MAX_S, condition=condition)

@@ -12,7 +12,7 @@ from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import (
     on_members,
-    roomy,
+    subnets_with_room,
     verb,
 )
 from provisioner.kinds.fleet.rolling_update.all_at_once import power_steps
@@ -117,7 +117,7 @@ def replace_change(
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} to be moved"
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
-        subnets = roomy(observed.members, launches.prerequisites.subnets, fleet)
+        subnets = subnets_with_room(observed.members, launches.prerequisites.subnets, fleet)
         launches = replace(launches, prerequisites=replace(launches.prerequisites, subnets=subnets))
     if surplus > 0:
         are = "is" if surplus == 1 else "are"

@@ -1,4 +1,4 @@
-"""What to do about members that differ from the spec: settings, profile, tags and names."""
+"""What to do about members that differ from the spec, while they run."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.conditions import (
-    NameAgrees,
     SettingsAgree,
-    TagsAgree,
     VolumesGo,
-    tag_differences,
 )
-from provisioner.kinds.fleet.diff.change import Phase, update
-from provisioner.kinds.fleet.launching.scale_out import name_call, number_call
+from provisioner.kinds.fleet.diff.change import Phase, until_shown, update
+from provisioner.kinds.fleet.diff.tag_changes import name_changes, tag_changes
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
-from provisioner.kinds.fleet.placement import indexes, on_members, verb
+from provisioner.kinds.fleet.placement import on_members, verb
 from provisioner.kinds.fleet.settings.differences import differing, shown
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
@@ -28,26 +25,18 @@ from provisioner.kinds.fleet.settings.launch_tag import (
 from provisioner.kinds.fleet.settings.setting import How, Setting, change_steps
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
-from provisioner.kinds.fleet.volumes.changes import goes_steps, goes_wrong, tag_fields, tag_steps
-from provisioner.kinds.iam import is_crowded, tag_list
+from provisioner.kinds.fleet.volumes.changes import goes_steps, goes_wrong
+from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instance_profile.binding import WantedProfile, bind, bound_wrong, release, wanted_at
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, group_by, until_stable
-from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import (
     Address,
     Call,
     Change,
-    Condition,
     FieldChange,
-    Parallel,
     Step,
-    Until,
-    Wait,
 )
-from provisioner.naming import LAUNCH_TAG, NAME_TAG, is_ignored
-
-# How long a correction may take to be shown before it is looked at whether somebody else has undone it.
-MAX_S = 120.0
+from provisioner.naming import LAUNCH_TAG
 
 SHOWS_TAGS = "metadata.instance_tags"
 
@@ -61,8 +50,8 @@ def corrections(
     differences = differing(fleet, staying, How.LIVE)
     settings = list(_settings(address, fleet, observed, staying, differences, world))
     tags = [
-        *_tags(address, fleet, observed, staying, world),
-        *_names(address, fleet, observed, staying, world),
+        *tag_changes(address, fleet, observed, staying, world),
+        *name_changes(address, fleet, observed, staying, world),
     ]
     shows = [each for each in settings if SHOWS_TAGS in (field.path for field in each.fields)]
     if shows and fleet.instance_tags == "enabled":
@@ -91,12 +80,6 @@ def unprotected(
 def wanted_profile(fleet: Fleet, world: World) -> WantedProfile | None:
     """The profile that members are to be bound to, if any."""
     return wanted_at(fleet.profile, world) if fleet.profile else None
-
-
-def _until_shown(members: Sequence[Instance], world: World, condition: Condition) -> Wait:
-    """What a correction ends with: EC2 shows it, so that the next plan does not make it again."""
-    ids = tuple(member.id for member in members)
-    return Wait(ids, Until.SHOWN, (scope_of(world.environment.name),), timeout_s=MAX_S, condition=condition)
 
 
 def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
@@ -138,20 +121,21 @@ def _setting_change(
     settings: Sequence[Setting],
     world: World,
 ) -> Change:
-    paths = ", ".join(_paths(settings))
+    paths = tuple(setting.path for setting in settings)
+    named = ", ".join(paths)
     whys = "; ".join(dict.fromkeys(setting.why for setting in settings))
     words = {member.id: words_after(settings, fleet, member) for member in members}
-
+    agree = SettingsAgree(fleet, dict.fromkeys(words, paths), words)
     return update(
         address,
         members,
-        f"{paths} {verb(paths)} on {on_members(members)}: {whys}",
+        f"{named} {verb(named)} on {on_members(members)}: {whys}",
         tuple(_field(setting, fleet, members[0]) for setting in settings),
         (
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),
             *_remembering_steps(members, words),
-            _until_shown(members, world, SettingsAgree(fleet, tuple(_paths(settings)), words)),
+            until_shown(members, world, agree),
         ),
     )
 
@@ -183,10 +167,6 @@ def words_after(settings: Sequence[Setting], fleet: Fleet, member: Instance) -> 
         name: word.after(fleet, member) if word.after else word.text(fleet) for name, word in words.items()
     }
     return {name: text for name, text in texts.items() if text is not None}
-
-
-def _paths(settings: Sequence[Setting]) -> list[str]:
-    return [setting.path for setting in settings]
 
 
 def _profile(
@@ -236,75 +216,7 @@ def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world:
         steps = (
             *until_stable(members, (scope_of(world.environment.name),)),
             *goes_steps([each.id for each in members], fields),
-            _until_shown(members, world, VolumesGo(fields)),
+            until_shown(members, world, VolumesGo(fields)),
         )
         reason = f"what volumes do when the instance goes differs on {on_members(members)}"
         yield update(address, members, reason, fields, steps)
-
-
-def _tags(
-    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
-) -> Iterator[Change]:
-    """One change for all members whose tags differ in the same way, and their volumes."""
-
-    def wrong(member: Instance) -> tuple[FieldChange, ...]:
-        return tag_differences(fleet, member, world.environment.ignore_tags)
-
-    def volumes(members: Sequence[Instance]) -> list[ObservedVolume]:
-        every = [volume for each in members for volume in observed.volumes.get(each.id, ())]
-        return [each for each in every if each.is_of(world.environment.name, fleet.key)]
-
-    for members in group_by([each for each in staying if wrong(each)], wrong):
-        fields = wrong(members[0])
-        removed = [field.path.removeprefix("tags.") for field in fields if field.after is None]
-        on_volumes = tag_steps(fleet, volumes(members), removed)
-        also = " and their volumes" if on_volumes else ""
-        # The volumes first: that they are still to be done shows on the members.
-        steps = (
-            *on_volumes,
-            *_tag_steps(members, fields),
-            _until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
-        )
-        yield update(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
-    alone = [each for each in staying if not wrong(each) and tag_fields(fleet, volumes([each]))]
-    for members in group_by(alone, lambda each: tag_fields(fleet, volumes([each]))):
-        reason = f"tags differ on volumes of {on_members(members)}"
-        fields = tag_fields(fleet, volumes(members))
-        yield update(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
-
-
-def _names(
-    address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
-) -> Iterator[Change]:
-    # What members that are about to go are called is not free before they are gone.
-    numbers = indexes(observed.members) if fleet.is_indexed else {}
-    # Then the name is given at launch, and whatever others make of it is left alone.
-    is_left_alone = is_ignored(NAME_TAG, world.environment.ignore_tags)
-
-    condition = NameAgrees(fleet, numbers, is_left_alone)
-    wrong = [each for each in staying if not condition.holds(each)]
-    if wrong:
-        before: set[Any] = {each.tag(NAME_TAG) for each in wrong}
-        field = FieldChange("name", before.pop() if len(before) == 1 else "various", fleet.name)
-        steps: tuple[Step, ...] = _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
-        if fleet.is_indexed:
-            numbered = {each.id: numbers[each.id] for each in wrong}
-            call = number_call if is_left_alone else name_call
-            steps = (Parallel(tuple(call(fleet, name, index) for name, index in numbered.items())),)
-        shown = _until_shown(wrong, world, condition)
-        yield update(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
-
-
-def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tuple[Step, ...]:
-    changed = {field.path.removeprefix("tags."): field.after for field in fields}
-    put = {key: value for key, value in changed.items() if value is not None}
-    removed = [{"Key": key} for key in sorted(changed.keys() - put.keys())]
-    steps: list[Step] = []
-    for part in chunks([member.id for member in members], MAX_IDS):
-        if put:
-            steps.append(Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list(put)}))
-        if removed:
-            steps.append(Call("ec2", "DeleteTags", {"Resources": list(part), "Tags": removed}))
-    # Setting first leaves no moment without a tag, as long as there is room for old and new ones.
-    has_no_room = any(is_crowded(put, member.tags or {}) for member in members)
-    return tuple(reversed(steps) if has_no_room else steps)

@@ -184,15 +184,15 @@ def confirm_launch(
         unseen += launch.asked - len(launch.shown)
         lives = next((member for member in launch.shown if member.subnet and member.vpc), None)
         if fleet and lives and lives.subnet and lives.vpc:
-            around = replace(
+            as_it_was = replace(
                 prerequisites,
                 image=lives.image,
                 groups={name: group for group, name in (lives.groups or {}).items()}
                 | {group: group for group in lives.groups or {}},
             )
-            if all(group in around.groups for group in fleet.security_groups):
+            if all(group in as_it_was.groups for group in fleet.security_groups):
                 subnet = Subnet(lives.subnet, first.zone, lives.vpc)
-                params = launch_params(fleet, profile, around, subnet)
+                params = launch_params(fleet, profile, as_it_was, subnet)
                 option = CapacityOption(first.type, first.market)
                 replays.append(run_instances(params, option, launch.asked, launch.token))
     return ConfirmLaunch(tuple(replays), unseen)

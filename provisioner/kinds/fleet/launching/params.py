@@ -12,7 +12,8 @@ from provisioner.kinds.fleet.observed import Prerequisites, Subnet
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, write_record
 from provisioner.kinds.fleet.settings.setting import Launching, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.settings.values import DEVICES, INTERFACE, MARKET
+from provisioner.kinds.fleet.settings.values import INTERFACE, MARKET
+from provisioner.kinds.fleet.settings.volumes import DEVICES
 from provisioner.kinds.fleet.spec import SPOT, CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
 from provisioner.model import Call

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES, way_out, what_was_said
-from provisioner.kinds.fleet.conditions import EachSettingsAgree, IsNumbered
+from provisioner.kinds.fleet.conditions import IsNumbered, SettingsAgree
 from provisioner.kinds.fleet.launching.launch import LaunchResult, NumberedLaunch, next_number
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.params import launch_params
@@ -241,7 +241,7 @@ class ScaleOut:
             raise error.with_hint(f"{stay}; apply again to give them the rest{hint}") from error
         if not steps:
             return {}
-        are_set = EachSettingsAgree(fleet, dict.fromkeys(ids, AFTER_LAUNCH))
+        are_set = SettingsAgree(fleet, dict.fromkeys(ids, AFTER_LAUNCH))
         scopes = (scope_of(self.launches.environment),)
         return context.wait(Wait(ids, Until.RUNNING, scopes, condition=are_set))
 

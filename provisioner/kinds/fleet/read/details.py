@@ -12,7 +12,7 @@ from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
 from provisioner.kinds.fleet.placement import to_replace
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
-from provisioner.kinds.fleet.read.launch_fit import unfit_tags
+from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
@@ -42,7 +42,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     # One after the other each fleet's calls would add up.
     details_of = reader.parallel(
         *(
-            lambda at=at, observed=observed: _closer(
+            lambda at=at, observed=observed: _details_of(
                 reader, written.get(at), observed, wrong[at], associations, world
             )
             for at, observed in fleets.items()
@@ -68,7 +68,7 @@ def _bound_wrong(fleet: Fleet | None, observed: ObservedFleet, world: World) -> 
     return bound_wrong(wanted_at(fleet.profile, world) if fleet.profile else None, observed.members)
 
 
-def _closer(
+def _details_of(
     reader: Reader,
     wanted: Fleet | None,
     observed: ObservedFleet,
@@ -89,18 +89,18 @@ def _closer(
     observed = _with_volumes(reader, fleet, observed, world)
     missing = len(observed.members) < fleet.count or bool(observed.partly_observed)
     launching = missing or bool(to_replace(fleet, observed))
-    around, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+    prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
     if not launching and fleet.rebalance:
         # Whom to move is known only now.
-        launching = bool(to_replace(fleet, replace(observed, prerequisites=around)))
+        launching = bool(to_replace(fleet, replace(observed, prerequisites=prerequisites)))
         if launching:
-            around, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
-    tags = unfit_tags(fleet, observed.members, world.environment.ignore_tags)
+            prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+    tags = tag_problems(fleet, observed.members, world.environment.ignore_tags)
     problems = tuple(sorted({*problems, *_image_problems(wanted, observed, launching), *tags}))
     ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
     unchecked = (*observed.unchecked, *unchecked)
     observed = replace(
-        observed, prerequisites=around, problems=problems, unchecked=unchecked, associations=ours
+        observed, prerequisites=prerequisites, problems=problems, unchecked=unchecked, associations=ours
     )
     restarting = differing(fleet, observed.members, How.RESTART)
     going = restarting or to_replace(fleet, observed) or len(observed.members) > fleet.count

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.fleet.observed import FoundImage, Problem
-from provisioner.kinds.fleet.spec import Fleet, unfit_for_metadata
+from provisioner.kinds.fleet.spec import Fleet, keys_hidden_from_metadata
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.iam import MAX_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
@@ -81,7 +81,7 @@ def _by_name(type_: str) -> str | None:
     return None if name is None else "arm64" if "g" in name["options"] else "x86_64"
 
 
-def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[Problem]:
+def type_problems(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[Problem]:
     """Which of the fleet's types cannot be launched from the image, or not as the spec has it."""
     for type_ in types:
         if image.architecture and not _has(type_.architectures, image.architecture):
@@ -114,7 +114,7 @@ def unfit_types(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> 
             yield Problem(f"{type_.name} cannot be EBS-optimised", hint)
 
 
-def unfit_for_members(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[Problem]:
+def resize_problems(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[Problem]:
     """Which of the types those members cannot become that are to have one of them."""
     known = [each for each in resized if each.architecture]
     for type_ in types:
@@ -130,7 +130,7 @@ def _has(known: Collection[str], wanted: str) -> bool:
     return not known or wanted in known
 
 
-def unfit_volumes(fleet: Fleet, image: FoundImage) -> Iterator[Problem]:
+def image_volume_problems(fleet: Fleet, image: FoundImage) -> Iterator[Problem]:
     """Which volumes an image does not take: its own root device again, or a root that is too small."""
     for volume in fleet.volumes:
         device = volume.device or ""
@@ -170,7 +170,7 @@ def _bare(device: str) -> str:
     return re.sub(r"[0-9]+$", "", device.removeprefix("/dev/"))
 
 
-def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]) -> Iterator[Problem]:
+def tag_problems(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]) -> Iterator[Problem]:
     """Which tags of others on members stand in the way of the fleet's own, or of showing them inside."""
     own = {**fleet.tags, **dict.fromkeys((NAME_TAG, LAUNCH_TAG, ASKED_TAG), "")}
     own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
@@ -183,7 +183,7 @@ def unfit_tags(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[str]
                 "take some out of the spec, or remove some of the others",
             )
         if fleet.instance_tags == "enabled" and member.instance_tags != "enabled":
-            for key in unfit_for_metadata(stay):
+            for key in keys_hidden_from_metadata(stay):
                 yield Problem(
                     f"{member.id} has the tag {key!r} of others, which cannot be shown in the metadata",
                     "remove it, or set `instance_tags: disabled`",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
@@ -12,21 +12,18 @@ from provisioner.kinds.fleet.read.images import MissingPrerequisite, as_problem,
 from provisioner.kinds.fleet.read.launch_fit import (
     FoundType,
     as_type,
+    image_volume_problems,
     is_in_doubt,
-    unfit_for_members,
-    unfit_types,
-    unfit_volumes,
+    resize_problems,
+    type_problems,
 )
 from provisioner.kinds.fleet.read.missing import (
     key_pairs,
     missing,
-    near_types,
-    no_such_subnet_tags,
-    no_such_subnets,
 )
-from provisioner.kinds.fleet.read.missing import subnets as subnets_of
+from provisioner.kinds.fleet.read.subnets import check_zones, find_subnets, offered_zones, with_the_type
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.instances import Instance, literal
+from provisioner.kinds.instances import Instance
 from provisioner.retry import DENIED_CODES
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
@@ -73,21 +70,21 @@ def observe_prerequisites(
 
     def offered() -> set[str] | None:
         where = f"where there is {types_told}"
-        zones: set[str] | None = check(where, lambda: _offered(reader, fleet), None)
+        zones: set[str] | None = check(where, lambda: offered_zones(reader, fleet), None)
         return zones
 
     def where() -> tuple[Subnet, ...]:
-        subnets = _subnets(reader, fleet)
+        subnets = find_subnets(reader, fleet)
         if fleet.tenancy == "default":
             vpcs = sorted({subnet.vpc for subnet in subnets})
             check("the tenancy of the VPC", lambda: _check_tenancy(reader, vpcs), None)
         zones = offered()
-        return subnets if zones is None else _with_the_type(fleet, subnets, zones)
+        return subnets if zones is None else with_the_type(fleet, subnets, zones)
 
     def types() -> None:
         zones = offered()
         if zones is not None:
-            _check_zones(fleet, {each.zone for each in observed.members}, zones)
+            check_zones(fleet, {each.zone for each in observed.members}, zones)
 
     def image_found() -> FoundImage:
         is_there: FoundImage = check(
@@ -114,18 +111,18 @@ def observe_prerequisites(
             read_if(intent.resizing and not is_placing, types, None),
         )
     if intent.launching:
-        problems += unfit_volumes(fleet, found)
+        problems += image_volume_problems(fleet, found)
     if is_in_doubt(fleet, {found.architecture, *(each.architecture for each in intent.resized)}, found):
         able = read_if(intent.launching or bool(intent.resized), abilities, ())()
-        problems += unfit_types(fleet, found, able) if intent.launching else ()
-        problems += unfit_for_members(intent.resized, able)
+        problems += type_problems(fleet, found, able) if intent.launching else ()
+        problems += resize_problems(intent.resized, able)
     vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in observed.members if each.vpc}
     groups = read_if(intent.launching or intent.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
     if intent.launching and fleet.root_volume and found.id and not (found.root_device or problems):
         message = f"image {found.id} does not say which device its root volume is"
         problems.append(Problem(message, "check `root_volume:`"))
-    around = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
-    return around, tuple(sorted(problems)), tuple(sorted(unchecked))
+    prerequisites = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
+    return prerequisites, tuple(sorted(problems)), tuple(sorted(unchecked))
 
 
 def _check_tenancy(reader: Reader, vpcs: list[str]) -> None:
@@ -156,99 +153,6 @@ def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -
         return otherwise
 
     return attempt
-
-
-def _subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
-    where = fleet.where
-    params: dict[str, Any] = {}
-    if where.subnets:
-        found = _named_subnets(reader, where.subnets)
-    else:
-        if where.tags:
-            params["Filters"] = [
-                {"Name": f"tag:{key}", "Values": [literal(value)]}
-                for key, value in sorted(where.tags.items())
-            ]
-        else:
-            params["Filters"] = [{"Name": "default-for-az", "Values": ["true"]}]
-            if where.zones:
-                params["Filters"].append({"Name": "availability-zone", "Values": list(where.zones)})
-        found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
-    subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
-    if not subnets and where.tags:
-        raise MissingPrerequisite(no_such_subnet_tags(reader, where.tags))
-    without = set(where.zones) - {subnet.zone for subnet in subnets}
-    if without:
-        raise MissingPrerequisite(_no_default_subnet(reader, sorted(without)))
-    if not subnets:
-        raise MissingPrerequisite(Problem("the region has no default VPC", "name `subnets:`"))
-    if len({subnet.vpc for subnet in subnets}) > 1:
-        hint = "security groups and members need one"
-        raise MissingPrerequisite(Problem("the subnets belong to several VPCs", hint))
-    order = {subnet: index for index, subnet in enumerate(where.subnets)}
-    return tuple(sorted(subnets, key=lambda subnet: (order.get(subnet.id, 0), subnet.zone, subnet.id)))
-
-
-def _named_subnets(reader: Reader, ids: Sequence[str]) -> list[Any]:
-    try:
-        found: list[Any] = reader.call("ec2", "DescribeSubnets", SubnetIds=list(ids))["Subnets"]
-    except AwsError as error:
-        if not is_absent(error):
-            raise
-        raise MissingPrerequisite(no_such_subnets(reader, ids)) from error
-    return found
-
-
-def _no_default_subnet(reader: Reader, zones: Sequence[str]) -> Problem:
-    default = [{"Name": "default-for-az", "Values": ["true"]}]
-    there = sorted(each["AvailabilityZone"] for each in subnets_of(reader, Filters=default))
-    hint = f"there is one in {', '.join(there) or 'no zone'}; check `availability_zones:`"
-    return Problem(f"there is no default subnet in {', '.join(zones)}", hint)
-
-
-def _with_the_type(fleet: Fleet, subnets: tuple[Subnet, ...], offered: set[str]) -> tuple[Subnet, ...]:
-    """The subnets in zones that offer at least one of the fleet's types; not every zone has every type."""
-    without = sorted({subnet.zone for subnet in subnets} - offered)
-    chosen = tuple(subnet for subnet in subnets if subnet.zone in offered)
-    if without and (fleet.where.subnets or fleet.where.zones or not chosen):
-        raise _not_offered(without, fleet)
-    return chosen
-
-
-def _check_zones(fleet: Fleet, zones: Collection[str], offered: set[str]) -> None:
-    without = sorted(set(zones) - offered)
-    if without:
-        raise _not_offered(without, fleet)
-
-
-def _not_offered(zones: Iterable[str], fleet: Fleet) -> MissingPrerequisite:
-    types = " or ".join(fleet.instance_types)
-    message = f"{', '.join(zones)} does not offer {types}"
-    return MissingPrerequisite(Problem(message, "check `instance_type:` and where it runs"))
-
-
-def _offered(reader: Reader, fleet: Fleet) -> set[str]:
-    """The zones that offer at least one of the fleet's types, each of which some zone has to.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
-    """
-    offerings = list(
-        reader.pages(
-            "ec2",
-            "DescribeInstanceTypeOfferings",
-            "InstanceTypeOfferings",
-            LocationType="availability-zone",
-            Filters=[{"Name": "instance-type", "Values": list(fleet.instance_types)}],
-        )
-    )
-    unknown = [
-        each for each in fleet.instance_types if each not in {one["InstanceType"] for one in offerings}
-    ]
-    if unknown:
-        near = near_types(reader, unknown)
-        message = f"the region has no instance type {' or '.join(unknown)}"
-        raise MissingPrerequisite(Problem(message, f"{near}check `instance_type:`"))
-    return {offering["Location"] for offering in offerings}
 
 
 def _abilities(reader: Reader, fleet: Fleet) -> tuple[FoundType, ...]:

@@ -12,7 +12,7 @@ from functools import partial
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
-from provisioner.kinds.fleet.conditions import EachSettingsAgree
+from provisioner.kinds.fleet.conditions import SettingsAgree
 from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
 from provisioner.kinds.fleet.rolling_update.rollout import (
     PARKED,
@@ -92,7 +92,7 @@ class _Restarting(RollingUpdate):
         self.left = tuple(plan.paths)
         self.wave = _Wave({})
         # The next plan would change it again otherwise.
-        self.condition = EachSettingsAgree(plan.fleet, plan.paths)
+        self.condition = SettingsAgree(plan.fleet, plan.paths)
 
     def run(self) -> None:
         self.roll(self.plan.members, {*self.plan.paths, *self.plan.replaced})

@@ -26,7 +26,6 @@ from provisioner.kinds.fleet.settings.setting import (
     shows,
 )
 from provisioner.kinds.fleet.settings.values import (
-    DEVICES,
     DNS,
     IMAGE,
     INTERFACE,
@@ -40,7 +39,6 @@ from provisioner.kinds.fleet.settings.values import (
     change_reservation,
     cpu_desired,
     cpu_observed,
-    ebs,
     image_desired,
     interface_attribute,
     ipv6_count,
@@ -55,7 +53,6 @@ from provisioner.kinds.fleet.settings.values import (
     not_burstable,
     regroup,
     reservation_observed,
-    root_device,
     same_groups,
     same_image,
     set_credits,
@@ -65,8 +62,11 @@ from provisioner.kinds.fleet.settings.values import (
 )
 from provisioner.kinds.fleet.settings.volume_drift import MODIFIABLE, ROOT_WORD, VOLUMES_WORD
 from provisioner.kinds.fleet.settings.volumes import (
+    DEVICES,
     Values,
+    ebs,
     modify_volumes,
+    root_device,
     what_is_fixed,
     what_root_has,
     what_volumes_have,

@@ -26,15 +26,13 @@ from provisioner.kinds.fleet.settings.setting import (
     or_any,
     part,
 )
-from provisioner.kinds.fleet.spec import SPOT, Fleet, Volume
+from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call
 
 MARKET = "InstanceMarketOptions"
 # What a launch says of its network interface, wherever RunInstances takes it: see params.py.
 INTERFACE = "NetworkInterface"
-# Volumes by device, which RunInstances takes as a list.
-DEVICES = "BlockDeviceMappings"
 
 SHUTDOWN_PARAMETER = "InstanceInitiatedShutdownBehavior"
 DNS = "ModifyPrivateDnsNameOptions"
@@ -113,28 +111,9 @@ def spot(fleet: Fleet) -> dict[str, Any]:
     return {"MarketType": "spot", "SpotOptions": {**options, **price}}
 
 
-def root_device(fleet: Fleet, to: Launching) -> Mapping[str, Any]:
-    # What becomes of the root volume is said also where nothing else is: an image may have it stay.
-    device = to.prerequisites.root_device
-    return part(f"{DEVICES}.{device}", ebs(fleet.root_volume or Volume())) if device else {}
-
-
 def launch_shutdown(fleet: Fleet, _: Launching) -> Mapping[str, Any]:
     """Nothing of `stop`: EC2 does that by itself, and an image without volumes takes neither."""
     return {} if fleet.shutdown_behavior == "stop" else part(SHUTDOWN_PARAMETER, fleet.shutdown_behavior)
-
-
-def ebs(volume: Volume) -> dict[str, Any]:
-    said = {
-        "VolumeSize": volume.size_gb,
-        "VolumeType": volume.type,
-        "Iops": volume.iops,
-        "Throughput": volume.throughput,
-        "Encrypted": volume.encrypted,
-        "KmsKeyId": volume.kms_key_id,
-        "DeleteOnTermination": volume.delete_on_termination,
-    }
-    return {name: value for name, value in said.items() if value is not None}
 
 
 def interface_attribute(to: Target, name: str) -> tuple[Call, ...]:

@@ -5,11 +5,11 @@ Of volumes that were not read, nothing is compared.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from provisioner.kinds.fleet.settings.remembered import volume_fields, write_fields
-from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, NotCompared
+from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Launching, NotCompared, part
 from provisioner.kinds.fleet.settings.volume_drift import (
     MODIFIABLE,
     differences,
@@ -18,9 +18,12 @@ from provisioner.kinds.fleet.settings.volume_drift import (
     of_root,
 )
 from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME
-from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet, Volume
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call
+
+# Volumes by device, which RunInstances takes as a list.
+DEVICES = "BlockDeviceMappings"
 
 Values = tuple[Callable[[Fleet], Any], Callable[[Instance], Any], Callable[[Any, Any], bool]]
 """What is desired, what a member has, and whether they agree."""
@@ -143,3 +146,22 @@ def modify_volumes(path: str, fleet: Fleet, member: Instance) -> tuple[Call, ...
             sent = {MODIFIABLE[each]: given for each, given in params.items() if given is not None}
             calls.append(Call("ec2", MODIFY_VOLUME, {"VolumeId": found.id, **sent}))
     return tuple(calls)
+
+
+def root_device(fleet: Fleet, to: Launching) -> Mapping[str, Any]:
+    # What becomes of the root volume is said also where nothing else is: an image may have it stay.
+    device = to.prerequisites.root_device
+    return part(f"{DEVICES}.{device}", ebs(fleet.root_volume or Volume())) if device else {}
+
+
+def ebs(volume: Volume) -> dict[str, Any]:
+    said = {
+        "VolumeSize": volume.size_gb,
+        "VolumeType": volume.type,
+        "Iops": volume.iops,
+        "Throughput": volume.throughput,
+        "Encrypted": volume.encrypted,
+        "KmsKeyId": volume.kms_key_id,
+        "DeleteOnTermination": volume.delete_on_termination,
+    }
+    return {name: value for name, value in said.items() if value is not None}
