@@ -133,7 +133,7 @@ def _gone(change: Change, names: Mapping[str, str]) -> list[str]:
     """Every instance that a change destroys, each line with a `-`; wave by wave where there are waves."""
     if not change.rollout:
         return _texts(id_lines(change.instances, names, "", _WIDTH, INDENT, line("-   ")), "-")
-    lines = _texts(flow(words(wave_words(change.rollout)), _WIDTH, (Piece(" " * INDENT),), INDENT + 2, " "))
+    lines = _texts(flow(words(wave_words(change.rollout)), _WIDTH, indent=INDENT, gap=" "))
     places = len(str(len(change.rollout.waves)))
     for number, wave in enumerate(change.rollout.waves, 1):
         start = line(f"-   {number:>{places}}  ")

@@ -99,7 +99,8 @@ def in_rows(plan: Plan) -> Drawing:
             if user not in boxes:
                 place(user, depth + 1)
 
-    for address in sorted(uses, key=lambda each: (bool(uses[each]), each)):
+    used_by_any = frozenset().union(*uses.values())
+    for address in sorted(uses, key=lambda each: (bool(uses[each]), each not in used_by_any, each)):
         if address not in boxes:
             place(address, 0)
     height = _MARGIN * 2 + len(boxes) * (_HEIGHT + _GAP) - _GAP

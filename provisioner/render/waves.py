@@ -31,7 +31,8 @@ def wave_lines(
 
     Without `ids` the instances of more than a few waves are told as `member_lines` does.
     """
-    lines = flow(words(wave_words(rollout)), width, (Piece(" " * INDENT),), INDENT + 2, " ")
+    first, *rest = words(wave_words(rollout))
+    lines = flow(rest, width, (Piece(" " * INDENT), *first, Piece(" ")), INDENT + 2, " ")
     every = [each for wave in rollout.waves for each in wave]
     if not ids and len(every) > FEW:
         return lines + member_lines(every, names, width)
