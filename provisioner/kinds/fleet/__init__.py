@@ -96,7 +96,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         if observed.foreign:
             return {
                 "state": _foreign_text(observed.foreign),
-                "members": [each.summary() for each in observed.foreign],
+                "members": [instance.summary() for instance in observed.foreign],
             }
         wanted = desired.count if desired else 0
         choices = per_option(desired, observed.members) if desired else {}
@@ -105,8 +105,8 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
             "note": "; ".join(observed.unchecked) or None,
-            "volumes_on_no_member": [each.summary() for each in observed.left_volumes],
-            "members": [each.summary() for each in observed.members],
+            "volumes_on_no_member": [volume.summary() for volume in observed.left_volumes],
+            "members": [member.summary() for member in observed.members],
         }
 
 
@@ -117,8 +117,8 @@ def _images(environment: Environment) -> dict[Address, Image]:
 
 def _with_left(found: Mapping[str, ObservedFleet], left: Left) -> dict[str, ObservedFleet]:
     """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
-    members = [each for observed in found.values() for each in observed.members]
-    gone = [each for observed in found.values() for each in observed.gone]
+    members = [member for observed in found.values() for member in observed.members]
+    gone = [instance for observed in found.values() for instance in observed.gone]
     volumes = {key or FOREIGN: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}
     named_so = {key: those for key, those in volumes.items() if those}
     return {**found} | {
@@ -130,7 +130,7 @@ def _foreign_notes(address: Address, observed: ObservedFleet, region: str) -> It
     """Who carries the tags of the environment and is not of it, and how to get rid of that."""
     if observed.foreign:
         tags = " ".join(f"Key={key}" for key in (ENVIRONMENT_TAG, FLEET_TAG))
-        ids = [each.id for each in observed.foreign]
+        ids = [instance.id for instance in observed.foreign]
         commands = (
             f"aws ec2 delete-tags --region {region} --resources {' '.join(part)} --tags {tags}"
             for part in chunks(ids, MAX_IDS_OF_A_COMMAND)

@@ -112,7 +112,7 @@ RULES = CallRules(
     },
     # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AssignIpv6Addresses.html: no token.
     once=frozenset({"AssignIpv6Addresses"}),
-    made={"RunInstances": lambda _, answer: [each["InstanceId"] for each in answer["Instances"]]},
+    made={"RunInstances": lambda _, answer: [instance["InstanceId"] for instance in answer["Instances"]]},
 )
 
 

@@ -148,18 +148,23 @@ def find_fleets(
     also while the tag filter does not show it yet.
     """
     launched = answered_launches(reader.answers("RunInstances"))
-    ours = {each.id: each for launch in launched.values() for each in launch if is_of(each, environment)}
-    shown = ours | {each.id: each for each in find_instances(reader, scope_of(environment))}
-    tagged = {each.tag(FLEET_TAG) or "" for each in shown.values()}
+    ours = {
+        instance.id: instance
+        for launch in launched.values()
+        for instance in launch
+        if is_of(instance, environment)
+    }
+    shown = ours | {instance.id: instance for instance in find_instances(reader, scope_of(environment))}
+    tagged = {instance.tag(FLEET_TAG) or "" for instance in shown.values()}
     launches = Launches(environment, {*keys, *tagged})
     fleets: dict[str, list[Instance]] = defaultdict(list)
     for instance in in_order(shown.values()):
         fleets[launches.fleet_of(instance) or FOREIGN].append(instance)
-    foreign = tuple(each for each in fleets.pop(FOREIGN, ()) if each.is_live)
+    foreign = tuple(instance for instance in fleets.pop(FOREIGN, ()) if instance.is_live)
     return {
         key: ObservedFleet(
-            members=tuple(each for each in instances if each.is_live),
-            gone=tuple(each for each in instances if not each.is_live),
+            members=tuple(instance for instance in instances if instance.is_live),
+            gone=tuple(instance for instance in instances if not instance.is_live),
             partly_observed=tuple(partly_observed(instances, frozenset(launched), now)),
         )
         for key, instances in fleets.items()
@@ -182,7 +187,7 @@ def answered_launches(answers: Iterable[Mapping[str, Any]]) -> dict[str, tuple[I
     launches: dict[str, tuple[Instance, ...]] = {}
     for answer in answers:
         instances = tuple(as_instance(raw) for raw in answer["Instances"])
-        launches |= {each.token: instances for each in instances if each.token}
+        launches |= {instance.token: instances for instance in instances if instance.token}
     return launches
 
 
@@ -196,9 +201,9 @@ def partly_observed(
             by_token[instance.token].append(instance)
     for token, shown in by_token.items():
         # A launch that got fewer than it asked for is told by the lowest number on its members.
-        asked = min((number for each in shown if (number := asked_for(each, len(shown)))), default=0)
+        asked = min((number for member in shown if (number := asked_for(member, len(shown)))), default=0)
         # All were launched at the same time, and starting one again can only make it look younger.
-        is_recent = all(age_s(each, now) < MAX_LAG_S for each in shown)
+        is_recent = all(age_s(member, now) < MAX_LAG_S for member in shown)
         if asked > len(shown) and is_recent:
             yield PartlyObserved(token, asked, tuple(shown))
 

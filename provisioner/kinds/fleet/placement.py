@@ -29,7 +29,9 @@ def select_for_scale_in(
     """
     if count <= 0:
         return ()
-    free = [each for each in members if not stays_protected(each, fleet) and each.id not in fleet.protect]
+    free = [
+        member for member in members if not stays_protected(member, fleet) and member.id not in fleet.protect
+    ]
     return leaving_order(free, count, members, fleet, unhealthy)
 
 
@@ -50,9 +52,9 @@ def leaving_order(
         name for how in (How.REPLACE, How.RESTART, None) for name in differing(fleet, candidates, how)
     }
     ranks: tuple[list[Instance], ...] = ([], [], [], [])
-    for each in candidates:
-        is_up = not each.is_stopped and each.id not in unhealthy
-        ranks[2 * (each.id not in outdated) + is_up].append(each)
+    for member in candidates:
+        is_up = not member.is_stopped and member.id not in unhealthy
+        ranks[2 * (member.id not in outdated) + is_up].append(member)
     chosen: list[Instance] = []
     for ranked in ranks:
         chosen += _from_fullest_zone(ranked, count - len(chosen), per_zone)
@@ -86,8 +88,8 @@ def _shares(
     The fullest keep what cannot be divided. Members in other places stay there.
     """
     there: dict[str | None, list[Instance]] = {subnet.id: [] for subnet in subnets}
-    for each in members:
-        there.get(each.subnet, []).append(each)
+    for member in members:
+        there.get(member.subnet, []).append(member)
     fullest_first = sorted(subnets, key=lambda subnet: -len(there[subnet.id]))
     elsewhere = len(members) - sum(map(len, there.values()))
     share, extra = divmod(max(fleet.count - elsewhere, 0), max(len(subnets), 1))
@@ -170,14 +172,14 @@ def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
         surplus = select_for_scale_in(
             observed.members, len(observed.members) - fleet.count, fleet, observed.unhealthy
         )
-        going = wrong | {each.id for each in surplus}
-        staying = [each for each in observed.members if each.id not in going]
-        wrong |= {each.id for each in members_to_move(staying, observed.prerequisites.subnets, fleet)}
-    chosen = [each for each in observed.members if each.id in wrong]
+        going = wrong | {member.id for member in surplus}
+        staying = [member for member in observed.members if member.id not in going]
+        wrong |= {member.id for member in members_to_move(staying, observed.prerequisites.subnets, fleet)}
+    chosen = [member for member in observed.members if member.id in wrong]
     return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
 
 
 def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
     """The members that a stop and a start gives what the spec asks for."""
     wrong = differing(fleet, members, How.RESTART)
-    return tuple(each for each in members if each.id in wrong)
+    return tuple(member for member in members if member.id in wrong)

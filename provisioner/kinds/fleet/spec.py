@@ -141,7 +141,9 @@ class Fleet:
     @property
     def capacity_options(self) -> tuple[CapacityOption, ...]:
         """What members can be, in the order in which it is tried."""
-        return tuple(CapacityOption(each, market) for market in self.markets for each in self.instance_types)
+        return tuple(
+            CapacityOption(type_, market) for market in self.markets for type_ in self.instance_types
+        )
 
     def told(self, option: CapacityOption) -> str:
         """One of these in words. The market is told where there is more than one."""
@@ -182,7 +184,7 @@ class Fleet:
             "key_name": self.key_name,
             "user_data": {"bytes": len(self.user_data), "sha256": digest} if self.user_data else None,
             "root_volume": _all_of(self.root_volume) if self.root_volume else None,
-            "volumes": tuple(_all_of(each) for each in self.volumes),
+            "volumes": tuple(_all_of(volume) for volume in self.volumes),
             "metadata": {**self.written.get("metadata", {}), **metadata},
             "monitoring": self.monitoring,
             "ebs_optimized": self.ebs_optimized,
@@ -218,7 +220,7 @@ def keys_hidden_from_metadata(keys: Iterable[str]) -> list[str]:
 
 
 def _all_of(value: Volume | Image) -> dict[str, Any]:
-    return {each.name: getattr(value, each.name) for each in fields(value)}
+    return {field.name: getattr(value, field.name) for field in fields(value)}
 
 
 def _said(image: Image) -> dict[str, Any]:

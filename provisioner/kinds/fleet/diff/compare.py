@@ -57,32 +57,32 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     pinned, fleet = fleet, with_image(fleet, observed)
     surplus = len(observed.members) - fleet.count
     surplus_ids = {
-        each.id for each in select_for_scale_in(observed.members, surplus, fleet, observed.unhealthy)
+        member.id for member in select_for_scale_in(observed.members, surplus, fleet, observed.unhealthy)
     }
     replaced = to_replace(fleet, observed)
-    is_rollout = any(each.id not in surplus_ids for each in replaced)
+    is_rollout = any(member.id not in surplus_ids for member in replaced)
     if surplus > len(surplus_ids):
         return Findings(refusals=(_refuse_protected(address, observed.members, surplus, fleet),))
     if is_rollout:
-        ids = surplus_ids | {each.id for each in replaced}
-        going = tuple(each for each in observed.members if each.id in ids)
-        blocked = [each for each in going if stays_protected(each, fleet)]
+        ids = surplus_ids | {member.id for member in replaced}
+        going = tuple(member for member in observed.members if member.id in ids)
+        blocked = [member for member in going if stays_protected(member, fleet)]
         if blocked:
             return Findings(refusals=(_refuse_replacing(address, blocked, fleet),))
         going = leaving_order(going, len(going), observed.members, fleet, observed.unhealthy)
     else:
-        going = tuple(each for each in observed.members if each.id in surplus_ids)
+        going = tuple(member for member in observed.members if member.id in surplus_ids)
     gone = {member.id for member in going}
     staying = tuple(member for member in observed.members if member.id not in gone)
     # A one-time Spot instance can neither be stopped nor have these attributes changed.
     changeable = tuple(member for member in staying if member.market != SPOT)
     restarted = to_restart(fleet, changeable)
     restarted_ids = {member.id for member in restarted}
-    powered = [each for each in changeable if each.id not in restarted_ids]
-    down = [each for each in restarted if each.is_stopped or fleet.power == "stopped"]
-    up = [each for each in restarted if not each.is_stopped and fleet.power == "running"]
-    stopped = up if fleet.power == "running" else [each for each in changeable if not each.is_stopped]
-    unstoppable = [each for each in stopped if stays_unstoppable(each, fleet)]
+    powered = [member for member in changeable if member.id not in restarted_ids]
+    down = [member for member in restarted if member.is_stopped or fleet.power == "stopped"]
+    up = [member for member in restarted if not member.is_stopped and fleet.power == "running"]
+    stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
+    unstoppable = [member for member in stopped if stays_unstoppable(member, fleet)]
     if unstoppable:
         return Findings(refusals=(_refuse_stopping(address, unstoppable),))
     launches = _launches(fleet, observed, world)
@@ -130,7 +130,7 @@ def _scale_out(
         FieldChange("spread", None, _spread_text(shares)),
     )
     reason = f"launch {count}" + (f", {len(observed.members)} are there" if observed.members else "")
-    reclaimed = sum(each.market == SPOT and each.was_reclaimed for each in observed.gone)
+    reclaimed = sum(member.market == SPOT and member.was_reclaimed for member in observed.gone)
     if fleet.power == "stopped":
         reason += ", then stop them"
     if reclaimed:
@@ -169,7 +169,7 @@ def _confirm(address: Address, observed: ObservedFleet, world: World) -> Change:
     reason = f"{step.unseen} members of a recent launch are not shown by EC2 yet; asking again first"
     action = Action.CREATE if count > len(observed.members) else Action.DELETE
     size = abs(count - len(observed.members))
-    ids = () if action is Action.CREATE else tuple(each.id for each in observed.members)
+    ids = () if action is Action.CREATE else tuple(member.id for member in observed.members)
     whole = action is Action.DELETE
     names = names_of(observed.members) if whole else {}
     return Change(address, action, reason, fields, ids, size, (step,), whole=whole, unit=UNIT, names=names)
@@ -237,7 +237,9 @@ def _refuse_protected(
     protected = [
         member.id for member in members if (stays_protected(member, fleet) if fleet else is_protected(member))
     ]
-    named = [each.id for each in members if fleet and each.id in fleet.protect and each.id not in protected]
+    named = [
+        member.id for member in members if fleet and member.id in fleet.protect and member.id not in protected
+    ]
     whys = (
         *([f"{_are(protected)} under {_protection(members, fleet)}"] if protected else ()),
         *([f"{_are(named)} in `protect`"] if named else ()),

@@ -32,11 +32,11 @@ def power_change(
     address: Address, fleet: Fleet, observed: ObservedFleet, members: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     """The change that starts the members that do not run, or stops those that do."""
-    wrong = [each for each in members if each.is_stopped != (fleet.power == "stopped")]
+    wrong = [member for member in members if member.is_stopped != (fleet.power == "stopped")]
     if wrong:
-        states = sorted({each.state for each in wrong})
+        states = sorted({member.state for member in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        others = [each for each in observed.members if each not in wrong]
+        others = [member for member in observed.members if member not in wrong]
         steps = power_steps(wrong, fleet, world.environment.name, others)
         fields = (FieldChange("power", ", ".join(states), fleet.power),)
         yield update(address, wrong, reason, fields, steps, Phase.POWER)
@@ -56,7 +56,7 @@ def restart_change(
         return
     differences = differing(fleet, wrong, How.RESTART)
     paths = {name: with_reset(fleet, settings) for name, settings in differences.items()}
-    going = frozenset(each.id for each in replaced)
+    going = frozenset(member.id for member in replaced)
     rollout = _predicted_restart(fleet, observed, tuple(paths), going)
     step = RollingRestart(
         fleet, world.environment.name, observed.members, paths, observed.unhealthy, going, rollout
@@ -104,8 +104,8 @@ def replace_change(
     launches: LaunchContext,
 ) -> Change:
     """The change that replaces members, and terminates those that are too many on the way."""
-    ids = tuple(each.id for each in going)
-    staying = tuple(each.id for each in observed.members if each.id not in ids)
+    ids = tuple(member.id for member in going)
+    staying = tuple(member.id for member in observed.members if member.id not in ids)
     staying += tuple(_launched_before(fleet, observed))
     health = _health(fleet, observed, ids)
     healthy = health.healthy(observed.members) | (set(staying) - health.unhealthy)
@@ -159,7 +159,7 @@ def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
 
 def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
     for setting, members in by_setting(fleet, wrong, how):
-        befores = {repr(value): value for value in (shown(setting.observed(each)) for each in members)}
+        befores = {repr(value): value for value in (shown(setting.observed(member)) for member in members)}
         before: Any = tuple(befores.values())
         before = before[0] if len(before) == 1 else before
         yield FieldChange(setting.path, before, shown(setting.desired(fleet)))

@@ -53,12 +53,12 @@ def corrections(
         *tag_changes(address, fleet, observed, staying, world),
         *name_changes(address, fleet, observed, staying, world),
     ]
-    shows = [each for each in settings if SHOWS_TAGS in (field.path for field in each.fields)]
+    shows = [change for change in settings if SHOWS_TAGS in (field.path for field in change.fields)]
     if shows and fleet.instance_tags == "enabled":
-        settings = [each for each in settings if each not in shows]
-        tags += [replace(each, phase=Phase.TAGS_AND_METADATA) for each in shows]
+        settings = [change for change in settings if change not in shows]
+        tags += [replace(change, phase=Phase.TAGS_AND_METADATA) for change in shows]
     elif shows:
-        tags = [replace(each, phase=Phase.TAGS_AND_METADATA) for each in tags]
+        tags = [replace(change, phase=Phase.TAGS_AND_METADATA) for change in tags]
     yield from settings
     yield from _keeping(address, fleet, staying, world)
     yield from _profile(address, fleet, observed, staying, world)
@@ -173,7 +173,7 @@ def _profile(
     address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
     wanted = wanted_profile(fleet, world)
-    for members in group_by(bound_wrong(wanted, staying), lambda each: each.profile):
+    for members in group_by(bound_wrong(wanted, staying), lambda member: member.profile):
         before = members[0].profile
         names = (before.name if before else None, wanted.name if wanted else None)
         yield update(
@@ -190,7 +190,9 @@ def _binding_steps(
 ) -> tuple[Step, ...]:
     scopes = (scope_of(world.environment.name),)
     associations = {
-        each.id: observed.associations[each.id] for each in members if each.id in observed.associations
+        member.id: observed.associations[member.id]
+        for member in members
+        if member.id in observed.associations
     }
     if wanted is None:
         return release(members, associations, scopes)
@@ -210,12 +212,14 @@ def _binding_reason(wanted: WantedProfile | None, members: Sequence[Instance]) -
 
 def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
     """One change for all members whose volumes stay or go in the same way, and not as the spec says."""
-    wrong = {each.id: fields for each in staying if (fields := goes_wrong(fleet, each))}
-    for members in group_by([each for each in staying if each.id in wrong], lambda each: wrong[each.id]):
+    wrong = {member.id: fields for member in staying if (fields := goes_wrong(fleet, member))}
+    for members in group_by(
+        [member for member in staying if member.id in wrong], lambda member: wrong[member.id]
+    ):
         fields = wrong[members[0].id]
         steps = (
             *until_stable(members, (scope_of(world.environment.name),)),
-            *goes_steps([each.id for each in members], fields),
+            *goes_steps([member.id for member in members], fields),
             until_shown(members, world, VolumesGo(fields)),
         )
         reason = f"what volumes do when the instance goes differs on {on_members(members)}"

@@ -88,8 +88,8 @@ def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
     for setting in SETTINGS:
         word = setting.remembered
         if word and word.read and setting.desired(fleet) is not NOT_COMPARED:
-            members = [each for each in staying if word.is_left_out(each)]
-            unseen = [each for each in members if setting.observed(each) is NOT_COMPARED]
+            members = [member for member in staying if word.is_left_out(member)]
+            unseen = [member for member in members if setting.observed(member) is NOT_COMPARED]
             if unseen:
                 found[setting.path] = unseen
     for path, members in found.items():

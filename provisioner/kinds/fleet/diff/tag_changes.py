@@ -29,10 +29,10 @@ def tag_changes(
         return tag_differences(fleet, member, world.environment.ignore_tags)
 
     def volumes(members: Sequence[Instance]) -> list[ObservedVolume]:
-        every = [volume for each in members for volume in observed.volumes.get(each.id, ())]
-        return [each for each in every if each.is_of(world.environment.name, fleet.key)]
+        every = [volume for member in members for volume in observed.volumes.get(member.id, ())]
+        return [volume for volume in every if volume.is_of(world.environment.name, fleet.key)]
 
-    for members in group_by([each for each in staying if wrong(each)], wrong):
+    for members in group_by([member for member in staying if wrong(member)], wrong):
         fields = wrong(members[0])
         removed = [field.path.removeprefix("tags.") for field in fields if field.after is None]
         on_volumes = tag_steps(fleet, volumes(members), removed)
@@ -44,8 +44,8 @@ def tag_changes(
             until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
         )
         yield update(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
-    alone = [each for each in staying if not wrong(each) and tag_fields(fleet, volumes([each]))]
-    for members in group_by(alone, lambda each: tag_fields(fleet, volumes([each]))):
+    alone = [member for member in staying if not wrong(member) and tag_fields(fleet, volumes([member]))]
+    for members in group_by(alone, lambda member: tag_fields(fleet, volumes([member]))):
         reason = f"tags differ on volumes of {on_members(members)}"
         fields = tag_fields(fleet, volumes(members))
         yield update(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
@@ -61,13 +61,13 @@ def name_changes(
     is_left_alone = is_ignored(NAME_TAG, world.environment.ignore_tags)
 
     condition = NameAgrees(fleet, numbers, is_left_alone)
-    wrong = [each for each in staying if not condition.holds(each)]
+    wrong = [member for member in staying if not condition.holds(member)]
     if wrong:
-        before: set[Any] = {each.tag(NAME_TAG) for each in wrong}
+        before: set[Any] = {member.tag(NAME_TAG) for member in wrong}
         field = FieldChange("name", before.pop() if len(before) == 1 else "various", fleet.name)
         steps: tuple[Step, ...] = _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
         if fleet.is_indexed:
-            numbered = {each.id: numbers[each.id] for each in wrong}
+            numbered = {member.id: numbers[member.id] for member in wrong}
             call = number_call if is_left_alone else name_call
             steps = (Parallel(tuple(call(fleet, name, index) for name, index in numbered.items())),)
         shown = until_shown(wrong, world, condition)

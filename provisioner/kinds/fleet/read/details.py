@@ -37,7 +37,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     written, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
     wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
-    rebound = [each.id for members in wrong.values() for each in members if each.profile]
+    rebound = [member.id for members in wrong.values() for member in members if member.profile]
     associations = find_associations(reader, rebound)
     # One after the other each fleet's calls would add up.
     details_of = reader.parallel(
@@ -53,7 +53,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
 
 def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     """The environment's own profiles that members are bound to."""
-    arns = {each.profile.arn for each in members if each.profile}
+    arns = {member.profile.arn for member in members if member.profile}
     profiles = world.observed_of(ObservedProfile)
     return frozenset(
         at
@@ -97,7 +97,7 @@ def _details_of(
             prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
     tags = tag_problems(fleet, observed.members, world.environment.ignore_tags)
     problems = tuple(sorted({*problems, *_image_problems(wanted, observed, launching), *tags}))
-    ours = {each.id: associations[each.id] for each in wrong if each.id in associations}
+    ours = {member.id: associations[member.id] for member in wrong if member.id in associations}
     unchecked = (*observed.unchecked, *unchecked)
     observed = replace(
         observed, prerequisites=prerequisites, problems=problems, unchecked=unchecked, associations=ours
@@ -135,21 +135,21 @@ def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Observe
     What may not be read is told, and left as it is.
     """
     found: list[Mapping[str, Mapping[str, Any]]] = []
-    for each in SETTINGS:
-        if not each.look_up or not observed.members or each.desired(fleet) is NOT_COMPARED:
+    for setting in SETTINGS:
+        if not setting.look_up or not observed.members or setting.desired(fleet) is NOT_COMPARED:
             continue
         try:
-            found.append(each.look_up(reader, observed.members))
+            found.append(setting.look_up(reader, observed.members))
         except AwsError as error:
             if error.code not in DENIED_CODES:
                 raise
-            text = f"{each.path} was not read, and is left as it is: ec2 {error.operation}: {error.code}"
+            text = f"{setting.path} was not read, and is left as it is: ec2 {error.operation}: {error.code}"
             observed = replace(observed, unchecked=(*observed.unchecked, text))
     if not found:
         return observed
     members = tuple(
-        replace(each, described=merged([each.described, *(of.get(each.id, {}) for of in found)]))
-        for each in observed.members
+        replace(member, described=merged([member.described, *(of.get(member.id, {}) for of in found)]))
+        for member in observed.members
     )
     return replace(observed, members=members)
 
@@ -157,12 +157,12 @@ def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Observe
 def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> ObservedFleet:
     """The fleet with the volumes of those members that may need another setting or other tags of volumes."""
     ids = [
-        each.id
-        for each in observed.members
+        member.id
+        for member in observed.members
         if world.deep
-        or may_differ(fleet, each)
-        or goes_otherwise(fleet, each)
-        or tag_differences(fleet, each, world.environment.ignore_tags)
+        or may_differ(fleet, member)
+        or goes_otherwise(fleet, member)
+        or tag_differences(fleet, member, world.environment.ignore_tags)
     ]
     if not ids:
         return observed
@@ -173,7 +173,7 @@ def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: 
             raise
         text = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
         return replace(observed, unchecked=(*observed.unchecked, f"{text}: {error.code}"))
-    members = tuple(with_details(each, volumes.get(each.id, ())) for each in observed.members)
+    members = tuple(with_details(member, volumes.get(member.id, ())) for member in observed.members)
     return replace(observed, members=members, volumes=volumes, drift=tuple(told(fleet, members)))
 
 
@@ -191,13 +191,13 @@ def _observe_prerequisites(
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     restarted = differing(fleet, observed.members, How.RESTART)
     resizing = {name for name, settings in restarted.items() if "instance_type" in (s.path for s in settings)}
-    replaced = {each.id for each in to_replace(fleet, observed)}
+    replaced = {member.id for member in to_replace(fleet, observed)}
     intent = Intent(
         launching=launching,
         placing=fleet.rebalance,
         resizing=bool(resizing),
         regrouping=any(differs(groups, fleet, member) for member in observed.members),
-        resized=tuple(each for each in observed.members if each.id in resizing - replaced),
+        resized=tuple(member for member in observed.members if member.id in resizing - replaced),
     )
     return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)
 

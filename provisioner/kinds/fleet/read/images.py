@@ -106,7 +106,9 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
     since = image.get("DeprecationTime", "")
     is_past = bool(since) and since <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     device = image.get("RootDeviceName")
-    disks = {each.get("DeviceName"): each.get("Ebs", {}) for each in image.get("BlockDeviceMappings", ())}
+    disks = {
+        mapping.get("DeviceName"): mapping.get("Ebs", {}) for mapping in image.get("BlockDeviceMappings", ())
+    }
     disk = disks.get(device, {})
     return FoundImage(
         id=image["ImageId"],
@@ -150,7 +152,7 @@ def _of_lookup(reader: Reader, image: Image) -> FoundImage:
         of = f" for {image.architecture}" if image.architecture else ""
         message = f"{image.owner} has no image named {image.name}{of}"
         raise MissingPrerequisite(Problem(message, f"{_near(reader, image)}check `image:`"))
-    return _found(max(found, key=lambda each: (each.get("CreationDate", ""), each["ImageId"])))
+    return _found(max(found, key=lambda image: (image.get("CreationDate", ""), image["ImageId"])))
 
 
 def _near(reader: Reader, image: Image) -> str:
@@ -165,7 +167,7 @@ def _near(reader: Reader, image: Image) -> str:
     except AwsError:
         return ""
     if image.architecture:
-        others = sorted({each.get("Architecture", "") for each in there} - {""})
+        others = sorted({image.get("Architecture", "") for image in there} - {""})
         return f"there is one for {' and '.join(others)}; " if others else ""
-    told = did_you_mean([image.name or ""], [each["Name"] for each in there if each.get("Name")])
+    told = did_you_mean([image.name or ""], [image["Name"] for image in there if image.get("Name")])
     return f"{told}; " if told else ""

@@ -71,7 +71,10 @@ def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: Foun
     if image.boot_mode == "uefi" and image.architecture != "arm64":
         return True
     return any(
-        {_by_name(type_)} != {each} for type_ in fleet.instance_types for each in architectures if each
+        {_by_name(type_)} != {architecture}
+        for type_ in fleet.instance_types
+        for architecture in architectures
+        if architecture
     )
 
 
@@ -116,9 +119,9 @@ def type_problems(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -
 
 def resize_problems(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[Problem]:
     """Which of the types those members cannot become that are to have one of them."""
-    known = [each for each in resized if each.architecture]
+    known = [member for member in resized if member.architecture]
     for type_ in types:
-        others = [each for each in known if not _has(type_.architectures, each.architecture or "")]
+        others = [member for member in known if not _has(type_.architectures, member.architecture or "")]
         if others:
             its = " or ".join(type_.architectures)
             is_now = f"{others[0].id} is {others[0].architecture}"

@@ -42,7 +42,7 @@ def did_you_mean(written: Sequence[str], names: Iterable[str]) -> str:
 
 def key_pairs(reader: Reader) -> list[str]:
     """The names of the key pairs of the region. Raises AwsError."""
-    return [each["KeyName"] for each in reader.call("ec2", "DescribeKeyPairs")["KeyPairs"]]
+    return [key_pair["KeyName"] for key_pair in reader.call("ec2", "DescribeKeyPairs")["KeyPairs"]]
 
 
 def subnets(reader: Reader, **params: Any) -> list[Mapping[str, Any]]:
@@ -53,16 +53,18 @@ def subnets(reader: Reader, **params: Any) -> list[Mapping[str, Any]]:
 def no_such_subnets(reader: Reader, written: Sequence[str]) -> Problem:
     """Which of these subnets there are not, and which there are."""
     found = _read(lambda: subnets(reader))
-    gone = [each for each in written if each not in {one["SubnetId"] for one in found or ()}]
-    places = [f"{each['SubnetId']} in {each['AvailabilityZone']}" for each in found or ()]
+    gone = [subnet for subnet in written if subnet not in {one["SubnetId"] for one in found or ()}]
+    places = [f"{subnet['SubnetId']} in {subnet['AvailabilityZone']}" for subnet in found or ()]
     return missing("subnet", gone or written, lambda: places, "subnets")
 
 
 def no_such_subnet_tags(reader: Reader, wanted: Mapping[str, str]) -> Problem:
     """That no subnet has these tags, and which values of them, or else which keys, subnets have."""
-    tags = [as_tags(each.get("Tags")) for each in _read(lambda: subnets(reader)) or ()]
-    values = sorted({f"{key}={each[key]}" for each in tags for key in wanted if key in each})
-    keys = sorted({key for each in tags for key in each})
+    tags = [as_tags(subnet.get("Tags")) for subnet in _read(lambda: subnets(reader)) or ()]
+    values = sorted(
+        {f"{key}={subnet_tags[key]}" for subnet_tags in tags for key in wanted if key in subnet_tags}
+    )
+    keys = sorted({key for subnet_tags in tags for key in subnet_tags})
     hint = "check `subnets:`"
     if values:
         hint = f"there are subnets with {_some(values)}; {hint}"
@@ -90,7 +92,7 @@ def near_types(reader: Reader, written: Sequence[str]) -> str:
     """
     asked = ("ec2", "DescribeInstanceTypeOfferings", "InstanceTypeOfferings")
     offered = _read(lambda: list(reader.pages(*asked, LocationType="region")))
-    told = did_you_mean(written, [each["InstanceType"] for each in offered or ()])
+    told = did_you_mean(written, [offering["InstanceType"] for offering in offered or ()])
     return f"{told}; " if told else ""
 
 
@@ -99,7 +101,7 @@ def _parameters(reader: Reader, path: str) -> Iterator[str]:
     params = {"Path": path}
     for _ in range(MAX_PAGES):
         answer = reader.call("ssm", "GetParametersByPath", **params)
-        yield from (each["Name"] for each in answer["Parameters"])
+        yield from (parameter["Name"] for parameter in answer["Parameters"])
         if not answer.get("NextToken"):
             return
         params = {"Path": path, "NextToken": answer["NextToken"]}
@@ -131,8 +133,8 @@ def _near(word: str, names: Sequence[str]) -> list[str]:
     """The names that are spelt alike, whatever their case, or that this one is a part of."""
     lower = {name.lower(): name for name in names}
     close = get_close_matches(word.lower(), lower, MAX_SUGGESTED, 0.8)
-    longer = [each for each in lower if len(word) > 2 and word.lower() in each]
-    return [lower[each] for each in dict.fromkeys((*close, *longer))]
+    longer = [name for name in lower if len(word) > 2 and word.lower() in name]
+    return [lower[name] for name in dict.fromkeys((*close, *longer))]
 
 
 def _some(names: Sequence[str]) -> str:

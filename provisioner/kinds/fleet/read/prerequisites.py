@@ -84,7 +84,7 @@ def observe_prerequisites(
     def types() -> None:
         zones = offered()
         if zones is not None:
-            check_zones(fleet, {each.zone for each in observed.members}, zones)
+            check_zones(fleet, {member.zone for member in observed.members}, zones)
 
     def image_found() -> FoundImage:
         is_there: FoundImage = check(
@@ -112,11 +112,11 @@ def observe_prerequisites(
         )
     if intent.launching:
         problems += image_volume_problems(fleet, found)
-    if is_in_doubt(fleet, {found.architecture, *(each.architecture for each in intent.resized)}, found):
+    if is_in_doubt(fleet, {found.architecture, *(member.architecture for member in intent.resized)}, found):
         able = read_if(intent.launching or bool(intent.resized), abilities, ())()
         problems += type_problems(fleet, found, able) if intent.launching else ()
         problems += resize_problems(intent.resized, able)
-    vpcs = {subnet.vpc for subnet in subnets} or {each.vpc for each in observed.members if each.vpc}
+    vpcs = {subnet.vpc for subnet in subnets} or {member.vpc for member in observed.members if member.vpc}
     groups = read_if(intent.launching or intent.regrouping, lambda: _groups(reader, fleet, vpcs), {})()
     if intent.launching and fleet.root_volume and found.id and not (found.root_device or problems):
         message = f"image {found.id} does not say which device its root volume is"
@@ -190,7 +190,7 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
     known = {group["GroupName"]: group["GroupId"] for group in found} | ids
     unknown = [group for group in fleet.security_groups if group not in known]
     if unknown:
-        by_id = all(each.startswith("sg-") for each in unknown)
+        by_id = all(group.startswith("sg-") for group in unknown)
         names = sorted(ids if by_id else {group["GroupName"] for group in found})
         where = ", ".join(sorted(vpcs))
         raise MissingPrerequisite(missing("security group", unknown, lambda: names, "security_groups", where))
@@ -212,7 +212,9 @@ def _check_number(reader: Reader, number: int) -> None:
         if error.code not in DENIED_CODES:
             raise
         return
-    quotas = {each["AttributeName"]: each["AttributeValues"] for each in shown["AccountAttributes"]}
+    quotas = {
+        attribute["AttributeName"]: attribute["AttributeValues"] for attribute in shown["AccountAttributes"]
+    }
     for value in quotas.get(GROUPS_QUOTA, ()):
         if number > int(value["AttributeValue"]):
             most = value["AttributeValue"]

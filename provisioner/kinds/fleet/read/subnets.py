@@ -35,7 +35,9 @@ def find_subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
             if where.zones:
                 params["Filters"].append({"Name": "availability-zone", "Values": list(where.zones)})
         found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
-    subnets = tuple(Subnet(each["SubnetId"], each["AvailabilityZone"], each["VpcId"]) for each in found)
+    subnets = tuple(
+        Subnet(subnet["SubnetId"], subnet["AvailabilityZone"], subnet["VpcId"]) for subnet in found
+    )
     if not subnets and where.tags:
         raise MissingPrerequisite(no_such_subnet_tags(reader, where.tags))
     without = set(where.zones) - {subnet.zone for subnet in subnets}
@@ -62,7 +64,7 @@ def _named_subnets(reader: Reader, ids: Sequence[str]) -> list[Any]:
 
 def _no_default_subnet(reader: Reader, zones: Sequence[str]) -> Problem:
     default = [{"Name": "default-for-az", "Values": ["true"]}]
-    there = sorted(each["AvailabilityZone"] for each in subnets_of(reader, Filters=default))
+    there = sorted(subnet["AvailabilityZone"] for subnet in subnets_of(reader, Filters=default))
     hint = f"there is one in {', '.join(there) or 'no zone'}; check `availability_zones:`"
     return Problem(f"there is no default subnet in {', '.join(zones)}", hint)
 
@@ -108,7 +110,7 @@ def offered_zones(reader: Reader, fleet: Fleet) -> set[str]:
         )
     )
     unknown = [
-        each for each in fleet.instance_types if each not in {one["InstanceType"] for one in offerings}
+        type_ for type_ in fleet.instance_types if type_ not in {one["InstanceType"] for one in offerings}
     ]
     if unknown:
         near = near_types(reader, unknown)

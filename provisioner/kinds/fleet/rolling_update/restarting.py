@@ -57,8 +57,8 @@ class RollingRestart:
     predicted: Rollout
 
     def calls(self) -> Iterable[CallCount]:
-        running = {each.id for each in self.members if not each.is_stopped}
-        stops = sum(any(each in running for each in wave) for wave in self.predicted.waves)
+        running = {member.id for member in self.members if not member.is_stopped}
+        stops = sum(any(name in running for name in wave) for wave in self.predicted.waves)
         starts = len(self.predicted.waves) if self.fleet.power == "running" else 0
         changed = Counter(call.operation for call in self.foretold())
         remembered = {setting.path for setting in SETTINGS if setting.remembered}
@@ -71,7 +71,7 @@ class RollingRestart:
         return tuple(CallCount("ec2", name, count) for name, count in counts.items() if count)
 
     def foretold(self) -> Iterator[Call]:
-        members = {each.id: each for each in self.members}
+        members = {member.id: member for member in self.members}
         for setting in SETTINGS:
             for name, paths in self.paths.items():
                 if setting.path in paths:
@@ -158,8 +158,8 @@ class _Restarting(RollingUpdate):
             # One setting after the other: what goes with the new type may not go with the old one.
             for setting in self._changed(wave):
                 self.context.parallel(
-                    partial(self._modify, wave, wave.before[each], setting)
-                    for each in self._with(setting, wave)
+                    partial(self._modify, wave, wave.before[name], setting)
+                    for name in self._with(setting, wave)
                 )
             run_step(Parallel(tuple(self._record(wave))), self.context)
         except Interrupted as interrupted:
@@ -194,11 +194,11 @@ class _Restarting(RollingUpdate):
         self.context.tell(f"{self.progress()}; {told}" if told else self.progress())
 
     def _stop(self, wave: _Wave) -> None:
-        states = {each: instance.state for each, instance in wave.before.items()}
+        states = {name: instance.state for name, instance in wave.before.items()}
         pending = tuple(name for name, state in states.items() if state == "pending")
         if pending:
             self.wait(pending, Until.RUNNING)
-        running = [each for each in states if states[each] in ("pending", "running")]
+        running = [name for name in states if states[name] in ("pending", "running")]
         for part in chunks(running, MAX_IDS):
             self.context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
             wave.stopped.extend(part)
@@ -209,7 +209,7 @@ class _Restarting(RollingUpdate):
         return [setting for setting in SETTINGS if self._with(setting, wave)]
 
     def _with(self, setting: Setting, wave: _Wave) -> list[str]:
-        return [each for each in wave.before if setting.path in self.plan.paths[each]]
+        return [name for name in wave.before if setting.path in self.plan.paths[name]]
 
     def _record(self, wave: _Wave) -> Iterable[Step]:
         """Write down what DescribeInstances does not show, once it was changed."""
@@ -218,19 +218,19 @@ class _Restarting(RollingUpdate):
         for setting in self._changed(wave):
             if setting.remembered and setting.remembered.word in texts:
                 word = setting.remembered.word
-                for each in self._with(setting, wave):
-                    changed.setdefault(each, {})[word] = texts[word]
-        for each, words in changed.items():
-            record = write_record({**read_record(self.shown[each]), **words})
-            yield Call("ec2", "CreateTags", {"Resources": [each], "Tags": tag_list({LAUNCH_TAG: record})})
+                for name in self._with(setting, wave):
+                    changed.setdefault(name, {})[word] = texts[word]
+        for name, words in changed.items():
+            record = write_record({**read_record(self.shown[name]), **words})
+            yield Call("ec2", "CreateTags", {"Resources": [name], "Tags": tag_list({LAUNCH_TAG: record})})
 
     def _to_start(self, wave: _Wave) -> Start:
         """What starts a wave as it was changed by now, and knows what it had."""
         fleet = self.plan.fleet
-        before = {each: instance.type for each, instance in wave.before.items()}
+        before = {name: instance.type for name, instance in wave.before.items()}
         now = {
-            each: fleet.instance_types[0] if (each, "instance_type") in wave.changed else type_
-            for each, type_ in before.items()
+            name: fleet.instance_types[0] if (name, "instance_type") in wave.changed else type_
+            for name, type_ in before.items()
         }
         others = [member for member in self.live() if member.id not in before]
         return Start(
@@ -242,7 +242,7 @@ class _Restarting(RollingUpdate):
             tuple(_undone(wave, fleet)),
             tuple(setting.path for setting in self._changed(wave)),
             wave.before,
-            frozenset(each for each, path in wave.changed if path in WITH_THE_TYPE),
+            frozenset(name for name, path in wave.changed if path in WITH_THE_TYPE),
         )
 
 

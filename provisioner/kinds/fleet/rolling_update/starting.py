@@ -102,8 +102,8 @@ class Start:
             step
             for setting in RESET
             if setting.desired(self.fleet) is not NOT_COMPARED
-            for each in ids
-            for step in _given(setting, self.fleet, self.members.get(each), setting.desired(self.fleet))
+            for name in ids
+            for step in _given(setting, self.fleet, self.members.get(name), setting.desired(self.fleet))
         ]
 
     def _give_again(self, wanted: Mapping[str, str], touched: Collection[str], ctx: ExecutionContext) -> str:
@@ -113,12 +113,12 @@ class Start:
             is_said = setting.desired(self.fleet) is not NOT_COMPARED
             shown = self._shown(ctx) if touched and not is_said else {}
             steps: list[Step] = []
-            for each in (each for each in wanted if each in touched and each in self.members):
-                had = setting.observed(self.members[each])
-                if wanted[each] != self.before[each]:
+            for name in (name for name in wanted if name in touched and name in self.members):
+                had = setting.observed(self.members[name])
+                if wanted[name] != self.before[name]:
                     had = setting.desired(self.fleet)
-                is_lost = is_said or (each in shown and setting.observed(shown[each]) != had)
-                steps += _given(setting, self.fleet, self.members[each], had) if is_lost else ()
+                is_lost = is_said or (name in shown and setting.observed(shown[name]) != had)
+                steps += _given(setting, self.fleet, self.members[name], had) if is_lost else ()
             if refused := _send_each(steps, ctx):
                 texts.append(f", but without the `{setting.path}` that was there before ({refused.message})")
         return "".join(texts)
@@ -133,7 +133,7 @@ class Start:
     def _others(self) -> tuple[str, ...]:
         if self.fleet.update.on_restart != "restart":
             return ()
-        return tuple(each for each in self.fleet.instance_types if set(self.now.values()) != {each})
+        return tuple(type_ for type_ in self.fleet.instance_types if set(self.now.values()) != {type_})
 
     def _give_back(
         self,
@@ -145,7 +145,7 @@ class Start:
         """`choices` are types to start them as, each tried where the one before was refused."""
         try:
             shown = context.wait(Wait((), Until.SHOWN, (scope_of(self.environment),)))
-            down = [each for each in self.before if each in shown and shown[each].state == "stopped"]
+            down = [name for name in self.before if name in shown and shown[name].state == "stopped"]
             if not down:
                 return PutBack("", refused)
             not_undone = _send_each(self.undo, context)
@@ -169,18 +169,18 @@ class Start:
         choices: Sequence[Mapping[str, str]],
     ) -> str:
         """Start those that are down as the first choice that EC2 does not refuse: how they are then."""
-        before = {each: self.before[each] for each in down}
+        before = {name: self.before[name] for name in down}
         is_, runs, had = _IN_WORDS[len(down) > 1]
-        touched = set(self.touched) | {each for each in down if types[each] != self.now[each]}
+        touched = set(self.touched) | {name for name in down if types[name] != self.now[name]}
         if self.fleet.power == "stopped":
             _retype(before, types, context)
             lost = self._give_again(before, touched, context)
             return f"{is_} stopped, as `power: stopped` says, with what {had}{lost}"
         for choice in choices:
-            wanted = before | {each: type_ for each, type_ in choice.items() if each in before}
+            wanted = before | {name: type_ for name, type_ in choice.items() if name in before}
             if not choice:
                 continue
-            touched |= {each for each in down if types[each] != wanted[each]}
+            touched |= {name for name in down if types[name] != wanted[name]}
             if _retype(wanted, types, context):
                 continue
             lost = self._give_again(wanted, touched, context)
@@ -191,14 +191,14 @@ class Start:
             except WaitError:
                 return f"{is_} started again as {_names(wanted.values())}, and not running yet{lost}"
             return f"{runs} again as {_names(wanted.values())}{lost}"
-        touched |= {each for each in down if types[each] != before[each]}
+        touched |= {name for name in down if types[name] != before[name]}
         _retype(before, types, context)
         return f"{is_} stopped{self._give_again(before, touched, context)}"
 
     def _way_out(self, refused: ProvisionerError) -> str:
         code = refused.code if isinstance(refused, AwsError) else ""
         if code in INSTANCE_QUOTA_CODES and isinstance(refused, AwsError):
-            return way_out({CapacityOption(each): refused for each in self.fleet.instance_types}, "")
+            return way_out({CapacityOption(type_): refused for type_ in self.fleet.instance_types}, "")
         if code in NO_ROOM and "ebs_optimized" not in self.paths:
             return "apply again later, or give `instance_type` more choices"
         if code in DENIED_CODES:
@@ -220,9 +220,9 @@ def ran_as(members: Iterable[Instance], fleet: Fleet, others: Collection[Instanc
     That is the type of a member that is not one of the spec's, as all have it before a rollout, or else the
     type that the member was launched as.
     """
-    old = [each.type for each in others if each.type not in fleet.instance_types]
-    known = {each.id: next(iter(old), read_record(each).get("type", each.type)) for each in members}
-    return {each.id: known[each.id] for each in members if known[each.id] != each.type}
+    old = [member.type for member in others if member.type not in fleet.instance_types]
+    known = {member.id: next(iter(old), read_record(member).get("type", member.type)) for member in members}
+    return {member.id: known[member.id] for member in members if known[member.id] != member.type}
 
 
 def resize(instance: str, instance_type: str) -> Step:
@@ -250,9 +250,9 @@ def _given(setting: Setting, fleet: Fleet, member: Instance | None, value: Any) 
 
 def _retype(wanted: Mapping[str, str], types: dict[str, str], context: ExecutionContext) -> AwsError | None:
     """Give members these types where they have others, and write that into `types`."""
-    changed = {each: type_ for each, type_ in wanted.items() if types[each] != type_}
+    changed = {name: type_ for name, type_ in wanted.items() if types[name] != type_}
     types.update(changed)
-    return _send_each([resize(each, type_) for each, type_ in changed.items()], context)
+    return _send_each([resize(name, type_) for name, type_ in changed.items()], context)
 
 
 def _send_each(steps: Sequence[Step], context: ExecutionContext) -> AwsError | None:

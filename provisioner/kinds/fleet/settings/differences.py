@@ -50,9 +50,9 @@ def why_for(setting: Setting, fleet: Fleet) -> str:
 def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
     """The settings that are changed in one way and in which members differ from the spec, by member."""
     chosen = [
-        (each, each.desired(fleet))
-        for each in SETTINGS
-        if how_for(each, fleet) is how and not fleet.ignores(each.path)
+        (setting, setting.desired(fleet))
+        for setting in SETTINGS
+        if how_for(setting, fleet) is how and not fleet.ignores(setting.path)
     ]
     compared = [(setting, desired) for setting, desired in chosen if desired is not NOT_COMPARED]
     found: dict[str, tuple[Setting, ...]] = {}
@@ -94,7 +94,7 @@ def check_ignored(fleet: Fleet, paths: Iterable[str], entry: Entry) -> None:
     others = {f"{VOLUMES}.{field}" for field in OF_A_VOLUME}
     known = sorted({*settings, *root, *others, *(path.split(".")[0] for path in settings)})
     # Those of one volume, as plans call them.
-    devices = {f"{VOLUMES}.{each.device}" for each in fleet.volumes}
+    devices = {f"{VOLUMES}.{volume.device}" for volume in fleet.volumes}
     taken = {*known, *devices, *(f"{device}.{field}" for device in devices for field in OF_A_VOLUME)}
     for index, path in enumerate(paths):
         if path not in taken:
@@ -106,20 +106,20 @@ def check_ignored(fleet: Fleet, paths: Iterable[str], entry: Entry) -> None:
 
 def with_reset(fleet: Fleet, settings: Sequence[Setting]) -> tuple[str, ...]:
     """The paths of settings to change, and of those that EC2 forgets when these change."""
-    paths = [each.path for each in settings]
+    paths = [setting.path for setting in settings]
     return tuple(
-        each.path
-        for each in SETTINGS
-        if each.path in paths or (each.reset_by in paths and each.desired(fleet) is not NOT_COMPARED)
+        setting.path
+        for setting in SETTINGS
+        if setting.path in paths or (setting.reset_by in paths and setting.desired(fleet) is not NOT_COMPARED)
     )
 
 
 def after_launch_steps(fleet: Fleet, members: Sequence[Instance]) -> tuple[Step, ...]:
     """The steps that give new members the settings that RunInstances does not take."""
     wanted = [
-        each
-        for each in SETTINGS
-        if each.path in AFTER_LAUNCH and each.desired(fleet) not in (NOT_COMPARED, each.by_itself)
+        setting
+        for setting in SETTINGS
+        if setting.path in AFTER_LAUNCH and setting.desired(fleet) not in (NOT_COMPARED, setting.by_itself)
     ]
     return change_steps(wanted, members, fleet, {}) if members else ()
 

@@ -20,7 +20,9 @@ from provisioner.naming import LAUNCH_TAG
 # As what each member was launched, which is added when the launch is sent.
 _TYPE = Remembered("type", "[a-z0-9]+[a-z0-9.-]*", lambda fleet: None)
 _WORDS: Mapping[str, Remembered] = {
-    each.word: each for each in (*(setting.remembered for setting in SETTINGS), _TYPE) if each
+    remembered.word: remembered
+    for remembered in (*(setting.remembered for setting in SETTINGS), _TYPE)
+    if remembered
 }
 # What keeps a member from being terminated, as its words; protection against stopping does too.
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ec2-stop-protection.html
@@ -38,7 +40,7 @@ def launch_record(fleet: Fleet) -> dict[str, str]:
 def of_same_source(fleet: Fleet, members: Iterable[Instance]) -> list[Instance]:
     """The members whose image came from what the spec names now."""
     source = image_source(fleet.image)
-    return [each for each in members if read_record(each).get("image", source) == source]
+    return [member for member in members if read_record(member).get("image", source) == source]
 
 
 def write_record(record: Mapping[str, str]) -> str:

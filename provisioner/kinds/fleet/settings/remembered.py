@@ -109,17 +109,17 @@ def write_fields(fields: Mapping[str, str]) -> str:
 
 def fields_of_root(text: str) -> dict[str, str]:
     """What `write_fields` wrote."""
-    return dict(each.split(":", 1) for each in text.split(",") if ":" in each)
+    return dict(field.split(":", 1) for field in text.split(",") if ":" in field)
 
 
 def volumes_record(fleet: Fleet) -> str:
     """How the launch tag has the other volumes: what cannot be changed while they are attached."""
-    return _of_volumes([{**as_fields(each), "delete_on_termination": True} for each in fleet.volumes])
+    return _of_volumes([{**as_fields(volume), "delete_on_termination": True} for volume in fleet.volumes])
 
 
 def volumes_record_of_before(fleet: Fleet) -> str:
     """The same as it was written when it covered `delete_on_termination`."""
-    return _of_volumes([as_fields(each) for each in fleet.volumes])
+    return _of_volumes([as_fields(volume) for volume in fleet.volumes])
 
 
 def _of_volumes(volumes: list[dict[str, Any]]) -> str:

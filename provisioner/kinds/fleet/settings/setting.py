@@ -200,8 +200,8 @@ def launched(parameter: str, path: str) -> Callable[[Fleet, Launching], Mapping[
 def merged(parts: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     """Parts of parameters as one; what two say of the same parameter is put together."""
     whole: dict[str, Any] = {}
-    for each in parts:
-        for name, value in each.items():
+    for parameters in parts:
+        for name, value in parameters.items():
             both = isinstance(value, Mapping) and isinstance(whole.get(name), Mapping)
             whole[name] = merged((whole[name], value)) if both else value
     return whole
@@ -254,9 +254,9 @@ def combined(calls: Iterable[Call]) -> list[list[Call]]:
             before[name] = [*before.get(name, ()), *value] if is_list else value
     return [
         [
-            Call("ec2", operation, each)
+            Call("ec2", operation, sent)
             for member, params in wave.items()
-            for each in ([params] if member else _portions(params))
+            for sent in ([params] if member else _portions(params))
         ]
         for (operation, _), wave in waves.items()
     ]

@@ -137,7 +137,7 @@ def _ipv6_addresses(instance: Instance) -> list[str] | NotCompared:
     """The addresses of the primary network interface."""
     for interface in instance.described.get("NetworkInterfaces", ()):
         if interface["NetworkInterfaceId"] in instance.interfaces[:1]:
-            return [each["Ipv6Address"] for each in interface.get("Ipv6Addresses", ())]
+            return [address["Ipv6Address"] for address in interface.get("Ipv6Addresses", ())]
     return NOT_COMPARED
 
 
@@ -222,9 +222,9 @@ def look_up_credits(reader: Reader, members: Sequence[Instance]) -> dict[str, di
     """
     burstable = [member.id for member in members if _BURSTABLE.match(member.type)]
     return {
-        each["InstanceId"]: {"CpuCredits": each["CpuCredits"]}
+        credits["InstanceId"]: {"CpuCredits": credits["CpuCredits"]}
         for portion in chunks(burstable, MAX_IDS)
-        for each in reader.call("ec2", "DescribeInstanceCreditSpecifications", InstanceIds=list(portion))[
+        for credits in reader.call("ec2", "DescribeInstanceCreditSpecifications", InstanceIds=list(portion))[
             "InstanceCreditSpecifications"
         ]
     }
@@ -238,7 +238,7 @@ def set_credits(to: Target) -> tuple[Call, ...]:
 def not_burstable(raw: Mapping[str, Any]) -> Problem | None:
     written = raw["instance_type"]
     types = [written] if isinstance(written, str) else written
-    others = [each for each in types if not _BURSTABLE.match(each)]
+    others = [type_ for type_ in types if not _BURSTABLE.match(type_)]
     if "credit_specification" not in raw or not others:
         return None
     hint = "take it out, or choose types of t2, t3, t3a or t4g"

@@ -106,16 +106,16 @@ def _root_after(fleet: Fleet, member: Instance) -> str | None:
     launched = ROOT_WORD.of(member)
     if launched is None or fleet.root_volume is None:
         return None
-    left = {each.path for each in differences(fleet, member)}
+    left = {difference.path for difference in differences(fleet, member)}
     desired = fields_of_root(root_record(fleet.root_volume))
-    right = [each for each in _compared(fleet, ROOT_VOLUME, desired) if f"{ROOT_VOLUME}.{each}" not in left]
+    right = [name for name in _compared(fleet, ROOT_VOLUME, desired) if f"{ROOT_VOLUME}.{name}" not in left]
     return write_fields({**fields_of_root(launched), **{name: desired[name] for name in right}})
 
 
 def _volumes_after(fleet: Fleet, member: Instance) -> str | None:
     """The same of further volumes, which are written down as a whole."""
-    left = {each.path for each in differences(fleet, member)}
-    is_whole = not any(each.startswith(VOLUMES) for each in (*left, *fleet.ignore_changes))
+    left = {difference.path for difference in differences(fleet, member)}
+    is_whole = not any(path.startswith(VOLUMES) for path in (*left, *fleet.ignore_changes))
     is_known = VOLUMES_WORD.of(member) is not None and is_whole and not [*_unlisted(fleet, member)]
     return volumes_record(fleet) if fleet.volumes and is_known else None
 
@@ -229,7 +229,7 @@ def _launches(environment: str, fleet: str) -> Launches:
 def _unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
     """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
     if not _is_as_launched(fleet, VOLUMES_WORD.of(member)):
-        listed = {member.root_device, *(each.device for each in fleet.volumes)}
+        listed = {member.root_device, *(volume.device for volume in fleet.volumes)}
         yield from sorted(of_fleet(member).keys() - listed)
 
 

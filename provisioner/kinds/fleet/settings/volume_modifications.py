@@ -28,8 +28,8 @@ MAX_WAIT_S = 600.0
 def modify_steps(calls: Iterable[Call]) -> tuple[Step, ...]:
     """The steps that send calls of ModifyVolume, one a volume, and then wait for all volumes."""
     modified = tuple(
-        ModifyVolume(each.params["VolumeId"], {k: v for k, v in each.params.items() if k != "VolumeId"})
-        for each in calls
+        ModifyVolume(call.params["VolumeId"], {k: v for k, v in call.params.items() if k != "VolumeId"})
+        for call in calls
     )
     return (Parallel(modified), AwaitModified(modified)) if modified else ()
 
@@ -102,9 +102,15 @@ def _await_modified(step: AwaitModified, context: ExecutionContext) -> None:
 
 
 def _raise_if_failed(found: Mapping[str, Mapping[str, Any]]) -> None:
-    failed = {name: each for name, each in found.items() if each["ModificationState"] == "failed"}
+    failed = {
+        name: modification
+        for name, modification in found.items()
+        if modification["ModificationState"] == "failed"
+    }
     if failed:
-        reasons = sorted({each.get("StatusMessage") or "no reason given" for each in failed.values()})
+        reasons = sorted(
+            {modification.get("StatusMessage") or "no reason given" for modification in failed.values()}
+        )
         raise ProvisionerError(
             f"the modification of {', '.join(sorted(failed))} failed: {'; '.join(reasons)}",
             "the volume is as it was; apply again to try again",
@@ -117,5 +123,5 @@ def _last_modifications(volumes: Sequence[str], context: ExecutionContext) -> di
     for part in chunks(volumes, MAX_FILTER_VALUES):
         filters = [{"Name": "volume-id", "Values": list(part)}]
         answer = context.send(Call("ec2", "DescribeVolumesModifications", {"Filters": filters}))
-        found |= {each["VolumeId"]: each for each in answer["VolumesModifications"]}
+        found |= {modification["VolumeId"]: modification for modification in answer["VolumesModifications"]}
     return found

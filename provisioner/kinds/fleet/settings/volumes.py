@@ -38,7 +38,9 @@ class SpecVolumes(NamedTuple):
     def __str__(self) -> str:
         if self.section == ROOT_VOLUME:
             return write_fields(volume_fields(self.fleet.root_volume)) if self.fleet.root_volume else "none"
-        return " ".join(f"{each.device} {write_fields(volume_fields(each))}" for each in self.fleet.volumes)
+        return " ".join(
+            f"{volume.device} {write_fields(volume_fields(volume))}" for volume in self.fleet.volumes
+        )
 
 
 class MemberVolumes(NamedTuple):
@@ -82,7 +84,9 @@ def what_is_fixed(section: str) -> Values:
 
     def agree(desired: SpecVolumes, actual: MemberVolumes) -> bool:
         found = differences(desired.fleet, actual.member)
-        return not any(each.replaces and each.path.split(".")[0] == section for each in found)
+        return not any(
+            difference.replaces and difference.path.split(".")[0] == section for difference in found
+        )
 
     return desired, actual, agree
 
@@ -130,7 +134,9 @@ def modify_volumes(path: str, fleet: Fleet, member: Instance) -> tuple[Call, ...
     """The calls that give volumes of a member the fleet's value of one field, such as `volumes.iops`."""
     section, name = path.split(".")
     there = of_fleet(member)
-    pairs = [(f"{VOLUMES}.{each.device}", each, there.get(each.device or "")) for each in fleet.volumes]
+    pairs = [
+        (f"{VOLUMES}.{volume.device}", volume, there.get(volume.device or "")) for volume in fleet.volumes
+    ]
     if section == ROOT_VOLUME and fleet.root_volume:
         pairs = [(ROOT_VOLUME, fleet.root_volume, of_root(member))]
     calls = []
@@ -141,9 +147,9 @@ def modify_volumes(path: str, fleet: Fleet, member: Instance) -> tuple[Call, ...
         if not is_modified(name, value, getattr(found, name)):
             # Another type brings its own performance, whatever the volume had.
             with_it = ("iops", "throughput") if name == "type" else ()
-            others = [each for each in with_it if not fleet.ignores(f"{above}.{each}")]
-            params = {each: getattr(volume, each) for each in (name, *others)}
-            sent = {MODIFIABLE[each]: given for each, given in params.items() if given is not None}
+            others = [field for field in with_it if not fleet.ignores(f"{above}.{field}")]
+            params = {field: getattr(volume, field) for field in (name, *others)}
+            sent = {MODIFIABLE[field]: given for field, given in params.items() if given is not None}
             calls.append(Call("ec2", MODIFY_VOLUME, {"VolumeId": found.id, **sent}))
     return tuple(calls)
 

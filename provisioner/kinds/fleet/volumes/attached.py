@@ -36,9 +36,10 @@ def attached_volumes(reader: Reader, instances: Sequence[str]) -> dict[str, tupl
 
 def with_details(member: Instance, volumes: Iterable[ObservedVolume]) -> Instance:
     """The member with what was read of the volumes at its devices."""
-    found = {each.id: each for each in volumes}
+    found = {volume.id: volume for volume in volumes}
     devices = {
-        name: each._replace(details=found.get(each.volume)) for name, each in (member.devices or {}).items()
+        name: device._replace(details=found.get(device.volume))
+        for name, device in (member.devices or {}).items()
     }
     return replace(member, devices=devices) if found else member
 
@@ -70,9 +71,11 @@ def on_nobody(
     volumes: Iterable[ObservedVolume], members: Iterable[Instance], gone: Iterable[Instance]
 ) -> tuple[ObservedVolume, ...]:
     """The volumes that are neither on members nor about to be deleted with a former one."""
-    live, ended = {each.id for each in members}, {each.id for each in gone}
+    live, ended = {member.id for member in members}, {instance.id for instance in gone}
     return tuple(
-        each for each in volumes if each.instance not in live and not (each.instance in ended and each.goes)
+        volume
+        for volume in volumes
+        if volume.instance not in live and not (volume.instance in ended and volume.goes)
     )
 
 
@@ -85,7 +88,7 @@ def to_be_kept(fleet: Fleet | None, member: Instance) -> list[str]:
 def of_spec(fleet: Fleet | None) -> dict[str, bool]:
     """Whether the volumes of the spec go with their instance, by device."""
     volumes = fleet.volumes if fleet else ()
-    return {each.device: each.delete_on_termination for each in volumes if each.device}
+    return {volume.device: volume.delete_on_termination for volume in volumes if volume.device}
 
 
 def staying_notes(
@@ -112,7 +115,7 @@ def staying_notes(
 def left_notes(address: Address, left: Sequence[ObservedVolume], region: str) -> Iterator[Note]:
     """What former members have left behind."""
     if left:
-        free = [each.id for each in left if not each.instance]
+        free = [volume.id for volume in left if not volume.instance]
         plural = f"{len(left)} volumes with the tags of this fleet are"
         yield Note(
             address,
@@ -127,7 +130,7 @@ def deleting(volumes: Sequence[str], region: str) -> tuple[str, ...]:
     """What to type so that these are deleted: a line each, of many a loop of the shell."""
     command = f"aws ec2 delete-volume --region {region} --volume-id"
     if len(volumes) <= MAX_COMMANDS:
-        return tuple(f"{command} {each}" for each in volumes)
+        return tuple(f"{command} {volume}" for volume in volumes)
     lines = [" ".join(part) for part in chunks(volumes, IDS_A_LINE)]
-    ids = [f"  {each} \\" for each in lines[:-1]] + [f"  {lines[-1]}"]
+    ids = [f"  {line} \\" for line in lines[:-1]] + [f"  {lines[-1]}"]
     return ("for volume in \\", *ids, "do", f'  {command} "$volume"', "done")

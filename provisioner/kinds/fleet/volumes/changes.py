@@ -23,7 +23,7 @@ def tag_steps(fleet: Fleet, volumes: Sequence[ObservedVolume], removed: Iterable
     put: dict[tuple[tuple[str, str], ...], list[str]] = {}
     taken: dict[tuple[str, ...], list[str]] = {}
     for volume in volumes:
-        missing = tuple(each for each in sorted(fleet.tags.items()) if volume.tags.get(each[0]) != each[1])
+        missing = tuple(tag for tag in sorted(fleet.tags.items()) if volume.tags.get(tag[0]) != tag[1])
         surplus = tuple(key for key in removed if key in volume.tags)
         if missing:
             put.setdefault(missing, []).append(volume.id)
@@ -52,7 +52,7 @@ def tag_fields(fleet: Fleet, volumes: Iterable[ObservedVolume]) -> tuple[FieldCh
         if volume.tags.get(key) != value
     }
     fields: dict[str, FieldChange] = {}
-    for key, before, after in sorted(found, key=lambda each: (each[0], each[1] or "")):
+    for key, before, after in sorted(found, key=lambda tag: (tag[0], tag[1] or "")):
         fields.setdefault(key, FieldChange(f"volumes.tags.{key}", before, after))
     return tuple(fields.values())
 
@@ -93,7 +93,7 @@ def is_set(instance: Instance, fields: Iterable[FieldChange]) -> bool:
 
 def keeping_steps(fleet: Fleet | None, going: Iterable[Instance]) -> tuple[Step, ...]:
     """The steps before members go that keep the volumes which the spec wants to stay."""
-    kept = {each.id: dict.fromkeys(to_be_kept(fleet, each), False) for each in going}
+    kept = {member.id: dict.fromkeys(to_be_kept(fleet, member), False) for member in going}
     return _set({member: devices for member, devices in kept.items() if devices})
 
 
