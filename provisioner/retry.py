@@ -60,21 +60,6 @@ SERVER_FAULT_CODES = frozenset(
     }
 )
 
-BUSY_CODES = frozenset({"ConcurrentModification", "EntityTemporarilyUnmodifiable", "ConcurrentTagAccess"})
-
-# What AWS answers when the world is no longer the one that was planned for.
-STALE_CODES = frozenset(
-    {
-        "EntityAlreadyExists",
-        "NoSuchEntity",
-        "IncorrectState",
-        "IncorrectInstanceState",
-        "InvalidAssociationID.NotFound",
-        "InvalidInstanceID.NotFound",
-        "DeleteConflict",
-    }
-)
-
 
 @dataclass(frozen=True)
 class RetryRule:
@@ -136,12 +121,12 @@ class CallRules:
 
 
 def merged(rules: Iterable[CallRules]) -> CallRules:
-    """All of several rules, in their order."""
+    """All of several rules, in their order, each once."""
     rules = tuple(rules)
     return CallRules(
-        retry=tuple(rule for table in rules for rule in table.retry),
+        retry=tuple(dict.fromkeys(rule for table in rules for rule in table.retry)),
         final=frozenset(code for table in rules for code in table.final),
-        replan=tuple(rule for table in rules for rule in table.replan),
+        replan=tuple(dict.fromkeys(rule for table in rules for rule in table.replan)),
         hints={key: hint for table in rules for key, hint in table.hints.items()},
         once=frozenset(operation for table in rules for operation in table.once),
         made={operation: names for table in rules for operation, names in table.made.items()},
@@ -149,7 +134,7 @@ def merged(rules: Iterable[CallRules]) -> CallRules:
     )
 
 
-# What is so for all kinds.
+# What is so for all services.
 COMMON = CallRules(
     retry=(
         RetryRule("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
@@ -157,16 +142,7 @@ COMMON = CallRules(
             "server fault", 60, lambda error, _: error.code in SERVER_FAULT_CODES or error.status >= 500
         ),
         RetryRule("network", 20, lambda error, _: error.code in UNANSWERED),
-        RetryRule("busy", 120, lambda error, _: error.code in BUSY_CODES),
-        RetryRule(
-            "made just now, not visible yet",
-            30,
-            lambda error, made: (
-                error.code in {"NoSuchEntity", "InvalidInstanceID.NotFound"} and names_one_of(error, made)
-            ),
-        ),
     ),
-    replan=((Replan.SOON, lambda error: error.code in STALE_CODES),),
 )
 
 

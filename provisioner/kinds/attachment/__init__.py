@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any
 
+from provisioner.kinds import service_rules
 from provisioner.kinds.attachment.compare import attach, detach, notes, refusals
 from provisioner.kinds.attachment.observed import (
     Attachment,
@@ -19,14 +20,14 @@ from provisioner.kinds.attachment.observed import (
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.instance_profile.binding import find_associations
 from provisioner.model import Address, Environment, Findings
-from provisioner.retry import CallRules
+from provisioner.retry import merged
 
 
 class AttachmentKind(Kind[Attachment, ObservedAttachment]):
     name = "attachment"
     section = "attachments"
     is_of_iam = False
-    call_rules = CallRules()
+    call_rules = merged((service_rules.IAM, service_rules.INSTANCES))
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
@@ -22,6 +23,7 @@ from provisioner.kinds.fleet.volumes.attached import Left, left_notes, left_volu
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+from provisioner.retry import merged
 
 MAX_IDS_OF_A_COMMAND = 20
 
@@ -30,7 +32,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
     name = "fleet"
     section = "fleets"
     is_of_iam = False
-    call_rules = RULES
+    call_rules = merged((service_rules.INSTANCES, RULES))
     explanations: Mapping[str, tuple[str, str]] = {
         setting.path: (f"{setting.how.in_words}: {setting.why}.", setting.source) for setting in SETTINGS
     }

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
+from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.iam import by_address, name_in, same_names
 from provisioner.kinds.instance_profile.call_rules import RULES
@@ -17,13 +18,14 @@ from provisioner.kinds.instance_profile.users import find_foreign_users, find_us
 from provisioner.kinds.regions import NOWHERE, find_users_elsewhere
 from provisioner.model import Address, Environment, Findings
 from provisioner.naming import ATTACHED_TAG
+from provisioner.retry import merged
 
 
 class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
     name = "instance_profile"
     section = "instance_profiles"
     is_of_iam = True
-    call_rules = RULES
+    call_rules = merged((service_rules.IAM, service_rules.INSTANCES, RULES))
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:

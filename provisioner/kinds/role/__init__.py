@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.iam import (
     Standing,
@@ -24,13 +25,14 @@ from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
 from provisioner.model import Address, Environment, Findings, Refusal
 from provisioner.naming import iam_path
+from provisioner.retry import merged
 
 
 class RoleKind(Kind[Role, ObservedRole]):
     name = "role"
     section = "roles"
     is_of_iam = True
-    call_rules = RULES
+    call_rules = merged((service_rules.IAM, RULES))
     explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
