@@ -19,7 +19,7 @@ from provisioner.kinds.fleet.placement import per_option
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet, Image
-from provisioner.kinds.fleet.volumes.attached import Left, left_notes, left_volumes, on_nobody
+from provisioner.kinds.fleet.volumes.attached import LeftVolumes, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.model import Address, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
@@ -58,7 +58,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         keys = [at.key for at in environment.resources if at.kind == self.name]
         found, left, *newest = reader.parallel(
             lambda: find_fleets(reader, environment.name, keys, datetime.now(UTC)),
-            lambda: Left({}) if launching else left_volumes(reader, environment.name),
+            lambda: LeftVolumes({}) if launching else left_volumes(reader, environment.name),
             *(lambda image=image: newest_image(reader, image) for image in images),
         )
         fleets = {Address(self.name, key): observed for key, observed in _with_left(found, left).items()}
@@ -117,7 +117,7 @@ def _images(environment: Environment) -> dict[Address, Image]:
     return {at: fleet.image for at, fleet in environment.of(Fleet).items()}
 
 
-def _with_left(found: Mapping[str, ObservedFleet], left: Left) -> dict[str, ObservedFleet]:
+def _with_left(found: Mapping[str, ObservedFleet], left: LeftVolumes) -> dict[str, ObservedFleet]:
     """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
     members = [member for observed in found.values() for member in observed.members]
     gone = [instance for observed in found.values() for instance in observed.gone]

@@ -15,7 +15,7 @@ from provisioner.kinds.fleet.diff.live_changes import words_after
 from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import How, change_steps
-from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
+from provisioner.kinds.fleet.settings.volume_drift import drift_in_words, may_differ
 from provisioner.kinds.fleet.settings.volume_modifications import MAX_WAIT_S, AwaitModified, ModifyVolume
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Device, Instance
@@ -255,7 +255,7 @@ def test_a_volume_that_differs_is_modified_or_the_member_replaced_or_it_is_told(
     sent = {"Size": "size_gb", "VolumeType": "type", "Iops": "iops", "Throughput": "throughput"}
     changed = {sent[each] for params in case.modified.values() for each in params}
     assert {each.path.split(".")[-1] for each in live} <= changed
-    said = " ".join(told(fleet, [its]))
+    said = " ".join(drift_in_words(fleet, [its]))
     assert case.told in said
     assert bool(said) is bool(case.told)
     if case.replaced:
@@ -293,7 +293,7 @@ def test_of_volumes_that_were_not_read_nothing_is_said(name: str) -> None:
     unread = {at: device._replace(details=None) for at, device in (its.devices or {}).items()}
     its = member(1, fleet_of(now), root_device=ROOT, devices=unread, tags={LAUNCH_TAG: its.tag(LAUNCH_TAG)})
     assert not modifications(fleet_of(now), its)
-    assert not [*told(fleet_of(now), [its])]
+    assert not [*drift_in_words(fleet_of(now), [its])]
     assert not differing(fleet_of(now), [its], How.REPLACE)
     assert not differing(fleet_of(now), [its], How.LIVE)
 

@@ -18,7 +18,7 @@ from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.settings.volume_drift import may_differ, told
+from provisioner.kinds.fleet.settings.volume_drift import drift_in_words, may_differ
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.attached import attached_volumes, with_details
 from provisioner.kinds.fleet.volumes.changes import goes_otherwise
@@ -174,7 +174,7 @@ def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: 
         text = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
         return replace(observed, unchecked=(*observed.unchecked, f"{text}: {error.code}"))
     members = tuple(with_details(member, volumes.get(member.id, ())) for member in observed.members)
-    return replace(observed, members=members, volumes=volumes, drift=tuple(told(fleet, members)))
+    return replace(observed, members=members, volumes=volumes, drift=tuple(drift_in_words(fleet, members)))
 
 
 def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Prerequisites:

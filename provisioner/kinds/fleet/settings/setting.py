@@ -6,17 +6,15 @@ import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.observed import Prerequisites, Problem, Subnet
 from provisioner.kinds.fleet.settings.remembered import Remembered
 from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME, modify_steps
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.model import Call, Parallel, Step
-
-if TYPE_CHECKING:
-    from provisioner.kinds.fleet.observed import Prerequisites, Subnet
 
 # The one call that takes a single attribute:
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
@@ -67,13 +65,6 @@ class Target(NamedTuple):
     member: Instance
     value: Any
     groups: Mapping[str, str] = {}
-
-
-class Problem(NamedTuple):
-    """What is wrong with a value in a spec, and the way out."""
-
-    message: str
-    hint: str
 
 
 def no_problem(raw: Mapping[str, Any]) -> Problem | None:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from provisioner.kinds.base import Reader
+from provisioner.kinds.fleet.observed import Problem
 from provisioner.kinds.fleet.settings.remembered import (
     DIGEST,
     Remembered,
@@ -19,7 +20,6 @@ from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
     Launching,
     NotCompared,
-    Problem,
     Target,
     modify,
     modify_attribute,

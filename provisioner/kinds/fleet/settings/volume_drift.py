@@ -129,7 +129,7 @@ ROOT_WORD = Remembered(
 VOLUMES_WORD = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record, after=_volumes_after)
 
 
-def told(fleet: Fleet, members: Iterable[Instance]) -> Iterator[str]:
+def drift_in_words(fleet: Fleet, members: Iterable[Instance]) -> Iterator[str]:
     """What is not as the spec says and is left alone, and what the spec does not list, in words."""
     drift: dict[VolumeDifference, list[str]] = defaultdict(list)
     unlisted: dict[str, list[str]] = defaultdict(list)

@@ -45,14 +45,14 @@ def with_details(member: Instance, volumes: Iterable[ObservedVolume]) -> Instanc
 
 
 @dataclass(frozen=True)
-class Left:
+class LeftVolumes:
     """Volumes with an environment's tag, by the fleet that their tags name; or why that is not known."""
 
     by_fleet: Mapping[str, tuple[ObservedVolume, ...]]
     unknown: str | None = None
 
 
-def left_volumes(reader: Reader, environment: str) -> Left:
+def left_volumes(reader: Reader, environment: str) -> LeftVolumes:
     """All volumes with the environment's tag, those on its members among them. Raises AwsError."""
     try:
         found = list(find_volumes(reader, f"tag:{ENVIRONMENT_TAG}", [environment]))
@@ -60,11 +60,11 @@ def left_volumes(reader: Reader, environment: str) -> Left:
         if error.code not in DENIED_CODES:
             raise
         text = f"volumes that members have left were not looked for: ec2 {error.operation}: {error.code}"
-        return Left({}, text)
+        return LeftVolumes({}, text)
     by_fleet: dict[str, list[ObservedVolume]] = defaultdict(list)
     for volume in found:
         by_fleet[volume.tags.get(FLEET_TAG, "")].append(volume)
-    return Left({fleet: tuple(volumes) for fleet, volumes in by_fleet.items()})
+    return LeftVolumes({fleet: tuple(volumes) for fleet, volumes in by_fleet.items()})
 
 
 def on_nobody(
