@@ -6,7 +6,7 @@ IAM path and tags: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_id
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from fnmatch import fnmatchcase
 
 PREFIX = "provisioner:"
@@ -18,6 +18,7 @@ ASKED_TAG = "provisioner:asked"
 INDEX_TAG = "provisioner:index"
 ATTACHED_TAG = "provisioner:attached"
 SWAPPED_TAG = "provisioner:swapped"
+KEEP_TAG = "provisioner:keep"
 # What EC2's console shows as the name of a thing.
 NAME_TAG = "Name"
 
@@ -87,18 +88,20 @@ def owner_of_path(arn: str) -> str | None:
     return path[1] if len(path) > 2 and path[0] == "provisioner" else None
 
 
-def is_ignored(tag: str, patterns: Iterable[str]) -> bool:
+def is_ignored(tag: str, patterns: Collection[str]) -> bool:
     """Whether a tag on our things is none of our business: AWS's own, or named by `ignore_tags`.
 
-    In a pattern `*` stands for any text, and everything else for itself.
+    In a pattern `*` stands for any text, and everything else for itself. What is kept is nobody else's
+    business: only a pattern that is that very tag ignores it.
     """
+    if tag == KEEP_TAG:
+        return tag in patterns
     literal = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in patterns)
     return tag.startswith("aws:") or any(fnmatchcase(tag, pattern) for pattern in literal)
 
 
 def compared_tags(
-    observed: Mapping[str, str], desired: Collection[str], patterns: Iterable[str]
+    observed: Mapping[str, str], desired: Collection[str], patterns: Collection[str]
 ) -> dict[str, str]:
     """The tags of a thing that are compared: those that the spec gives it, and all that are not ignored."""
-    patterns = tuple(patterns)
     return {key: value for key, value in observed.items() if key in desired or not is_ignored(key, patterns)}

@@ -10,9 +10,11 @@ from typing import Any, TypeVar
 from provisioner.errors import ChangedMeanwhile, IncompleteAnswer
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import Entry, Path
+from provisioner.kinds.keep import is_kept, keep_tags
 from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Findings, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,
+    KEEP_TAG,
     REGION_TAG,
     compared_tags,
     iam_path,
@@ -112,7 +114,8 @@ def why_untagged_is_kept(what: str) -> str:
 def parse_tags(raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
     """The tags of an entry, with the environment's and those of ownership."""
     own = ownership_tags(entry.environment)
-    return {**entry.tags, **raw.get("tags", {}), **own, REGION_TAG: entry.region}
+    kept = keep_tags(raw.get("keep"))
+    return {**entry.tags, **raw.get("tags", {}), **own, REGION_TAG: entry.region, **kept}
 
 
 def as_tags(listed: Iterable[Mapping[str, Any]] | None) -> dict[str, str]:
@@ -208,7 +211,7 @@ def tag_calls(
 
 @dataclass(frozen=True)
 class IsStillThe:
-    """Makes sure, before a name is deleted, that it is the thing that the plan has shown.
+    """Makes sure, before a name is deleted, that it is what the plan has shown, and not kept by now.
 
     A name can change hands while a plan waits for approval; the unique id tells one from another:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
@@ -229,6 +232,8 @@ def _look_again(step: IsStillThe, context: ExecutionContext) -> None:
     there = context.send(Call("iam", f"Get{noun}", {f"{noun}Name": step.name}))[noun]
     if there[f"{noun}Id"] != step.id:
         raise ChangedMeanwhile(f"{step.name} was deleted and made again by somebody else: left alone")
+    if is_kept(as_tags(there.get("Tags"))):
+        raise ChangedMeanwhile(f"{step.name} got the tag {KEEP_TAG} meanwhile: left alone")
 
 
 @dataclass(frozen=True)

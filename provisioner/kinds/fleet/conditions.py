@@ -11,6 +11,7 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.changes import is_set
 from provisioner.kinds.instances import Instance
+from provisioner.kinds.keep import with_keep
 from provisioner.model import FieldChange
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags
 
@@ -91,7 +92,7 @@ def tag_differences(fleet: Fleet, member: Instance, ignored: Sequence[str]) -> t
     has = {key: value for key, value in (member.tags or {}).items() if key not in KEPT_APART}
     if has == fleet.tags:
         return ()
-    has = compared_tags(has, fleet.tags, ignored)
+    has = compared_tags(has, fleet.tags, with_keep(ignored, fleet.keep))
     return tuple(
         FieldChange(f"tags.{key}", has.get(key), fleet.tags.get(key))
         for key in sorted(fleet.tags.keys() | has.keys())

@@ -19,6 +19,7 @@ from provisioner.kinds.fleet.spec import (
     keys_hidden_from_metadata,
 )
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
+from provisioner.kinds.keep import keep_tags
 from provisioner.model import Address, Desired, Environment
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 
@@ -67,6 +68,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         update=_update(raw.get("update", {}), raw["count"]),
         written=raw,
         ignore_changes=frozenset(raw.get("ignore_changes", ())),
+        keep=raw.get("keep"),
     )
 
 
@@ -122,6 +124,7 @@ def _name(key: str, raw: Mapping[str, Any], entry: Entry) -> str:
 def _tags(key: str, raw: Mapping[str, Any], entry: Entry) -> dict[str, str]:
     """The tags of every member and its volumes: the environment's, the fleet's, ours. The Name is apart."""
     merged = {**entry.tags, **raw.get("tags", {}), **ownership_tags(entry.environment), FLEET_TAG: key}
+    merged |= keep_tags(raw.get("keep"))
     return {name: value for name, value in merged.items() if name != NAME_TAG}
 
 

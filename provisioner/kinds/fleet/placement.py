@@ -13,6 +13,7 @@ from provisioner.kinds.fleet.settings.launch_tag import stays_protected
 from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, in_order
+from provisioner.kinds.keep import is_kept
 from provisioner.naming import INDEX_TAG
 
 # Numbers are given from 1 on, the lowest free one first, so no fleet comes near this.
@@ -24,13 +25,15 @@ def select_for_scale_in(
 ) -> tuple[Instance, ...]:
     """Which `count` members a smaller fleet loses: the same ones, whoever asks.
 
-    They go in the order of `leaving_order`. Members that `protect` names, or under termination protection,
-    are never taken, so there may be fewer.
+    They go in the order of `leaving_order`. Members that are kept, that `protect` names, or under termination
+    protection, are never taken, so there may be fewer.
     """
     if count <= 0:
         return ()
     free = [
-        member for member in members if not stays_protected(member, fleet) and member.id not in fleet.protect
+        member
+        for member in members
+        if not stays_protected(member, fleet) and member.id not in fleet.protect and not is_kept(member.tags)
     ]
     return leaving_order(free, count, members, fleet, unhealthy)
 

@@ -116,6 +116,7 @@ class Fleet:
     update: Update = Update()
     written: Mapping[str, Any] = field(default_factory=dict)
     ignore_changes: frozenset[str] = frozenset()
+    keep: bool | None = None
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
@@ -198,6 +199,7 @@ class Fleet:
             "max_price": self.max_price,
             "fallback": self.fallback,
             "rebalance": self.rebalance,
+            "keep": self.keep,
         }
 
     def member_name(self, index: int) -> str:

@@ -86,7 +86,7 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
     def describe(
         self, desired: InstanceProfile, observed: ObservedProfile | None, world: World
     ) -> Mapping[str, Any]:
-        return {"name": desired.name, "role": desired.role.key, "tags": desired.tags}
+        return {"name": desired.name, "role": desired.role.key, "tags": desired.tags, "keep": desired.keep}
 
     def status(
         self,

@@ -30,6 +30,7 @@ from provisioner.kinds.instance_profile.role_swap import (
     remove_role,
 )
 from provisioner.kinds.instance_profile.spec import InstanceProfile
+from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
 from provisioner.model import Action, Address, Call, Change, FieldChange, Findings, Step
 from provisioner.naming import ATTACHED_TAG, SWAPPED_TAG
 
@@ -47,7 +48,7 @@ def compare_profile(
     if profile and not found:
         return Findings(changes=(_create(address, profile, world),))
     if profile and found:
-        wanted, ignored = _tags(address, profile, world), environment.ignore_tags
+        wanted, ignored = _tags(address, profile, world), with_keep(environment.ignore_tags, profile.keep)
         refusals = tuple(too_many_tags(address, wanted, found.tags, ignored))
         changes = () if refusals else tuple(_update(address, profile, found, world))
         return Findings(changes=changes, refusals=refusals)
@@ -107,7 +108,7 @@ def _update(
         steps.append(Exchange(found.name, found.roles, role) if found.roles else add_role(found.name, role))
         reasons.append("holds another role" if found.roles else "holds no role")
     desired = _tags(address, profile, world)
-    ignored = world.environment.ignore_tags
+    ignored = with_keep(world.environment.ignore_tags, profile.keep)
     # Marks stay until the instances that they are about are free, or have the new role.
     marks = (SWAPPED_TAG, ATTACHED_TAG) if ATTACHED_TAG not in desired else (SWAPPED_TAG,)
     tags = tag_changes(desired, found.tags, (*ignored, *marks))
@@ -154,6 +155,9 @@ def why_kept(found: ObservedProfile, world: World) -> str | None:
 
 
 def _leaving(address: Address, found: ObservedProfile, world: World) -> Findings:
+    if is_kept(found.tags):
+        message = f"instance profile {found.name} would be deleted, and is kept"
+        return Findings(refusals=(refuse_kept(address, message, world),))
     reason = "will be destroyed" if world.destroying else "no longer in the spec"
     kept = why_kept(found, world)
     steps: tuple[Step, ...] = (

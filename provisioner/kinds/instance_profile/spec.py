@@ -22,6 +22,7 @@ class InstanceProfile(Named):
     path: str
     role: Address
     tags: Mapping[str, str]
+    keep: bool | None = None
 
     @property
     def uses(self) -> frozenset[Address]:
@@ -43,4 +44,5 @@ def parse_profile(key: str, raw: Mapping[str, Any], entry: Entry) -> InstancePro
         path=iam_path(entry.environment),
         role=Address("role", raw["role"]),
         tags=parse_tags(raw, entry),
+        keep=raw.get("keep"),
     )

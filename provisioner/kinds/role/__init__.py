@@ -20,6 +20,7 @@ from provisioner.kinds.iam import (
 from provisioner.kinds.instance_profile.compare import why_kept
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.role_swap import is_awaited, kept_for, who_may_have
+from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
 from provisioner.kinds.role.call_rules import RULES
 from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
@@ -79,17 +80,17 @@ class RoleKind(Kind[Role, ObservedRole]):
             return _leaving(address, found, world) if found else Findings()
         role = with_own_policies(role, observed.own)
         trusts = Trusts(world)
+        ignored = with_keep(world.environment.ignore_tags, role.keep)
         refusals = (
             *trusts.refusals(address, role),
             *refuse_policies(address, role, observed, trusts, world),
-            *too_many_tags(address, role.tags, found.tags if found else {}, world.environment.ignore_tags),
+            *too_many_tags(address, role.tags, found.tags if found else {}, ignored),
         )
         if refusals:
             return Findings(refusals=refusals)
         partition = world.identity.partition
         if found is None:
             return Findings(changes=tuple(create_role(address, role, partition, trusts)))
-        ignored = world.environment.ignore_tags
         return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
 
     def describe(self, desired: Role, observed: ObservedRole | None, world: World) -> Mapping[str, Any]:
@@ -108,6 +109,7 @@ class RoleKind(Kind[Role, ObservedRole]):
             "permissions_boundary": role.boundary_arn(partition),
             "max_session_duration": role.max_session_duration,
             "tags": role.tags,
+            "keep": role.keep,
         }
 
     def status(
@@ -142,6 +144,9 @@ def _leaving(address: Address, found: FoundRole, world: World) -> Findings:
     from provisioner.kinds.role.compare import delete_role
     from provisioner.kinds.role.trust import Trusts
 
+    if is_kept(found.tags):
+        message = f"role {found.name} would be deleted, and is kept"
+        return Findings(refusals=(refuse_kept(address, message, world),))
     reason = "will be destroyed" if world.destroying else "no longer in the spec"
     if is_awaited(found.name, world):
         reason += "; deleted once no instance can have its credentials"

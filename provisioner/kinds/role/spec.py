@@ -35,6 +35,7 @@ class Role(Named):
     permissions_boundary: str | None
     max_session_duration: int
     tags: Mapping[str, str]
+    keep: bool | None = None
 
     @property
     def uses(self) -> frozenset[Address]:
@@ -78,6 +79,7 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         permissions_boundary=raw.get("permissions_boundary"),
         max_session_duration=raw.get("max_session_duration", 3600),
         tags=parse_tags(raw, entry),
+        keep=raw.get("keep"),
     )
 
 

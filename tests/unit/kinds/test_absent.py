@@ -121,6 +121,7 @@ ABOUT_THE_FLEET = {
     "rebalance",
     "update",
     "ignore_changes",
+    "keep",
 }
 ALWAYS_SENT = {"ImageId", "TagSpecifications"}
 

@@ -37,6 +37,7 @@ from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instances import Instance, names_of
+from provisioner.kinds.keep import is_kept, refuse_kept
 from provisioner.model import (
     Action,
     Address,
@@ -61,11 +62,19 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     }
     replaced = to_replace(fleet, observed)
     is_rollout = any(member.id not in surplus_ids for member in replaced)
+    kept = [member for member in observed.members if is_kept(member.tags)]
+    if surplus > len(surplus_ids) and kept:
+        what = f"{surplus} of {len(observed.members)} members would have to go"
+        return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
     if surplus > len(surplus_ids):
         return Findings(refusals=(_refuse_protected(address, observed.members, surplus, fleet),))
     if is_rollout:
         ids = surplus_ids | {member.id for member in replaced}
         going = tuple(member for member in observed.members if member.id in ids)
+        kept = [member for member in going if is_kept(member.tags)]
+        if kept:
+            what = f"{len(going)} of {len(observed.members)} members would be replaced"
+            return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
         blocked = [member for member in going if stays_protected(member, fleet)]
         if blocked:
             return Findings(refusals=(_refuse_replacing(address, blocked, fleet),))
@@ -220,6 +229,10 @@ def _leaving(address: Address, observed: ObservedFleet, world: World) -> Finding
     )
     if not observed.members:
         return Findings(notes=told)
+    kept = [member for member in observed.members if is_kept(member.tags)]
+    if kept:
+        what = f"{len(observed.members)} members would be terminated"
+        return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
     if observed.partly_observed:
         return Findings(changes=(_confirm(address, observed, world),), notes=told)
     if any(is_protected(member) for member in observed.members):
@@ -229,6 +242,14 @@ def _leaving(address: Address, observed: ObservedFleet, world: World) -> Finding
     reason = "will be destroyed" if world.destroying else "no longer in the spec"
     change = _terminate(address, observed.members, reason, (), world, fleet)
     return Findings(changes=(replace(change, whole=True),), notes=told)
+
+
+def _refuse_kept(
+    address: Address, what: str, kept: Sequence[Instance], observed: ObservedFleet, world: World
+) -> Refusal:
+    whole = len(kept) == len(observed.members)
+    who = "all of them are" if whole else _are([member.id for member in kept])
+    return refuse_kept(address, f"{what}, and {who} kept", world)
 
 
 def _refuse_protected(

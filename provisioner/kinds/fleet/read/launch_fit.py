@@ -18,6 +18,7 @@ from provisioner.kinds.fleet.spec import Fleet, keys_hidden_from_metadata
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.iam import MAX_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
+from provisioner.kinds.keep import with_keep
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
 
 # Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.
@@ -178,7 +179,7 @@ def tag_problems(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[st
     own = {**fleet.tags, **dict.fromkeys((NAME_TAG, LAUNCH_TAG, ASKED_TAG), "")}
     own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
     for member in members:
-        stay = staying_tags(member.tags or {}, own, ignored)
+        stay = staying_tags(member.tags or {}, own, with_keep(ignored, fleet.keep))
         if len(own) + len(stay) > MAX_TAGS:
             yield Problem(
                 f"{member.id} would have {len(own) + len(stay)} tags, {len(stay)} of them of others and "

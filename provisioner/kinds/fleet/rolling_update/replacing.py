@@ -21,7 +21,9 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
     moves,
 )
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.keep import is_kept
 from provisioner.model import Call, CallCount, Until
+from provisioner.naming import KEEP_TAG
 
 
 @dataclass(frozen=True)
@@ -128,6 +130,9 @@ class _Replacement(RollingUpdate):
         self._count(len(launched.new))
 
     def _terminate(self, ids: tuple[str, ...]) -> None:
+        kept = [name for name in ids if name in self.shown and is_kept(self.shown[name].tags)]
+        if kept:
+            raise ChangedMeanwhile(f"{', '.join(kept)} got the tag {KEEP_TAG} meanwhile: left alone")
         self._check_launch(len(ids))
         for part in chunks(ids, MAX_IDS):
             self.context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
