@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
@@ -135,7 +136,7 @@ class Kind(Protocol[D, Ob]):
     section: str
     is_of_iam: bool
     call_rules: CallRules
-    explanations: Mapping[str, tuple[str, str]]
+    explanations: Mapping[str, tuple[str, str]] = MappingProxyType({})
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> D:
         """The entry `raw`, which satisfies the kind's schema, as a value.

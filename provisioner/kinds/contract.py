@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ from provisioner.retry import CallRules
 BASE = "base.schema.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
 _METHODS = ("parse", "check", "observe", "observe_details", "compare", "describe", "status")
-_ATTRIBUTES = {"name": str, "section": str, "is_of_iam": bool, "call_rules": CallRules}
+_ATTRIBUTES = {
+    "name": str,
+    "section": str,
+    "is_of_iam": bool,
+    "call_rules": CallRules,
+    "explanations": Mapping,
+}
 
 
 def schema_folder(package: Path = _PACKAGE) -> Path:

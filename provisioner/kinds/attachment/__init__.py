@@ -28,7 +28,6 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
     section = "attachments"
     is_of_iam = False
     call_rules = merged((service_rules.IAM, service_rules.INSTANCES))
-    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Attachment:
         profile = raw["instance_profile"]

@@ -26,7 +26,6 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
     section = "instance_profiles"
     is_of_iam = True
     call_rules = merged((service_rules.IAM, service_rules.INSTANCES, RULES))
-    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> InstanceProfile:
         return parse_profile(key, raw, entry)

@@ -34,7 +34,6 @@ class RoleKind(Kind[Role, ObservedRole]):
     section = "roles"
     is_of_iam = True
     call_rules = merged((service_rules.IAM, RULES))
-    explanations: Mapping[str, tuple[str, str]] = {}
 
     def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         return parse_role(key, raw, entry)

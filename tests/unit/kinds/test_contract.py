@@ -53,6 +53,7 @@ LACKING: dict[str, tuple[Any, str]] = {
     "a section": (without(section=None), "kind Bucket has no `section`, which is a str"),
     "whether it is of IAM": (without(is_of_iam=None), "kind Bucket has no `is_of_iam`, which is a bool"),
     "what is known of its calls": (without(call_rules=None), "no `call_rules`, which is a CallRules"),
+    "sentences about its fields": (without(explanations=None), "no `explanations`, which is a Mapping"),
     "a schema": (without(name="queue"), "kind Bucket has no schema: write schemas/kinds/queue.schema.json"),
 }
 
