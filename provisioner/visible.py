@@ -7,6 +7,7 @@ https://www.unicode.org/reports/tr36/
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 
@@ -16,6 +17,21 @@ from provisioner.secrecy import without_secrets
 _OURS = re.compile(r"(\n|\r|\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK]))")
 # Letters and signs without ink: the fillers of Hangul, and the Braille pattern without dots.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+# How the signs of plans are written where the encoding has no others; `+`, `~` and `-` are the other ones.
+ASCII_FORMS = {"±": "*", "→": "->", "·": "|", "…": "...", "—": "-"}
+# The name of what `encode` does with what an encoding does not have.
+AS_ASCII = "provisioner.as_ascii"
+
+
+def _as_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    missing = error.object[error.start : error.end]
+    return "".join(ASCII_FORMS.get(each, "?") for each in missing), error.end
+
+
+codecs.register_error(AS_ASCII, _as_ascii)
 
 
 def visible(text: str) -> str:

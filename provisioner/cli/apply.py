@@ -7,14 +7,16 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.change import apply_plan
-from provisioner.cli.common import SpecFile, load_rules, load_spec
+from provisioner.cli.common import Shown, SpecFile, load_rules, load_spec
 from provisioner.cli.expect import EXPECT, read_expected
 from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
     FORMAT,
+    IDS,
     POLICY,
     REFRESH,
+    SHOW_USER_DATA,
     SKIP_REGION,
     YES,
     connection_options,
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 @REFRESH
 @DEEP
 @POLICY
+@IDS
+@SHOW_USER_DATA
 @SKIP_REGION
 @connection_options
 def apply(
@@ -43,6 +47,8 @@ def apply(
     refreshed: tuple[str, ...],
     deep: bool,
     policies: tuple[str, ...],
+    ids: bool,
+    show_user_data: bool,
     skipped_regions: str,
     options: Options,
 ) -> int:
@@ -59,6 +65,7 @@ def apply(
         deep=deep,
         approved=approved,
         rules=load_rules(spec, policies),
+        shown=Shown(ids, show_user_data),
     )
 
 

@@ -19,8 +19,10 @@ from provisioner.cli import output
 from provisioner.cli.common import (
     DONE,
     FAILED,
+    IN_SHORT,
     INTERRUPTED,
     REFUSED,
+    Shown,
     connect_to,
     console_for,
     make_plan,
@@ -56,6 +58,7 @@ def apply_plan(
     deep: bool = False,
     approved: Approved | None = None,
     rules: Rules | None = None,
+    shown: Shown = IN_SHORT,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
 
@@ -77,7 +80,7 @@ def apply_plan(
     aws = connect_to(environment, options)
     plan = make_plan(environment, aws, destroying, deep, rules)
     for_programs = output_format == "json"
-    show_plan(plan, options, stderr=for_programs)
+    show_plan(plan, options, stderr=for_programs, shown=shown)
     if approved:
         approved.require(plan, console_for(stderr=for_programs))
     if plan.refusals:

@@ -136,12 +136,23 @@ def console_for(stderr: bool = False) -> Console:
     return Console(file=cast("IO[str]", output.Layout(gate)), highlight=False, markup=False, emoji=False)
 
 
-def show_plan(plan: Plan, options: Options, stderr: bool = False) -> None:
+class Shown(NamedTuple):
+    """What of a plan is shown that usually is not: the ids of all instances, and what user data says."""
+
+    ids: bool = False
+    user_data: bool = False
+
+
+IN_SHORT = Shown()
+
+
+def show_plan(plan: Plan, options: Options, stderr: bool = False, shown: Shown = IN_SHORT) -> None:
     """Print a plan for people."""
     from provisioner.render.as_text import plan_text
 
     console = console_for(stderr)
-    console.print(plan_text(plan, console.width, options.is_local), soft_wrap=True)
+    text = plan_text(plan, console.width, options.is_local, shown.ids, shown.user_data)
+    console.print(text, soft_wrap=True)
 
 
 def refusal_code(plan: Plan) -> int:

@@ -51,6 +51,16 @@ DEEP = click.option(
     "behaviour, stop protection, volumes): up to four calls a member.",
 )
 
+IDS = click.option(
+    "--ids", is_flag=True, help="Name all instances by id, also those that are not destroyed or replaced."
+)
+
+SHOW_USER_DATA = click.option(
+    "--show-user-data",
+    is_flag=True,
+    help="Show what user data says; with --deep what differs, line by line. It can hold secrets.",
+)
+
 POLICY = click.option(
     "--policy",
     "policies",

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from provisioner.secrecy import learn_from_environment, without_secrets
-from provisioner.visible import visible_layout, visible_line, visible_lines
+from provisioner.visible import AS_ASCII, visible_layout, visible_line, visible_lines
 
 STDIN, STDOUT, STDERR = 0, 1, 2
 
@@ -49,7 +49,7 @@ class Gate(io.TextIOBase):
 
     @property
     def errors(self) -> str:  # type: ignore[override]
-        return "replace"
+        return AS_ASCII
 
     @property
     def name(self) -> str:
@@ -115,7 +115,7 @@ class Gate(io.TextIOBase):
                     self._stream.write(text)
                     self._stream.flush()
                 else:
-                    _write_all(self._descriptor, text.encode(self.encoding, "replace"))
+                    _write_all(self._descriptor, text.encode(self.encoding, AS_ASCII))
             except (OSError, ValueError) as error:
                 self.failure = self.failure or (error if isinstance(error, OSError) else _closed())
                 return False

@@ -9,6 +9,7 @@ import click
 
 from provisioner.cli.common import (
     CHANGES,
+    Shown,
     SpecFile,
     connect_to,
     load_rules,
@@ -23,9 +24,11 @@ from provisioner.cli.common import (
 from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
+    IDS,
     PLAN_FORMAT,
     POLICY,
     REFRESH,
+    SHOW_USER_DATA,
     SKIP_REGION,
     connection_options,
     spec_argument,
@@ -42,6 +45,8 @@ if TYPE_CHECKING:
 @REFRESH
 @DEEP
 @POLICY
+@IDS
+@SHOW_USER_DATA
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
     "--out", metavar="FILE", type=click.Path(), help="Write the plan to a file, for `apply --expect FILE`."
@@ -56,6 +61,8 @@ def plan(
     refreshed: tuple[str, ...],
     deep: bool,
     policies: tuple[str, ...],
+    ids: bool,
+    show_user_data: bool,
     detailed_exitcode: bool,
     out: str | None,
     force: bool,
@@ -78,7 +85,7 @@ def plan(
         case "json":
             from provisioner.render.as_json import plan_data
 
-            say_data(plan_data(made))
+            say_data(plan_data(made, show_user_data))
         case "markdown":
             from provisioner.render.as_markdown import plan_markdown
 
@@ -88,7 +95,7 @@ def plan(
 
             say_document(plan_html(made, given, options.is_local))
         case _:
-            show_plan(made, options)
+            show_plan(made, options, shown=Shown(ids, show_user_data))
     if out is not None:
         from provisioner.cli.plan_file import write_plan
         from provisioner.render.as_json import plan_data

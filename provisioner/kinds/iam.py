@@ -15,8 +15,10 @@ from provisioner.model import Address, Call, CallCount, Environment, FieldChange
 from provisioner.naming import (
     ENVIRONMENT_TAG,
     KEEP_TAG,
+    PREFIX,
     REGION_TAG,
     compared_tags,
+    default_name,
     iam_path,
     is_ignored,
     key_of,
@@ -142,6 +144,25 @@ def tags_in_words(tags: Mapping[str, str]) -> str:
 def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
     """A mapping as AWS's list of Key and Value, in a fixed order."""
     return [{"Key": key, "Value": tags[key]} for key in sorted(tags)]
+
+
+def made_tags(tags: Mapping[str, str]) -> tuple[FieldChange, ...]:
+    """The tags of something new, as fields: those that the spec gives it, and apart from them our own."""
+    given = {key: value for key, value in tags.items() if not key.startswith(PREFIX)}
+    own = [(key, value) for key, value in tags.items() if key.startswith(PREFIX)]
+    return (
+        *([FieldChange("tags", None, given)] if given else ()),
+        *(FieldChange(f"tags.{key}", None, value, is_default=True) for key, value in own),
+    )
+
+
+def made_at(address: Address, name: str, path: str) -> tuple[FieldChange, FieldChange]:
+    """Name and path of something new, as fields: those of the environment, unless the spec says others."""
+    environment = path.split("/")[2]
+    return (
+        FieldChange("name", None, name, is_default=name == default_name(environment, address.key)),
+        FieldChange("path", None, path, is_default=path == iam_path(environment)),
+    )
 
 
 def tag_changes(

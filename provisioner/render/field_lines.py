@@ -30,14 +30,15 @@ _STYLES = {"+": "new", "-": "old", "~": "update", "@": "place", " ": "", "": ""}
 
 
 def field_lines(fields: Sequence[Field], action: Action, width: int) -> list[Line]:
-    """The fields of a change. Something new tells what it is made with; all else tells what differs."""
+    """The fields of a change. What is made or goes tells what it has; all else tells what differs."""
     said = [field for field in fields if not field.is_default]
     defaults = [field for field in fields if field.is_default]
-    lines = _made_with(said, width) if action is Action.CREATE else _differing(said, width)
+    is_whole = action in (Action.CREATE, Action.DELETE)
+    lines = _made_with(said, width) if is_whole else _differing(said, width)
     return lines + _defaults(defaults, width)
 
 
-# --- something new
+# --- what is made, or goes
 
 
 def _made_with(fields: Sequence[Field], width: int) -> list[Line]:
@@ -96,7 +97,7 @@ def _block(field: Field, width: int) -> list[Line]:
             lines += _text_line(part, INDENT + 2, width)
         else:
             start = (Piece(" " * (INDENT + 2)),)
-            lines += flow(_marked(part, words(part.text)), width, start, INDENT + 4, gap=" ")
+            lines += flow(_marked(part, words(part.text)), width, start, INDENT + 4, " ", hanging=True)
     return lines
 
 
@@ -142,7 +143,8 @@ def _parts(field: Field, name: Line, column: int, width: int) -> list[Line]:
         case Shape.POLICY:
             return _statements(field.parts, name, column, width)
         case Shape.TEXT:
-            return [name, *(each for part in field.parts for each in _text_line(part, INDENT + 2, width))]
+            # Its name is above, with its size.
+            return [each for part in field.parts for each in _text_line(part, INDENT + 2, width)]
 
 
 def _values(parts: Sequence[Part], name: Line, column: int, width: int) -> list[Line]:
@@ -195,5 +197,5 @@ def _mark(part: Part) -> Line:
 
 
 def _marked(part: Part, told: list[Line]) -> list[Line]:
-    """Words, after a mark if they are about wide rights."""
-    return [line(WIDE, "alarm"), *told] if part.is_wide else told
+    """Words, the first with a mark if they are about wide rights."""
+    return [(*_mark(part), *told[0]), *told[1:]] if told else told

@@ -60,14 +60,21 @@ def whole_words(text: str, style: str = "") -> list[Line]:
     return words(text, style) if " ".join(text.split()) == text else [line(text, style)]
 
 
-def flow(items: Iterable[Line], width: int, first: Line = (), indent: int = 0, gap: str = "  ") -> list[Line]:
+def flow(
+    items: Iterable[Line],
+    width: int,
+    first: Line = (),
+    indent: int = 0,
+    gap: str = "  ",
+    hanging: bool = False,
+) -> list[Line]:
     """Lay items out one after the other, with `gap` between them, on as many lines as that takes.
 
-    The first line starts with `first`, the others (and it, when shorter) with `indent` columns of space.
-    An item wider than a line is cut.
+    The first line starts with `first`, the others with `indent` columns of space, and so does the first when
+    that is shorter, unless the others are `hanging` below it. An item wider than a line goes on below.
     """
     lines: list[Line] = []
-    current = padded(first, indent)
+    current = first if hanging else padded(first, indent)
     fresh = True
     for item in items:
         room = width - width_of(current) - (0 if fresh else cells(gap))

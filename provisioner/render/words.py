@@ -11,7 +11,7 @@ from typing import Any
 
 from provisioner.canonical import jsonable
 from provisioner.model import Address, Change, UserData, how_many
-from provisioner.visible import presentable
+from provisioner.visible import ASCII_FORMS, presentable
 
 _AWS_MANAGED = ":iam::aws:policy/"
 # A name, and the last number in it.
@@ -19,7 +19,7 @@ _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
 # How many digits of a SHA-256 tell user data apart.
 SHOWN_DIGITS = 12
 # What stands between things on a line, and between items of a list or a mapping.
-_OF_LINES = (" → ", " · ")
+_OF_LINES = tuple(f" {each} " for sign in "→·" for each in (sign, ASCII_FORMS[sign]))
 _OF_LISTS = (", ", "=", "[", "{")
 
 

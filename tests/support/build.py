@@ -17,7 +17,7 @@ from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
-from provisioner.model import Address, Change, Environment, Identity, Observation, Observed, Plan
+from provisioner.model import Action, Address, Change, Environment, Identity, Observation, Observed, Plan
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG, REGION_TAG
 from provisioner.plan import plan
 from provisioner.spec import load
@@ -43,6 +43,7 @@ AROUND = Prerequisites(
     None,
     "/dev/xvda",
     {
+        "default": "sg-00000000000000001",
         "web": "sg-00000000000000001",
         "db": "sg-00000000000000002",
         "sg-00000000000000001": "sg-00000000000000001",
@@ -130,7 +131,7 @@ def member(number: int, fleet: Fleet, **differing: Any) -> Instance:
         "image": fleet.image.id or "ami-00000000000000001",
         "launched": f"2026-01-01T00:00:{number:02d}Z",
         "profile": Binding(PROFILE_ARN, "AIPA1") if fleet.profile else None,
-        "groups": {"sg-00000000000000001": "web"},
+        "groups": {"sg-00000000000000001": "default"},
         "http_tokens": "required",
         "http_endpoint": "enabled",
         "hop_limit": 1,
@@ -160,8 +161,12 @@ def fleet_of(desired: Environment) -> Fleet:
 
 
 def told(change: Change) -> str:
-    """A change in a line: action, address, fields, instances."""
-    fields = " ".join(field.path for field in change.fields)
+    """A change in a line: action, address, fields, instances.
+
+    Without what nobody asked for, and what a role or a profile that goes had.
+    """
+    is_gone = change.action is Action.DELETE and change.address.kind in ("role", "instance_profile")
+    fields = " ".join(field.path for field in change.fields if not field.is_default and not is_gone)
     ids = ",".join(change.instances)
     return " ".join(filter(None, (change.action, str(change.address), fields, ids)))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import sys
 import threading
 from typing import IO, Any, cast
@@ -28,14 +29,16 @@ from provisioner.model import (
     Replan,
     Result,
     Rollout,
+    UserData,
 )
 from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.as_outcomes import outcomes_text
 from provisioner.render.as_status import status_data, status_text
-from provisioner.render.as_text import plan_text
+from provisioner.render.as_text import SYMBOLS, plan_text
+from provisioner.render.field_lines import WIDE
 from provisioner.render.layout import cells
 from provisioner.render.progress import Progress
-from provisioner.visible import visible
+from provisioner.visible import ASCII_FORMS, visible
 from tests.support.hostile import FORGED, HONEST, TRICKS, harmless, hostile
 
 # Each example is a whole plan; what a machine takes for one is not what is asked here.
@@ -51,6 +54,16 @@ class Paper(io.StringIO):
 
     def isatty(self) -> bool:
         return self._terminal
+
+
+def test_signs_that_an_encoding_does_not_have_stay_distinct() -> None:
+    read, write = os.pipe()
+    with os.fdopen(read, encoding="ascii") as reader, os.fdopen(write, "w", encoding="ascii") as paper:
+        Gate(paper, "stdout").layout("+ ~ ± - ! 1 → 2 · a… Zoë\n")
+        paper.close()
+        assert reader.read() == "+ ~ * - ! 1 -> 2 | a... Zo?\n"
+    signs = [*SYMBOLS.values(), WIDE]
+    assert len({ASCII_FORMS.get(sign, sign) for sign in signs}) == len(signs)
 
 
 @pytest.mark.parametrize("trick", [each for each in TRICKS if not each.isprintable()])
@@ -154,10 +167,22 @@ def plan_of(text: str) -> Plan:
         FieldChange("inline_policies", {text: policy}, {text: other}),
         FieldChange("new", None, {text: [text]}),
         FieldChange("policy", None, policy),
+        FieldChange("user_data", UserData(text, text, 1, text), UserData(text, text, 2, f"a\n{text}\n")),
+        FieldChange("default", None, text, is_default=True),
     )
     rollout = Rollout("restart", ((text, "i-1"), ("i-2",)), 1, 3)
     changes = tuple(
-        Change(address, action, f"because {text}", fields, (text, "i-1"), 2, deferred=deferred, rollout=waves)
+        Change(
+            address,
+            action,
+            f"because {text}",
+            fields,
+            (text, "i-1"),
+            2,
+            deferred=deferred,
+            rollout=waves,
+            names={"i-1": text, "i-2": f"{text}2"},
+        )
         for action in Action
         for deferred, waves in ((None, None), (text, None), (None, rollout))
     )
@@ -197,6 +222,7 @@ def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> 
         )
         for laid_out in (
             plan_text(plan, 80, local=True),
+            plan_text(plan, 40, ids=True, user_data=True),
             outcomes_text(f"e{text}", outcomes, 3.0, 80),
             status_text(f"e{text}", f"r{text}", f"1{text}", statuses, local=True),
         ):
@@ -204,6 +230,7 @@ def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> 
         harmless(paper.getvalue(), colours=terminal)
     for data in (
         plan_data(plan),
+        plan_data(plan, user_data=True),
         outcomes_data(f"e{text}", outcomes),
         status_data(text, text, text, statuses),
     ):

@@ -95,6 +95,7 @@ def _some(instances: Sequence[Instance]) -> str:
 def attach(
     address: Address, attachment: Attachment, observed: ObservedAttachment, world: World
 ) -> Iterator[Change]:
+    selected = (FieldChange("select.tags", None, attachment.tags),) if attachment.tags else ()
     wanted = wanted_at(attachment.profile, world)
     for instances in group_by(
         wrongly_bound(address, attachment, observed, world), lambda instance: instance.profile
@@ -112,7 +113,10 @@ def attach(
             address,
             Action.UPDATE if before else Action.CREATE,
             reason,
-            fields=(FieldChange("instance_profile", before.name if before else None, wanted.name),),
+            fields=(
+                FieldChange("instance_profile", before.name if before else None, wanted.name),
+                *(() if before else selected),
+            ),
             instances=ids,
             size=len(ids),
             steps=bind(instances, wanted.name, wanted.arn, _only(observed.associations, ids), by_ids(ids)),

@@ -12,6 +12,8 @@ from provisioner.kinds.iam import (
     Standing,
     is_crowded,
     leave_to_others,
+    made_at,
+    made_tags,
     name_in,
     standing,
     tag_calls,
@@ -89,9 +91,12 @@ def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
         ),
         add_role(profile.name, role),
     )
-    return Change(
-        address, Action.CREATE, "will be created", fields=(FieldChange("role", None, role),), steps=steps
+    fields = (
+        FieldChange("role", None, role),
+        *made_at(address, profile.name, profile.path),
+        *made_tags(_tags(address, profile, world)),
     )
+    return Change(address, Action.CREATE, "will be created", fields=fields, steps=steps)
 
 
 def _update(
@@ -165,7 +170,17 @@ def _leaving(address: Address, found: ObservedProfile, world: World) -> Findings
         *(remove_role(found.name, role) for role in found.roles),
         Call("iam", "DeleteInstanceProfile", {"InstanceProfileName": found.name}),
     )
+    fields = (
+        FieldChange("name", found.name, None),
+        FieldChange("role", ", ".join(found.roles) or None, None),
+    )
     change = Change(
-        address, Action.DELETE, reason, steps=() if kept else steps, deferred=kept, unique_id=found.id
+        address,
+        Action.DELETE,
+        reason,
+        fields=fields if found.roles else fields[:1],
+        steps=() if kept else steps,
+        deferred=kept,
+        unique_id=found.id,
     )
     return Findings(changes=(change,))

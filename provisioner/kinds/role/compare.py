@@ -7,9 +7,17 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.iam_policy import documents
-from provisioner.kinds.iam import IsStillThe, is_crowded, tag_calls, tag_changes, tag_list
+from provisioner.kinds.iam import (
+    IsStillThe,
+    is_crowded,
+    made_at,
+    made_tags,
+    tag_calls,
+    tag_changes,
+    tag_list,
+)
 from provisioner.kinds.role.observed import FoundRole
-from provisioner.kinds.role.spec import LARGEST_INLINE, Role
+from provisioner.kinds.role.spec import DEFAULT_SESSION_S, LARGEST_INLINE, Role
 from provisioner.kinds.role.trust import CLOSED, Trusts
 from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step
 
@@ -69,7 +77,7 @@ def _create(address: Address, role: Role, partition: str) -> Change:
         address,
         Action.CREATE,
         "will be created",
-        fields=tuple(_all_fields(role, partition)),
+        fields=tuple(_all_fields(address, role, partition)),
         steps=(create, fill) if fill.steps else (create,),
     )
 
@@ -124,10 +132,21 @@ def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts)
     same = IsStillThe("Role", found.name, found.id)
     steps = (same, clear, delete) if clear.steps else (same, delete)
     needs = trusts.who_let_go(found)
-    return Change(address, Action.DELETE, reason, steps=steps, needs=needs, unique_id=found.id)
+    fields = tuple(_lost_fields(found))
+    return Change(address, Action.DELETE, reason, fields=fields, steps=steps, needs=needs, unique_id=found.id)
 
 
-def _all_fields(role: Role, partition: str) -> Iterator[FieldChange]:
+def _lost_fields(found: FoundRole) -> Iterator[FieldChange]:
+    yield FieldChange("name", found.name, None)
+    for path, names in (
+        ("managed_policies", found.managed_policies),
+        ("inline_policies", found.inline_policies),
+    ):
+        if names:
+            yield FieldChange(path, tuple(sorted(names)), None)
+
+
+def _all_fields(address: Address, role: Role, partition: str) -> Iterator[FieldChange]:
     yield FieldChange("trust", None, role.trust)
     if role.description:
         yield FieldChange("description", None, role.description)
@@ -137,7 +156,10 @@ def _all_fields(role: Role, partition: str) -> Iterator[FieldChange]:
         yield FieldChange(f"inline_policies.{name}", None, document)
     if role.permissions_boundary:
         yield FieldChange("permissions_boundary", None, role.boundary_arn(partition))
-    yield FieldChange("max_session_duration", None, role.max_session_duration)
+    is_usual = role.max_session_duration == DEFAULT_SESSION_S
+    yield FieldChange("max_session_duration", None, role.max_session_duration, is_default=is_usual)
+    yield from made_at(address, role.name, role.path)
+    yield from made_tags(role.tags)
 
 
 def _field_changes(role: Role, found: FoundRole, partition: str) -> Iterator[FieldChange]:

@@ -21,6 +21,8 @@ from provisioner.naming import default_name, iam_path
 MAX_NAME = 64
 LARGEST_TRUST = 8_192
 LARGEST_INLINE = 10_240
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_CreateRole.html
+DEFAULT_SESSION_S = 3600
 
 
 @dataclass(frozen=True)
@@ -77,7 +79,7 @@ def parse_role(key: str, raw: Mapping[str, Any], entry: Entry) -> Role:
         managed_policies=tuple(managed),
         inline_policies=_inline(raw.get("inline_policies", {}), entry),
         permissions_boundary=raw.get("permissions_boundary"),
-        max_session_duration=raw.get("max_session_duration", 3600),
+        max_session_duration=raw.get("max_session_duration", DEFAULT_SESSION_S),
         tags=parse_tags(raw, entry),
         keep=raw.get("keep"),
     )

@@ -154,9 +154,7 @@ def test_a_policy_that_nobody_has_is_told_with_what_may_have_been_meant(written:
 def test_nothing_is_claimed_where_one_may_not_look(denied: str) -> None:
     plan = planned(*looked({"managed_policies": ["ReadOnlyAccess"]}, Iam(denied)))
     assert plan.refusals == ()
-    assert [told(change) for change in plan.changes] == [
-        "create role/web trust managed_policies max_session_duration"
-    ]
+    assert [told(change) for change in plan.changes] == ["create role/web trust managed_policies"]
 
 
 def test_a_policy_of_another_account_is_refused() -> None:

@@ -272,8 +272,8 @@ def test_a_replacement_shows_what_volumes_are_and_what_they_are_to_be() -> None:
     (change,) = planned(now, {FLEET: observed_fleet([its])}).changes
     (field,) = change.fields
     assert (field.path, change.action) == ("volumes", "replace")
-    assert field.before == "/dev/sdf encrypted:false,iops:3000,size_gb:8,throughput:125,type:gp3"
-    assert field.after == "/dev/sdf encrypted:true,size_gb:8,type:gp3"
+    assert field.before == "/dev/sdf encrypted false, iops 3000, size_gb 8, throughput 125, type gp3"
+    assert field.after == "/dev/sdf encrypted true, size_gb 8, type gp3"
 
 
 def test_whose_a_volume_is_does_not_hang_on_the_tags_of_its_member() -> None:

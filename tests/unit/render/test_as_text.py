@@ -37,8 +37,8 @@ Plan for outages-dev  account 123456789012, us-east-1  LOCAL
     managed_policies: ! AmazonS3FullAccess, ! AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
     inline_policies.write-outages:
-        Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
-        Allow s3:ListBucket on arn:aws:s3:::outages
+      Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
+      Allow s3:ListBucket on arn:aws:s3:::outages
 + instance_profile/collector  will be created
     role: outages-dev-collector
 + fleet/collector             launch 50 (0 of 50 running)
@@ -98,8 +98,8 @@ Plan for outages-dev  account 123456789012, us-east-1
     managed_policies: ! AmazonS3FullAccess, ! AmazonEC2FullAccess · max_session_duration: 3600
     trust: Allow sts:AssumeRole for ec2.amazonaws.com
     inline_policies.write-outages:
-        Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
-        Allow s3:ListBucket on arn:aws:s3:::outages
+      Store: Allow s3:PutObject, s3:GetObject on arn:aws:s3:::outages/*
+      Allow s3:ListBucket on arn:aws:s3:::outages
 
 REFUSED role/collector: a role named outages-dev-collector exists under /, and is not this
     environment's
@@ -492,9 +492,8 @@ def test_user_data_is_told_by_name_size_and_digest() -> None:
 def test_user_data_is_shown_as_a_unified_diff_when_asked() -> None:
     change = Change(examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", BEFORE, AFTER),))
     text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
-    assert text.splitlines()[4:13] == [
+    assert text.splitlines()[4:12] == [
         "    user_data  worker.sh, 26 bytes, sha256 000000000000 → worker.sh, 35 bytes, sha256 111111111111",
-        "    user_data",
         "      @@ -1,4 +1,4 @@",
         "        #!/bin/sh",
         "      - set -eu",
@@ -510,8 +509,7 @@ def test_user_data_of_which_one_side_is_not_at_hand_is_shown_whole() -> None:
         examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", UserData("0" * 12), BEFORE),)
     )
     text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
-    assert text.splitlines()[5:9] == [
-        "    user_data",
+    assert text.splitlines()[5:8] == [
         "        #!/bin/sh",
         "        set -eu",
         "        exec true",

@@ -7,7 +7,7 @@ from enum import IntEnum
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.observed import scope_of
-from provisioner.kinds.instances import Instance
+from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, Condition, FieldChange, Rollout, Step, Until, Wait
 
 # What a fleet's changes are counted in.
@@ -47,7 +47,17 @@ def update(
     """The change that makes members right that are there, and stay."""
     ids = tuple(member.id for member in members)
     return Change(
-        address, Action.UPDATE, reason, fields, ids, len(ids), steps, phase=phase, unit=UNIT, rollout=rollout
+        address,
+        Action.UPDATE,
+        reason,
+        fields,
+        ids,
+        len(ids),
+        steps,
+        phase=phase,
+        unit=UNIT,
+        rollout=rollout,
+        names=names_of(members),
     )
 
 

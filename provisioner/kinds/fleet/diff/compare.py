@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.diff.change import UNIT, Phase
+from provisioner.kinds.fleet.diff.fields import launch_fields
 from provisioner.kinds.fleet.diff.interrupting_changes import (
     power_change,
     replace_change,
@@ -36,6 +37,7 @@ from provisioner.kinds.fleet.settings.launch_tag import (
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
+from provisioner.kinds.instance_profile.binding import WantedProfile
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.kinds.keep import is_kept, refuse_kept
 from provisioner.model import (
@@ -94,13 +96,21 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     unstoppable = [member for member in stopped if stays_unstoppable(member, fleet)]
     if unstoppable:
         return Findings(refusals=(_refuse_stopping(address, unstoppable),))
-    launches = _launches(fleet, observed, world)
+    profile = wanted_profile(fleet, world)
+    launches = _launches(fleet, observed, profile, world)
     told = (
         *notes(address, pinned, observed, staying),
         *staying_notes(address, fleet, going, world.environment.region),
     )
+    rollout = (
+        [replace_change(address, fleet, observed, going, surplus, launches, profile)] if is_rollout else []
+    )
     if observed.partly_observed and (surplus < 0 or is_rollout):
-        rollout = [replace_change(address, fleet, observed, going, surplus, launches)] if is_rollout else []
+        rollout = (
+            [replace_change(address, fleet, observed, going, surplus, launches, profile)]
+            if is_rollout
+            else []
+        )
         confirming = _confirm(address, observed, world)
         if surplus < 0:
             return Findings(changes=(confirming, *rollout), notes=told)
@@ -112,15 +122,20 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         *power_change(address, fleet, observed, powered, world),
         *restart_change(address, fleet, observed, down, going, Phase.RESTART_STOPPED, world),
         *([_scale_out(address, fleet, observed, -surplus, launches)] if surplus < 0 else ()),
-        *([replace_change(address, fleet, observed, going, surplus, launches)] if is_rollout else ()),
+        *(
+            [replace_change(address, fleet, observed, going, surplus, launches, profile)]
+            if is_rollout
+            else ()
+        ),
         *restart_change(address, fleet, observed, up, going, Phase.RESTART, world),
         *([_scale_in(address, fleet, going, observed, world)] if going and not is_rollout else ()),
     )
     return Findings(changes=changes, notes=told)
 
 
-def _launches(fleet: Fleet, observed: ObservedFleet, world: World) -> LaunchContext:
-    profile = wanted_profile(fleet, world)
+def _launches(
+    fleet: Fleet, observed: ObservedFleet, profile: WantedProfile | None, world: World
+) -> LaunchContext:
     name, epoch = (profile.name, profile.id) if profile else (None, "")
     return LaunchContext(fleet, world.environment.name, name, epoch, observed.prerequisites)
 
@@ -130,13 +145,14 @@ def _scale_out(
 ) -> Change:
     shares = spread(count, observed.prerequisites.subnets, observed.members)
     step = ScaleOut(launches, count, observed.members, observed.gone, fleet.count)
-    capacity_options = ", else ".join(str(option) for option in fleet.capacity_options)
-    fields = (
-        FieldChange("count", len(observed.members), fleet.count),
-        FieldChange("instance_type", None, capacity_options),
-        FieldChange("image", None, observed.prerequisites.image),
-        *([FieldChange("instance_profile", None, launches.profile)] if launches.profile else ()),
-        FieldChange("spread", None, _spread_text(shares)),
+    fields = tuple(
+        launch_fields(
+            fleet,
+            len(observed.members),
+            launches.profile,
+            observed.prerequisites.image,
+            _spread_text(shares),
+        )
     )
     reason = f"launch {count}" + (f", {len(observed.members)} are there" if observed.members else "")
     reclaimed = sum(member.market == SPOT and member.was_reclaimed for member in observed.gone)

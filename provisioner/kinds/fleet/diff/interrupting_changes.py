@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.diff.change import UNIT, Phase, update
+from provisioner.kinds.fleet.diff.fields import replaced_fields, setting_field
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import (
@@ -20,10 +20,11 @@ from provisioner.kinds.fleet.rolling_update.health import Health
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
 from provisioner.kinds.fleet.rolling_update.restarting import RollingRestart, restart_order
 from provisioner.kinds.fleet.rolling_update.rollout import RolloutState, predicted
-from provisioner.kinds.fleet.settings.differences import by_setting, differing, shown, why_for, with_reset
+from provisioner.kinds.fleet.settings.differences import by_setting, differing, why_for, with_reset
 from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
+from provisioner.kinds.instance_profile.binding import WantedProfile
 from provisioner.kinds.instances import Instance, names_of
 from provisioner.model import Action, Address, Change, FieldChange, Rollout
 
@@ -65,7 +66,7 @@ def restart_change(
         address,
         wrong,
         _reason(fleet, wrong, How.RESTART),
-        tuple(_fields(fleet, wrong, How.RESTART)),
+        _fields(fleet, wrong, How.RESTART),
         (step,),
         phase,
         rollout,
@@ -102,8 +103,12 @@ def replace_change(
     going: Sequence[Instance],
     surplus: int,
     launches: LaunchContext,
+    profile: WantedProfile | None,
 ) -> Change:
-    """The change that replaces members, and terminates those that are too many on the way."""
+    """The change that replaces members, and terminates those that are too many on the way.
+
+    Its fields are all that differs afterwards, those that made it necessary first.
+    """
     ids = tuple(member.id for member in going)
     staying = tuple(member.id for member in observed.members if member.id not in ids)
     staying += tuple(_launched_before(fleet, observed))
@@ -123,12 +128,13 @@ def replace_change(
         are = "is" if surplus == 1 else "are"
         reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
     keeping = keeping_steps(fleet, going)
+    causes = {setting.path for setting, _ in by_setting(fleet, going, How.REPLACE)}
     step = RollingReplacement(launches, observed.members, observed.unhealthy, state)
     return Change(
         address,
         Action.REPLACE,
         reason,
-        tuple(_fields(fleet, going, How.REPLACE)),
+        _first(replaced_fields(fleet, going, profile), causes),
         ids,
         len(ids),
         (*keeping, step),
@@ -137,6 +143,10 @@ def replace_change(
         rollout=predicted(state),
         names=names_of(going),
     )
+
+
+def _first(fields: Iterable[FieldChange], paths: Collection[str]) -> tuple[FieldChange, ...]:
+    return tuple(sorted(fields, key=lambda field: field.path not in paths))
 
 
 def _launched_before(fleet: Fleet, observed: ObservedFleet) -> frozenset[str]:
@@ -157,9 +167,5 @@ def _reason(fleet: Fleet, wrong: Sequence[Instance], how: How) -> str:
     return f"{paths} {verb(paths)} on {on_members(wrong)}: {whys}" if settings else ""
 
 
-def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> Iterator[FieldChange]:
-    for setting, members in by_setting(fleet, wrong, how):
-        befores = {repr(value): value for value in (shown(setting.observed(member)) for member in members)}
-        before: Any = tuple(befores.values())
-        before = before[0] if len(before) == 1 else before
-        yield FieldChange(setting.path, before, shown(setting.desired(fleet)))
+def _fields(fleet: Fleet, wrong: Sequence[Instance], how: How) -> tuple[FieldChange, ...]:
+    return tuple(setting_field(setting, fleet, members) for setting, members in by_setting(fleet, wrong, how))

@@ -12,10 +12,11 @@ from provisioner.kinds.fleet.conditions import (
     VolumesGo,
 )
 from provisioner.kinds.fleet.diff.change import Phase, until_shown, update
+from provisioner.kinds.fleet.diff.fields import setting_field
 from provisioner.kinds.fleet.diff.tag_changes import name_changes, tag_changes
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
 from provisioner.kinds.fleet.placement import on_members, verb
-from provisioner.kinds.fleet.settings.differences import differing, shown
+from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
     read_record,
@@ -82,10 +83,6 @@ def wanted_profile(fleet: Fleet, world: World) -> WantedProfile | None:
     return wanted_at(fleet.profile, world) if fleet.profile else None
 
 
-def _field(setting: Setting, fleet: Fleet, member: Instance) -> FieldChange:
-    return FieldChange(setting.path, shown(setting.observed(member)), shown(setting.desired(fleet)))
-
-
 def _settings(
     address: Address,
     fleet: Fleet,
@@ -130,7 +127,7 @@ def _setting_change(
         address,
         members,
         f"{named} {verb(named)} on {on_members(members)}: {whys}",
-        tuple(_field(setting, fleet, members[0]) for setting in settings),
+        tuple(setting_field(setting, fleet, members[:1]) for setting in settings),
         (
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),

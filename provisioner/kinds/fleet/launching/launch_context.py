@@ -39,7 +39,8 @@ class LaunchContext:
             params = launch_params(self.fleet, self.profile, self.prerequisites, subnet)
             for option in self.fleet.capacity_options:
                 yield run_instances(params, option, share, "")
-        yield from foretold_calls(after_launch_steps(self.fleet, [Instance("", "running", "", "", "", "")]))
+        new = Instance("new", "running", "", "", "", "")
+        yield from foretold_calls(after_launch_steps(self.fleet, [new]))
         if self.fleet.is_indexed:
             yield Call("ec2", "CreateTags", {"Tags": tag_list({"Name": self.fleet.name})})
 

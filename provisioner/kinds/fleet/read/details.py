@@ -18,6 +18,7 @@ from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
+from provisioner.kinds.fleet.settings.user_data import USER_DATA, with_user_data
 from provisioner.kinds.fleet.settings.volume_drift import drift_in_words, may_differ
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.attached import attached_volumes, with_details
@@ -122,6 +123,8 @@ def _as_they_are(reader: Reader, fleet: Fleet, members: Sequence[Instance]) -> t
         for setting in SETTINGS:
             word = setting.remembered
             if word and word.read and (word.text(fleet) is not None or word.word in record):
+                if word is USER_DATA:
+                    member = with_user_data(reader, member)
                 value = word.read(reader, member)
                 record |= {} if value is None else {word.word: value}
         return replace(member, tags={**(member.tags or {}), LAUNCH_TAG: write_record(record)})

@@ -78,12 +78,13 @@ class Setting:
 
     `desired` is what the spec asks for, `observed` what a member has; NOT_COMPARED from either says that
     there is nothing to compare. `launch` gives the part of RunInstances that asks for it; where RunInstances
-    has none, members get it by `change` as soon as they run, unless EC2 gives it `by_itself`. `change` gives
-    the calls that bring a member to a value. `remembered` is how the launch tag has what DescribeInstances
-    does not show; `look_up` reads that of many members at once, where the spec says the setting: what to add
-    to their description. `protects`: it keeps members from being terminated. `on_spot`: it can be changed on
-    Spot instances. `reset_by`: the setting whose change makes EC2 forget it. `check` finds what a schema
-    cannot say of a fleet's entry in the spec.
+    has none, members get it by `change` as soon as they run, unless EC2 gives it `by_itself`: what a launch
+    gives that asks for nothing, where that depends on nothing else. `change` gives the calls that bring a
+    member to a value. `remembered` is how the launch tag has what DescribeInstances does not show; `look_up`
+    reads that of many members at once, where the spec says the setting: what to add to their description.
+    `protects`: it keeps members from being terminated. `on_spot`: it can be changed on Spot instances.
+    `reset_by`: the setting whose change makes EC2 forget it. `check` finds what a schema cannot say of a
+    fleet's entry in the spec.
     """
 
     path: str

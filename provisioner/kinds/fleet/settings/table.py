@@ -25,6 +25,7 @@ from provisioner.kinds.fleet.settings.setting import (
     said,
     shows,
 )
+from provisioner.kinds.fleet.settings.user_data import USER_DATA
 from provisioner.kinds.fleet.settings.values import (
     DNS,
     IMAGE,
@@ -33,7 +34,6 @@ from provisioner.kinds.fleet.settings.values import (
     PUBLIC_IP,
     SHUTDOWN,
     SHUTDOWN_PARAMETER,
-    USER_DATA,
     ImageIs,
     change_ipv6,
     change_reservation,
@@ -146,6 +146,7 @@ SETTINGS: tuple[Setting, ...] = (
         shows("MetadataOptions.HttpProtocolIpv6"),
         launch=launched("MetadataOptions.HttpProtocolIpv6", "metadata.ipv6"),
         change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpProtocolIpv6=to.value),
+        by_itself="disabled",
     ),
     Setting(
         "monitoring",
@@ -207,6 +208,7 @@ SETTINGS: tuple[Setting, ...] = (
         shows("MaintenanceOptions.AutoRecovery"),
         launch=launched("MaintenanceOptions.AutoRecovery", "maintenance.auto_recovery"),
         change=lambda to: modify(to, "ModifyInstanceMaintenanceOptions", AutoRecovery=to.value),
+        by_itself="default",
     ),
     Setting(
         "instance_type",
@@ -264,6 +266,7 @@ SETTINGS: tuple[Setting, ...] = (
         lambda instance: instance.described.get("Placement", {}).get("GroupName") or None,
         launch=launched("Placement.GroupName", "placement_group"),
         change=lambda to: modify(to, "ModifyInstancePlacement", GroupName=to.value or ""),
+        by_itself=None,
     ),
     Setting(
         "enclave",
@@ -274,6 +277,7 @@ SETTINGS: tuple[Setting, ...] = (
         shows("EnclaveOptions.Enabled"),
         launch=launched("EnclaveOptions.Enabled", "enclave"),
         change=lambda to: modify(to, "ModifyInstanceAttribute", EnclaveOptions={"Enabled": to.value}),
+        by_itself=False,
     ),
     Setting(
         "capacity_reservation",
@@ -285,6 +289,7 @@ SETTINGS: tuple[Setting, ...] = (
         launch=launch_reservation,
         change=change_reservation,
         check=no_reservation,
+        by_itself="open",
     ),
     Setting(
         "private_dns.hostname_type",
@@ -330,6 +335,7 @@ SETTINGS: tuple[Setting, ...] = (
         protects=True,
         on_spot=False,
         check=unstoppable,
+        by_itself="off",
     ),
     Setting(
         "shutdown_behavior",
@@ -371,6 +377,7 @@ SETTINGS: tuple[Setting, ...] = (
         shows("HibernationOptions.Configured"),
         launch=launched("HibernationOptions.Configured", "hibernation"),
         check=no_hibernation,
+        by_itself=False,
     ),
     Setting(
         "key_name",
@@ -438,6 +445,7 @@ SETTINGS: tuple[Setting, ...] = (
         f"{EC2_API}/API_RunInstances.html",
         **recorded(PUBLIC_IP, lambda fleet: fleet.associate_public_ip is not None),
         launch=launched(f"{INTERFACE}.AssociatePublicIpAddress", "associate_public_ip"),
+        by_itself="subnet",
     ),
     Setting(
         "image",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
@@ -10,11 +9,9 @@ from typing import Any, NamedTuple
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import Problem
 from provisioner.kinds.fleet.settings.remembered import (
-    DIGEST,
     Remembered,
     attribute,
     image_source,
-    user_data_record,
 )
 from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
@@ -86,10 +83,6 @@ def launch_groups(fleet: Fleet, to: Launching) -> Mapping[str, Any]:
 def monitor(to: Target) -> tuple[Call, ...]:
     operation = "MonitorInstances" if to.value else "UnmonitorInstances"
     return (Call("ec2", operation, {"InstanceIds": [to.member.id]}),)
-
-
-def _read_user_data(reader: Reader, instance: Instance) -> str:
-    return user_data_record(base64.b64decode(attribute(reader, instance, "userData") or ""))
 
 
 def _read_shutdown(reader: Reader, instance: Instance) -> str:
@@ -272,7 +265,6 @@ def no_reservation(raw: Mapping[str, Any]) -> Problem | None:
 # T1 is of the generation before credits:
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/burstable-performance-instances.html
 _BURSTABLE = re.compile(r"t(?!1\.)[0-9]")
-USER_DATA = Remembered("user_data", DIGEST, lambda fleet: user_data_record(fleet.user_data), _read_user_data)
 SHUTDOWN = Remembered("shutdown", "stop|terminate", lambda fleet: fleet.shutdown_behavior, _read_shutdown)
 PUBLIC_IP = Remembered(
     "public_ip",

@@ -39,6 +39,9 @@ MODIFIABLE: Mapping[str, str] = {
     "throughput": "Throughput",
 }
 
+# How many members a note names.
+MAX_TOLD = 4
+
 
 class VolumeDifference(NamedTuple):
     """What EBS cannot modify of a volume that is not as the spec says.
@@ -116,7 +119,7 @@ def _volumes_after(fleet: Fleet, member: Instance) -> str | None:
     """The same of further volumes, which are written down as a whole."""
     left = {difference.path for difference in differences(fleet, member)}
     is_whole = not any(path.startswith(VOLUMES) for path in (*left, *fleet.ignore_changes))
-    is_known = VOLUMES_WORD.of(member) is not None and is_whole and not [*_unlisted(fleet, member)]
+    is_known = VOLUMES_WORD.of(member) is not None and is_whole and not [*unlisted(fleet, member)]
     return volumes_record(fleet) if fleet.volumes and is_known else None
 
 
@@ -132,16 +135,16 @@ VOLUMES_WORD = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record, after=
 def drift_in_words(fleet: Fleet, members: Iterable[Instance]) -> Iterator[str]:
     """What is not as the spec says and is left alone, and what the spec does not list, in words."""
     drift: dict[VolumeDifference, list[str]] = defaultdict(list)
-    unlisted: dict[str, list[str]] = defaultdict(list)
+    others: dict[str, list[str]] = defaultdict(list)
     for member in members:
         for difference in differences(fleet, member):
             if not difference.replaces:
                 drift[difference].append(member.id)
-        for name in _unlisted(fleet, member):
-            unlisted[name].append(member.id)
+        for name in unlisted(fleet, member):
+            others[name].append(member.id)
     for difference, ids in drift.items():
         yield _in_words(difference, ids)
-    for name, ids in unlisted.items():
+    for name, ids in others.items():
         yield (
             f"volume {name} is not in `volumes:`, {_on(ids)}: left alone, and only the image gives it to new "
             "members. Write it into the spec, or take it off with `aws ec2 detach-volume`"
@@ -226,7 +229,7 @@ def _launches(environment: str, fleet: str) -> Launches:
     return Launches(environment, (fleet,))
 
 
-def _unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
+def unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
     """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
     if not _is_as_launched(fleet, VOLUMES_WORD.of(member)):
         listed = {member.root_device, *(volume.device for volume in fleet.volumes)}
@@ -247,4 +250,7 @@ def _in_words(difference: VolumeDifference, members: list[str]) -> str:
 
 
 def _on(members: list[str]) -> str:
-    return f"on {len(members)} member{'s' if len(members) > 1 else ''} ({', '.join(members)})"
+    told = ", ".join(members[:MAX_TOLD])
+    more = len(members) - MAX_TOLD
+    named = f"{told} and {more} more" if more > 0 else told
+    return f"on {len(members)} member{'s' if len(members) > 1 else ''} ({named})"

@@ -37,10 +37,10 @@ class SpecVolumes(NamedTuple):
 
     def __str__(self) -> str:
         if self.section == ROOT_VOLUME:
-            return write_fields(volume_fields(self.fleet.root_volume)) if self.fleet.root_volume else "none"
-        return " ".join(
-            f"{volume.device} {write_fields(volume_fields(volume))}" for volume in self.fleet.volumes
-        )
+            root = self.fleet.root_volume
+            return _in_words(write_fields(volume_fields(root))) if root else "none"
+        fields = ((volume.device, write_fields(volume_fields(volume))) for volume in self.fleet.volumes)
+        return "; ".join(f"{device} {_in_words(text)}" for device, text in fields)
 
 
 class MemberVolumes(NamedTuple):
@@ -52,11 +52,10 @@ class MemberVolumes(NamedTuple):
     def __str__(self) -> str:
         if self.section == ROOT_VOLUME:
             root = of_root(self.member)
-            return root.as_text() if root else "none"
+            return _in_words(root.as_text()) if root else "none"
         there = of_fleet(self.member)
-        return " ".join(
-            f"{at} {there[at].as_text()}" for at in sorted(there) if at != self.member.root_device
-        )
+        others = [at for at in sorted(there) if at != self.member.root_device]
+        return "; ".join(f"{at} {_in_words(there[at].as_text())}" for at in others)
 
 
 class PerDevice(NamedTuple):
@@ -66,6 +65,11 @@ class PerDevice(NamedTuple):
 
     def __str__(self) -> str:
         return ", ".join(f"{device}: {value}" for device, value in self.values)
+
+
+def _in_words(fields: str) -> str:
+    """The fields of a volume as people read them: `encrypted true, size_gb 8`."""
+    return ", ".join(each.replace(":", " ", 1) for each in fields.split(","))
 
 
 OfVolumes = SpecVolumes | MemberVolumes | PerDevice

@@ -7,9 +7,10 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
@@ -91,25 +92,41 @@ def of_spec(fleet: Fleet | None) -> dict[str, bool]:
     return {volume.device: volume.delete_on_termination for volume in volumes if volume.device}
 
 
+class Staying(NamedTuple):
+    """A volume that a member leaves behind."""
+
+    id: str
+    device: str
+    member: Instance
+
+
 def staying_notes(
     address: Address, fleet: Fleet | None, going: Iterable[Instance], region: str
 ) -> Iterator[Note]:
     """What members that go leave behind: volumes that are set to stay, and those the spec wants to stay."""
-    staying = {
-        device.volume: f"{device.volume} ({name} of {member.id}, {member.zone})"
+    staying = [
+        Staying(device.volume, name, member)
         for member in going
         for name, device in sorted((member.devices or {}).items())
         if not device.goes or name in to_be_kept(fleet, member)
-    }
+    ]
     if staying:
         plural = f"{len(staying)} volumes stay when their instances go"
         yield Note(
             address,
             f"{plural if len(staying) > 1 else '1 volume stays when its instance goes'}, as set by "
             "`delete_on_termination: false`, by the image or by hand: "
-            f"{', '.join(staying.values())}. To delete what nobody needs any more:",
-            deleting(tuple(staying), region),
+            f"{', '.join(_places(staying))}. To delete what nobody needs any more:",
+            deleting([volume.id for volume in staying], region),
         )
+
+
+def _places(staying: Sequence[Staying]) -> list[str]:
+    """Where volumes are; of many, whose ids are in the command that deletes them, only the devices."""
+    if len(staying) <= MAX_COMMANDS:
+        return [f"{each.id} ({each.device} of {each.member.id}, {each.member.zone})" for each in staying]
+    numbers = Counter(each.device for each in staying)
+    return [f"{device} of {number} instances" for device, number in numbers.items()]
 
 
 def left_notes(address: Address, left: Sequence[ObservedVolume], region: str) -> Iterator[Note]:
