@@ -80,7 +80,7 @@ def plan(
     environment = load_spec(spec, refreshed, skipped_regions)
     rules = load_rules(spec, policies)
     made = make_plan(environment, connect_to(environment, options), destroying, deep, rules)
-    given = _given_again(spec, refreshed, deep, policies, skipped_regions, options)
+    given = _given_again(spec, refreshed, deep, policies, skipped_regions, destroying, options)
     match output_format:
         case "json":
             from provisioner.render.as_json import plan_data
@@ -117,12 +117,14 @@ def _given_again(
     deep: bool,
     policies: tuple[str, ...],
     skipped_regions: str,
+    destroying: bool,
     options: Options,
 ) -> str:
     """What an apply has to be given to plan the same: the spec, and the options that make a difference."""
     given = [spec.path, *(["--root", spec.root] if spec.root else [])]
-    given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
-    given += ["--deep"] if deep else []
+    if not destroying:
+        given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
+        given += ["--deep"] if deep else []
     given += [word for policy in policies for word in ("--policy", policy)]
     given += ["--skip-region", skipped_regions] if skipped_regions else []
     given += ["--local"] if options.is_local else []

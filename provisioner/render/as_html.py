@@ -153,12 +153,19 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["count"] = count
+    environment.filters["said"] = _said
     return environment
 
 
 def _shown(value: Any) -> Any:
     """What a template puts out for a value: a text that may be shown; of ours, what is markup already."""
     return value if isinstance(value, Markup) else presentable(str(value))
+
+
+def _said(text: str) -> Markup:
+    """A sentence of ours, in which what is between backticks is code."""
+    pieces = enumerate(presentable(text).split("`"))
+    return Markup("").join(Markup("<code>{}</code>").format(each) if at % 2 else each for at, each in pieces)
 
 
 @cache

@@ -21,8 +21,8 @@ from provisioner.render.verdict import counted, deferred, destroyed, destroys, v
 from provisioner.render.waves import id_lines, member_lines, wave_lines, wave_words
 from provisioner.render.words import breakdown, count
 
-# The most that GitHub takes in one comment; GitLab takes more.
-MAX_CHARACTERS = 65_536
+# GitHub takes 65,536 in one comment. The rest is for a line of whoever posts it; GitLab takes more.
+MAX_CHARACTERS = 65_000
 # Kept free for the sentence that counts what was left out.
 _RESERVE = 600
 # What GitHub shows of a line without scrolling.
@@ -80,11 +80,10 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False) -> str:
 
 
 def _head(plan: Plan, local: bool) -> str:
-    """What finds the comment again, the verdict, and the table of counts."""
+    """The verdict, and the table of counts."""
     what = "Plan to destroy" if plan.destroy else "Plan for"
     where = f"account {name(plan.account_id)}, {name(plan.region)}"
     lines = [
-        f"<!-- provisioner: {plan.environment} {plan.account_id} {plan.region} -->",
         f"### {what} {name(plan.environment)}: {sentence(verdict(plan).words)}",
         "",
         f"{where}, **LOCAL**" if local else where,

@@ -166,8 +166,12 @@ def _columns(uses: Uses) -> list[list[Address]]:
     of_kind: dict[str, int] = {}
     for address, number in depth.items():
         of_kind[address.kind] = max(of_kind.get(address.kind, 0), number)
+    used_by_any = frozenset().union(*uses.values())
     columns = [
-        sorted(address for address in uses if of_kind[address.kind] == number)
+        sorted(
+            (each for each in uses if of_kind[each.kind] == number),
+            key=lambda at: (at not in used_by_any, at),
+        )
         for number in sorted(set(of_kind.values()))
     ]
     for index, column in enumerate(columns[1:], 1):

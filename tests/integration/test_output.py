@@ -262,7 +262,7 @@ class TestPlansToRead:
     @pytest.mark.parametrize(
         ("form", "start"),
         [
-            ("markdown", "<!-- provisioner: probe 123456789012 us-east-1 -->\n### "),
+            ("markdown", "### Plan for "),
             ("html", "<!DOCTYPE html>\n"),
         ],
     )

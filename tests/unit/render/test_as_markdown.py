@@ -29,7 +29,7 @@ MARKUP = (
     "<script>alert(1)</script>",
     "<!-- x",
     "-->",
-    "<!-- provisioner: outages-dev 123456789012 us-east-1 -->",
+    "<!-- plan of specs/x.yaml -->",
     "<img src=http://example.com/x.png>",
     "![x](http://example.com/x.png)",
     "[x](http://example.com)",
@@ -138,7 +138,6 @@ def test_it_uses_nothing_but_what_github_lets_through(plan: object) -> None:
 
 
 DRIFTED = """\
-<!-- provisioner: outages-dev 123456789012 us-east-1 -->
 ### Plan for <code>outages-dev</code>: Destroys 7 instances; 2 to create, 51 to update
 
 account <code>123456789012</code>, <code>us-east-1</code>
@@ -188,7 +187,7 @@ def test_what_is_destroyed_comes_first_and_the_rest_is_folded() -> None:
 )
 def test_the_first_line_is_the_verdict(plan: Plan, verdict: str) -> None:
     what = "Plan to destroy" if plan.destroy else "Plan for"
-    first = rendered(plan_markdown(plan).splitlines()[1])
+    first = rendered(plan_markdown(plan).splitlines()[0])
     assert first.text.strip() == f"{what} outages-dev: {verdict}"
 
 
