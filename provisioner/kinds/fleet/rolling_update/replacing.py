@@ -174,9 +174,6 @@ class _Replacement(RollingUpdate):
             return shortage.with_hint(f"{first}, {order}")
         return shortage
 
-    def put_back(self, error: WaitError) -> str:
-        return ""
-
     def paused(self, error: WaitError, told: str) -> ProvisionerError:
         return self._paused(error, "wait for them once more")
 
