@@ -15,10 +15,18 @@ from provisioner.kinds.fleet.diff.interrupting_changes import (
 )
 from provisioner.kinds.fleet.diff.live_changes import corrections, unprotected, wanted_profile
 from provisioner.kinds.fleet.diff.plan_notes import notes
+from provisioner.kinds.fleet.diff.refusals import (
+    how_to_free,
+    refuse_kept_members,
+    refuse_problem,
+    refuse_protected,
+    refuse_replacing,
+    refuse_stopping,
+)
 from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.scale_out import ScaleOut
-from provisioner.kinds.fleet.observed import ObservedFleet, Problem, Subnet
+from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
 from provisioner.kinds.fleet.placement import (
     leaving_order,
     select_for_scale_in,
@@ -30,7 +38,6 @@ from provisioner.kinds.fleet.read.images import with_image
 from provisioner.kinds.fleet.rolling_update.all_at_once import Termination
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
-    protections,
     stays_protected,
     stays_unstoppable,
 )
@@ -39,7 +46,7 @@ from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instance_profile.binding import WantedProfile
 from provisioner.kinds.instances import Instance, names_of
-from provisioner.kinds.keep import is_kept, refuse_kept
+from provisioner.kinds.keep import is_kept
 from provisioner.model import (
     Action,
     Address,
@@ -47,7 +54,6 @@ from provisioner.model import (
     FieldChange,
     Findings,
     Note,
-    Refusal,
 )
 
 
@@ -56,7 +62,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     if fleet is None:
         return _leaving(address, observed, world)
     if observed.problems:
-        return Findings(refusals=tuple(_refuse_problem(address, problem) for problem in observed.problems))
+        return Findings(refusals=tuple(refuse_problem(address, problem) for problem in observed.problems))
     pinned, fleet = fleet, with_image(fleet, observed)
     surplus = len(observed.members) - fleet.count
     surplus_ids = {
@@ -67,19 +73,19 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     kept = [member for member in observed.members if is_kept(member.tags)]
     if surplus > len(surplus_ids) and kept:
         what = f"{surplus} of {len(observed.members)} members would have to go"
-        return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
+        return Findings(refusals=(refuse_kept_members(address, what, kept, observed, world),))
     if surplus > len(surplus_ids):
-        return Findings(refusals=(_refuse_protected(address, observed.members, surplus, fleet),))
+        return Findings(refusals=(refuse_protected(address, observed.members, surplus, fleet),))
     if is_rollout:
         ids = surplus_ids | {member.id for member in replaced}
         going = tuple(member for member in observed.members if member.id in ids)
         kept = [member for member in going if is_kept(member.tags)]
         if kept:
             what = f"{len(going)} of {len(observed.members)} members would be replaced"
-            return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
+            return Findings(refusals=(refuse_kept_members(address, what, kept, observed, world),))
         blocked = [member for member in going if stays_protected(member, fleet)]
         if blocked:
-            return Findings(refusals=(_refuse_replacing(address, blocked, fleet),))
+            return Findings(refusals=(refuse_replacing(address, blocked, fleet),))
         going = leaving_order(going, len(going), observed.members, fleet, observed.unhealthy)
     else:
         going = tuple(member for member in observed.members if member.id in surplus_ids)
@@ -95,7 +101,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
     unstoppable = [member for member in stopped if stays_unstoppable(member, fleet)]
     if unstoppable:
-        return Findings(refusals=(_refuse_stopping(address, unstoppable),))
+        return Findings(refusals=(refuse_stopping(address, unstoppable),))
     profile = wanted_profile(fleet, world)
     launches = _launches(fleet, observed, profile, world)
     told = (
@@ -248,80 +254,13 @@ def _leaving(address: Address, observed: ObservedFleet, world: World) -> Finding
     kept = [member for member in observed.members if is_kept(member.tags)]
     if kept:
         what = f"{len(observed.members)} members would be terminated"
-        return Findings(refusals=(_refuse_kept(address, what, kept, observed, world),))
+        return Findings(refusals=(refuse_kept_members(address, what, kept, observed, world),))
     if observed.partly_observed:
         return Findings(changes=(_confirm(address, observed, world),), notes=told)
     if any(is_protected(member) for member in observed.members):
-        hint = _freeing(observed.members, fleet)
-        refusal = _refuse_protected(address, observed.members, len(observed.members))
+        hint = how_to_free(observed.members, fleet)
+        refusal = refuse_protected(address, observed.members, len(observed.members))
         return Findings(refusals=(replace(refusal, hint=hint),))
     reason = "will be destroyed" if world.destroying else "no longer in the spec"
     change = _terminate(address, observed.members, reason, (), world, fleet)
     return Findings(changes=(replace(change, whole=True),), notes=told)
-
-
-def _refuse_kept(
-    address: Address, what: str, kept: Sequence[Instance], observed: ObservedFleet, world: World
-) -> Refusal:
-    whole = len(kept) == len(observed.members)
-    who = "all of them are" if whole else _are([member.id for member in kept])
-    return refuse_kept(address, f"{what}, and {who} kept", world)
-
-
-def _refuse_protected(
-    address: Address, members: Sequence[Instance], surplus: int, fleet: Fleet | None = None
-) -> Refusal:
-    protected = [
-        member.id for member in members if (stays_protected(member, fleet) if fleet else is_protected(member))
-    ]
-    named = [
-        member.id for member in members if fleet and member.id in fleet.protect and member.id not in protected
-    ]
-    whys = (
-        *([f"{_are(protected)} under {_protection(members, fleet)}"] if protected else ()),
-        *([f"{_are(named)} in `protect`"] if named else ()),
-    )
-    return Refusal(
-        address,
-        f"{surplus} of {len(members)} members would have to go, and {'; '.join(whys)}",
-        _freeing(members, fleet) if protected else "take them out of `protect`, or raise `count`",
-    )
-
-
-def _refuse_replacing(address: Address, members: Sequence[Instance], fleet: Fleet) -> Refusal:
-    return Refusal(
-        address,
-        f"{_are([member.id for member in members])} to be replaced, and under {_protection(members, fleet)}",
-        f"{_freeing(members, fleet)}, or name them in `protect` to keep them",
-    )
-
-
-def _refuse_stopping(address: Address, members: Sequence[Instance]) -> Refusal:
-    return Refusal(
-        address,
-        f"{_are([member.id for member in members])} to be stopped, and under stop protection",
-        "set `stop_protection: false`, or take back what they are to be stopped for",
-    )
-
-
-def _protection(members: Sequence[Instance], fleet: Fleet | None) -> str:
-    """What members are protected by, in words: `termination protection`."""
-    return " and ".join(path.replace("_", " ") for path in protections(members, fleet))
-
-
-def _freeing(members: Sequence[Instance], fleet: Fleet | None) -> str:
-    """What to do so that members may go."""
-    paths = protections(members, fleet)
-    if not paths:
-        return "apply the spec first, which switches that off"
-    ignored = [f"`{path}`" for path in paths if fleet and fleet.ignores(path)]
-    compared = f"take {' and '.join(ignored)} out of `ignore_changes`, " if ignored else ""
-    return f"{compared}set {' and '.join(f'`{path}: false`' for path in paths)} and apply that first"
-
-
-def _are(ids: Sequence[str]) -> str:
-    return f"{', '.join(ids)} {'is' if len(ids) == 1 else 'are'}"
-
-
-def _refuse_problem(address: Address, problem: Problem) -> Refusal:
-    return Refusal(address, problem.message, problem.hint, exit_code=1)
