@@ -28,7 +28,7 @@ define run
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo validate plan apply destroy status local-up local-down test coverage test-long bench check hooks format generate dist audit lock clean
+.PHONY: help setup demo validate plan apply destroy drift status local-up local-down test coverage test-long bench check hooks format generate dist audit lock clean
 
 help: ## List the targets
 	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
@@ -65,6 +65,9 @@ apply: $(READY) ## Make AWS as SPEC says (ARGS=--yes does not ask)
 
 destroy: $(READY) ## Delete everything of SPEC's environment (ARGS=--yes does not ask)
 	$(call run,$(PROVISIONER) destroy $(SPEC) $(FLAGS))
+
+drift: $(READY) ## Show where AWS is not as SPEC says
+	$(call run,$(PROVISIONER) drift $(SPEC) $(FLAGS))
 
 status: $(READY) ## Show what there is
 	$(call run,$(PROVISIONER) status $(SPEC) $(FLAGS))

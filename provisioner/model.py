@@ -329,6 +329,15 @@ class Refusal:
     also: tuple[Address, ...] = ()
 
 
+class NoteKind(StrEnum):
+    """What a note is about: a difference from the spec that no change corrects, something of which it is not
+    known whether it differs, or anything else."""
+
+    ADVICE = "advice"
+    DIFFERENCE = "difference"
+    NOT_COMPARED = "not compared"
+
+
 @dataclass(frozen=True)
 class Note:
     """Something worth reading that is no change; `commands` are what to type about it, a line each.
@@ -341,6 +350,7 @@ class Note:
     commands: tuple[str, ...] = ()
     is_warning: bool = False
     also: tuple[Address, ...] = ()
+    kind: NoteKind = NoteKind.ADVICE
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from provisioner.cli import output
 from provisioner.cli.apply import apply, destroy
 from provisioner.cli.common import DONE, FAILED, INTERRUPTED, WRONG_USE, tell_line, tell_problems
 from provisioner.cli.completion import COMPLETE, complete, completion
+from provisioner.cli.drift import drift
 from provisioner.cli.help import Group
 from provisioner.cli.plan import plan
 from provisioner.cli.schema import schema
@@ -50,15 +51,15 @@ class Root(Group):
 @click.group(
     cls=Root,
     context_settings={"help_option_names": ["--help", "-h"]},
-    epilog="Exit codes: 0 done, 1 failed, 2 changes (plan --detailed-exitcode), 3 the spec or the command "
-    "line is wrong, 4 refused by a safety rule, 130 interrupted.",
+    epilog="Exit codes: 0 done, 1 failed, 2 changes (plan --detailed-exitcode) or drift, 3 the spec or the "
+    "command line is wrong, 4 refused by a safety rule, 130 interrupted.",
 )
 @click.version_option(__version__, prog_name="provisioner")
 def cli() -> None:
     """EC2 fleets, IAM roles and instance profiles on AWS, from one YAML spec and with no state file."""
 
 
-for command in (validate, plan, apply, destroy, status, schema, completion):
+for command in (validate, plan, apply, destroy, drift, status, schema, completion):
     cli.add_command(command)
 
 

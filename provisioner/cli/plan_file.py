@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import os
 import stat
-import tempfile
 from collections.abc import Mapping
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from provisioner.cli.writing import replace_file
 from provisioner.errors import ProvisionerError, UsageError
 from provisioner.render.as_json import FORMAT_VERSION, plan_digest
 from provisioner.secrecy import without_secrets
@@ -50,19 +49,7 @@ def write_plan(path: str, data: Mapping[str, Any]) -> None:
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
     content = "\n".join(map(without_secrets, text.split("\n"))).encode()
     try:
-        # It is made with this mode, and for its owner only from the first moment.
-        descriptor, name = tempfile.mkstemp(prefix=f".{target.name[:100]}.", dir=target.parent)
-        try:
-            with os.fdopen(descriptor, "wb") as file:
-                os.fchmod(file.fileno(), MODE)
-                file.write(content)
-                file.flush()
-                os.fsync(file.fileno())
-            Path(name).replace(target)
-        except BaseException:
-            with suppress(OSError):
-                Path(name).unlink()
-            raise
+        replace_file(target, content, MODE)
     except OSError as error:
         raise ProvisionerError(f"--out {path}: {_why(error)}", "the plan was not written") from None
 

@@ -6,12 +6,12 @@ from provisioner.kinds.attachment import AttachmentKind
 from provisioner.kinds.base import AnyKind
 from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
-from provisioner.kinds.fleet.parse import refresh_images
+from provisioner.kinds.fleet.parse import keep_images, refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.role import RoleKind
 from provisioner.retry import COMMON, merged
 
-__all__ = ["CALL_RULES", "KINDS", "refresh_images", "schema_folder"]
+__all__ = ["CALL_RULES", "KINDS", "keep_images", "refresh_images", "schema_folder"]
 
 KINDS: tuple[AnyKind, ...] = checked(
     (RoleKind(), InstanceProfileKind(), FleetKind(), AttachmentKind()), schema_folder()

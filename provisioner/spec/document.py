@@ -57,7 +57,18 @@ class Document:
 
 def read(file: str, source: Source | None = None) -> Document:
     """The document in a file. Raises SpecError when there is none or when it is no YAML."""
-    text = decode(file, _content(file, source))
+    document = parse(file, _content(file, source))
+    if document.value is None:
+        raise _error(file, TOP, "the file is empty", "start with `environment:` and `region:`")
+    return document
+
+
+def parse(file: str, content: bytes, dates: bool = False) -> Document:
+    """The document in the content of a file, None if it is empty. Raises SpecError when it is no YAML.
+
+    `dates`: the file may have dates, which are texts then.
+    """
+    text = decode(file, content)
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
         place = _place(text[: odd.start()])
         raise _error(file, place, f"the character U+{ord(odd[0]):04X}, which YAML does not take", "remove it")
@@ -68,10 +79,8 @@ def read(file: str, source: Source | None = None) -> Document:
         raise _error(file, at(mark) if mark else TOP, message, hint) from None
     except Unreadable as error:
         raise _error(file, at(error.mark) if error.mark else TOP, error.message, error.hint) from None
-    if root is None or root.tag == f"{CORE}null":
-        raise _error(file, TOP, "the file is empty", "start with `environment:` and `region:`")
-    builder = Builder(file)
-    value = builder.build(root, ())
+    builder = Builder(file, dates)
+    value = None if root is None or root.tag == f"{CORE}null" else builder.build(root, ())
     return Document(
         file, value, builder.values, builder.keys, builder.texts, tuple(builder.problems.values())
     )

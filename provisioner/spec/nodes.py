@@ -65,9 +65,13 @@ class Allowance:
 
 @dataclass
 class Builder:
-    """Turns nodes into values. One problem is kept per place: aliases lead to the same place again."""
+    """Turns nodes into values. One problem is kept per place: aliases lead to the same place again.
+
+    `dates`: a date is a text; otherwise a problem, as whoever wrote it may have meant a text.
+    """
 
     file: str
+    dates: bool = False
     values: dict[Path, Position] = field(default_factory=dict)
     keys: dict[Path, Position] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
@@ -190,7 +194,7 @@ class Builder:
         if text is None:
             self._problem(node, path, "a text with half of a character", "remove the escape")
             return ""
-        if node.tag in _TEXT or node.tag == f"{CORE}merge":
+        if node.tag in _TEXT or node.tag == f"{CORE}merge" or (self.dates and node.tag == f"{CORE}timestamp"):
             return text
         self.texts[path] = text
         kind = node.tag.removeprefix(CORE)

@@ -184,6 +184,16 @@ def _check_metadata(raw: Mapping[str, Any], entry: Entry) -> None:
         entry.problem(path, message, "rename the tag, or set `instance_tags: disabled`")
 
 
+def keep_images(environment: Environment) -> Environment:
+    """The environment with fleets that have the image they were launched from, whatever is newer by now."""
+    kept = {
+        at: replace(fleet, image=replace(fleet.image, update="pin"))
+        for at, fleet in environment.of(Fleet).items()
+        if not fleet.image.id
+    }
+    return replace(environment, resources={**environment.resources, **kept})
+
+
 def refresh_images(environment: Environment, keys: Iterable[str]) -> Environment:
     """The environment with fleets that follow their parameter or lookup. Raises UsageError."""
     fleets = {at.key: fleet for at, fleet in environment.of(Fleet).items()}

@@ -13,7 +13,7 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier
-from provisioner.model import Address, Note
+from provisioner.model import Address, Note, NoteKind
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG
 
 
@@ -21,20 +21,21 @@ def notes(
     address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]
 ) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
-    for text in (
-        *_ignored(fleet),
-        *observed.unchecked,
-        *observed.drift,
-        *_impossible_tags(staying),
-        *_earlier_tokens(observed.members),
-        *_unrecorded(staying),
-        *_left_out(fleet, staying),
-        *_left_alone(fleet, staying),
-        *_protected(fleet, observed.members),
-        *_choices(fleet, staying),
-        *_images(fleet, observed, staying),
+    for kind, texts in (
+        (NoteKind.ADVICE, _ignored(fleet)),
+        (NoteKind.NOT_COMPARED, observed.unchecked),
+        (NoteKind.DIFFERENCE, observed.drift),
+        (NoteKind.ADVICE, _impossible_tags(staying)),
+        (NoteKind.ADVICE, _earlier_tokens(observed.members)),
+        (NoteKind.NOT_COMPARED, _unrecorded(staying)),
+        (NoteKind.NOT_COMPARED, _left_out(fleet, staying)),
+        (NoteKind.DIFFERENCE, _left_alone(fleet, staying)),
+        (NoteKind.DIFFERENCE, _protected(fleet, observed.members)),
+        (NoteKind.ADVICE, _not_there(fleet, observed.members)),
+        (NoteKind.ADVICE, _choices(fleet, staying)),
+        (NoteKind.ADVICE, _images(fleet, observed, staying)),
     ):
-        yield Note(address, text)
+        yield from (Note(address, text, kind=kind) for text in texts)
 
 
 def _ignored(fleet: Fleet) -> Iterator[str]:
@@ -112,6 +113,9 @@ def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
     for name, settings in differing(fleet, protected, How.REPLACE).items():
         paths = ", ".join(setting.path for setting in settings)
         yield f"{name} is in `protect`, so it is not replaced though {paths} {verb(paths)}"
+
+
+def _not_there(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
     missing = sorted(fleet.protect - {member.id for member in members})
     if missing:
         yield f"{', '.join(missing)} in `protect` is no member of this fleet"

@@ -1,0 +1,102 @@
+"""`provisioner drift`."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime
+from typing import TYPE_CHECKING
+
+import click
+
+from provisioner.cli.common import (
+    CHANGES,
+    SpecFile,
+    connect_to,
+    console_for,
+    load_spec,
+    make_plan,
+    say,
+    say_data,
+)
+from provisioner.cli.help import Command
+from provisioner.cli.options import DEEP, FORMAT, connection_options, spec_argument
+from provisioner.errors import UsageError
+
+if TYPE_CHECKING:
+    from provisioner.aws.connect import Options
+    from provisioner.drift import DriftReport
+
+
+@click.command(cls=Command)
+@spec_argument
+@FORMAT
+@DEEP
+@click.option(
+    "--accept",
+    metavar="'ADDRESS [FIELD]'",
+    help="Accept what differs there now: writes it into accepted-drift.yaml beside the spec.",
+)
+@click.option("--reason", metavar="TEXT", help="Why it is accepted.")
+@click.option("--until", metavar="DATE", help="The last day on which it is accepted, such as 2027-01-31.")
+@connection_options
+def drift(
+    spec: SpecFile,
+    output_format: str,
+    deep: bool,
+    accept: str | None,
+    reason: str | None,
+    until: str | None,
+    options: Options,
+) -> None:
+    """Show where AWS is not as the spec says. Exits with 2 if it is not anywhere."""
+    from provisioner.kinds import KINDS, keep_images
+    from provisioner.spec.accepted_drift import load_accepted
+
+    today = datetime.now(UTC).date()
+    wanted = _wanted(accept, reason, until, today)
+    environment = keep_images(load_spec(spec))
+    acceptances = load_accepted(spec.path, KINDS, spec.root)
+    from provisioner.drift import report
+
+    plan = make_plan(environment, connect_to(environment, options), destroying=False, deep=deep)
+    found = report(plan, acceptances, today)
+    if wanted:
+        from provisioner.cli.accept import write_accepted
+
+        for told in write_accepted(spec.path, found, *wanted):
+            say(told)
+        return
+    _show(found, output_format, options)
+    if found.differences:
+        raise click.exceptions.Exit(CHANGES)
+
+
+def _show(found: DriftReport, output_format: str, options: Options) -> None:
+    from provisioner.render.as_drift import drift_data, drift_text
+
+    if output_format == "json":
+        say_data(drift_data(found))
+    else:
+        console = console_for()
+        console.print(drift_text(found, console.width, options.is_local), soft_wrap=True)
+
+
+def _wanted(
+    accept: str | None, reason: str | None, until: str | None, today: date
+) -> tuple[str, str, date] | None:
+    """What is to be accepted, why and until when; None: nothing is. Raises UsageError."""
+    reason = (reason or "").strip()
+    if accept is None:
+        if reason or until:
+            raise UsageError("--reason and --until go with --accept", "say what, as `drift` names it")
+        return None
+    missing = [name for name, given in (("--reason", reason), ("--until", until)) if not given]
+    if until is None or missing:
+        hint = "such as --reason 'until the migration' --until 2027-01-31"
+        raise UsageError(f"--accept needs {' and '.join(missing)}", hint)
+    try:
+        last = date.fromisoformat(until)
+    except ValueError:
+        raise UsageError(f"--until {until}: is not a date", "write one such as 2027-01-31") from None
+    if last < today:
+        raise UsageError(f"--until {until}: is past", "give the last day on which it is accepted")
+    return accept, reason, last

@@ -1,0 +1,191 @@
+"""Drift for people at a terminal, and as data. `schemas/drift.schema.json` describes the data."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from itertools import groupby
+from typing import Any
+
+from rich.text import Text
+
+from provisioner.canonical import jsonable
+from provisioner.drift import Acceptance, Accepted, Difference, DriftReport, State
+from provisioner.model import Action, Change
+from provisioner.render.field_lines import field_lines
+from provisioner.render.fields import fields_of
+from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
+from provisioner.render.styled import styled
+from provisioner.render.waves import id_lines, member_lines
+from provisioner.render.words import count
+
+FORMAT_VERSION = 1
+STATES = {
+    State.MISSING: ("missing", "in the spec, and not in AWS", "create"),
+    State.DIFFERENT: ("different", "", "update"),
+    State.UNEXPECTED: ("unexpected", "in AWS, and not in the spec", "delete"),
+}
+_LEGEND: tuple[Line, ...] = (
+    (Piece("-", "old"), Piece(" in AWS", "faint")),
+    (Piece("+", "new"), Piece(" in the spec", "faint")),
+    line("AWS → spec", "faint"),
+)
+# Acceptances are told in one line, so a few of many.
+MAX_NAMED = 3
+
+
+def drift_text(drift: DriftReport, width: int, local: bool = False, ids: bool = False) -> Text:
+    """The drift, laid out for `width` columns; print it with `soft_wrap=True`. `ids` tells all instances."""
+    items = [line(f"account {drift.account_id}, {drift.region}", "faint")]
+    start: Line = (Piece("Drift of "), Piece(drift.environment, "title"), Piece("  "))
+    lines = flow([*items, line("LOCAL", "local")] if local else items, width, start, 2)
+    if any(each.field for each in drift.differences):
+        legend = (
+            (Piece("-", "old"), Piece(" in AWS", "faint")),
+            (Piece("+", "new"), Piece(" in the spec", "faint")),
+        )
+        lines += flow([*legend, line("AWS → spec", "faint")], width)
+    lines.append(())
+    for alike in together(drift.differences):
+        lines += _difference_lines(alike, width, ids)
+    if drift.differences:
+        lines.append(())
+    for text in remarks(drift):
+        lines += flow(words(text), width, (Piece("note", "warning"), Piece(" ")), INDENT, gap=" ")
+    if any(True for _ in remarks(drift)):
+        lines.append(())
+    return styled(
+        [*lines, *flow(words(verdict(drift), "delete" if drift.differences else "good"), width, gap=" ")]
+    )
+
+
+def together(differences: Iterable[Difference]) -> list[list[Difference]]:
+    """Differences in groups: those of the same things, in the same state."""
+    return [
+        list(alike)
+        for _, alike in groupby(
+            differences, lambda each: (each.address, each.state, each.instances, each.message)
+        )
+    ]
+
+
+def heading(difference: Difference) -> str:
+    """What is the matter with the things that a difference is about, in a few words."""
+    word, meaning, _ = STATES[difference.state]
+    if difference.message:
+        return f"{word}: {difference.message}"
+    counted = count(difference.size, difference.unit) if difference.unit else ""
+    told = f"{counted} {word}" if counted and difference.state is not State.DIFFERENT else word
+    if difference.state is State.DIFFERENT and counted:
+        told += f" on {counted}"
+    return f"{told}: {meaning}" if meaning else told
+
+
+def as_change(alike: Sequence[Difference]) -> Change:
+    """Differences of the same things as the change that would correct them, for who shows changes."""
+    first = alike[0]
+    action = {State.MISSING: Action.CREATE, State.UNEXPECTED: Action.DELETE}.get(first.state, Action.UPDATE)
+    fields = tuple(each.field for each in alike if each.field)
+    return Change(
+        first.address,
+        action,
+        heading(first),
+        fields,
+        first.instances,
+        first.size,
+        unit=first.unit,
+        names=first.names,
+    )
+
+
+def remarks(drift: DriftReport) -> Iterable[str]:
+    """What is worth knowing besides: what is accepted, what is no longer, and what was not compared."""
+    if drift.accepted:
+        yield accepted_words(drift.accepted)
+    for acceptance in drift.expired:
+        yield f"{acceptance.place}: {acceptance} was accepted until {acceptance.until}, which is past"
+    for acceptance in drift.superfluous:
+        yield f"{acceptance.place}: {acceptance} is accepted, and {_why_superfluous(acceptance)}; remove it"
+    for address, message in drift.not_compared:
+        yield f"{address}: {message}"
+
+
+def accepted_words(accepted: Sequence[Accepted]) -> str:
+    """How many differences are accepted, which, and until when."""
+    entries = list({id(each.acceptance): each.acceptance for each in accepted}.values())
+    named = [f"{each} until {each.until} ({each.reason})" for each in entries[:MAX_NAMED]]
+    more = [f"{len(entries) - MAX_NAMED} more"] if len(entries) > MAX_NAMED else []
+    return f"{count(len(accepted), 'difference')} accepted: {'; '.join([*named, *more])}"
+
+
+def _why_superfluous(acceptance: Acceptance) -> str:
+    return "AWS does not have that value there" if acceptance.has_value else "nothing differs there"
+
+
+def verdict(drift: DriftReport) -> str:
+    """All of it in one sentence."""
+    if not drift.differences:
+        accepted = f" but for {count(len(drift.accepted), 'accepted difference')}" if drift.accepted else ""
+        return f"No drift. {drift.environment} is as the spec says{accepted}."
+    states = Counter(each.state for each in drift.differences)
+    told = ", ".join(f"{states[state]} {STATES[state][0]}" for state in State if states[state])
+    places = len({each.address for each in drift.differences})
+    where = "1 address" if places == 1 else f"{places:,} addresses"
+    return f"Drift: {count(len(drift.differences), 'difference')} at {where} ({told})."
+
+
+def drift_data(drift: DriftReport) -> dict[str, Any]:
+    """The drift as one JSON object."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "environment": drift.environment,
+        "region": drift.region,
+        "account_id": drift.account_id,
+        "drift": [_difference(each) for each in drift.differences],
+        "accepted": [
+            _difference(each.difference)
+            | {"reason": each.acceptance.reason, "until": str(each.acceptance.until)}
+            for each in drift.accepted
+        ],
+        "expired": [_acceptance(each) for each in drift.expired],
+        "superfluous": [_acceptance(each) for each in drift.superfluous],
+        "not_compared": [{"address": str(address), "message": text} for address, text in drift.not_compared],
+    }
+
+
+def _difference(difference: Difference) -> dict[str, Any]:
+    field = difference.field
+    return {
+        "address": str(difference.address),
+        "state": difference.state.value,
+        "field": field.path if field else None,
+        "aws": jsonable(field.before) if field else None,
+        "spec": jsonable(field.after) if field else None,
+        "message": difference.message or None,
+        "size": difference.size,
+        "instances": list(difference.instances),
+        "names": dict(difference.names),
+    }
+
+
+def _acceptance(acceptance: Acceptance) -> dict[str, Any]:
+    return {
+        "address": str(acceptance.address),
+        "field": acceptance.path,
+        "reason": acceptance.reason,
+        "until": str(acceptance.until),
+        "place": acceptance.place,
+    }
+
+
+def _difference_lines(alike: Sequence[Difference], width: int, ids: bool) -> list[Line]:
+    first = alike[0]
+    change = as_change(alike)
+    start: Line = (Piece(str(first.address), STATES[first.state][2]), Piece("  "))
+    lines = flow(words(heading(first)), width, start, INDENT, gap=" ")
+    # Fields are told as what differs, also where something is missing.
+    lines += field_lines(fields_of(change), Action.UPDATE, width)
+    is_named = ids or first.state is State.UNEXPECTED
+    if is_named:
+        return lines + id_lines(first.instances, first.names, "faint", width)
+    return lines + member_lines(first.instances, first.names, width)
