@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
 
 from provisioner.errors import UnexpectedAnswer, UsageError
 from provisioner.kinds.base import AnyKind, Reader, World
@@ -44,17 +45,14 @@ def _observe(
         identity = reader.identity()
         _check_account(environment, identity)
 
-    def observer(kind: AnyKind) -> Callable[[], Mapping[Address, Observed]]:
-        return lambda: kind.observe(reader, environment, not (destroying or looking))
-
-    observed = _merged(reader.parallel(*(observer(kind) for kind in kinds)))
+    launching = not (destroying or looking)
+    observed = _merged(
+        reader.parallel(*(partial(kind.observe, reader, environment, launching) for kind in kinds))
+    )
     identity = identity or _named_in(observed) or reader.identity()
     world = World(environment, Observation(identity, observed), destroying, deep, looking)
 
-    def details_of(kind: AnyKind) -> Callable[[], Mapping[Address, Observed]]:
-        return lambda: kind.observe_details(reader, world)
-
-    details = reader.parallel(*(details_of(kind) for kind in kinds))
+    details = reader.parallel(*(partial(kind.observe_details, reader, world) for kind in kinds))
     return world._replace(observation=Observation(identity, _merged(details)))
 
 

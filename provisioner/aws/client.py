@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import botocore.exceptions as botocore_errors
 from botocore import xform_name
@@ -39,6 +39,8 @@ from provisioner.retry import (
     first_wait_s,
     is_answer,
 )
+
+T = TypeVar("T")
 
 MAX_AT_ONCE = 16
 NOT_SENT = "interrupted before it was done; apply again to finish it"
@@ -229,7 +231,7 @@ class Aws:
             passed.add(token)
             params = params | {sent: token}
 
-    def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
+    def parallel(self, *reads: Callable[[], T]) -> list[T]:
         """The results of functions without arguments, run side by side, in their order."""
         if len(reads) <= 1:
             return [read() for read in reads]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -11,6 +11,7 @@ from provisioner.retry import CallRules
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
+U = TypeVar("U")
 D = TypeVar("D", bound=Desired)
 Ob = TypeVar("Ob", bound=Observed)
 
@@ -62,11 +63,18 @@ class Reader(Protocol):
     def answers(self, operation: str) -> list[dict[str, Any]]:
         """All answers that this run had to one operation that writes, oldest first."""
 
-    def parallel(self, *reads: Any) -> list[Any]:
+    def parallel(self, *reads: Callable[[], T]) -> list[T]:
         """The results of functions without arguments, run side by side, in their order."""
 
     def in_region(self, region: str) -> Reader:
         """The same account in another region."""
+
+
+def both(reader: Reader, one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:
+    """The results of two reads of different types, run side by side."""
+    reads: tuple[Callable[[], Any], ...] = (one, other)
+    first, second = reader.parallel(*reads)
+    return first, second
 
 
 class World(NamedTuple):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
@@ -71,7 +72,7 @@ def find_users_elsewhere(reader: Reader, arns: Sequence[str], environment: Envir
             return error
 
     answers: list[list[Instance] | AwsError]
-    answers = reader.parallel(*(lambda region=region: ask(region) for region in regions))
+    answers = reader.parallel(*(partial(ask, region) for region in regions))
     users: dict[str, tuple[str, ...]] = {}
     unread: dict[str, str] = {}
     for region, answer in zip(regions, answers, strict=True):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from provisioner.kinds import service_rules
@@ -51,7 +52,7 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
     ) -> Mapping[Address, ObservedAttachment]:
         wanted = environment.of(Attachment)
         chosen = reader.parallel(
-            *(lambda attachment=attachment: find_chosen(reader, attachment) for attachment in wanted.values())
+            *(partial(find_chosen, reader, attachment) for attachment in wanted.values())
         )
         return {
             at: ObservedAttachment(chosen=instances, uses=attachment.uses)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong, wanted_at
@@ -56,7 +57,7 @@ def find_chosen(reader: Reader, attachment: Attachment) -> tuple[Instance, ...]:
     by_tags = tuple((f"tag:{key}", (value,)) for key, value in sorted(attachment.tags.items()))
     scopes = [by_tags] if by_tags else list(by_ids(attachment.instances))
     live = ("instance-state-name", LIVE)
-    found = reader.parallel(*(lambda scope=scope: find_instances(reader, (*scope, live)) for scope in scopes))
+    found = reader.parallel(*(partial(find_instances, reader, (*scope, live)) for scope in scopes))
     return tuple(instance for instances in found for instance in instances)
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from provisioner.kinds import service_rules
-from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.parse import parse_fleet
@@ -56,10 +57,14 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         wanted = _images(environment) if launching else {}
         images = list(dict.fromkeys(wanted.values()))
         keys = [at.key for at in environment.resources if at.kind == self.name]
-        found, left, *newest = reader.parallel(
+        found, (left, newest) = both(
+            reader,
             lambda: find_fleets(reader, environment.name, keys, datetime.now(UTC)),
-            lambda: LeftVolumes({}) if launching else left_volumes(reader, environment.name),
-            *(lambda image=image: newest_image(reader, image) for image in images),
+            lambda: both(
+                reader,
+                lambda: LeftVolumes({}) if launching else left_volumes(reader, environment.name),
+                lambda: reader.parallel(*(partial(newest_image, reader, image) for image in images)),
+            ),
         )
         fleets = {Address(self.name, key): observed for key, observed in _with_left(found, left).items()}
         if left.unknown:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.kinds import service_rules
-from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.iam import by_address, name_in, same_names
 from provisioner.kinds.instance_profile.call_rules import RULES
 from provisioner.kinds.instance_profile.compare import compare_profile, is_swapped
@@ -56,7 +56,8 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
         # Who has a former role matters to those who delete it.
         a_role_leaves = any(world.desired(at) is None for at in roles)
         asked = leaving | (swapped if a_role_leaves else {})
-        foreign_users, elsewhere = reader.parallel(
+        foreign_users, elsewhere = both(
+            reader,
             lambda: find_foreign_users(reader, unmarked, world),
             lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
         )

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 from provisioner.errors import AwsError
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Reader, both
 from provisioner.kinds.iam import Named, Standing, as_tags, standing, text
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.regions import NOWHERE, Elsewhere
@@ -69,13 +70,14 @@ class ObservedProfile(Named):
 def find_profiles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[ObservedProfile]:
     """All instance profiles under the environment's path, and whoever has the names `wanted`."""
     path = iam_path(environment)
-    listed, *named = reader.parallel(
+    listed, named = both(
+        reader,
         lambda: list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix=path)),
-        *(lambda name=name: _read(reader, name) for name in wanted),
+        lambda: reader.parallel(*(partial(_read, reader, name) for name in wanted)),
     )
     read = {profile["InstanceProfileName"]: profile for profile in named if profile}
     others = [name for name in (profile["InstanceProfileName"] for profile in listed) if name not in read]
-    rest = reader.parallel(*(lambda name=name: _read(reader, name) for name in others))
+    rest = reader.parallel(*(partial(_read, reader, name) for name in others))
     return [_found(profile) for profile in (*read.values(), *rest) if profile]
 
 

@@ -10,10 +10,11 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from provisioner.errors import AwsError, IncompleteAnswer
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Reader, both
 from provisioner.kinds.iam import Named, as_tags, text
 from provisioner.model import Address
 from provisioner.naming import iam_path
@@ -68,7 +69,8 @@ def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[
     """All roles under the environment's path, and whoever has the names `wanted`, whatever their case."""
     written = {name.lower(): name for name in wanted}
     path = iam_path(environment)
-    details, listed = reader.parallel(
+    details, listed = both(
+        reader,
         lambda: _authorization_details(reader),
         lambda: {
             role["RoleName"]: role for role in reader.pages("iam", "ListRoles", "Roles", PathPrefix=path)
@@ -101,7 +103,7 @@ def _authorization_details(reader: Reader) -> list[dict[str, Any]] | None:
 
 
 def _one_by_one(reader: Reader, names: Iterable[str]) -> list[FoundRole]:
-    roles = reader.parallel(*(lambda name=name: _read_role(reader, name) for name in sorted(names)))
+    roles = reader.parallel(*(partial(_read_role, reader, name) for name in sorted(names)))
     return [role for role in roles if role]
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 
 from provisioner.errors import AwsError
 from provisioner.iam_policy import documents
@@ -101,7 +102,7 @@ def _look_up(
     not look, nothing is claimed.
     """
     ordered = sorted(asked)
-    answers = reader.parallel(*(lambda arn=asked[policy]: _is_absent(reader, arn) for policy in ordered))
+    answers = reader.parallel(*(partial(_is_absent, reader, asked[policy]) for policy in ordered))
     absent = [policy for policy, is_absent in zip(ordered, answers, strict=True) if is_absent]
     names = [policy for policy in absent if not policy.startswith("arn:")]
     own = _by_name(names, attached)
