@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
+from provisioner.errors import Problem
+
 T = TypeVar("T")
 
 
@@ -70,7 +72,8 @@ EVERY_REGION = "all"
 class Environment:
     """A whole spec, checked: everything that should exist in one account and one region.
 
-    `skipped_regions` are not asked for instances that use what is to be deleted.
+    `skipped_regions` are not asked for instances that use what is to be deleted. `suspects` are the places of
+    what looks like a secret, in the spec and in the files that it names.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Environment:
     resources: Mapping[Address, Desired] = field(default_factory=dict)
     source: str = ""
     skipped_regions: tuple[str, ...] = ()
+    suspects: tuple[Problem, ...] = ()
 
     def of(self, type_: type[T]) -> dict[Address, T]:
         """All of one type that the spec asks for."""

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from pathlib import PurePath
 from typing import TypeVar
 
+from provisioner.errors import Problem
 from provisioner.kinds.base import AnyKind, World
 from provisioner.model import Action, Address, Change, Findings, Note, Plan, Refusal
 
@@ -33,7 +35,10 @@ def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
         account_id=world.identity.account_id,
         changes=tuple(_with_needs(_in_order(findings.values(), kinds), world)),
         refusals=_each_once(refusal for found in findings.values() for refusal in found.refusals),
-        notes=_each_once(note for found in findings.values() for note in found.notes),
+        notes=(
+            *([] if world.destroying else _suspected(environment.suspects)),
+            *_each_once(note for found in findings.values() for note in found.notes),
+        ),
         destroy=world.destroying,
         uses={
             address: thing.uses
@@ -47,6 +52,17 @@ def plan(world: World, kinds: Sequence[AnyKind]) -> Plan:
             if (desired := world.desired(address))
         },
     )
+
+
+def _suspected(suspects: Sequence[Problem]) -> Iterator[Note]:
+    """What looks like a secret and would be sent, by its place; `validate` lists all of it."""
+    for suspect in suspects[:MAX_NAMED]:
+        at = Address("spec", f"{PurePath(suspect.file).name}:{suspect.line}")
+        yield Note(at, f"{suspect.message}; {suspect.hint}", is_warning=True)
+    if len(suspects) > MAX_NAMED:
+        at = Address("spec", PurePath(suspects[-1].file).name)
+        message = f"{len(suspects) - MAX_NAMED} more places look like secrets: see `provisioner validate`"
+        yield Note(at, message, is_warning=True)
 
 
 def _each_once(told: Iterable[Told]) -> tuple[Told, ...]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from provisioner.cli.common import WRONG_USE, say, tell_problems
+from provisioner.cli.common import WRONG_USE, say, tell_line, tell_problems
 from provisioner.cli.help import Command
 from provisioner.cli.options import ROOT
 from provisioner.errors import SpecError
@@ -61,5 +61,7 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             tell(environment)
         else:
             say(f"{spec}: valid; environment {environment.name} in {environment.region}")
+            for suspect in environment.suspects:
+                tell_line(str(suspect), "warning:")
     if wrong:
         raise click.exceptions.Exit(WRONG_USE)

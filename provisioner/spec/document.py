@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path as File
 from typing import Any
 
@@ -23,7 +23,7 @@ LARGEST = 1024 * 1024
 
 @dataclass(frozen=True)
 class Document:
-    """A file as plain values. `texts` has each scalar that is no string, as it was written.
+    """A file as plain values. `texts` has each scalar that is no string, as it was written, `text` all of it.
 
     `problems` are those that did not keep the rest from being read.
     """
@@ -34,6 +34,7 @@ class Document:
     keys: Mapping[Path, Position]
     texts: Mapping[Path, str]
     problems: tuple[Located, ...]
+    text: str = field(default="", repr=False)
 
     def position(self, path: Path) -> Position:
         """The place of the value at `path`; if it is not there, of the key of what it should be in."""
@@ -82,7 +83,7 @@ def parse(file: str, content: bytes, dates: bool = False) -> Document:
     builder = Builder(file, dates)
     value = None if root is None or root.tag == f"{CORE}null" else builder.build(root, ())
     return Document(
-        file, value, builder.values, builder.keys, builder.texts, tuple(builder.problems.values())
+        file, value, builder.values, builder.keys, builder.texts, tuple(builder.problems.values()), text
     )
 
 

@@ -82,6 +82,7 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
         ignore_tags=tuple(spec.get("ignore_tags", ())),
         resources=resources,
         source=document.file,
+        suspects=reading.suspects(),
     )
 
 

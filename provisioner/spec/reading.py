@@ -15,6 +15,7 @@ from provisioner.spec.document import Document
 from provisioner.spec.files import FileProblem, Missing, Source, files_beside, read_named
 from provisioner.spec.json_document import read_json
 from provisioner.spec.nodes import MAX_VALUES, Allowance
+from provisioner.spec.suspects import MAX_SUSPECTS, suspects
 from provisioner.spec.tags import texts
 from provisioner.spec.wording import Suggestions, dotted, quoted, shorten
 
@@ -80,6 +81,17 @@ class Reading:
             except SpecError as error:
                 self._json[name] = list(error.problems)
         return self._json[name]
+
+    def suspects(self) -> tuple[Problem, ...]:
+        """What looks like a secret in the spec and in the files that it names."""
+        files = {
+            str(File(self.document.file).parent / name): content.decode("utf-8", "replace")
+            for name, content in self._files.items()
+            if isinstance(content, bytes)
+        }
+        texts = {self.document.file: self.document.text, **files}
+        found = (each for file, text in texts.items() for each in suspects(file, text))
+        return tuple(islice(found, MAX_SUSPECTS))
 
     def missing(self, problem: Missing, name: str) -> str:
         """What to do about a file that is missing."""

@@ -1,0 +1,133 @@
+"""What looks like a key or a password in a spec, or in a file that it names.
+
+User data, tags and policies are no place for one: whoever may describe an instance or a role reads them, and
+so does whoever may read the repository.
+https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
+
+Named forms, and no measure of randomness: digests, commits and ids are as random as keys, and a warning that
+is wrong most of the time is not read. What is told is the place and the sort, and never the text.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from provisioner.errors import Problem
+
+MAX_SUSPECTS = 50
+# As detect-secrets has it: https://github.com/Yelp/detect-secrets#inline-allowlisting
+ALLOWED = "pragma: allowlist secret"
+HINT = "whoever may describe it or read this file has it: use Secrets Manager or a SecureString parameter"
+
+# A value that is taken from elsewhere, or stands for one: $NAME, $(...), {{ name }}, <password>, %s, ***.
+_FROM_ELSEWHERE = re.compile(r"[$<{%*`(!]")
+_PLACEHOLDERS = re.compile(
+    r"(?i)(change-?_?me|changeit|example|secret|password|passwd|placeholder|redacted|dummy|none|null|true|false|"
+    r"required|optional|disabled?|enabled?|prompt|stdin|file|env|x+|\.+)[\d!]*"
+)
+# In quotes, or up to the next space. After a colon a text without quotes goes on to the end of the line.
+_VALUE = r"""(?P<quote>["'])?(?P<value>(?(quote)[^"'\n]{6,}|[^\s"',;&|)}\]\\]{6,}))"""
+_SAID = rf"""["']?\s*(?:=|(?P<colon>:))\s*{_VALUE}(?(quote)|(?(colon)(?=\s*(?:[#,}}\]]|$))|))"""
+
+
+class Form(NamedTuple):
+    """A sort of secret: one of `signs` is in the line in small letters, and `pattern` finds it."""
+
+    what: str
+    signs: tuple[str, ...]
+    pattern: re.Pattern[str]
+
+
+def _form(what: str, signs: str, pattern: str) -> Form:
+    return Form(what, tuple(signs.split()), re.compile(pattern))
+
+
+FORMS = (
+    # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+    _form("an AWS access key id", "akia asia", r"\b(?:AKIA|ASIA)(?![A-Z2-7]{9}EXAMPLE)[A-Z2-7]{16}\b"),
+    _form(
+        "an AWS secret access key",
+        "secret",
+        r"(?i)secret_?(?:access_?)?key[\"']?\s*[:=]\s*[\"']?(?![\w/+]*EXAMPLE)[A-Za-z0-9/+]{40}(?![A-Za-z0-9/+=])",
+    ),
+    _form("a private key", "private", r"-----BEGIN (?:[A-Z0-9]+ )*PRIVATE KEY(?: BLOCK)?-----"),
+    _form("a private key", "age-secret-key", r"\bAGE-SECRET-KEY-1[0-9A-Z]{58}\b"),
+    _form("a token of GitHub", "gh github_pat", r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})\b"),
+    _form("a token of GitLab", "glpat- gldt- glrt-", r"\bgl(?:pat|dt|rt)-[\w-]{20,}"),
+    _form("a token of Slack", "xox xapp", r"\b(?:xox[abeprs]|xapp)-[\w-]{10,}"),
+    _form("a webhook of Slack", "hooks.slack", r"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+    _form("a key of Stripe", "k_live_", r"\b[rs]k_live_[A-Za-z0-9]{16,}"),
+    _form("a key of Google", "aiza", r"\bAIza[\w-]{35}(?![\w-])"),
+    _form("a token of npm", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
+    _form("a token of PyPI", "pypi-", r"\bpypi-AgE[\w-]{40,}"),
+    _form("a token of Docker", "dckr_pat_", r"\bdckr_pat_[\w-]{20,}"),
+    _form("a token of Vault", "hvs. hvb.", r"\bhv[sb]\.[\w-]{24,}"),
+    _form("a key of SendGrid", "sg.", r"\bSG\.[\w-]{22}\.[\w-]{43}"),
+    _form("a token of Hugging Face", "hf_", r"\bhf_[A-Za-z0-9]{34}\b"),
+    _form("a key of OpenAI or Anthropic", "sk-", r"\bsk-(?:proj-|ant-|svcacct-)[\w-]{32,}"),
+    _form("a JSON Web Token", "eyj", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
+    _form(
+        "a password's hash",
+        "$1$ $2 $5$ $6$ $y$",
+        r"\$(?:[156y]|2[aby])\$(?:rounds=\d+\$|\d\d\$|[\w./]+\$)?[\w./$]{22,}",
+    ),
+    _form(
+        "a password in an address",
+        "://",
+        r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"'$<{\[]*:(?P<value>[^\s/@\"'?#\]]{3,})@",
+    ),
+    _form(
+        "a password",
+        "chpasswd",
+        r"""echo\s+(?:-e\s+)?["']?[\w-]+:(?P<value>[^\s"'|]{4,})["']?\s*\|\s*(?:sudo\s+)?chpasswd""",
+    ),
+    _form("a password", "--password", rf"--password(?:=|\s+){_VALUE}"),
+    _form(
+        "a password",
+        "password passwd passphrase",
+        rf"(?i)(?<![:$/\w-])[\"']?(?:[\w.-]*[_.-])?\w*(?:password|passwd|passphrase){_SAID}",
+    ),
+    _form(
+        "a key or token",
+        "secret token key",
+        r"(?i)(?<![:$/\w-])[\"']?(?:\w[\w.-]*[_.-])?(?:client_?secret|app_?secret|secret_?key|api_?key|"
+        rf"(?:auth|access|api|bearer|refresh)_?token|encryption_?key){_SAID}",
+    ),
+)
+
+
+def suspects(file: str, text: str) -> Iterator[Problem]:
+    """What in a file looks like a secret: each place once, by the first form that fits."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        lower = line.lower()
+        if ALLOWED in lower:
+            continue
+        places: list[tuple[int, int]] = []
+        for form in FORMS:
+            if not any(sign in lower for sign in form.signs):
+                continue
+            for match in form.pattern.finditer(line):
+                start, end = match.span("value" if "value" in match.groupdict() else 0)
+                is_new = all(end <= begun or start >= ended for begun, ended in places)
+                if is_new and not _is_no_secret(line[start:end], form):
+                    places.append((start, end))
+                    message = f"this looks like {form.what}"
+                    yield Problem(file, number, start + 1, "", message, HINT)
+
+
+def _is_no_secret(value: str, form: Form) -> bool:
+    """Whether a value is taken from elsewhere, stands for one, or is the name of a file or a secret."""
+    if "value" not in form.pattern.groupindex:
+        return False
+    value = value.strip()
+    return (
+        _FROM_ELSEWHERE.search(value[:2]) is not None
+        or "${" in value
+        or "$(" in value
+        or "{{" in value
+        or value.startswith(("/", "./", "~", "arn:", "file:", "ssm:", "--", "\\"))
+        or _PLACEHOLDERS.fullmatch(value) is not None
+        or len(set(value)) < 4
+    )

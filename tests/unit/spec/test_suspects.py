@@ -1,0 +1,144 @@
+"""What looks like a secret in a spec is told, by place and sort; what only resembles one is not."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from provisioner.kinds import KINDS
+from provisioner.spec import load
+from provisioner.spec.suspects import ALLOWED, suspects
+from tests.support.build import environment, planned
+
+LETTERS = "q7Zk2Lm9Xw4Rt6Yp3Vb8Nc5Jd"
+# Put together here, so that nothing in this file is taken for a secret by whoever looks for some.
+AKIA = "AK" + "IA" + "QRSTUVWXYZ234567"
+LONG = (LETTERS * 3)[:40]
+HASH = "$6" + "$abcdefgh$" + LETTERS * 3
+
+SUSPECT = {
+    f"aws_access_key_id = {AKIA}": "an AWS access key id",
+    f"export AWS_SECRET_ACCESS_KEY={LONG}": "an AWS secret access key",
+    f'"SecretAccessKey": "{LONG}",': "an AWS secret access key",
+    "-----BEGIN RSA PRIVATE " + "KEY-----": "a private key",
+    "      -----BEGIN PRIVATE " + "KEY-----": "a private key",
+    "git clone https://x:ghp" + f"_{LONG}@github.com/a/b": "a token of GitHub",
+    f"TOKEN=glpat-{LETTERS}": "a token of GitLab",
+    f"curl -d x https://hooks.slack.com/services/T0AB/B0CD/{LETTERS}": "a webhook of Slack",
+    f"slack: xoxb-{LETTERS}": "a token of Slack",
+    "STRIPE=sk" + f"_live_{LETTERS}": "a key of Stripe",
+    f"passwd: {HASH}": "a password's hash",
+    "psql postgres://app:s3cr3tpw@db.internal/app": "a password in an address",
+    "export DB_PASSWORD=hunter2abc": "a password",
+    "export DB_PASSWORD='correct horse battery'": "a password",
+    "password: gocubs": "a password",
+    '"MasterUserPassword": "Tr0ub4dor"': "a password",
+    "tags: {DbPassword: s3cr3t-value}": "a password",
+    "description: uses password=Tr0ub4dor": "a password",
+    "mysql -u root --password=Tr0ub4dor": "a password",
+    "tool --password Tr0ub4dor --user x": "a password",
+    "echo 'ec2-user:Tr0ub4dor' | sudo chpasswd": "a password",
+    f"api_key: {LETTERS}": "a key or token",
+    f"CLIENT_SECRET={LETTERS}": "a key or token",
+}
+
+HONEST = [
+    # Taken from elsewhere.
+    "PASSWORD=$(aws ssm get-parameter --name /db/password --with-decryption --query Parameter.Value)",
+    'export DB_PASSWORD="$1"',
+    "export DB_PASSWORD=${DB_PASSWORD}",
+    "password: {{ resolve:secretsmanager:db }}",
+    "password: '{{ db_password }}'",
+    "MasterUserPassword: !Sub '${Secret}'",
+    "MYSQL_ROOT_PASSWORD_FILE=/run/secrets/db",
+    "password: /prod/db/password",
+    "docker login --password-stdin",
+    "cat /root/pw | docker login -u x --password-stdin registry.example.com",
+    'curl -H "X-aws-ec2-metadata-token: $TOKEN" http://169.254.169.254/latest/',
+    "TOKEN=$(curl -X PUT http://169.254.169.254/latest/api/token -H 'X-aws-ec2-metadata-token-ttl: 6')",
+    "redis://:$PASSWORD@cache:6379/0",
+    "proxy: http://[[user][:pass]@]host[:port]/",
+    # What is no secret at all.
+    "PasswordAuthentication no",
+    "lock_passwd: true",
+    "ssh_pwauth: false",
+    "ManageMasterUserPassword: true",
+    "password: changeme",
+    "# password: the one that you were given",
+    "http_tokens: required",
+    "key_name: ops-2026-deploy",
+    "kms_key_id: arn:aws:kms:us-east-1:123456789012:key/12345678-1234-1234-1234-123456789012",
+    'Resource: "arn:aws:secretsmanager:us-east-1:123456789012:secret:db-AbCdEf"',
+    "Action: [secretsmanager:GetSecretValue, ssm:GetParameter]",
+    "image: {ssm: /aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64}",
+    "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ4bV2Q0c5Jd9Xw4Rt6Yp3Vb8Nc5JdLm9Xw4Rt6Yp3Vb me@host",
+    "sha256sum -c <<< 'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855  agent.rpm'",
+    "image: registry.example.com/app@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+    "git checkout 4a1b2c3d4e5f60718293a4b5c6d7e8f901234567",
+    # The keys that AWS's own documents show.
+    "AWS_ACCESS_KEY_ID=AKIA" + "IOSFODNN7EXAMPLE",
+    "aws_secret_access_key = wJalrXUtnFEMI/K7MDENG/bPxRfiCY" + "EXAMPLEKEY",
+]
+
+
+@pytest.mark.parametrize("line", SUSPECT)
+def test_a_secret_is_told_by_its_sort_and_never_shown(line: str) -> None:
+    (found,) = suspects("boot.sh", f"#!/bin/sh\n{line}\n")
+    assert (found.line, found.message) == (2, f"this looks like {SUSPECT[line]}")
+    secret = line[found.column - 1 :].split()[0]
+    assert secret not in str(found)
+
+
+@pytest.mark.parametrize("line", HONEST)
+def test_what_only_resembles_one_is_not_told(line: str) -> None:
+    assert list(suspects("boot.sh", line)) == []
+
+
+def test_a_line_can_say_that_it_is_none() -> None:
+    line = "export DB_PASSWORD=hunter2abc"
+    assert list(suspects("boot.sh", f"{line}  # {ALLOWED}")) == []
+    assert list(suspects("boot.sh", line)) != []
+
+
+REPOSITORY = Path(__file__).resolve().parents[3]
+SPECS = sorted([*(REPOSITORY / "specs").rglob("*"), *(REPOSITORY / "tests/unit/spec/broken").glob("*.yaml")])
+
+
+@pytest.mark.parametrize("path", [path for path in SPECS if path.is_file()], ids=lambda path: path.name)
+def test_the_specs_of_the_repository_raise_no_alarm(path: Path) -> None:
+    assert list(suspects(path.name, path.read_text(encoding="utf-8", errors="replace"))) == []
+
+
+def test_a_spec_and_the_files_that_it_names_are_looked_at(tmp_path: Path) -> None:
+    (tmp_path / "boot.sh").write_text("#!/bin/sh\nexport DB_PASSWORD=hunter2abc\n")
+    content = {
+        "environment": "env",
+        "region": "us-east-1",
+        "tags": {"DbPassword": "s3cr3t-value"},
+        "fleets": {
+            "web": {
+                "count": 1,
+                "image": "ami-00000000000000001",
+                "instance_type": "t3.micro",
+                "user_data": {"file": "boot.sh"},
+            }
+        },
+    }
+    path = tmp_path / "spec.yaml"
+    path.write_text(json.dumps(content, indent=1))
+    found = load(str(path), KINDS).suspects
+    assert [(Path(each.file).name, each.line, each.column) for each in found] == [
+        ("spec.yaml", 5, 18),
+        ("boot.sh", 2, 20),
+    ]
+
+
+def test_a_plan_warns_and_a_plan_to_destroy_does_not() -> None:
+    desired = environment(tags={"DbPassword": "s3cr3t-value"})
+    (note,) = planned(desired, {}).notes
+    assert note.is_warning
+    assert str(note.address).startswith("spec/spec.yaml:")
+    assert note.message.startswith("this looks like a password; ")
+    assert planned(desired, {}, destroying=True).notes == ()
