@@ -89,11 +89,11 @@ def plan(
         case "markdown":
             from provisioner.render.as_markdown import plan_markdown
 
-            say_document(plan_markdown(made, given, options.is_local))
+            say_document(plan_markdown(made, given, options.is_local, show_user_data))
         case "html":
             from provisioner.render.as_html import plan_html
 
-            say_document(plan_html(made, given, options.is_local))
+            say_document(plan_html(made, given, options.is_local, show_user_data))
         case _:
             show_plan(made, options, shown=Shown(ids, show_user_data))
     if out is not None:

@@ -6,54 +6,28 @@ line each; and where that is too long as well, counted.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 from provisioner.model import Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_text import SYMBOLS
+from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
 from provisioner.render.field_lines import field_lines
 from provisioner.render.fields import fields_of
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.markdown_words import fence, name, sentence
 from provisioner.render.verdict import counted, deferred, destroyed, destroys, verdict, writing_calls
 from provisioner.render.waves import id_lines, member_lines, wave_lines, wave_words
-from provisioner.render.words import breakdown, count
+from provisioner.render.words import breakdown
 
-# GitHub takes 65,536 in one comment. The rest is for a line of whoever posts it; GitLab takes more.
-MAX_CHARACTERS = 65_000
-# Kept free for the sentence that counts what was left out.
-_RESERVE = 600
 # What GitHub shows of a line without scrolling.
 _WIDTH = 92
-_BETWEEN = "\n\n"
 
 
-class Part(NamedTuple):
-    """A piece of the comment: what it is, and its `forms`, the shortest first."""
-
-    noun: str
-    forms: tuple[str, ...]
-
-
-class Chosen(NamedTuple):
-    """A piece in the form that there is room for; `text` is empty where there is room for none."""
-
-    part: Part
-    text: str
-
-    @property
-    def shortness(self) -> str:
-        """How it is shorter than it could be; empty where it is not."""
-        forms = self.part.forms
-        if self.text == forms[-1]:
-            return ""
-        return "not at all" if not self.text else "in one line" if self.text == forms[0] else "without ids"
-
-
-def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False) -> str:
+def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False, user_data: bool = False) -> str:
     """A plan as a comment of at most `MAX_CHARACTERS`; `given` follows its commands.
+
+    `user_data` shows what user data says.
 
     A plan that destroys more than one comment can name says so, and gives no command to apply it.
     """
@@ -63,17 +37,17 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False) -> str:
         *(Part("warning", (_note(each),)) for each in plan.notes if each.is_warning),
     ]
     after = [
-        *(Part("change", _forms(each)) for each in plan.changes if not destroys(each)),
+        *(Part("change", forms_of(each, user_data=user_data)) for each in plan.changes if not destroys(each)),
         *(Part("note", (_note(each),)) for each in plan.notes if not each.is_warning),
     ]
-    for gone in _destroyed_forms(plan):
-        room = MAX_CHARACTERS - _RESERVE - sum(map(_length, (head, gone, tail)))
+    for gone in _destroyed_forms(plan, user_data):
+        room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, gone, tail)))
         if room >= 0:
-            chosen = _fitted([*before, *after], room)
+            chosen = fitted([*before, *after], room)
             texts = [each.text for each in chosen]
-            left_out = _left_out(chosen, plan, given)
-            return _joined([head, *texts[: len(before)], gone, *texts[len(before) :], left_out, tail])
-    return _joined([head, _too_many(plan, given)])
+            missing = left_out(chosen, "What it destroys is all named. ", _where_all_is(plan, given))
+            return joined([head, *texts[: len(before)], gone, *texts[len(before) :], missing, tail])
+    return joined([head, _too_many(plan, given)])
 
 
 # --- the parts
@@ -112,7 +86,7 @@ def _note(note: Note) -> str:
     return "\n".join([*lines, "", *fence(note.commands, "sh")] if note.commands else lines)
 
 
-def _destroyed_forms(plan: Plan) -> Iterator[str]:
+def _destroyed_forms(plan: Plan, user_data: bool) -> Iterator[str]:
     """What will be gone, all of it: with what differs, then without, then without what people call it."""
     gone = destroyed(plan)
     if not gone:
@@ -123,7 +97,7 @@ def _destroyed_forms(plan: Plan) -> Iterator[str]:
         lines: list[str] = []
         for change in gone:
             lines += _texts(flow(words(change.reason), _WIDTH, _title(change), INDENT, gap=" "))
-            lines += _texts(_fields(change)) if has_fields else []
+            lines += _texts(_fields(change, user_data)) if has_fields else []
             lines += _gone(change, change.names if has_names else {})
         yield "\n".join([*heading, *fence(lines, "diff")])
 
@@ -140,12 +114,13 @@ def _gone(change: Change, names: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _forms(change: Change) -> tuple[str, ...]:
+def forms_of(change: Change, has_sign: bool = True, user_data: bool = False) -> tuple[str, ...]:
     """A change that destroys nothing: in a line, folded with its members counted, and with everything."""
-    told = f"{name(f'{SYMBOLS[change.action]} {change.address}')} {sentence(change.reason)}"
+    sign = f"{SYMBOLS[change.action]} " if has_sign else ""
+    told = f"{name(f'{sign}{change.address}')} {sentence(change.reason)}"
     forms = [f"- {told}"]
     for has_ids in (change.exact, True):
-        body = _fields(change)
+        body = _fields(change, user_data)
         if change.rollout:
             body += wave_lines(change.rollout, "", _WIDTH, change.names, has_ids)
         elif has_ids:
@@ -161,8 +136,8 @@ def _forms(change: Change) -> tuple[str, ...]:
     return tuple(dict.fromkeys(forms))
 
 
-def _fields(change: Change) -> list[Line]:
-    return field_lines(fields_of(change), change.action, _WIDTH)
+def _fields(change: Change, user_data: bool) -> list[Line]:
+    return field_lines(fields_of(change, user_data), change.action, _WIDTH)
 
 
 def _how_to_apply(plan: Plan, given: str) -> str:
@@ -175,20 +150,6 @@ def _how_to_apply(plan: Plan, given: str) -> str:
 
 
 # --- when there is not room for all of it
-
-
-def _left_out(chosen: Iterable[Chosen], plan: Plan, given: str) -> str:
-    """What is not told whole, and where it is."""
-    shorter = Counter((each.part.noun, each.shortness) for each in chosen if each.shortness)
-    if not shorter:
-        return ""
-    told = ", ".join(f"{count(number, noun)} {how}" for (noun, how), number in sorted(shorter.items()))
-    lines = [
-        "> [!IMPORTANT]",
-        f"> This plan has more than one comment can hold. Here are: {told}. What it destroys is all named. "
-        f"{_where_all_is(plan, given)}",
-    ]
-    return "\n".join(lines)
 
 
 def _too_many(plan: Plan, given: str) -> str:
@@ -206,28 +167,6 @@ def _too_many(plan: Plan, given: str) -> str:
 def _where_all_is(plan: Plan, given: str) -> str:
     command = f"provisioner plan {given}{' --destroy' if plan.destroy else ''} --format html"
     return f"All of it: {name(command)}"
-
-
-def _fitted(parts: Iterable[Part], room: int) -> list[Chosen]:
-    """Each part in a form that there is room for; all get a short one before any gets a fuller one."""
-    chosen = [Chosen(part, "") for part in parts]
-    for level in range(max((len(each.part.forms) for each in chosen), default=0)):
-        for at, (part, text) in enumerate(chosen):
-            form = part.forms[min(level, len(part.forms) - 1)]
-            more = _length(form) - _length(text)
-            if more <= room:
-                chosen[at] = Chosen(part, form)
-                room -= more
-    return chosen
-
-
-def _length(text: str) -> int:
-    """How many characters a part takes, counted as GitHub may do it: those beyond 16 bits are two."""
-    return len(text.encode("utf-16-le", "surrogatepass")) // 2 + len(_BETWEEN) if text else 0
-
-
-def _joined(parts: Iterable[str]) -> str:
-    return _BETWEEN.join(each for each in parts if each) + "\n"
 
 
 def _title(change: Change) -> Line:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import base64
 import hashlib
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 
-from provisioner.model import Action, Address, Change, FieldChange, Note, Plan, Refusal, Rollout
+from provisioner.model import Action, Address, Change, FieldChange, Note, Plan, Refusal, Rollout, UserData
 from provisioner.render.as_html import plan_html
 from provisioner.render.as_json import plan_data
+from provisioner.render.as_markdown import plan_markdown
 from provisioner.visible import presentable
 from tests.support.hostile import TRICKS, harmless, hostile
 from tests.support.skeleton import Skeleton, skeleton_of
@@ -200,3 +202,13 @@ def test_a_thousand_members_and_a_hundred_changes_take_no_more_than_they_need() 
         for n in range(100)
     ]
     assert len(plan_html(examples.plan(*changes))) < 400_000
+
+
+@pytest.mark.parametrize("form", [plan_html, plan_markdown])
+def test_what_user_data_says_is_only_told_to_who_asks(form: Callable[..., str]) -> None:
+    before = UserData("0" * 64, "boot.sh", 20, "#!/bin/sh\necho one\n")
+    after = UserData("1" * 64, "boot.sh", 20, "#!/bin/sh\necho two\n")
+    change = Change(examples.FLEET, Action.UPDATE, "differs", (FieldChange("user_data", before, after),))
+    assert "echo" not in form(examples.plan(change))
+    told = form(examples.plan(change), user_data=True)
+    assert re.search(r"- *echo one.*\+ *echo two", told, re.DOTALL)

@@ -11,7 +11,8 @@ from markdown_it import MarkdownIt
 
 from provisioner.model import Action, Address, Change, FieldChange, Note, Plan, Refusal, Rollout
 from provisioner.render.as_json import plan_data
-from provisioner.render.as_markdown import MAX_CHARACTERS, plan_markdown
+from provisioner.render.as_markdown import plan_markdown
+from provisioner.render.comment import MAX_CHARACTERS
 from provisioner.visible import presentable
 from tests.support.hostile import TRICKS, harmless, hostile
 from tests.support.skeleton import Skeleton, skeleton_of
