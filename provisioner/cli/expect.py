@@ -98,12 +98,17 @@ def read_expected(text: str | None) -> Approved | None:
         return None
     from provisioner.cli.plan_file import read_plan
     from provisioner.render.as_json import DIGEST_LENGTH
+    from provisioner.spec.wording import shorten
 
     if _DIGITS.fullmatch(text) and len(text) == DIGEST_LENGTH:
         return Approved(text.lower())
+    if not text:
+        raise UsageError(
+            "--expect: is empty", "give the digest that `plan` prints, or a file of `plan --out`"
+        )
     if _DIGITS.fullmatch(text) and not _is_there(text):
         raise UsageError(
-            f"--expect {text}: a digest has {DIGEST_LENGTH} characters, and this has {len(text)}",
+            f"--expect {shorten(text)}: a digest has {DIGEST_LENGTH} characters, and this has {len(text)}",
             "give all of it, as `plan` prints it",
         )
     data = read_plan(text)

@@ -102,9 +102,9 @@ def plan(
 
         write_plan(out, plan_data(made))
         command = "destroy" if destroying else "apply"
-        say(
-            f"Plan written to {out}. Nothing else: {command} SPEC --expect {out}", err=output_format != "text"
-        )
+        again = f"provisioner {command} {given} --expect {shlex.quote(out)}"
+        told = f"Plan written to {out}. To carry out exactly this: {again}"
+        say(told, err=output_format != "text")
     if made.refusals:
         raise click.exceptions.Exit(refusal_code(made))
     if detailed_exitcode and made.changes:
