@@ -10,7 +10,7 @@ from provisioner.kinds.fleet.observed import PartlyObserved, Problem
 from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.instances import Binding
-from provisioner.model import Action, Address, Call, Environment, Plan
+from provisioner.model import Action, Address, Call, Environment, Plan, foretold_calls
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG
 from tests.support.build import (
     FLEET,
@@ -417,6 +417,17 @@ def test_what_is_stopped_is_restarted_before_others_are_replaced() -> None:
     stopped = {"type": "t3.nano", "state": "stopped"}
     plan = plan_of(desired, *members(desired, stopped, {"image": "ami-00000000000000002"}))
     assert [change.action for change in plan.changes] == [Action.UPDATE, Action.REPLACE]
+
+
+def test_an_uneven_fleet_that_gets_smaller_too_is_moved_to_where_there_is_room() -> None:
+    desired = spec(count=3, rebalance=True)
+    here, elsewhere = [
+        {"subnet": f"subnet-0000000000000000{zone}", "zone": f"us-east-1{zone}"} for zone in "ac"
+    ]
+    (change,) = plan_of(desired, *members(desired, here, here, elsewhere, elsewhere)).changes
+    assert told(change) == "replace fleet/web i-04,i-02"
+    (launch,) = [call for call in foretold_calls(change.steps) if call.operation == "RunInstances"]
+    assert launch.params["Placement"] == {"AvailabilityZone": "us-east-1b"}
 
 
 def test_fifty_members_from_nothing_are_one_call_a_subnet() -> None:

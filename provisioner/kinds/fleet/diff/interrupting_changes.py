@@ -110,8 +110,8 @@ def replace_change(
     Its fields are all that differs afterwards, those that made it necessary first.
     """
     ids = tuple(member.id for member in going)
-    staying = tuple(member.id for member in observed.members if member.id not in ids)
-    staying += tuple(_launched_before(fleet, observed))
+    remaining = [member for member in observed.members if member.id not in ids]
+    staying = (*(member.id for member in remaining), *_launched_before(fleet, observed))
     health = _health(fleet, observed, ids)
     healthy = health.healthy(observed.members) | (set(staying) - health.unhealthy)
     update = fleet.update
@@ -122,7 +122,7 @@ def replace_change(
     if not reason:
         reason = f"members are spread unevenly; {on_members(going)} to be moved"
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
-        subnets = subnets_with_room(observed.members, launches.prerequisites.subnets, fleet)
+        subnets = subnets_with_room(remaining, launches.prerequisites.subnets, fleet)
         launches = replace(launches, prerequisites=replace(launches.prerequisites, subnets=subnets))
     if surplus > 0:
         are = "is" if surplus == 1 else "are"
