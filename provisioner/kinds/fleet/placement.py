@@ -6,6 +6,7 @@ import heapq
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Collection, Sequence, Sized
+from typing import NamedTuple
 
 from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
 from provisioner.kinds.fleet.settings.differences import differing
@@ -180,6 +181,32 @@ def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
         wrong |= {member.id for member in members_to_move(staying, observed.prerequisites.subnets, fleet)}
     chosen = [member for member in observed.members if member.id in wrong]
     return leaving_order(chosen, len(chosen), observed.members, fleet, observed.unhealthy)
+
+
+class Leaving(NamedTuple):
+    """The members that leave a fleet, in the order in which they go.
+
+    `surplus` is how many members there are too many, less than 0 where some are missing; `is_enough`: that
+    many may go; `is_rollout`: some are replaced.
+    """
+
+    members: tuple[Instance, ...]
+    surplus: int
+    is_enough: bool
+    is_rollout: bool
+
+
+def who_leaves(fleet: Fleet, observed: ObservedFleet) -> Leaving:
+    """The members that are too many, and those that are replaced."""
+    members, unhealthy = observed.members, observed.unhealthy
+    surplus = len(members) - fleet.count
+    selected = {member.id for member in select_for_scale_in(members, surplus, fleet, unhealthy)}
+    ids = selected | {member.id for member in to_replace(fleet, observed)}
+    leaving = tuple(member for member in members if member.id in ids)
+    is_rollout = ids != selected
+    if is_rollout:
+        leaving = leaving_order(leaving, len(leaving), members, fleet, unhealthy)
+    return Leaving(leaving, surplus, surplus <= len(selected), is_rollout)
 
 
 def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:

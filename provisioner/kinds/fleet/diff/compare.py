@@ -18,28 +18,20 @@ from provisioner.kinds.fleet.diff.plan_notes import notes
 from provisioner.kinds.fleet.diff.refusals import (
     how_to_free,
     refuse_kept_members,
+    refuse_leaving,
     refuse_problem,
     refuse_protected,
-    refuse_replacing,
     refuse_stopping,
 )
 from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
-from provisioner.kinds.fleet.placement import (
-    leaving_order,
-    select_for_scale_in,
-    spread,
-    to_replace,
-    to_restart,
-)
+from provisioner.kinds.fleet.placement import spread, to_restart, who_leaves
 from provisioner.kinds.fleet.read.images import with_image
 from provisioner.kinds.fleet.rolling_update.all_at_once import Termination
 from provisioner.kinds.fleet.settings.launch_tag import (
     is_protected,
-    stays_protected,
-    stays_unstoppable,
 )
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
@@ -64,32 +56,8 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     if observed.problems:
         return Findings(refusals=tuple(refuse_problem(address, problem) for problem in observed.problems))
     pinned, fleet = fleet, with_image(fleet, observed)
-    surplus = len(observed.members) - fleet.count
-    surplus_ids = {
-        member.id for member in select_for_scale_in(observed.members, surplus, fleet, observed.unhealthy)
-    }
-    replaced = to_replace(fleet, observed)
-    is_rollout = any(member.id not in surplus_ids for member in replaced)
-    kept = [member for member in observed.members if is_kept(member.tags)]
-    if surplus > len(surplus_ids) and kept:
-        what = f"{surplus} of {len(observed.members)} members would have to go"
-        return Findings(refusals=(refuse_kept_members(address, what, kept, observed, world),))
-    if surplus > len(surplus_ids):
-        return Findings(refusals=(refuse_protected(address, observed.members, surplus, fleet),))
-    if is_rollout:
-        ids = surplus_ids | {member.id for member in replaced}
-        going = tuple(member for member in observed.members if member.id in ids)
-        kept = [member for member in going if is_kept(member.tags)]
-        if kept:
-            what = f"{len(going)} of {len(observed.members)} members would be replaced"
-            return Findings(refusals=(refuse_kept_members(address, what, kept, observed, world),))
-        blocked = [member for member in going if stays_protected(member, fleet)]
-        if blocked:
-            return Findings(refusals=(refuse_replacing(address, blocked, fleet),))
-        going = leaving_order(going, len(going), observed.members, fleet, observed.unhealthy)
-    else:
-        going = tuple(member for member in observed.members if member.id in surplus_ids)
-    gone = {member.id for member in going}
+    leaving = who_leaves(fleet, observed)
+    gone = {member.id for member in leaving.members}
     staying = tuple(member for member in observed.members if member.id not in gone)
     # A one-time Spot instance can neither be stopped nor have these attributes changed.
     changeable = tuple(member for member in staying if member.market != SPOT)
@@ -99,42 +67,35 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     down = [member for member in restarted if member.is_stopped or fleet.power == "stopped"]
     up = [member for member in restarted if not member.is_stopped and fleet.power == "running"]
     stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
-    unstoppable = [member for member in stopped if stays_unstoppable(member, fleet)]
-    if unstoppable:
-        return Findings(refusals=(refuse_stopping(address, unstoppable),))
+    refusal = refuse_leaving(address, fleet, observed, leaving, world)
+    refusal = refusal or refuse_stopping(address, fleet, stopped)
+    if refusal:
+        return Findings(refusals=(refusal,))
     profile = wanted_profile(fleet, world)
     launches = _launches(fleet, observed, profile, world)
     told = (
         *notes(address, pinned, observed, staying),
-        *staying_notes(address, fleet, going, world.environment.region),
+        *staying_notes(address, fleet, leaving.members, world.environment.region),
     )
-    rollout = (
-        [replace_change(address, fleet, observed, going, surplus, launches, profile)] if is_rollout else []
-    )
-    if observed.partly_observed and (surplus < 0 or is_rollout):
-        rollout = (
-            [replace_change(address, fleet, observed, going, surplus, launches, profile)]
-            if is_rollout
-            else []
-        )
+    missing, surplus = max(-leaving.surplus, 0), max(leaving.surplus, 0)
+    replacing: tuple[Change, ...] = ()
+    if leaving.is_rollout:
+        replacing = (replace_change(address, fleet, observed, leaving.members, surplus, launches, profile),)
+    if observed.partly_observed and (missing or replacing):
         confirming = _confirm(address, observed, world)
-        if surplus < 0:
-            return Findings(changes=(confirming, *rollout), notes=told)
-        confirmed = replace(rollout[0], reason=confirming.reason, steps=confirming.steps)
+        if missing:
+            return Findings(changes=(confirming, *replacing), notes=told)
+        confirmed = replace(replacing[0], reason=confirming.reason, steps=confirming.steps)
         return Findings(changes=(confirmed,), notes=told)
     changes = (
         *corrections(address, fleet, observed, staying, world),
-        *unprotected(address, fleet, observed, going, world),
+        *unprotected(address, fleet, observed, leaving.members, world),
         *power_change(address, fleet, observed, powered, world),
-        *restart_change(address, fleet, observed, down, going, Phase.RESTART_STOPPED, world),
-        *([_scale_out(address, fleet, observed, -surplus, launches)] if surplus < 0 else ()),
-        *(
-            [replace_change(address, fleet, observed, going, surplus, launches, profile)]
-            if is_rollout
-            else ()
-        ),
-        *restart_change(address, fleet, observed, up, going, Phase.RESTART, world),
-        *([_scale_in(address, fleet, going, observed, world)] if going and not is_rollout else ()),
+        *restart_change(address, fleet, observed, down, leaving.members, Phase.RESTART_STOPPED, world),
+        *([_scale_out(address, fleet, observed, missing, launches)] if missing else ()),
+        *replacing,
+        *restart_change(address, fleet, observed, up, leaving.members, Phase.RESTART, world),
+        *([_scale_in(address, fleet, leaving.members, observed, world)] if surplus and not replacing else ()),
     )
     return Findings(changes=changes, notes=told)
 

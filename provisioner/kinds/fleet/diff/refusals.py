@@ -6,11 +6,37 @@ from collections.abc import Sequence
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.observed import ObservedFleet, Problem
-from provisioner.kinds.fleet.settings.launch_tag import is_protected, protections, stays_protected
+from provisioner.kinds.fleet.placement import Leaving
+from provisioner.kinds.fleet.settings.launch_tag import (
+    is_protected,
+    protections,
+    stays_protected,
+    stays_unstoppable,
+)
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.kinds.keep import refuse_kept
+from provisioner.kinds.keep import is_kept, refuse_kept
 from provisioner.model import Address, Refusal
+
+
+def refuse_leaving(
+    address: Address, fleet: Fleet, observed: ObservedFleet, leaving: Leaving, world: World
+) -> Refusal | None:
+    """Why members may not leave that have to."""
+    members = observed.members
+    kept = [member for member in members if is_kept(member.tags)]
+    if not leaving.is_enough and kept:
+        what = f"{leaving.surplus} of {len(members)} members would have to go"
+        return refuse_kept_members(address, what, kept, observed, world)
+    if not leaving.is_enough:
+        return refuse_protected(address, members, leaving.surplus, fleet)
+    ids = {member.id for member in leaving.members} if leaving.is_rollout else set()
+    kept = [member for member in kept if member.id in ids]
+    if kept:
+        what = f"{len(ids)} of {len(members)} members would be replaced"
+        return refuse_kept_members(address, what, kept, observed, world)
+    blocked = [member for member in members if member.id in ids and stays_protected(member, fleet)]
+    return _refuse_replacing(address, blocked, fleet) if blocked else None
 
 
 def refuse_kept_members(
@@ -43,7 +69,7 @@ def refuse_protected(
     )
 
 
-def refuse_replacing(address: Address, members: Sequence[Instance], fleet: Fleet) -> Refusal:
+def _refuse_replacing(address: Address, members: Sequence[Instance], fleet: Fleet) -> Refusal:
     """Members would be replaced, and are protected."""
     return Refusal(
         address,
@@ -52,11 +78,14 @@ def refuse_replacing(address: Address, members: Sequence[Instance], fleet: Fleet
     )
 
 
-def refuse_stopping(address: Address, members: Sequence[Instance]) -> Refusal:
-    """Members would be stopped, and are protected from that."""
+def refuse_stopping(address: Address, fleet: Fleet, stopped: Sequence[Instance]) -> Refusal | None:
+    """Why members may not be stopped that have to."""
+    protected = [member.id for member in stopped if stays_unstoppable(member, fleet)]
+    if not protected:
+        return None
     return Refusal(
         address,
-        f"{_are([member.id for member in members])} to be stopped, and under stop protection",
+        f"{_are(protected)} to be stopped, and under stop protection",
         "set `stop_protection: false`, or take back what they are to be stopped for",
     )
 
