@@ -559,9 +559,9 @@ def test_a_rollout_asks_for_it_too_and_is_approved_with_all_that_it_replaces() -
     assert told(change) == "replace fleet/web image i-01"
     assert "not shown by EC2 yet" in change.reason
     assert not change.whole
-    settling, rolling = plan_of(spec(count=3), *there, partly_observed=(partly(desired, 2),)).changes
-    assert (settling.action, rolling.action) == (Action.CREATE, Action.REPLACE)
-    assert settling.phase < rolling.phase
+    confirming, rolling = plan_of(spec(count=3), *there, partly_observed=(partly(desired, 2),)).changes
+    assert (confirming.action, rolling.action) == (Action.CREATE, Action.REPLACE)
+    assert confirming.phase < rolling.phase
 
 
 def test_nothing_is_asked_for_where_nothing_is_launched() -> None:

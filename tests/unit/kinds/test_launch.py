@@ -110,7 +110,7 @@ class FakeContext:
         return [call for call in self.sent if call.operation == "RunInstances"]
 
 
-class ShowingHands(FakeContext):
+class ShowingContext(FakeContext):
     """Shows at once what was launched and how it was tagged, but for the members in `renamed`."""
 
     def __init__(self, *script: int | str | list[str], renamed: str = "") -> None:
@@ -395,7 +395,7 @@ def test_ownership_and_the_number_asked_for_are_set_with_the_launch() -> None:
 def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index:02d}"}}))
     there = [member(1, fleet, tags={INDEX_TAG: "2"})]
-    context = ShowingHands(2)
+    context = ShowingContext(2)
     context.shown = {each.id: each for each in there}
     run_step(scale_out(2, there, subnets=2, name="web-{index:02d}"), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
@@ -408,7 +408,7 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
 
 def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
-    context = ShowingHands(1)
+    context = ShowingContext(1)
     context.shown = {"i-02": member(2, fleet)}
     run_step(scale_out(1, [member(2, fleet)], name="web-{index}"), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
@@ -417,7 +417,7 @@ def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_s
 
 def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_members_agree() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
-    context = ShowingHands(1)
+    context = ShowingContext(1)
     context.shown = {"i-02": member(2, fleet)}
     step = scale_out(1, name="web-{index}")
     run_step(replace(step, expected=2), context)
@@ -427,7 +427,7 @@ def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_m
 
 def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> None:
     with pytest.raises(ChangedMeanwhile, match="somebody else has given a name to i-10"):
-        run_step(scale_out(1, name="web-{index}"), ShowingHands(1, renamed="i-10"))
+        run_step(scale_out(1, name="web-{index}"), ShowingContext(1, renamed="i-10"))
 
 
 def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> None:
@@ -438,7 +438,7 @@ def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> N
 
 
 def test_too_many_members_of_others_are_noticed() -> None:
-    context = ShowingHands(1)
+    context = ShowingContext(1)
     context.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
     with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
         run_step(scale_out(1), context)

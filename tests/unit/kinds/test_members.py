@@ -66,7 +66,7 @@ def test_of_those_with_wrong_settings_too_those_that_are_down_go_first() -> None
 
 @given(_members, st.integers(0, 12), st.randoms(use_true_random=False))
 @settings(deadline=None)
-def test_two_who_ask_pick_the_same_victims(members: list[Instance], count: int, random: object) -> None:
+def test_two_who_ask_select_the_same_members(members: list[Instance], count: int, random: object) -> None:
     shuffled = list(members)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     assert _ids(select_for_scale_in(members, count, FLEET)) == _ids(

@@ -25,7 +25,7 @@ def launched(number: int, attached: datetime, started: datetime, asked: int, **m
         "InstanceId": f"i-{number}",
         "LaunchTime": started,
         "NetworkInterfaces": [interface],
-        "ClientToken": "place-rung-0",
+        "ClientToken": "place-option-0",
         "Tags": [{"Key": ASKED_TAG, "Value": str(asked)}],
     }
     return as_instance(raw | more)  # type: ignore[arg-type]
@@ -63,7 +63,7 @@ def test_whether_there_may_be_more(case: str) -> None:
 
 
 def test_what_this_run_was_answered_is_all_there_is() -> None:
-    assert not list(partly_observed([launched(1, RECENT, RECENT, 2)], {"place-rung-0"}, NOW))
+    assert not list(partly_observed([launched(1, RECENT, RECENT, 2)], {"place-option-0"}, NOW))
 
 
 def test_members_are_in_the_order_in_which_they_were_launched_also_when_one_was_started_again() -> None:
