@@ -54,8 +54,8 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
     ) -> Mapping[Address, ObservedFleet]:
         from provisioner.kinds.fleet.read.images import newest_image
 
-        wanted = _images(environment) if launching else {}
-        images = list(dict.fromkeys(wanted.values()))
+        sources = _images(environment) if launching else {}
+        images = list(dict.fromkeys(sources.values()))
         keys = [at.key for at in environment.resources if at.kind == self.name]
         found, (left, newest) = both(
             reader,
@@ -75,7 +75,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         of_image = dict(zip(images, newest, strict=True))
         return fleets | {
             at: replace(fleets.get(at) or ObservedFleet(), newest=of_image[image])
-            for at, image in wanted.items()
+            for at, image in sources.items()
         }
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedFleet]:
@@ -105,10 +105,10 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
                 "state": _foreign_text(observed.foreign),
                 "members": [instance.summary() for instance in observed.foreign],
             }
-        wanted = desired.count if desired else 0
+        count = desired.count if desired else 0
         choices = per_option(desired, observed.members) if desired else {}
         return {
-            "state": f"{len(observed.members)} of {wanted}",
+            "state": f"{len(observed.members)} of {count}",
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
             "note": "; ".join(observed.unchecked) or None,

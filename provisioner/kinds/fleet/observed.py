@@ -59,7 +59,7 @@ class PartlyObserved:
 
 
 @dataclass(frozen=True)
-class FoundImage:
+class ObservedImage:
     """An image; `deprecated`: the day since when its owner advises against it, if that has come.
 
     Of the root volume are device, size in GiB, volume type and encryption; `root_type` is ebs or
@@ -97,7 +97,7 @@ class Newest:
     `problems` is what the spec names and AWS does not have; `error` is why AWS did not say.
     """
 
-    image: FoundImage | None = None
+    image: ObservedImage | None = None
     problems: tuple[Problem, ...] = ()
     error: AwsError | None = None
 

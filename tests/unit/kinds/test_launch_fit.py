@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
-from provisioner.kinds.fleet.observed import FoundImage
+from provisioner.kinds.fleet.observed import ObservedImage
 from provisioner.kinds.fleet.read.launch_fit import (
-    FoundType,
+    ObservedType,
     as_type,
     image_volume_problems,
     is_in_doubt,
@@ -22,7 +22,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
 from provisioner.kinds.fleet.spec import Fleet
 from tests.support.build import environment, fleet_of, member
 
-IMAGE = FoundImage(
+IMAGE = ObservedImage(
     "ami-1",
     root_device="/dev/xvda",
     architecture="x86_64",
@@ -51,7 +51,7 @@ MAC = replace(T3, name="mac1.metal", usages=("on-demand",))
 SPOT = {"market": "spot"}
 
 # Situation, with a public source where there is one: fields of the fleet, the image, types, what is said.
-TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] = {
+TYPES: dict[str, tuple[dict[str, Any], ObservedImage, list[ObservedType], list[str]]] = {
     "it fits": ({}, IMAGE, [T3], []),
     "a boot mode that the type has not": (
         {},
@@ -129,18 +129,20 @@ TYPES: dict[str, tuple[dict[str, Any], FoundImage, list[FoundType], list[str]]] 
         [T2],
         ["t2.micro cannot be EBS-optimised; take out `ebs_optimized:`, or choose another type"],
     ),
-    "a type that nothing is known of": ({}, IMAGE, [FoundType("x9.large")], []),
-    "an image that nothing is known of": ({}, FoundImage("ami-1"), [T3, T4G], []),
+    "a type that nothing is known of": ({}, IMAGE, [ObservedType("x9.large")], []),
+    "an image that nothing is known of": ({}, ObservedImage("ami-1"), [T3, T4G], []),
 }
 
 
 @pytest.mark.parametrize(("fields", "image", "types", "said"), TYPES.values(), ids=TYPES)
-def test_type(fields: dict[str, Any], image: FoundImage, types: list[FoundType], said: list[str]) -> None:
+def test_type(
+    fields: dict[str, Any], image: ObservedImage, types: list[ObservedType], said: list[str]
+) -> None:
     assert [str(each) for each in type_problems(fleet(**fields), image, types)] == said
 
 
 # Fields of the fleet, its types, the image, and whether it has to be asked what the types can do.
-DOUBTS: dict[str, tuple[dict[str, Any], list[str], FoundImage, bool]] = {
+DOUBTS: dict[str, tuple[dict[str, Any], list[str], ObservedImage, bool]] = {
     "names that say that they fit": (
         {},
         ["t3.micro", "m7i-flex.large", "c6a.large", "t2.micro"],
@@ -154,7 +156,7 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], FoundImage, bool]] = {
         replace(IMAGE, architecture="arm64"),
         False,
     ),
-    "an image that nothing is known of": ({}, ["t3.micro", "t4g.micro"], FoundImage("ami-1"), False),
+    "an image that nothing is known of": ({}, ["t3.micro", "t4g.micro"], ObservedImage("ami-1"), False),
     "one arm type": ({}, ["t3.micro", "im4gn.large"], IMAGE, True),
     "an arm image": ({}, ["t3.micro"], replace(IMAGE, architecture="arm64"), True),
     "an image for Macs": ({}, ["mac2.metal"], replace(IMAGE, architecture="arm64_mac"), True),
@@ -175,7 +177,7 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], FoundImage, bool]] = {
 
 
 @pytest.mark.parametrize(("fields", "types", "image", "doubt"), DOUBTS.values(), ids=DOUBTS)
-def test_doubt(fields: dict[str, Any], types: list[str], image: FoundImage, doubt: bool) -> None:
+def test_doubt(fields: dict[str, Any], types: list[str], image: ObservedImage, doubt: bool) -> None:
     assert is_in_doubt(fleet(**fields, instance_type=types), {image.architecture}, image) is doubt
 
 
@@ -199,7 +201,7 @@ ROOT_AGAIN = (
 )
 
 # Situation: fields of the fleet, the image, what is said.
-VOLUMES: dict[str, tuple[dict[str, Any], FoundImage, list[str]]] = {
+VOLUMES: dict[str, tuple[dict[str, Any], ObservedImage, list[str]]] = {
     "another device": (disk("/dev/sdf"), IMAGE, []),
     "one that only looks like the root (attacksurge/ax#63)": (disk("/dev/sda"), IMAGE, []),
     "the root again": (disk("/dev/xvda"), IMAGE, [f"/dev/xvda {ROOT_AGAIN}"]),
@@ -260,12 +262,12 @@ VOLUMES: dict[str, tuple[dict[str, Any], FoundImage, list[str]]] = {
         replace(IMAGE, root_volume_type="standard"),
         ["root_volume: standard takes from 1 to 1024 GiB, found 2000; correct `size_gb:` for image ami-1"],
     ),
-    "an image that nothing is known of": (disk("/dev/xvda"), FoundImage("ami-1"), []),
+    "an image that nothing is known of": (disk("/dev/xvda"), ObservedImage("ami-1"), []),
 }
 
 
 @pytest.mark.parametrize(("fields", "image", "said"), VOLUMES.values(), ids=VOLUMES)
-def test_volume(fields: dict[str, Any], image: FoundImage, said: list[str]) -> None:
+def test_volume(fields: dict[str, Any], image: ObservedImage, said: list[str]) -> None:
     assert [str(each) for each in image_volume_problems(fleet(**fields), image)] == said
 
 

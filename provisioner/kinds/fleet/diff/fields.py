@@ -158,7 +158,7 @@ def _volumes(fleet: Fleet, member: Instance) -> Iterator[Value]:
     """What was made of volumes after the launch and is lost with them, as far as volumes were read."""
     for difference in differences(fleet, member):
         if not difference.replaces:
-            yield difference.path, difference.actual, difference.desired or "as the spec says"
+            yield difference.path, difference.observed, difference.desired or "as the spec says"
     for device in unlisted(fleet, member):
         yield f"{VOLUMES}.{device}", "attached", None
     devices = member.devices or {}

@@ -169,21 +169,21 @@ def words_after(settings: Sequence[Setting], fleet: Fleet, member: Instance) -> 
 def _profile(
     address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance], world: World
 ) -> Iterator[Change]:
-    wanted = wanted_profile(fleet, world)
-    for members in group_by(bound_wrong(wanted, staying), lambda member: member.profile):
+    desired = wanted_profile(fleet, world)
+    for members in group_by(bound_wrong(desired, staying), lambda member: member.profile):
         before = members[0].profile
-        names = (before.name if before else None, wanted.name if wanted else None)
+        names = (before.name if before else None, desired.name if desired else None)
         yield update(
             address,
             members,
-            _binding_reason(wanted, members),
+            _binding_reason(desired, members),
             (FieldChange("instance_profile", *names),),
-            _binding_steps(wanted, members, observed, world),
+            _binding_steps(desired, members, observed, world),
         )
 
 
 def _binding_steps(
-    wanted: WantedProfile | None, members: Sequence[Instance], observed: ObservedFleet, world: World
+    desired: WantedProfile | None, members: Sequence[Instance], observed: ObservedFleet, world: World
 ) -> tuple[Step, ...]:
     scopes = (scope_of(world.environment.name),)
     associations = {
@@ -191,18 +191,18 @@ def _binding_steps(
         for member in members
         if member.id in observed.associations
     }
-    if wanted is None:
+    if desired is None:
         return release(members, associations, scopes)
-    return bind(members, wanted.name, wanted.arn, associations, scopes)
+    return bind(members, desired.name, desired.arn, associations, scopes)
 
 
-def _binding_reason(wanted: WantedProfile | None, members: Sequence[Instance]) -> str:
+def _binding_reason(desired: WantedProfile | None, members: Sequence[Instance]) -> str:
     binding = members[0].profile
-    if wanted is None:
+    if desired is None:
         return f"{on_members(members)} with an instance profile, and none is wanted"
     if binding is None:
         return f"no instance profile on {on_members(members)}"
-    if binding.arn == wanted.arn:
+    if binding.arn == desired.arn:
         return f"{on_members(members)} bound to a profile of that name that was deleted"
     return f"another instance profile on {on_members(members)}"
 

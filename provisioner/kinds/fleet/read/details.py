@@ -71,20 +71,20 @@ def _bound_wrong(fleet: Fleet | None, observed: ObservedFleet, world: World) -> 
 
 def _details_of(
     reader: Reader,
-    wanted: Fleet | None,
+    desired: Fleet | None,
     observed: ObservedFleet,
     wrong: Iterable[Instance],
     associations: Mapping[str, str],
     world: World,
 ) -> ObservedFleet:
     observed = replace(observed, uses=_bound_to(observed.members, world))
-    if wanted and world.deep:
-        observed = replace(observed, members=_as_they_are(reader, wanted, observed.members))
-    if wanted and not world.destroying:
-        observed = _looked_up(reader, wanted, observed)
-    if wanted is None or (world.destroying and not observed.partly_observed):
+    if desired and world.deep:
+        observed = replace(observed, members=_as_they_are(reader, desired, observed.members))
+    if desired and not world.destroying:
+        observed = _looked_up(reader, desired, observed)
+    if desired is None or (world.destroying and not observed.partly_observed):
         return observed
-    fleet = with_image(wanted, observed)
+    fleet = with_image(desired, observed)
     if world.destroying:
         return replace(observed, prerequisites=_for_asking_again(reader, fleet, observed))
     observed = _with_volumes(reader, fleet, observed, world)
@@ -97,7 +97,7 @@ def _details_of(
         if launching:
             prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
     tags = tag_problems(fleet, observed.members, world.environment.ignore_tags)
-    problems = tuple(sorted({*problems, *_image_problems(wanted, observed, launching), *tags}))
+    problems = tuple(sorted({*problems, *_image_problems(desired, observed, launching), *tags}))
     ours = {member.id: associations[member.id] for member in wrong if member.id in associations}
     unchecked = (*observed.unchecked, *unchecked)
     observed = replace(
@@ -205,18 +205,18 @@ def _observe_prerequisites(
     return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)
 
 
-def _image_problems(wanted: Fleet, observed: ObservedFleet, launching: bool) -> tuple[Problem, ...]:
+def _image_problems(desired: Fleet, observed: ObservedFleet, launching: bool) -> tuple[Problem, ...]:
     """Why the image is not known that is to be launched, or to be compared with that of the members.
 
     An image that a mere note would tell of may be unknown. Raises AwsError if AWS did not say.
     """
-    if wanted.image.id:
+    if desired.image.id:
         is_needed = launching
-    elif wanted.image.update == "pin" and of_same_source(wanted, observed.members):
+    elif desired.image.update == "pin" and of_same_source(desired, observed.members):
         is_needed = False
     else:
         is_needed = launching or bool(observed.members)
     error = observed.newest.error
-    if error and is_needed and not (wanted.image.id and error.code in DENIED_CODES):
+    if error and is_needed and not (desired.image.id and error.code in DENIED_CODES):
         raise error
     return observed.newest.problems if is_needed else ()

@@ -14,7 +14,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.observed import FoundImage, Newest, ObservedFleet, Problem
+from provisioner.kinds.fleet.observed import Newest, ObservedFleet, ObservedImage, Problem
 from provisioner.kinds.fleet.read.missing import did_you_mean, near_parameters
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source
 from provisioner.kinds.fleet.spec import Fleet, Image
@@ -73,10 +73,10 @@ def with_image(fleet: Fleet, observed: ObservedFleet) -> Fleet:
     return replace(fleet, image=replace(fleet.image, pinned=image))
 
 
-def describe_image(reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str) -> FoundImage:
+def describe_image(reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str) -> ObservedImage:
     """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
     if not image:
-        return FoundImage("")
+        return ObservedImage("")
     newest = observed.newest.image
     if newest and newest.id == image and newest.root_device and newest.architecture:
         return newest
@@ -89,7 +89,7 @@ def describe_image(reader: Reader, fleet: Fleet, observed: ObservedFleet, image:
     return _of_id(reader, image, "check `image:`" if fleet.image.id else refresh)
 
 
-def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
+def _of_id(reader: Reader, image: str, hint: str) -> ObservedImage:
     try:
         found = reader.call("ec2", "DescribeImages", ImageIds=[image])["Images"]
     except AwsError as error:
@@ -102,7 +102,7 @@ def _of_id(reader: Reader, image: str, hint: str) -> FoundImage:
     return _found(found[0])
 
 
-def _found(image: Mapping[str, Any]) -> FoundImage:
+def _found(image: Mapping[str, Any]) -> ObservedImage:
     since = image.get("DeprecationTime", "")
     is_past = bool(since) and since <= datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.000Z")
     device = image.get("RootDeviceName")
@@ -110,7 +110,7 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
         mapping.get("DeviceName"): mapping.get("Ebs", {}) for mapping in image.get("BlockDeviceMappings", ())
     }
     disk = disks.get(device, {})
-    return FoundImage(
+    return ObservedImage(
         id=image["ImageId"],
         # The root of the others is on disks of the host, and no volume.
         root_device=device if image.get("RootDeviceType", "ebs") == "ebs" else None,
@@ -126,7 +126,7 @@ def _found(image: Mapping[str, Any]) -> FoundImage:
     )
 
 
-def _of_parameter(reader: Reader, name: str) -> FoundImage:
+def _of_parameter(reader: Reader, name: str) -> ObservedImage:
     try:
         value = text(reader.call("ssm", "GetParameter", Name=name)["Parameter"], "Value")
     except AwsError as error:
@@ -137,10 +137,10 @@ def _of_parameter(reader: Reader, name: str) -> FoundImage:
         raise MissingPrerequisite(problem) from error
     if not value.startswith("ami-"):
         raise MissingPrerequisite(Problem(f"SSM parameter {name} holds no image id", "check `image:`"))
-    return FoundImage(value)
+    return ObservedImage(value)
 
 
-def _of_lookup(reader: Reader, image: Image) -> FoundImage:
+def _of_lookup(reader: Reader, image: Image) -> ObservedImage:
     filters = {"name": image.name, "architecture": image.architecture, "state": "available"}
     found = reader.call(
         "ec2",

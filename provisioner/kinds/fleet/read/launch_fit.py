@@ -13,7 +13,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from provisioner.kinds.fleet.observed import FoundImage, Problem
+from provisioner.kinds.fleet.observed import ObservedImage, Problem
 from provisioner.kinds.fleet.spec import Fleet, keys_hidden_from_metadata
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.iam import MAX_TAGS, staying_tags
@@ -29,7 +29,7 @@ MARKETS = {"on_demand": "on-demand", "spot": "spot"}
 
 
 @dataclass(frozen=True)
-class FoundType:
+class ObservedType:
     """An instance type as DescribeInstanceTypes shows it, as far as it matters here; empty: not shown."""
 
     name: str
@@ -42,12 +42,12 @@ class FoundType:
     boot_modes: tuple[str, ...] = ()
 
 
-def as_type(raw: Mapping[str, Any]) -> FoundType:
+def as_type(raw: Mapping[str, Any]) -> ObservedType:
     """An instance type of DescribeInstanceTypes.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceTypeInfo.html
     """
-    return FoundType(
+    return ObservedType(
         name=raw["InstanceType"],
         architectures=tuple(raw.get("ProcessorInfo", {}).get("SupportedArchitectures", ())),
         virtualizations=tuple(raw.get("SupportedVirtualizationTypes", ())),
@@ -59,7 +59,7 @@ def as_type(raw: Mapping[str, Any]) -> FoundType:
     )
 
 
-def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: FoundImage) -> bool:
+def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: ObservedImage) -> bool:
     """Whether it takes a call to tell if types fit images or members of these architectures (None: unknown).
 
     Their names say it of nearly all. What a name says and is wrong is refused at the launch.
@@ -85,7 +85,7 @@ def _by_name(type_: str) -> str | None:
     return None if name is None else "arm64" if "g" in name["options"] else "x86_64"
 
 
-def type_problems(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -> Iterator[Problem]:
+def type_problems(fleet: Fleet, image: ObservedImage, types: Iterable[ObservedType]) -> Iterator[Problem]:
     """Which of the fleet's types cannot be launched from the image, or not as the spec has it."""
     for type_ in types:
         if image.architecture and not _has(type_.architectures, image.architecture):
@@ -118,7 +118,7 @@ def type_problems(fleet: Fleet, image: FoundImage, types: Iterable[FoundType]) -
             yield Problem(f"{type_.name} cannot be EBS-optimised", hint)
 
 
-def resize_problems(resized: Iterable[Instance], types: Iterable[FoundType]) -> Iterator[Problem]:
+def resize_problems(resized: Iterable[Instance], types: Iterable[ObservedType]) -> Iterator[Problem]:
     """Which of the types those members cannot become that are to have one of them."""
     known = [member for member in resized if member.architecture]
     for type_ in types:
@@ -134,7 +134,7 @@ def _has(known: Collection[str], wanted: str) -> bool:
     return not known or wanted in known
 
 
-def image_volume_problems(fleet: Fleet, image: FoundImage) -> Iterator[Problem]:
+def image_volume_problems(fleet: Fleet, image: ObservedImage) -> Iterator[Problem]:
     """Which volumes an image does not take: its own root device again, or a root that is too small."""
     for volume in fleet.volumes:
         device = volume.device or ""

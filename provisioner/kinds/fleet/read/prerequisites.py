@@ -7,10 +7,10 @@ from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.observed import FoundImage, ObservedFleet, Prerequisites, Problem, Subnet
+from provisioner.kinds.fleet.observed import ObservedFleet, ObservedImage, Prerequisites, Problem, Subnet
 from provisioner.kinds.fleet.read.images import MissingPrerequisite, as_problem, describe_image, is_absent
 from provisioner.kinds.fleet.read.launch_fit import (
-    FoundType,
+    ObservedType,
     as_type,
     image_volume_problems,
     is_in_doubt,
@@ -86,23 +86,23 @@ def observe_prerequisites(
         if zones is not None:
             check_zones(fleet, {member.zone for member in observed.members}, zones)
 
-    def image_found() -> FoundImage:
-        is_there: FoundImage = check(
-            f"image {image}", lambda: describe_image(reader, fleet, observed, image), FoundImage(image)
+    def image_found() -> ObservedImage:
+        is_there: ObservedImage = check(
+            f"image {image}", lambda: describe_image(reader, fleet, observed, image), ObservedImage(image)
         )
         return is_there
 
     def key() -> None:
         check(f"key pair {fleet.key_name}", lambda: _check_key(reader, fleet), None)
 
-    def abilities() -> tuple[FoundType, ...]:
+    def abilities() -> tuple[ObservedType, ...]:
         what = f"what {types_told} can be launched from"
-        shown: tuple[FoundType, ...] = check(what, lambda: _abilities(reader, fleet), ())
+        shown: tuple[ObservedType, ...] = check(what, lambda: _abilities(reader, fleet), ())
         return shown
 
     is_placing = intent.launching or intent.placing
     subnets: tuple[Subnet, ...] = ()
-    found = FoundImage(image)
+    found = ObservedImage(image)
     if is_placing or intent.resizing:
         subnets, found, *_ = reader.parallel(
             read_if(is_placing, where, ()),
@@ -155,7 +155,7 @@ def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -
     return attempt
 
 
-def _abilities(reader: Reader, fleet: Fleet) -> tuple[FoundType, ...]:
+def _abilities(reader: Reader, fleet: Fleet) -> tuple[ObservedType, ...]:
     """What the fleet's types can do; that there is no such type is told with where they are offered.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html

@@ -116,12 +116,12 @@ def with_reset(fleet: Fleet, settings: Sequence[Setting]) -> tuple[str, ...]:
 
 def after_launch_steps(fleet: Fleet, members: Sequence[Instance]) -> tuple[Step, ...]:
     """The steps that give new members the settings that RunInstances does not take."""
-    wanted = [
+    after_launch = [
         setting
         for setting in SETTINGS
         if setting.path in AFTER_LAUNCH and setting.desired(fleet) not in (NOT_COMPARED, setting.by_itself)
     ]
-    return change_steps(wanted, members, fleet, {}) if members else ()
+    return change_steps(after_launch, members, fleet, {}) if members else ()
 
 
 def shown(value: Any) -> Any:

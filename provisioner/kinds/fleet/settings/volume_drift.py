@@ -53,7 +53,7 @@ class VolumeDifference(NamedTuple):
     path: str
     name: str
     desired: str
-    actual: str
+    observed: str
     replaces: bool
     why: str = "changed by hand, and left alone"
 
@@ -70,9 +70,9 @@ def may_differ(fleet: Fleet, member: Instance) -> bool:
     return is_compared and not _is_as_launched(fleet, VOLUMES_WORD.of(member))
 
 
-def is_modified(name: str, desired: Any, actual: Any) -> bool:
+def is_modified(name: str, desired: Any, observed: Any) -> bool:
     """Whether a volume needs no modification of one field; a larger one cannot be made smaller."""
-    return bool(actual >= desired) if name == "size_gb" else bool(actual == desired)
+    return bool(observed >= desired) if name == "size_gb" else bool(observed == desired)
 
 
 def of_root(member: Instance) -> ObservedVolume | None:
@@ -190,14 +190,14 @@ def _fields(
 ) -> Iterator[VolumeDifference]:
     """`launched`: what the spec said at launch, as far as known; None: nothing of it is known."""
     for name in _compared(fleet, path, said):
-        desired, actual = said[name], _actual(name, said[name], found)
+        desired, observed = said[name], _observed(name, said[name], found)
         before = None if launched is None else launched.get(name)
-        difference = VolumeDifference(f"{path}.{name}", name, desired, actual, False)
-        if name == "size_gb" and int(actual) > int(desired):
+        difference = VolumeDifference(f"{path}.{name}", name, desired, observed, False)
+        if name == "size_gb" and int(observed) > int(desired):
             # The spec said so before, or somebody has grown it.
-            yield difference._replace(replaces=before == actual, why="")
-        elif name not in MODIFIABLE and actual != desired:
-            is_touched = before is not None and before != actual and name != "kms_key_id"
+            yield difference._replace(replaces=before == observed, why="")
+        elif name not in MODIFIABLE and observed != desired:
+            is_touched = before is not None and before != observed and name != "kms_key_id"
             is_asked_for = launched is not None and before != desired and not is_touched
             if is_asked_for or name != "kms_key_id":
                 yield difference._replace(replaces=is_asked_for)
@@ -207,7 +207,7 @@ def _compared(fleet: Fleet, path: str, names: Iterable[str]) -> list[str]:
     return [name for name in names if not fleet.ignores(f"{path}.{name}")]
 
 
-def _actual(name: str, desired: str, found: ObservedVolume) -> str:
+def _observed(name: str, desired: str, found: ObservedVolume) -> str:
     if name == "kms_key_id":
         # EC2 shows the key's ARN. Which one an alias means, it does not say.
         return desired if (found.kms_key or "").endswith(desired) else OTHER
@@ -237,13 +237,13 @@ def unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
 
 
 def _in_words(difference: VolumeDifference, members: list[str]) -> str:
-    path, desired, actual = difference.path, difference.desired, difference.actual
+    path, desired, observed = difference.path, difference.desired, difference.observed
     if not difference.name:
-        return f"{path} is {actual} {_on(members)}: {difference.why}"
-    told = f"{path} is {actual}, and the spec says {desired}, {_on(members)}"
+        return f"{path} is {observed} {_on(members)}: {difference.why}"
+    told = f"{path} is {observed}, and the spec says {desired}, {_on(members)}"
     if difference.name == "size_gb":
         return (
-            f"{told}: no volume can be made smaller, so it is left alone. Write {actual} into the spec, or "
+            f"{told}: no volume can be made smaller, so it is left alone. Write {observed} into the spec, or "
             f"{path} into `ignore_changes:`; only a new member gets {desired}"
         )
     return f"{told}: {difference.why}. Put it right by hand, or write {path} into `ignore_changes:`"

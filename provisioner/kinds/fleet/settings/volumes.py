@@ -82,17 +82,17 @@ def what_is_fixed(section: str) -> Values:
         given = fleet.root_volume if section == ROOT_VOLUME else fleet.volumes
         return SpecVolumes(fleet, section) if given else NOT_COMPARED
 
-    def actual(member: Instance) -> MemberVolumes | NotCompared:
+    def observed(member: Instance) -> MemberVolumes | NotCompared:
         is_read = any(device.details for device in (member.devices or {}).values())
         return MemberVolumes(member, section) if is_read else NOT_COMPARED
 
-    def agree(desired: SpecVolumes, actual: MemberVolumes) -> bool:
-        found = differences(desired.fleet, actual.member)
+    def agree(desired: SpecVolumes, observed: MemberVolumes) -> bool:
+        found = differences(desired.fleet, observed.member)
         return not any(
             difference.replaces and difference.path.split(".")[0] == section for difference in found
         )
 
-    return desired, actual, agree
+    return desired, observed, agree
 
 
 def what_root_has(name: str) -> Values:
@@ -102,11 +102,11 @@ def what_root_has(name: str) -> Values:
         value = getattr(fleet.root_volume, name) if fleet.root_volume else None
         return NOT_COMPARED if value is None else value
 
-    def actual(member: Instance) -> Any:
+    def observed(member: Instance) -> Any:
         root = of_root(member)
         return getattr(root, name) if root else NOT_COMPARED
 
-    return desired, actual, lambda desired, actual: is_modified(name, desired, actual)
+    return desired, observed, lambda desired, observed: is_modified(name, desired, observed)
 
 
 def what_volumes_have(name: str) -> Values:
@@ -122,16 +122,16 @@ def what_volumes_have(name: str) -> Values:
         )
         return PerDevice(said) if said else NOT_COMPARED
 
-    def actual(member: Instance) -> PerDevice | NotCompared:
+    def observed(member: Instance) -> PerDevice | NotCompared:
         there = of_fleet(member)
         values = [(at, getattr(there[at], name)) for at in sorted(there) if at != member.root_device]
         return PerDevice(tuple(values)) if values else NOT_COMPARED
 
-    def agree(desired: PerDevice, actual: PerDevice) -> bool:
-        there = dict(actual.values)
+    def agree(desired: PerDevice, observed: PerDevice) -> bool:
+        there = dict(observed.values)
         return all(is_modified(name, value, there[at]) for at, value in desired.values if at in there)
 
-    return desired, actual, agree
+    return desired, observed, agree
 
 
 def modify_volumes(path: str, fleet: Fleet, member: Instance) -> tuple[Call, ...]:
