@@ -173,10 +173,14 @@ def _of_change(change: Change) -> Iterator[Difference]:
             counted = [each for each in change.fields if each.before is not None and each.after is not None]
             yield from (difference(state, each) for each in counted or (None,))
         case Action.UPDATE | Action.REPLACE:
-            other = [each for each in change.fields if jsonable(each.before) != jsonable(each.after)]
+            other = [each for each in change.fields if not each.is_consequence and _differs(each)]
             yield from (difference(State.DIFFERENT, each) for each in other)
             if not other:
                 yield difference(State.DIFFERENT, message=change.reason)
+
+
+def _differs(field: FieldChange) -> bool:
+    return bool(jsonable(field.before) != jsonable(field.after))
 
 
 def _makes_all(change: Change) -> bool:

@@ -110,13 +110,15 @@ class Action(StrEnum):
 class FieldChange:
     """One field, `path` as in the spec, before and after; None is absent.
 
-    `is_default`: the spec says nothing of it, and `after` is what its absence means.
+    `is_default`: the spec says nothing of it, and `after` is what its absence means. `is_consequence`: it
+    changes only because the whole thing is made anew, and does not differ from the spec.
     """
 
     path: str
     before: Any
     after: Any
     is_default: bool = False
+    is_consequence: bool = False
 
 
 @dataclass(frozen=True)

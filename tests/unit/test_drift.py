@@ -89,6 +89,17 @@ FOUND: dict[str, tuple[tuple[Change, ...], list[tuple[str, str, str | None]]]] =
         ),
         [("fleet/web", "different", "image")],
     ),
+    "nor what only rides along": (
+        (
+            Change(
+                FLEET,
+                Action.REPLACE,
+                "",
+                (FieldChange("image", "a", "b"), FieldChange("type", "x", "y", is_consequence=True)),
+            ),
+        ),
+        [("fleet/web", "different", "image")],
+    ),
     "members that are spread unevenly": (
         (Change(FLEET, Action.REPLACE, "members are spread unevenly"),),
         [("fleet/web", "different", None)],

@@ -425,7 +425,7 @@ def test_an_uneven_fleet_that_gets_smaller_too_is_moved_to_where_there_is_room()
         {"subnet": f"subnet-0000000000000000{zone}", "zone": f"us-east-1{zone}"} for zone in "ac"
     ]
     (change,) = plan_of(desired, *members(desired, here, here, elsewhere, elsewhere)).changes
-    assert told(change) == "replace fleet/web i-04,i-02"
+    assert told(change) == "replace fleet/web count i-04,i-02"
     (launch,) = [call for call in foretold_calls(change.steps) if call.operation == "RunInstances"]
     assert launch.params["Placement"] == {"AvailabilityZone": "us-east-1b"}
 

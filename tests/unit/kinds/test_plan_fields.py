@@ -222,6 +222,41 @@ def test_a_replacement_tells_what_rides_along(case: str) -> None:
     assert next(iter(change.fields)).path == "image"
 
 
+# What rides along and is as the spec says: it is taken, or left to others, or not asked for.
+CONSEQUENCES = (
+    "a type that was the second choice",
+    "what is left to others on members that are there",
+    "the groups that a launch without any gets",
+    "a placement group that the spec does not say",
+    "what EC2 gives by itself",
+)
+
+
+@pytest.mark.parametrize("case", ALSO)
+def test_what_rides_along_is_told_from_what_differs_from_the_spec(case: str) -> None:
+    spec, has, also = ALSO[case]
+    assert {field.path: field.is_consequence for field in replaced(spec, **has).fields} == {
+        "image": False
+    } | dict.fromkeys(also, case in CONSEQUENCES)
+
+
+def test_a_tag_that_is_to_be_ignored_differs_from_nothing() -> None:
+    desired = environment(fleets={"web": {**PLAIN, "count": 1, **NEWER}}, ignore_tags=["cost"])
+    its = member(1, fleet_of(desired), image=PLAIN["image"], tags={"cost": "42"})
+    (change,) = planned(desired, {FLEET: observed_fleet([its])}).changes
+    assert {field.path: field.is_consequence for field in change.fields} == {
+        "image": False,
+        "tags.cost": True,
+    }
+
+
+def test_a_replacement_that_leaves_fewer_members_tells_the_count() -> None:
+    desired = environment(fleets={"web": {**PLAIN, "count": 1, **NEWER}})
+    members = [member(number, fleet_of(desired), image=PLAIN["image"]) for number in (1, 2)]
+    (change,) = planned(desired, {FLEET: observed_fleet(members)}).changes
+    assert differing(change) == {"count": (2, 1)} | IMAGE
+
+
 def test_an_instance_profile_rides_along() -> None:
     desired = environment(
         roles={"web": {}},

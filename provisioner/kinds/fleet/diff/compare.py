@@ -80,7 +80,18 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     missing, surplus = max(-leaving.surplus, 0), max(leaving.surplus, 0)
     replacing: tuple[Change, ...] = ()
     if leaving.is_rollout:
-        replacing = (replace_change(address, fleet, observed, leaving.members, surplus, launches, profile),)
+        replacing = (
+            replace_change(
+                address,
+                fleet,
+                observed,
+                leaving.members,
+                surplus,
+                launches,
+                profile,
+                world.environment.ignore_tags,
+            ),
+        )
     if observed.partly_observed and (missing or replacing):
         confirming = _confirm(address, observed, world)
         if missing:

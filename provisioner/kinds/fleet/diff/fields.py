@@ -22,7 +22,7 @@ from provisioner.kinds.iam import made_tags
 from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong
 from provisioner.kinds.instances import Instance
 from provisioner.model import FieldChange
-from provisioner.naming import INDEX_TAG, NAME_TAG
+from provisioner.naming import INDEX_TAG, NAME_TAG, is_ignored
 
 _USER_DATA = "user_data"
 # What a spec says of a fleet and is told in its own way.
@@ -96,9 +96,14 @@ def _defaults(fleet: Fleet, said: set[str]) -> Iterator[FieldChange]:
 
 
 def replaced_fields(
-    fleet: Fleet, going: Sequence[Instance], profile: WantedProfile | None
+    fleet: Fleet, going: Sequence[Instance], profile: WantedProfile | None, ignore_tags: Sequence[str]
 ) -> Iterator[FieldChange]:
     """All in which successors of members differ from them, as far as that is known of what members have."""
+    wrong = {
+        path
+        for member in going
+        for path, _, _ in (*_wrong(fleet, member), *_wrong_besides(fleet, member, profile, ignore_tags))
+    }
     # New members get what the spec says, whatever is left to others on those that are there.
     fleet = replace(fleet, ignore_changes=frozenset())
     values: dict[str, list[Value]] = {}
@@ -108,7 +113,8 @@ def replaced_fields(
     for path, found in values.items():
         afters = {repr(after): after for _, _, after in found}
         after = afters.popitem()[1] if len(afters) == 1 else tuple(afters.values())
-        yield _field(path, [before for _, before, _ in found], after)
+        field = _field(path, [before for _, before, _ in found], after)
+        yield replace(field, is_consequence=path not in wrong)
 
 
 def _differing(fleet: Fleet, member: Instance, profile: WantedProfile | None) -> Iterator[Value]:
@@ -123,15 +129,33 @@ def _differing(fleet: Fleet, member: Instance, profile: WantedProfile | None) ->
         elif differs(setting, fleet, member) or _is_second_choice(setting, fleet, member):
             yield setting.path, _has(setting, member), _gets(setting, fleet)
     yield from _volumes(fleet, member)
+    yield from _wrong_besides(fleet, member, profile, ())
+
+
+def _wrong(fleet: Fleet, member: Instance) -> Iterator[Value]:
+    """The settings in which a member is not as the spec says."""
+    for setting in SETTINGS:
+        if differs(setting, fleet, member):
+            yield setting.path, _has(setting, member), _gets(setting, fleet)
+
+
+def _wrong_besides(
+    fleet: Fleet, member: Instance, profile: WantedProfile | None, ignore_tags: Sequence[str]
+) -> Iterator[Value]:
+    """What else of a member is not as the spec says: its profile, name, tags, and whether it runs."""
     if bound_wrong(profile, [member]):
         bound = member.profile.name if member.profile else None
         yield "instance_profile", bound, profile.name if profile else None
-    if not _is_named(fleet, member):
+    if not (_is_named(fleet, member) or is_ignored(NAME_TAG, ignore_tags)):
         yield "name", member.tag(NAME_TAG), fleet.name
-    for field in tag_differences(fleet, member, ()):
+    for field in tag_differences(fleet, member, ignore_tags):
         yield field.path, field.before, field.after
     if member.is_stopped != (fleet.power == "stopped"):
         yield "power", member.state, fleet.power
+    devices = member.devices or {}
+    for device, goes in of_spec(fleet).items():
+        if device in devices and devices[device].goes != goes:
+            yield f"{VOLUMES}.{device}.delete_on_termination", not goes, goes
 
 
 def _is_lost(setting: Setting, fleet: Fleet, member: Instance) -> bool:
@@ -161,10 +185,6 @@ def _volumes(fleet: Fleet, member: Instance) -> Iterator[Value]:
             yield difference.path, difference.observed, difference.desired or "as the spec says"
     for device in unlisted(fleet, member):
         yield f"{VOLUMES}.{device}", "attached", None
-    devices = member.devices or {}
-    for device, goes in of_spec(fleet).items():
-        if device in devices and devices[device].goes != goes:
-            yield f"{VOLUMES}.{device}.delete_on_termination", not goes, goes
 
 
 def _is_named(fleet: Fleet, member: Instance) -> bool:

@@ -104,6 +104,7 @@ def replace_change(
     surplus: int,
     launches: LaunchContext,
     profile: WantedProfile | None,
+    ignore_tags: Sequence[str],
 ) -> Change:
     """The change that replaces members, and terminates those that are too many on the way.
 
@@ -124,6 +125,7 @@ def replace_change(
         # Elsewhere they would be as uneven as before, so where there is no room nothing is done.
         subnets = subnets_with_room(remaining, launches.prerequisites.subnets, fleet)
         launches = replace(launches, prerequisites=replace(launches.prerequisites, subnets=subnets))
+    counted = (FieldChange("count", len(observed.members), fleet.count),) if surplus > 0 else ()
     if surplus > 0:
         are = "is" if surplus == 1 else "are"
         reason += f"; {surplus} of them {are} terminated and not replaced, as the spec has fewer members now"
@@ -134,7 +136,7 @@ def replace_change(
         address,
         Action.REPLACE,
         reason,
-        _first(replaced_fields(fleet, going, profile), causes),
+        (*counted, *_first(replaced_fields(fleet, going, profile, ignore_tags), causes)),
         ids,
         len(ids),
         (*keeping, step),
