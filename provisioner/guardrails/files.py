@@ -69,16 +69,14 @@ def _rego_files(folder: Path) -> list[Path]:
         return [folder]
     if not folder.is_dir():
         what = "is no folder and no .rego file" if folder.exists() else "does not exist"
-        raise UsageError(f"--policy {folder} {what}", f"name a folder of .rego files, or {BUILTIN}NAME")
+        raise UsageError(f"{folder} {what}", f"name a folder of .rego files, or {BUILTIN}NAME")
     found = sorted(path for path in folder.rglob("*.rego") if path.is_file())
     rules = [path for path in found if not path.name.endswith(TEST_SUFFIX)]
     if not rules:
         also = "; files that end in _test.rego are not loaded" if found else ""
-        raise UsageError(
-            f"--policy {folder} has no Rego file{also}", "a folder without rules would allow everything"
-        )
+        raise UsageError(f"{folder} has no Rego file{also}", "a folder without rules would allow everything")
     if len(rules) > MAX_FILES:
-        raise UsageError(f"--policy {folder} has more than {MAX_FILES} Rego files", "name a smaller folder")
+        raise UsageError(f"{folder} has more than {MAX_FILES} Rego files", "name a smaller folder")
     return rules
 
 

@@ -83,4 +83,6 @@ def _problem(
         return f"{quoted(name)} is outside of {source.root}, {source.what}", "move it there"
     if not policies.exists():
         return f"there is no folder {quoted(name)}", f"looked for {path.parent / name}"
+    if policies.is_dir() and next(policies.rglob("*.rego"), None) is None:
+        return f"{quoted(name)} has no Rego file", "a folder without rules would allow everything"
     return None

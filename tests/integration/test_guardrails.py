@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.support.cloud import Cloud
 from tests.support.program import Program
-from tests.support.specs import ROLES_ONLY
+from tests.support.specs import ROLES_ONLY, lacking
 
 DENY_ROLES = """
 package main
@@ -73,6 +74,35 @@ def test_destroying_is_judged_too(program: Program, cloud: Cloud) -> None:
     assert destroyed.code == 4
     assert "2 would be destroyed or replaced, and at most 0 may be" in destroyed.words
     assert cloud.roles() != []
+
+
+NOT_TWICE = """
+package main
+
+deny contains "somebody else is at it" if not makes_the_role
+
+makes_the_role if {
+    some change in input.changes
+    change.address == "role/worker"
+    change.action == "create"
+}
+"""
+
+
+def test_a_later_round_is_judged_before_it_is_carried_out(
+    tmp_path: Path, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "twice.rego").write_text(NOT_TWICE)
+
+    def made_meanwhile(*_: Any, **__: Any) -> None:
+        monkeypatch.setattr("provisioner.cli.change.show_plan", lambda *_, **__: None)
+        assert program.apply(lacking(ROLES_ONLY, "instance_profiles")).code == 0
+
+    monkeypatch.setattr("provisioner.cli.change.show_plan", made_meanwhile)
+    applied = program.apply(ROLES_ONLY, "--policy", str(tmp_path / "twice.rego"))
+    assert applied.code == 1
+    assert "guardrail/main.deny: somebody else is at it" in applied.words
+    assert cloud.profiles() == []
 
 
 @pytest.mark.parametrize(

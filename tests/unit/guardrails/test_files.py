@@ -58,7 +58,7 @@ def test_a_folder_that_is_none(what: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("nowhere", "--policy nowhere does not exist"),
+        ("nowhere", "nowhere does not exist"),
         ("builtin:imdsv3", 'no guardrail is called "imdsv3"'),
         (__file__, "is no folder and no .rego file"),
     ],
@@ -102,6 +102,10 @@ WRONG = {
         "policies:\n- rules\n- ruls\n",
         'provisioner.yaml:3:3: policies[1]: there is no folder "ruls"',
     ),
+    "an empty folder": (
+        "policies:\n- empty\n",
+        'provisioner.yaml:2:3: policies[0]: "empty" has no Rego file',
+    ),
     "outside": ("policies: [../..]\n", 'provisioner.yaml:1:12: policies[0]: "../.." is outside of'),
     "no such name": ("policies: ['builtin:imdsv']\n", "did you mean builtin:imdsv2?"),
     "no YAML": ("policies: [", "provisioner.yaml:1:"),
@@ -112,6 +116,7 @@ WRONG = {
 @pytest.mark.parametrize("what", WRONG)
 def test_what_is_wrong_with_it(what: str, tmp_path: Path) -> None:
     text, expected = WRONG[what]
+    (tmp_path / "empty").mkdir()
     folder = written(tmp_path, rules__a_DOT_rego=DENY, spec_DOT_yaml="", provisioner_DOT_yaml=text)
     for check in (
         lambda: policies(folder),

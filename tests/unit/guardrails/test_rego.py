@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Any
 
 import pytest
@@ -150,6 +151,13 @@ def test_a_rule_that_fails_denies(what: str) -> None:
 def test_rules_that_cannot_speak_are_an_error() -> None:
     with pytest.raises(UsageError, match="no rule is called deny, warn or violation"):
         verdicts('allow if input.n == 3\nhelper contains "m" if true')
+
+
+def test_without_regopy_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "regopy", None)
+    with pytest.raises(UsageError, match="regopy, which is not installed") as caught:
+        verdicts('deny contains "m" if true')
+    assert caught.value.hint == "install it: pip install 'provisioner[policy]'"
 
 
 def test_each_input_is_judged_on_its_own() -> None:
