@@ -112,8 +112,14 @@ role = entry(
     max_session_duration=seldom(st.sampled_from([3600, 7200, 43200]), 2),
     path=seldom(st.just("batch/"), 12),
     tags=seldom(tags),
+    keep=seldom(st.booleans(), 10),
 )
-profile = entry(role=st.sampled_from(ROLES), name=seldom(st.sampled_from(NAMES), 5), tags=seldom(tags))
+profile = entry(
+    role=st.sampled_from(ROLES),
+    name=seldom(st.sampled_from(NAMES), 5),
+    tags=seldom(tags),
+    keep=seldom(st.booleans(), 10),
+)
 groups = some(("default", "web", "db"), least=1).flatmap(
     lambda names: st.tuples(*(st.sampled_from([name, f"@group {name}@"]) for name in names)).map(list)
 )
@@ -169,6 +175,7 @@ fleet = st.builds(
         max_price=seldom(st.just("0.05"), 3),
         protect=seldom(st.sampled_from([["@member 0@"], ["@member 1@", "@member 2@"]]), 8),
         rebalance=seldom(st.booleans(), 4),
+        keep=seldom(st.booleans(), 10),
         update=seldom(update, 2),
     ),
     place,

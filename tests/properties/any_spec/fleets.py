@@ -10,6 +10,7 @@ from tests.properties.any_spec.environments import ENVIRONMENT, Spec
 from tests.properties.any_spec.fake_parts import GROUPS, IMAGES, ROOT, SUBNETS, Machine, disks_of
 from tests.properties.any_spec.picture import (
     FLEET,
+    KEEP,
     NOTES,
     OWNER,
     Picture,
@@ -159,12 +160,12 @@ def _renewed(raw: Spec, members: Mapping[str, Machine]) -> set[str]:
 
 
 def _kept_by_force(raw: Spec, members: Mapping[str, Machine]) -> set[str]:
-    """The members that must not go; not those whose termination protection the spec takes away."""
+    """The members that must not go: kept, named, or under a protection that the spec does not take away."""
     is_lasting = raw.get("termination_protection", raw == GONE)
     return {
         each
         for each, one in members.items()
-        if (one.protected and is_lasting) or each in raw.get("protect", ())
+        if KEEP in one.tags or (one.protected and is_lasting) or each in raw.get("protect", ())
     }
 
 

@@ -16,6 +16,7 @@ from tests.properties.any_spec.fake_iam import Profile
 from tests.properties.any_spec.fake_parts import REGION, Machine
 from tests.properties.any_spec.fleets import check_fleets, refused_fleets
 from tests.properties.any_spec.picture import (
+    KEEP,
     MARK,
     OWNER,
     PATH,
@@ -63,14 +64,14 @@ def refusals(spec: Spec, before: Picture) -> set[str]:
 def _refused_roles(spec: Spec, before: Picture) -> Iterator[str]:
     wanted = names(spec, "roles")
     for name, role in before.roles.items():
-        if name in wanted and not is_ours(role):
+        if not is_ours(role) if name in wanted else is_ours(role) and KEEP in role.tags:
             yield f"role {role.name}"
 
 
 def _refused_profiles(spec: Spec, before: Picture) -> Iterator[str]:
     wanted = names(spec, "instance_profiles")
     for name, profile in before.profiles.items():
-        if name in wanted and not is_ours(profile):
+        if not is_ours(profile) if name in wanted else is_ours(profile) and KEEP in profile.tags:
             yield f"instance_profile {profile.name}"
 
 

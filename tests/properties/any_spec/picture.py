@@ -17,6 +17,7 @@ OWNER = "provisioner:environment"
 FLEET = "provisioner:fleet"
 MARK = "provisioner:attached"
 SWAPPED = "provisioner:swapped"
+KEEP = "provisioner:keep"
 # What the program notes on members for itself.
 NOTES = ("provisioner:launch", "provisioner:asked", "provisioner:index")
 
@@ -77,8 +78,9 @@ def names(spec: Spec, section: str) -> dict[str, str]:
 
 
 def check_tags(has: Mapping[str, str], spec: Spec, raw: Spec, more: Mapping[str, str]) -> None:
-    """The tags are those of the spec, but for those that it ignores."""
-    ignored = ("aws:*", *spec.get("ignore_tags", ()))
+    """The tags are those of the spec, but for those that it ignores, and what is kept unsaid."""
+    ignored = ("aws:*", *spec.get("ignore_tags", ()), *(() if "keep" in raw else (KEEP,)))
+    more = {**more, **({KEEP: "yes"} if raw.get("keep") else {})}
 
     def compared(tags: Mapping[str, str]) -> dict[str, str]:
         return {

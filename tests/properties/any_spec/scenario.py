@@ -13,7 +13,7 @@ from typing import Any
 
 from provisioner.apply import Executor
 from provisioner.kinds import KINDS
-from provisioner.model import Call, Change, Environment, Plan, Refusal, Result
+from provisioner.model import Action, Call, Change, Environment, Plan, Refusal, Result
 from provisioner.observe import observe
 from provisioner.plan import plan as compare
 from provisioner.reconcile import ApplyResult, converge
@@ -27,6 +27,7 @@ from tests.properties.any_spec.fleets import Tally
 from tests.properties.any_spec.oracle import Deferred, bound_to, bound_to_what_is_gone, check, refusals
 from tests.properties.any_spec.picture import (
     FLEET,
+    KEEP,
     MARK,
     NOTES,
     OWNER,
@@ -237,8 +238,13 @@ class Scenario:
                 hand.call("iam", "TagInstanceProfile", InstanceProfileName=profile.name, Tags=owner)
                 for stranger in () if MARK in profile.tags else bound_to(profile, now.strangers()):
                     hand.bind(stranger, None)
+        for role in self.aws.iam.roles.values():
+            role.tags.pop(KEEP, None)
+        for profile in self.aws.iam.profiles.values():
+            profile.tags.pop(KEEP, None)
         for machine in self.aws.ec2.machines.values():
             machine.protected = False
+            machine.tags.pop(KEEP, None)
             if NOTES[0] in machine.tags:
                 machine.tags[NOTES[0]] = machine.tags[NOTES[0]].replace("protection=on", "protection=off")
 
@@ -266,7 +272,8 @@ def _told(changes: Sequence[Change]) -> Deferred:
     told: dict[tuple[str, str], frozenset[str]] = {}
     for change in changes:
         assert change.deferred, f"{change.address}: {change.reason} is still to be done"
-        for field in change.fields:
+        # What stays is put off as a whole; its fields only tell what it is.
+        for field in () if change.action is Action.DELETE else change.fields:
             key = str(change.address), field.path
             told[key] = told.get(key, frozenset()) | frozenset(change.instances)
     return told
