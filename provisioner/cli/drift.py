@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -16,9 +17,10 @@ from provisioner.cli.common import (
     make_plan,
     say,
     say_data,
+    say_document,
 )
 from provisioner.cli.help import Command
-from provisioner.cli.options import DEEP, FORMAT, connection_options, spec_argument
+from provisioner.cli.options import DEEP, PLAN_FORMAT, connection_options, spec_argument
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,7 +30,7 @@ if TYPE_CHECKING:
 
 @click.command(cls=Command)
 @spec_argument
-@FORMAT
+@PLAN_FORMAT
 @DEEP
 @click.option(
     "--accept",
@@ -65,19 +67,29 @@ def drift(
         for told in write_accepted(spec.path, found, *wanted):
             say(told)
         return
-    _show(found, output_format, options)
+    given = shlex.join([spec.path, *(["--deep"] if deep else []), *(["--local"] if options.is_local else [])])
+    _show(found, output_format, given, options)
     if found.differences:
         raise click.exceptions.Exit(CHANGES)
 
 
-def _show(found: DriftReport, output_format: str, options: Options) -> None:
+def _show(found: DriftReport, output_format: str, given: str, options: Options) -> None:
     from provisioner.render.as_drift import drift_data, drift_text
 
-    if output_format == "json":
-        say_data(drift_data(found))
-    else:
-        console = console_for()
-        console.print(drift_text(found, console.width, options.is_local), soft_wrap=True)
+    match output_format:
+        case "json":
+            say_data(drift_data(found))
+        case "markdown":
+            from provisioner.render.drift_documents import drift_markdown
+
+            say_document(drift_markdown(found, given, options.is_local))
+        case "html":
+            from provisioner.render.drift_documents import drift_html
+
+            say_document(drift_html(found, options.is_local))
+        case _:
+            console = console_for()
+            console.print(drift_text(found, console.width, options.is_local), soft_wrap=True)
 
 
 def _wanted(

@@ -114,8 +114,10 @@ def _gone(change: Change, names: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def forms_of(change: Change, has_sign: bool = True, user_data: bool = False) -> tuple[str, ...]:
-    """A change that destroys nothing: in a line, folded with its members counted, and with everything."""
+def forms_of(
+    change: Change, has_sign: bool = True, user_data: bool = False, is_open: bool = False
+) -> tuple[str, ...]:
+    """A change in a line, then without the ids of members, then with everything; folded unless `is_open`."""
     sign = f"{SYMBOLS[change.action]} " if has_sign else ""
     told = f"{name(f'{sign}{change.address}')} {sentence(change.reason)}"
     forms = [f"- {told}"]
@@ -132,7 +134,8 @@ def forms_of(change: Change, has_sign: bool = True, user_data: bool = False) -> 
             body += flow(words(change.deferred), _WIDTH, start, INDENT + 2, " ")
         if body:
             inner = fence(_texts(body))
-            forms.append("\n".join(["<details>", f"<summary>{told}</summary>", "", *inner, "", "</details>"]))
+            start_tag = "<details open>" if is_open else "<details>"
+            forms.append("\n".join([start_tag, f"<summary>{told}</summary>", "", *inner, "", "</details>"]))
     return tuple(dict.fromkeys(forms))
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -26,6 +27,7 @@ from provisioner.render.waves import wave_words
 from provisioner.render.words import count
 from provisioner.visible import presentable
 
+_CODE = re.compile("`([^`]+)`")
 _TEMPLATES = Path(__file__).with_name("templates")
 
 
@@ -102,6 +104,7 @@ class Page:
     heading: str = "Changes"
     items: Sequence[Item] = ()
     notes: Sequence[Note] = ()
+    remarks: Sequence[str] = ()
     command: str = ""
 
     @property
@@ -176,7 +179,7 @@ def _shown(value: Any) -> Any:
 
 def _said(text: str) -> Markup:
     """A sentence of ours, in which what is between backticks is code."""
-    pieces = enumerate(presentable(text).split("`"))
+    pieces = enumerate(_CODE.split(presentable(text)))
     return Markup("").join(Markup("<code>{}</code>").format(each) if at % 2 else each for at, each in pieces)
 
 

@@ -44,6 +44,14 @@ def test_of_what_was_never_applied_is_all_of_it(program: Program, cloud: Cloud) 
     }
 
 
+@pytest.mark.parametrize(("form", "start"), [("markdown", "### "), ("html", "<!DOCTYPE html>")])
+def test_is_a_document_as_well(form: str, start: str, program: Program, cloud: Cloud) -> None:
+    ran = program.run("drift", program.write(PROBE), "--format", form)
+    assert ran.code == 2
+    assert ran.out.startswith(start)
+    assert "3 differences at 3 addresses" in ran.out
+
+
 def test_of_all_kinds_is_told_with_what_aws_has_and_what_the_spec_says(
     program: Program, cloud: Cloud
 ) -> None:

@@ -3,24 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import pytest
 from selenium.webdriver.common.keys import Keys
 
+from provisioner.drift import report
 from provisioner.model import Plan
 from provisioner.render.as_html import plan_html
+from provisioner.render.drift_documents import drift_html
 from tests.support import plans
 from tests.support.browser import Browser, missing, open_browser
 
 pytestmark = pytest.mark.skipif(missing() is not None, reason=missing() or "")
 
-PLANS = {
-    "nothing": plans.nothing_to_do,
-    "everything": plans.something_of_everything,
-    "destroyed": plans.fifty_destroyed,
-    "many": plans.hundred_changes,
+
+def page_of(plan: Plan) -> str:
+    return plan_html(plan, "specs/env.yaml", local=True)
+
+
+PAGES = {
+    "nothing": lambda: page_of(plans.nothing_to_do()),
+    "everything": lambda: page_of(plans.something_of_everything()),
+    "destroyed": lambda: page_of(plans.fifty_destroyed()),
+    "many": lambda: page_of(plans.hundred_changes()),
+    "drift": lambda: drift_html(report(plans.something_of_everything(), (), date(2027, 1, 31))),
 }
 
 # The text of a page that can be seen, each piece with its element, its colours and the boxes of its lines.
@@ -82,15 +91,15 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pages")
-    written = {name: folder / f"{name}.html" for name in PLANS}
+    written = {name: folder / f"{name}.html" for name in PAGES}
     for name, path in written.items():
-        path.write_text(plan_html(PLANS[name](), "specs/env.yaml", local=True), encoding="utf-8")
+        path.write_text(PAGES[name](), encoding="utf-8")
     return written
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 @pytest.mark.parametrize("width", [1280, 390])
-@pytest.mark.parametrize("name", PLANS)
+@pytest.mark.parametrize("name", PAGES)
 def test_all_of_it_can_be_read(
     name: str, width: int, scheme: str, browser: Browser, pages: dict[str, Path]
 ) -> None:
