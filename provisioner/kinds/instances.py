@@ -16,7 +16,7 @@ from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.iam import as_tags, text
 from provisioner.kinds.volumes import ObservedVolume
-from provisioner.model import Scope, Until, Wait
+from provisioner.model import Call, Scope, Until, Wait
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -282,6 +282,12 @@ def by_ids(ids: Sequence[str]) -> Iterator[Scope]:
 def chunks(items: Sequence[str], size: int) -> Iterator[Sequence[str]]:
     """The items in portions of at most `size`."""
     return (items[start : start + size] for start in range(0, len(items), size))
+
+
+def calls_on(operation: str, ids: Iterable[str]) -> tuple[Call, ...]:
+    """The calls of one operation on instances: as few as EC2 takes them in."""
+    parts = chunks(tuple(ids), MAX_IDS)
+    return tuple(Call("ec2", operation, {"InstanceIds": list(part)}) for part in parts)
 
 
 def group_by(members: Sequence[Instance], key: Callable[[Instance], object]) -> list[tuple[Instance, ...]]:

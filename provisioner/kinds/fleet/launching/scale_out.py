@@ -21,7 +21,7 @@ from provisioner.kinds.fleet.placement import indexes, spread
 from provisioner.kinds.fleet.settings.differences import AFTER_LAUNCH, after_launch_steps
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.instances import Instance, calls_on
 from provisioner.model import (
     Call,
     CallCount,
@@ -80,12 +80,12 @@ class ScaleOut:
         launches = sum(-(-share // MAX_AT_ONCE) for share in shares.values())
         named = CallCount("ec2", "CreateTags", self.count)
         new = [Instance(str(n), "running", "", "", "", "") for n in range(self.count)]
-        stops = CallCount("ec2", "StopInstances", -(-self.count // MAX_IDS))
+        stops = calls_on("StopInstances", [member.id for member in new])
         return (
             CallCount("ec2", "RunInstances", launches),
             *([named] if self.fleet.is_indexed else ()),
             *count_calls(after_launch_steps(self.fleet, new)),
-            *([stops] if self.fleet.power == "stopped" else ()),
+            *(count_calls(stops) if self.fleet.power == "stopped" else ()),
         )
 
     def foretold(self) -> Iterable[Call]:
@@ -118,8 +118,8 @@ class ScaleOut:
         self._look_for_others(shown, members | {member.id for member in new})
         shown = self._set_after_launch(new, context) or shown
         if new and self.fleet.power == "stopped":
-            for part in chunks([member.id for member in new], MAX_IDS):
-                context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
+            for call in calls_on("StopInstances", [member.id for member in new]):
+                context.send(call)
             shown = self.launches.wait_for(new, context, Until.STOPPED)
         return Launched(tuple(new), shown, shortage)
 

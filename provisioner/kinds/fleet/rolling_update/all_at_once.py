@@ -14,8 +14,8 @@ from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.rolling_update.starting import Start, ran_as
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, Step, Until, Wait
+from provisioner.kinds.instances import Instance, calls_on
+from provisioner.model import CallCount, Step, Until, Wait, count_calls
 
 
 def power_steps(
@@ -31,7 +31,7 @@ def power_steps(
         pending = tuple(member.id for member in members if member.state == "pending")
         return (
             *([Wait(pending, Until.RUNNING, scopes)] if pending else ()),
-            *(Call("ec2", "StopInstances", {"InstanceIds": list(part)}) for part in chunks(ids, MAX_IDS)),
+            *calls_on("StopInstances", ids),
             Wait(ids, Until.STOPPED, scopes),
         )
     stopping = tuple(member.id for member in members if member.state == "stopping")
@@ -58,14 +58,14 @@ class Termination:
     environment: str
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "TerminateInstances", -(-len(self.ids) // MAX_IDS)),)
+        return count_calls(calls_on("TerminateInstances", self.ids))
 
 
 @run_step.register
 def _terminate(step: Termination, context: ExecutionContext) -> None:
     try:
-        for part in chunks(step.ids, MAX_IDS):
-            context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+        for call in calls_on("TerminateInstances", step.ids):
+            context.send(call)
     except AwsError as error:
         raise error.with_text(error.text + _told(step, context)) from error
     context.wait(Wait(step.ids, Until.TERMINATED, (scope_of(step.environment),)))

@@ -20,9 +20,9 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
     Terminate,
     moves,
 )
-from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.keep import is_kept
-from provisioner.model import Call, CallCount, Until
+from provisioner.model import Call, CallCount, Until, count_calls
 from provisioner.naming import KEEP_TAG
 
 
@@ -65,7 +65,7 @@ class RollingReplacement:
                         check = ScaleOut(self.launches, successors, tuple(staying), (), 0).calls()
                         counted += [count for count in check if count.operation == "RunInstances"]
                     is_checked = True
-                    counted += [CallCount("ec2", "TerminateInstances", -(-len(ids) // MAX_IDS))]
+                    counted += count_calls(calls_on("TerminateInstances", ids))
         return counted
 
     def foretold(self) -> Iterable[Call]:
@@ -134,8 +134,8 @@ class _Replacement(RollingUpdate):
         if kept:
             raise ChangedMeanwhile(f"{', '.join(kept)} got the tag {KEEP_TAG} meanwhile: left alone")
         self._check_launch(len(ids))
-        for part in chunks(ids, MAX_IDS):
-            self.context.send(Call("ec2", "TerminateInstances", {"InstanceIds": list(part)}))
+        for call in calls_on("TerminateInstances", ids):
+            self.context.send(call)
         self.gone |= set(ids)
         self.shown = self.wait(ids, Until.LEAVING)
 

@@ -28,7 +28,7 @@ from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Targ
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import tag_list
-from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.instances import Instance, calls_on
 from provisioner.model import Call, CallCount, Parallel, Rollout, Step, Until, Wait
 from provisioner.naming import LAUNCH_TAG
 
@@ -199,9 +199,9 @@ class _Restarting(RollingUpdate):
         if pending:
             self.wait(pending, Until.RUNNING)
         running = [name for name in states if states[name] in ("pending", "running")]
-        for part in chunks(running, MAX_IDS):
-            self.context.send(Call("ec2", "StopInstances", {"InstanceIds": list(part)}))
-            wave.stopped.extend(part)
+        for call in calls_on("StopInstances", running):
+            self.context.send(call)
+            wave.stopped.extend(call.params["InstanceIds"])
         if any(state != "stopped" for state in states.values()):
             self.wait(tuple(states), Until.STOPPED)
 

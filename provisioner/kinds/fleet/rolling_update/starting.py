@@ -17,8 +17,8 @@ from provisioner.kinds.fleet.settings.launch_tag import read_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
-from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call, CallCount, Parallel, Step, Until, Wait
+from provisioner.kinds.instances import Instance, calls_on
+from provisioner.model import Call, CallCount, Parallel, Step, Until, Wait, count_calls
 from provisioner.retry import DENIED_CODES
 
 # What EC2 forgets with a change of type.
@@ -64,7 +64,7 @@ class Start:
     touched: frozenset[str] = frozenset()
 
     def calls(self) -> Iterable[CallCount]:
-        return (CallCount("ec2", "StartInstances", -(-len(self.before) // MAX_IDS)),)
+        return count_calls(calls_on("StartInstances", self.before))
 
     def start(self, context: ExecutionContext) -> None:
         """Start them, or have them as they were. Raises ProvisionerError, which says how they are then."""
@@ -234,8 +234,8 @@ def resize(instance: str, instance_type: str) -> Step:
 def _start(ids: Iterable[str], context: ExecutionContext) -> AwsError | None:
     """Why EC2 refuses to, if it does. It starts all of a call or none."""
     try:
-        for part in chunks(tuple(ids), MAX_IDS):
-            context.send(Call("ec2", "StartInstances", {"InstanceIds": list(part)}))
+        for call in calls_on("StartInstances", ids):
+            context.send(call)
     except AwsError as error:
         return error
     return None
