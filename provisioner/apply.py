@@ -12,7 +12,7 @@ from copy import copy
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import PurePath
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from provisioner.errors import (
     AwsError,
@@ -38,6 +38,9 @@ from provisioner.model import (
     Wait,
 )
 from provisioner.waiter import Waiter
+
+if TYPE_CHECKING:
+    from provisioner.kinds.instances import Instance
 
 T = TypeVar("T")
 
@@ -210,7 +213,7 @@ class _ExecutionContext:
             raise next((error for error in errors if not isinstance(error, Interrupted)), errors[0])
         return [future.result() for future in futures]
 
-    def wait(self, wait: Wait) -> Mapping[str, Any]:
+    def wait(self, wait: Wait) -> Mapping[str, Instance]:
         def progress(done: int, total: int) -> None:
             self._executor.on_event(Waiting(self._change, wait.until, done, total, self.phase))
 

@@ -7,9 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from functools import partial, singledispatch
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from provisioner.model import Call, Output, Parallel, Step, Wait, Whole
+
+if TYPE_CHECKING:
+    from provisioner.kinds.instances import Instance
 
 T = TypeVar("T")
 
@@ -26,7 +29,7 @@ class ExecutionContext(Protocol):
         All are tried, then the first error is raised.
         """
 
-    def wait(self, wait: Wait) -> Mapping[str, Any]:
+    def wait(self, wait: Wait) -> Mapping[str, Instance]:
         """All instances of the wait's scopes, by id, once it is over. Raises WaitError."""
 
     def check(self) -> None:

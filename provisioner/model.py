@@ -9,9 +9,12 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from provisioner.errors import Problem
+
+if TYPE_CHECKING:
+    from provisioner.kinds.instances import Instance
 
 T = TypeVar("T")
 
@@ -232,7 +235,7 @@ Scope = tuple[tuple[str, tuple[str, ...]], ...]
 class Condition(Protocol):
     """Something that can be true of an instance: frozen data, like the steps that it is part of."""
 
-    def holds(self, instance: Any) -> bool:
+    def holds(self, instance: Instance) -> bool:
         """Whether it is true of the instance as it is described."""
 
 
