@@ -74,10 +74,10 @@ def _said(fleet: Fleet) -> Iterator[FieldChange]:
             yield FieldChange(ROOT_VOLUME, None, as_fields(fleet.root_volume))
         elif key == VOLUMES:
             for volume in fleet.volumes:
-                given = {name: each for name, each in as_fields(volume).items() if name != "device"}
+                given = {name: said for name, said in as_fields(volume).items() if name != "device"}
                 yield FieldChange(f"{VOLUMES}.{volume.device}", None, given)
         elif key in _SECTIONS and isinstance(value, Mapping):
-            yield from (FieldChange(f"{key}.{name}", None, each) for name, each in value.items())
+            yield from (FieldChange(f"{key}.{name}", None, said) for name, said in value.items())
         elif key not in (*_APART, "image"):
             yield FieldChange(key, None, value)
 

@@ -74,7 +74,7 @@ def with_image(fleet: Fleet, observed: ObservedFleet) -> Fleet:
 
 
 def describe_image(reader: Reader, fleet: Fleet, observed: ObservedFleet, image: str) -> ObservedImage:
-    """What a launch needs to know of an image. Raises Unfit when it is not there, AwsError."""
+    """What a launch needs to know of an image. Raises MissingPrerequisite when it is not there, AwsError."""
     if not image:
         return ObservedImage("")
     newest = observed.newest.image

@@ -200,7 +200,7 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
 
 
 def _check_number(reader: Reader, number: int) -> None:
-    """Raises Unfit for more groups than a network interface takes here, if these credentials may look.
+    """Raises MissingPrerequisite for more groups than a network interface takes, if that may be looked up.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeAccountAttributes.html
     """

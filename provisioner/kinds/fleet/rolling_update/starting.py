@@ -79,9 +79,9 @@ class Start:
             as_other = dict.fromkeys(self.before, other)
             if _retype(as_other, types, context):
                 continue
-            if unfit := _send_each(self._as_the_spec_has_it(as_other), context):
+            if problem := _send_each(self._as_the_spec_has_it(as_other), context):
                 hint = f"{refused.hint}; " if refused.hint else ""
-                refused = refused.with_hint(f"{hint}{other} was passed over ({unfit.message})")
+                refused = refused.with_hint(f"{hint}{other} was passed over ({problem.message})")
             elif not _start(as_other, context):
                 context.took(len(self.before), other, wanted)
                 return

@@ -69,7 +69,7 @@ class PerDevice(NamedTuple):
 
 def _in_words(fields: str) -> str:
     """The fields of a volume as people read them: `encrypted true, size_gb 8`."""
-    return ", ".join(each.replace(":", " ", 1) for each in fields.split(","))
+    return ", ".join(field.replace(":", " ", 1) for field in fields.split(","))
 
 
 OfVolumes = SpecVolumes | MemberVolumes | PerDevice

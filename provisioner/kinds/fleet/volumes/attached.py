@@ -124,8 +124,10 @@ def staying_notes(
 def _places(staying: Sequence[Staying]) -> list[str]:
     """Where volumes are; of many, whose ids are in the command that deletes them, only the devices."""
     if len(staying) <= MAX_COMMANDS:
-        return [f"{each.id} ({each.device} of {each.member.id}, {each.member.zone})" for each in staying]
-    numbers = Counter(each.device for each in staying)
+        return [
+            f"{volume.id} ({volume.device} of {volume.member.id}, {volume.member.zone})" for volume in staying
+        ]
+    numbers = Counter(volume.device for volume in staying)
     return [f"{device} of {number} instances" for device, number in numbers.items()]
 
 
