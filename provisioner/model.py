@@ -264,13 +264,15 @@ class Wait:
 class Rollout:
     """How a change goes through the members of a fleet: wave by wave, each the ids that it takes.
 
-    `healthy` of `count` members is the least that there are at any time, if all goes well.
+    `healthy` of `count` members is the least that there are at any time, if all goes well. If not, it goes on
+    to the next wave unless there is a `pause_on_failure`.
     """
 
     order: str
     waves: tuple[tuple[str, ...], ...]
     healthy: int
     count: int
+    pause_on_failure: bool = True
 
 
 @dataclass(frozen=True)

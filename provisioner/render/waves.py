@@ -56,7 +56,7 @@ def wave_words(rollout: Rollout) -> str:
     told = f"{waves} {of}: {_HOW[rollout.order]}"
     if rollout.order != "parked":
         told += f"; never fewer than {rollout.healthy} of {rollout.count} healthy"
-    return told
+    return told if rollout.pause_on_failure else f"{told}; goes on where members do not get healthy"
 
 
 def id_lines(

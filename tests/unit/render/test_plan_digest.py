@@ -64,6 +64,9 @@ OTHERS = {
     "whole": examples.plan(replace(FLEET, whole=True)),
     "made again under its name": examples.plan(replace(FLEET, unique_id="AROAEXAMPLE")),
     "waves": examples.plan(replace(FLEET, rollout=ROLLOUT)),
+    "what a failed wave leads to": examples.plan(
+        replace(FLEET, rollout=replace(ROLLOUT, pause_on_failure=False))
+    ),
     "other waves": examples.plan(replace(FLEET, rollout=replace(ROLLOUT, waves=(examples.ids(2),)))),
     "calls": examples.plan(replace(FLEET, steps=())),
     "parameters": with_calls(launch(KeyName="a"), launch(), launch()),

@@ -69,8 +69,13 @@ def restart_change(
         _fields(fleet, wrong, How.RESTART),
         (step,),
         phase,
-        rollout,
+        _with_pause(rollout, fleet),
     )
+
+
+def _with_pause(rollout: Rollout, fleet: Fleet) -> Rollout:
+    """A rollout with what it does where members do not get healthy."""
+    return replace(rollout, pause_on_failure=fleet.update.pause_on_failure)
 
 
 def _predicted_restart(
@@ -142,7 +147,7 @@ def replace_change(
         (*keeping, step),
         phase=Phase.REPLACE,
         unit=UNIT,
-        rollout=predicted(state),
+        rollout=_with_pause(predicted(state), fleet),
         names=names_of(going),
     )
 
