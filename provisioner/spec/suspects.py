@@ -17,10 +17,13 @@ from typing import NamedTuple
 from provisioner.errors import Problem
 
 MAX_SUSPECTS = 50
+# Of a file, so that nobody waits for it: user data has at most 16 KiB, a policy 10.
+MAX_CHARACTERS = 512 * 1024
 # As detect-secrets has it: https://github.com/Yelp/detect-secrets#inline-allowlisting
 ALLOWED = "pragma: allowlist secret"
 HINT = "whoever may describe it or read this file has it: use Secrets Manager or a SecureString parameter"
 
+_LINE_END = re.compile(r"\r\n|\n|\r")
 # A value that is taken from elsewhere, or stands for one: $NAME, $(...), {{ name }}, <password>, %s, ***.
 _FROM_ELSEWHERE = re.compile(r"[$<{%*`(!]")
 _PLACEHOLDERS = re.compile(
@@ -57,7 +60,7 @@ FORMS = (
     _form("a token of GitHub", "gh github_pat", r"\b(?:gh[oprsu]_[A-Za-z0-9]{36,}|github_pat_\w{22,})\b"),
     _form("a token of GitLab", "glpat- gldt- glrt-", r"\bgl(?:pat|dt|rt)-[\w-]{20,}"),
     _form("a token of Slack", "xox xapp", r"\b(?:xox[abeprs]|xapp)-[\w-]{10,}"),
-    _form("a webhook of Slack", "hooks.slack", r"hooks\.slack\.com/services/T\w+/B\w+/\w{16,}"),
+    _form("a webhook of Slack", "hooks.slack", r"hooks\.slack\.com/services/T\w{1,20}/B\w{1,20}/\w{16,}"),
     _form("a key of Stripe", "k_live_", r"\b[rs]k_live_[A-Za-z0-9]{16,}"),
     _form("a key of Google", "aiza", r"\bAIza[\w-]{35}(?![\w-])"),
     _form("a token of npm", "npm_", r"\bnpm_[A-Za-z0-9]{36}\b"),
@@ -67,7 +70,7 @@ FORMS = (
     _form("a key of SendGrid", "sg.", r"\bSG\.[\w-]{22}\.[\w-]{43}"),
     _form("a token of Hugging Face", "hf_", r"\bhf_[A-Za-z0-9]{34}\b"),
     _form("a key of OpenAI or Anthropic", "sk-", r"\bsk-(?:proj-|ant-|svcacct-)[\w-]{32,}"),
-    _form("a JSON Web Token", "eyj", r"\beyJ[\w-]{8,}\.eyJ[\w-]{8,}\.[\w-]{16,}"),
+    _form("a JSON Web Token", "eyj", r"\beyJ[\w-]{8,500}\.eyJ[\w-]{8,2000}\.[\w-]{16,}"),
     _form(
         "a password's hash",
         "$1$ $2 $5$ $6$ $y$",
@@ -76,7 +79,7 @@ FORMS = (
     _form(
         "a password in an address",
         "://",
-        r"\b[A-Za-z][A-Za-z0-9+.-]*://[^\s:/@\"'$<{\[]*:(?P<value>[^\s/@\"'?#\]]{3,})@",
+        r"\b[A-Za-z][A-Za-z0-9+.-]{0,20}://[^\s:/@\"'$<{\[]{0,100}:(?P<value>[^\s/@\"'?#\]]{3,200})@",
     ),
     _form(
         "a password",
@@ -87,12 +90,12 @@ FORMS = (
     _form(
         "a password",
         "password passwd passphrase",
-        rf"(?i)(?<![:$/\w-])[\"']?(?:[\w.-]*[_.-])?\w*(?:password|passwd|passphrase){_SAID}",
+        rf"(?i)(?<![:$/\w.-])[\"']?[\w.-]{{0,80}}?(?:password|passwd|passphrase){_SAID}",
     ),
     _form(
         "a key or token",
         "secret token key",
-        r"(?i)(?<![:$/\w-])[\"']?(?:\w[\w.-]*[_.-])?(?:client_?secret|app_?secret|secret_?key|api_?key|"
+        r"(?i)(?<![:$/\w.-])[\"']?(?:\w[\w.-]{0,80}[_.-])?(?:client_?secret|app_?secret|secret_?key|api_?key|"
         rf"(?:auth|access|api|bearer|refresh)_?token|encryption_?key){_SAID}",
     ),
 )
@@ -100,12 +103,16 @@ FORMS = (
 
 def suspects(file: str, text: str) -> Iterator[Problem]:
     """What in a file looks like a secret: each place once, by the first form that fits."""
-    for number, line in enumerate(text.splitlines(), start=1):
+    text = text[:MAX_CHARACTERS]
+    # Most texts have none of the signs, and cost one look.
+    everything = text.lower()
+    possible = [form for form in FORMS if any(sign in everything for sign in form.signs)]
+    for number, line in enumerate(_LINE_END.split(text) if possible else (), start=1):
         lower = line.lower()
         if ALLOWED in lower:
             continue
         places: list[tuple[int, int]] = []
-        for form in FORMS:
+        for form in possible:
             if not any(sign in lower for sign in form.signs):
                 continue
             for match in form.pattern.finditer(line):

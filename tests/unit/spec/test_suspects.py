@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,8 @@ from provisioner.spec import load
 from provisioner.spec.suspects import ALLOWED, suspects
 from tests.support.build import environment, planned
 
+# Of processor time, for a text that is larger than any that is looked at: some 30 times what it takes.
+MOST_S = 30.0
 LETTERS = "q7Zk2Lm9Xw4Rt6Yp3Vb8Nc5Jd"
 # Put together here, so that nothing in this file is taken for a secret by whoever looks for some.
 AKIA = "AK" + "IA" + "QRSTUVWXYZ234567"
@@ -100,6 +103,31 @@ def test_a_line_can_say_that_it_is_none() -> None:
     line = "export DB_PASSWORD=hunter2abc"
     assert list(suspects("boot.sh", f"{line}  # {ALLOWED}")) == []
     assert list(suspects("boot.sh", line)) != []
+
+
+# What is slow to search for a pattern that backtracks: long runs that nearly fit.
+LONG_RUNS = [
+    "a" * 99 + "_",
+    "a.",
+    "eyJ-",
+    "password ",
+    "password:",
+    "token=",
+    "://a:",
+    "$1$",
+    "secret_key",
+    "a-b.",
+]
+
+
+@pytest.mark.parametrize("run", LONG_RUNS)
+@pytest.mark.parametrize("around", ["", "password token secret:// eyJ "])
+def test_a_text_that_is_made_to_be_slow_is_not(run: str, around: str) -> None:
+    started = time.process_time()
+    for _ in suspects("boot.sh", around + run * (1024 * 1024 // len(run))):
+        if time.process_time() - started > MOST_S:
+            break
+    assert time.process_time() - started < MOST_S
 
 
 REPOSITORY = Path(__file__).resolve().parents[3]
