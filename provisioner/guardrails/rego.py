@@ -73,9 +73,12 @@ class Verdict:
 class Rules:
     """Rules, compiled; each input is judged on its own."""
 
-    def __init__(self, interpreter: Interpreter, rules: Sequence[Rule]) -> None:
+    def __init__(
+        self, interpreter: Interpreter, rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]
+    ) -> None:
         self._interpreter = interpreter
         self._rules = rules
+        self._excepting = excepting
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -84,16 +87,26 @@ class Rules:
         """What the rules say of a JSON document, rule by rule. What cannot be evaluated denies."""
         # As a term, so that quotes and control characters in it stay what they are.
         self._interpreter.set_input_term(json.dumps(document, ensure_ascii=False))
+        try:
+            # All at once takes as long as one alone.
+            answers: Mapping[str, Any] | None = self._ask() or {}
+        except _NotEvaluated:
+            answers = None
         for number, rule in enumerate(self._rules):
             try:
-                yield from (Verdict(rule, message) for message in self._messages(number, rule))
+                yield from (Verdict(rule, message) for message in self._messages(number, rule, answers))
             except _NotEvaluated as error:
                 yield Verdict(rule, str(error), is_failure=True)
 
-    def _messages(self, number: int, rule: Rule) -> list[str]:
-        if self._ask(f"excepted_{number}"):
+    def _messages(self, number: int, rule: Rule, answers: Mapping[str, Any] | None) -> list[str]:
+        """What a rule says, of answers to all questions if there are any. Raises _NotEvaluated."""
+
+        def answer_to(name: str) -> Any:
+            return self._ask(name) if answers is None else answers.get(name)
+
+        if rule.package in self._excepting and answer_to(f"excepted_{number}"):
             return []
-        answer = self._ask(f"answer_{number}")
+        answer = answer_to(f"answer_{number}")
         if answer is None:
             return []
         # In the first version of Rego `deny[msg] { ... }` is a set; in this one, an object of true.
@@ -107,9 +120,9 @@ class Rules:
             raise _NotEvaluated("it gives something that is neither a text nor an object with `msg`")
         return sorted(map(_plain, encoded))
 
-    def _ask(self, name: str) -> Any:
-        """The value of one of the rules of `_questions`; None where it has none. Raises _NotEvaluated."""
-        query = f"data.{QUESTIONS}.{name}"
+    def _ask(self, name: str = "") -> Any:
+        """The value of one of the rules of `_questions`, or of all; None: none. Raises _NotEvaluated."""
+        query = f"data.{QUESTIONS}.{name}".removesuffix(".")
         try:
             # regopy answers a query that it cannot compile with what it said last.
             self._interpreter.query(json.dumps(query))
@@ -182,7 +195,7 @@ def compile_rules(files: RuleFiles) -> Rules:
         )
     excepting = {rule.package for rule in every if rule.name == "exception"}
     asking = RuleFiles({**files.modules, QUESTIONS: _questions(rules, excepting)}, files.data)
-    return Rules(_interpreter(asking), rules)
+    return Rules(_interpreter(asking), rules, excepting)
 
 
 def _interpreter(files: RuleFiles) -> Interpreter:

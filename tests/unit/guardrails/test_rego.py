@@ -148,6 +148,15 @@ def test_a_rule_that_fails_denies(what: str) -> None:
     assert verdict.denies
 
 
+def test_a_rule_that_fails_silences_no_other() -> None:
+    found = verdicts('deny contains "m" if true\nwarn contains "x" if to_number("x") == 1\ndeny_b := 1')
+    assert [(each.rule.name, each.is_failure) for each in found] == [
+        ("deny", False),
+        ("deny_b", True),
+        ("warn", True),
+    ]
+
+
 def test_rules_that_cannot_speak_are_an_error() -> None:
     with pytest.raises(UsageError, match="no rule is called deny, warn or violation"):
         verdicts('allow if input.n == 3\nhelper contains "m" if true')
