@@ -210,6 +210,11 @@ ALSO: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"described": {"SourceDestCheck": False, "MaintenanceOptions": {"AutoRecovery": "default"}}},
         {"source_dest_check": (False, None)},
     ),
+    "a root volume that the spec no longer says": (
+        {},
+        {"tags": {LAUNCH_TAG: "root_volume=size_gb:20"}},
+        {"root_volume": ("size_gb:20", None)},
+    ),
     "a member that is down": ({}, {"state": "stopped"}, {"power": ("stopped", "running")}),
 }
 

@@ -196,7 +196,13 @@ def _is_named(fleet: Fleet, member: Instance) -> bool:
 
 
 def _has(setting: Setting, member: Instance) -> Any:
-    return observed_user_data(member) if setting.path == _USER_DATA else shown(setting.observed(member))
+    if setting.path == _USER_DATA:
+        return observed_user_data(member)
+    value = setting.observed(member)
+    if value is NOT_COMPARED and setting.remembered:
+        # Of volumes that were not read, what they were launched with.
+        return setting.remembered.of(member)
+    return shown(value)
 
 
 def _gets(setting: Setting, fleet: Fleet) -> Any:
