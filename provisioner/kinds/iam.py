@@ -147,22 +147,17 @@ def tag_list(tags: Mapping[str, str]) -> list[dict[str, str]]:
 
 
 def made_tags(tags: Mapping[str, str]) -> tuple[FieldChange, ...]:
-    """The tags of something new, as fields: those that the spec gives it, and apart from them our own."""
+    """The tags of something new that the spec gives it, as a field. Our own, all that we make has."""
     given = {key: value for key, value in tags.items() if not key.startswith(PREFIX)}
-    own = [(key, value) for key, value in tags.items() if key.startswith(PREFIX)]
-    return (
-        *([FieldChange("tags", None, given)] if given else ()),
-        *(FieldChange(f"tags.{key}", None, value, is_default=True) for key, value in own),
-    )
+    return (FieldChange("tags", None, given),) if given else ()
 
 
-def made_at(address: Address, name: str, path: str) -> tuple[FieldChange, FieldChange]:
-    """Name and path of something new, as fields: those of the environment, unless the spec says others."""
+def made_at(address: Address, name: str, path: str) -> Iterator[FieldChange]:
+    """Name and path of something new, as fields; the path of the environment, all that it has is under."""
     environment = path.split("/")[2]
-    return (
-        FieldChange("name", None, name, is_default=name == default_name(environment, address.key)),
-        FieldChange("path", None, path, is_default=path == iam_path(environment)),
-    )
+    yield FieldChange("name", None, name, is_default=name == default_name(environment, address.key))
+    if path != iam_path(environment):
+        yield FieldChange("path", None, path)
 
 
 def tag_changes(

@@ -111,8 +111,6 @@ def test_a_launch_folds_what_the_spec_does_not_say() -> None:
         "market": "on_demand",
         "root_volume.delete_on_termination": True,
         "power": "running",
-        "tags.provisioner:environment": "env",
-        "tags.provisioner:fleet": "web",
     }
     paths = [field.path for field in change.fields]
     assert len(paths) == len(set(paths))

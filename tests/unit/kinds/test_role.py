@@ -159,12 +159,10 @@ def test_a_role_is_made_with_all_that_is_on_it() -> None:
     assert told(change) == (
         "create role/web trust description managed_policies inline_policies.read permissions_boundary"
     )
-    own = {"tags.provisioner:environment": "env", "tags.provisioner:region": "us-east-1"}
     assert {field.path: field.after for field in change.fields if field.is_default} == {
         "name": "env-web",
-        "path": "/provisioner/env/",
         "max_session_duration": 3600,
-    } | own
+    }
     assert calls(change) == ["CreateRole", "AttachRolePolicy", "PutRolePolicy"]
 
 

@@ -60,9 +60,9 @@ def launch_fields(
     yield from said
     named = FieldChange("name", None, fleet.name, is_default="name" not in fleet.written)
     settled = {field.path for field in said}
-    tags = made_tags(fleet.tags)
-    yield from (field for field in (named, *tags) if not field.is_default)
-    yield from (field for field in (named, *_defaults(fleet, settled), *tags) if field.is_default)
+    yield from made_tags(fleet.tags)
+    yield named
+    yield from _defaults(fleet, settled)
 
 
 def _said(fleet: Fleet) -> Iterator[FieldChange]:
