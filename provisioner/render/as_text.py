@@ -10,7 +10,7 @@ from provisioner.model import Action, Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
 from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
-from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, words
+from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, width_of, words
 from provisioner.render.styled import styled
 from provisioner.render.verdict import deferred, destroyed, destroys, writing_calls
 from provisioner.render.waves import id_lines, member_lines, wave_lines
@@ -37,7 +37,7 @@ def plan_text(
     `soft_wrap=True`: the lines are broken already.
     """
     fields = [fields_of(change, user_data) for change in plan.changes]
-    lines = [*_heading(plan, local, width), *_legend(plan, fields, width), ()]
+    lines = [*_beside(_heading(plan, local, width), _legend(plan, fields, width), width), ()]
     warnings = [note for note in plan.notes if note.is_warning]
     for note in warnings:
         lines += _note_lines(note, width)
@@ -79,6 +79,13 @@ def _heading(plan: Plan, local: bool, width: int) -> list[Line]:
         items.append(line("LOCAL", "local"))
     start: Line = (Piece(what), Piece(plan.environment, "title"), Piece("  "))
     return flow(items, width, start, 2)
+
+
+def _beside(above: list[Line], below: list[Line], width: int) -> list[Line]:
+    """Two lines as one where there is room for it."""
+    if len(above) == len(below) == 1 and width_of(above[0]) + width_of(below[0]) + 4 <= width:
+        return [(*above[0], Piece(" " * 4), *below[0])]
+    return above + below
 
 
 def _legend(plan: Plan, fields: Sequence[Sequence[Field]], width: int) -> list[Line]:

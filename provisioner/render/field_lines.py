@@ -31,21 +31,19 @@ _STYLES = {"+": "new", "-": "old", "~": "update", "@": "place", " ": "", "": ""}
 
 def field_lines(fields: Sequence[Field], action: Action, width: int) -> list[Line]:
     """The fields of a change. What is made or goes tells what it has; all else tells what differs."""
-    said = [field for field in fields if not field.is_default]
-    defaults = [field for field in fields if field.is_default]
     is_whole = action in (Action.CREATE, Action.DELETE)
-    lines = _made_with(said, width) if is_whole else _differing(said, width)
-    return lines + _defaults(defaults, width)
+    return _made_with(fields, width) if is_whole else _differing(fields, width)
 
 
 # --- what is made, or goes
 
 
 def _made_with(fields: Sequence[Field], width: int) -> list[Line]:
-    """Values side by side; below them each policy, a statement a line, and each text."""
+    """Values side by side, defaults last; below them each policy, a statement a line, and each text."""
     lines: list[Line] = []
     row: list[Line] = []
-    for field in fields:
+    said = [field for field in fields if not field.is_default]
+    for field in said:
         if field.shape in (Shape.POLICY, Shape.TEXT):
             continue
         setting = _setting(field)
@@ -54,8 +52,8 @@ def _made_with(fields: Sequence[Field], width: int) -> list[Line]:
             continue
         lines += _row(row, width) + _paragraph(field, width)
         row = []
-    lines += _row(row, width)
-    for field in fields:
+    lines += _row([*row, *_defaults([field for field in fields if field.is_default])], width)
+    for field in said:
         if field.shape in (Shape.POLICY, Shape.TEXT):
             lines += _block(field, width)
     return lines
@@ -105,15 +103,10 @@ def _name(field: Field) -> Line:
     return (Piece(" " * INDENT), Piece(f"{field.path}: ", "name"))
 
 
-def _defaults(fields: Sequence[Field], width: int) -> list[Line]:
-    """What the spec does not say and its absence means, all in one paragraph."""
-    if not fields:
-        return []
-    settings = [
-        line(f"{field.path} {', '.join(part.text for part in field.parts)}", "faint") for field in fields
-    ]
-    start: Line = (Piece(" " * INDENT), Piece("defaults: ", "faint"))
-    return flow(settings, width, start, INDENT + 2, gap=" · ")
+def _defaults(fields: Sequence[Field]) -> list[Line]:
+    """What the spec does not say and its absence means, side by side behind all that it says."""
+    told = [f"{field.path} {', '.join(part.text for part in field.parts)}" for field in fields]
+    return [line(("" if index else "defaults: ") + text, "faint") for index, text in enumerate(told)]
 
 
 # --- what differs

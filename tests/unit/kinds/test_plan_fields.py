@@ -232,6 +232,7 @@ CONSEQUENCES = (
     "the groups that a launch without any gets",
     "a placement group that the spec does not say",
     "what EC2 gives by itself",
+    "a root volume that the spec no longer says",
 )
 
 

@@ -29,8 +29,7 @@ from tests.unit.render import render_examples as examples
 WIDTH = 100
 
 FIFTY = """\
-Plan for outages-dev  account 123456789012, us-east-1  LOCAL
-+ create  ! grants wide rights
+Plan for outages-dev  account 123456789012, us-east-1  LOCAL    + create  ! grants wide rights
 
 + role/collector              will be created
     description: Downloads outage files and stores them in S3
@@ -90,8 +89,7 @@ Plan: 2 to create (2 instances), 51 to update (50 instances, 1 role), 3 to repla
 """
 
 REFUSED = """\
-Plan for outages-dev  account 123456789012, us-east-1
-+ create  ! grants wide rights
+Plan for outages-dev  account 123456789012, us-east-1    + create  ! grants wide rights
 
 + role/collector  will be created
     description: Downloads outage files and stores them in S3
@@ -109,8 +107,7 @@ Refused: nothing of this plan will be carried out.
 """
 
 DESTROYED = """\
-Plan to destroy outages-dev  account 123456789012, us-east-1
-- delete
+Plan to destroy outages-dev  account 123456789012, us-east-1    - delete
 
 - fleet/collector             terminate 50
     i-00000000000000000  i-00000000000000001  i-00000000000000002  i-00000000000000003
@@ -298,7 +295,7 @@ def test_what_is_destroyed_stands_in_columns() -> None:
     ids = examples.ids(5)
     names = {ids[0]: "a", ids[1]: "a-longer-name", ids[4]: "b"}
     change = Change(examples.FLEET, Action.DELETE, "why", instances=ids, names=names)
-    assert plan_text(examples.plan(change), 80).plain.splitlines()[4:7] == [
+    assert plan_text(examples.plan(change), 80).plain.splitlines()[3:6] == [
         "    i-00000000000000000 (a)              i-00000000000000001 (a-longer-name)",
         "    i-00000000000000002                  i-00000000000000003",
         "    i-00000000000000004 (b)",
@@ -434,7 +431,7 @@ def test_defaults_are_folded() -> None:
         FieldChange("monitoring", None, True),
         FieldChange("metadata.hop_limit", None, 1, is_default=True),
         FieldChange("market", None, "on_demand", is_default=True),
-    ) == ["    monitoring: true", "    defaults: metadata.hop_limit 1 · market on_demand"]
+    ) == ["    monitoring: true · defaults: metadata.hop_limit 1 · market on_demand"]
 
 
 def test_a_long_policy_of_something_new_is_told_whole() -> None:
@@ -492,7 +489,7 @@ def test_user_data_is_told_by_name_size_and_digest() -> None:
 def test_user_data_is_shown_as_a_unified_diff_when_asked() -> None:
     change = Change(examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", BEFORE, AFTER),))
     text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
-    assert text.splitlines()[4:12] == [
+    assert text.splitlines()[3:11] == [
         "    user_data  worker.sh, 26 bytes, sha256 000000000000 → worker.sh, 35 bytes, sha256 111111111111",
         "      @@ -1,4 +1,4 @@",
         "        #!/bin/sh",
@@ -509,7 +506,7 @@ def test_user_data_of_which_one_side_is_not_at_hand_is_shown_whole() -> None:
         examples.FLEET, Action.REPLACE, "why", (FieldChange("user_data", UserData("0" * 12), BEFORE),)
     )
     text = plan_text(examples.plan(change), WIDTH, user_data=True).plain
-    assert text.splitlines()[5:8] == [
+    assert text.splitlines()[4:7] == [
         "        #!/bin/sh",
         "        set -eu",
         "        exec true",
