@@ -12,8 +12,8 @@ from provisioner.model import Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_text import SYMBOLS
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
-from provisioner.render.field_lines import field_lines
-from provisioner.render.fields import fields_of
+from provisioner.render.field_lines import WIDE, field_lines
+from provisioner.render.fields import fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.markdown_words import fence, name, sentence
 from provisioner.render.verdict import counted, deferred, destroyed, destroys, verdict, writing_calls
@@ -70,7 +70,9 @@ def _head(plan: Plan, local: bool) -> str:
         number = deferred(plan)
         later = f"{number:,} of them deferred. " if number else ""
         calls = "" if plan.refusals else f"{writing_calls(plan.changes)}."
-        lines += ["", "| | | |", "|---|---|---|", *rows, "", later + calls]
+        is_wide = any(has_wide_rights(fields_of(change)) for change in plan.changes)
+        legend = f" **{WIDE}** grants wide rights." if is_wide else ""
+        lines += ["", "| | | |", "|---|---|---|", *rows, "", later + calls + legend]
     return "\n".join(lines)
 
 
@@ -120,6 +122,8 @@ def forms_of(
     """A change in a line, then without the ids of members, then with everything; folded unless `is_open`."""
     sign = f"{SYMBOLS[change.action]} " if has_sign else ""
     told = f"{name(f'{sign}{change.address}')} {sentence(change.reason)}"
+    # Also folded it tells that there is something to look at.
+    told += f" <strong>{WIDE}</strong>" if has_wide_rights(fields_of(change)) else ""
     forms = [f"- {told}"]
     for has_ids in (change.exact, True):
         body = _fields(change, user_data)

@@ -79,6 +79,10 @@ class Item(NamedTuple):
     def destroys(self) -> bool:
         return destroys(self.change)
 
+    @property
+    def is_wide(self) -> bool:
+        return has_wide_rights(self.fields)
+
 
 @dataclass(frozen=True)
 class Page:
@@ -114,7 +118,7 @@ class Page:
 
     @property
     def has_wide(self) -> bool:
-        return any(has_wide_rights(item.fields) for item in self.items)
+        return any(item.is_wide for item in self.items)
 
 
 def page_html(page: Page) -> str:

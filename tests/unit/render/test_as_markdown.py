@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from markdown_it import MarkdownIt
 
 from provisioner.model import Action, Address, Change, FieldChange, Note, Plan, Refusal, Rollout
+from provisioner.render.as_html import plan_html
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_markdown import plan_markdown
 from provisioner.render.comment import MAX_CHARACTERS
@@ -150,7 +151,7 @@ account <code>123456789012</code>, <code>us-east-1</code>
 | <code>±</code> | 3 to replace | 3 instances |
 | <code>-</code> | 7 to delete | 7 instances |
 
-3 of them deferred. 4 API calls that write.
+3 of them deferred. 4 API calls that write. **!** grants wide rights.
 
 > [!CAUTION]
 > **Destroys** 7 instances. All of it is named here.
@@ -162,8 +163,7 @@ account <code>123456789012</code>, <code>us-east-1</code>
 ```
 
 <details>
-<summary><code>&#126; role/collector</code> description, managed policies, trust differ</summary>
-"""
+<summary><code>&#126; role/collector</code> description, managed policies, trust differ <strong>!</strong>"""
 
 
 def test_what_is_destroyed_comes_first_and_the_rest_is_folded() -> None:
@@ -301,6 +301,19 @@ def test_each_instance_that_is_replaced_is_named_in_its_wave() -> None:
     assert "40 waves of 5" in read.code
     ids = r"[-\s]+".join(examples.ids(200)[-5:])
     assert re.search(rf"\n-\s+40\s+{ids}\n", read.code)
+
+
+@pytest.mark.parametrize("action", ["*", "s3:GetObject"])
+def test_what_grants_wide_rights_is_marked_where_it_is_folded(action: str) -> None:
+    policy = {"Statement": {"Effect": "Allow", "Action": action, "Resource": "arn:aws:s3:::outages/*"}}
+    change = Change(
+        examples.ROLE, Action.UPDATE, "differs", (FieldChange("inline_policies.a", None, policy),)
+    )
+    comment, page = plan_markdown(examples.plan(change)), plan_html(examples.plan(change))
+    is_wide = action == "*"
+    assert ("differs <strong>!</strong></summary>" in comment) is is_wide
+    assert ("**!** grants wide rights." in comment) is is_wide
+    assert ('<strong class="wide" title="grants wide rights">!</strong></summary>' in page) is is_wide
 
 
 def test_a_deferred_replacement_destroys_nothing() -> None:
