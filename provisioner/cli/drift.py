@@ -20,7 +20,7 @@ from provisioner.cli.common import (
     say_document,
 )
 from provisioner.cli.help import Command
-from provisioner.cli.options import DEEP, PLAN_FORMAT, connection_options, spec_argument
+from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, spec_argument
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @spec_argument
 @PLAN_FORMAT
 @DEEP
+@IDS
 @click.option(
     "--accept",
     metavar="'ADDRESS [FIELD]'",
@@ -44,6 +45,7 @@ def drift(
     spec: SpecFile,
     output_format: str,
     deep: bool,
+    ids: bool,
     accept: str | None,
     reason: str | None,
     until: str | None,
@@ -68,12 +70,12 @@ def drift(
             say(told)
         return
     given = shlex.join([spec.path, *(["--deep"] if deep else []), *(["--local"] if options.is_local else [])])
-    _show(found, output_format, given, options)
+    _show(found, output_format, given, ids, options)
     if found.differences:
         raise click.exceptions.Exit(CHANGES)
 
 
-def _show(found: DriftReport, output_format: str, given: str, options: Options) -> None:
+def _show(found: DriftReport, output_format: str, given: str, ids: bool, options: Options) -> None:
     from provisioner.render.as_drift import drift_data, drift_text
 
     match output_format:
@@ -89,7 +91,7 @@ def _show(found: DriftReport, output_format: str, given: str, options: Options) 
             say_document(drift_html(found, options.is_local))
         case _:
             console = console_for()
-            console.print(drift_text(found, console.width, options.is_local), soft_wrap=True)
+            console.print(drift_text(found, console.width, options.is_local, ids), soft_wrap=True)
 
 
 def _wanted(

@@ -29,8 +29,12 @@ def test_of_what_was_applied_is_none(program: Program, cloud: Cloud) -> None:
     spec = program.write(PROBE)
     program.apply(spec)
     cloud.forget_calls()
+    assert program.run("plan", spec).code == 0
+    calls = sorted(cloud.operations())
+    cloud.forget_calls()
     ran = program.run("drift", spec)
     assert (ran.code, ran.out.splitlines()[-1]) == (0, "No drift. probe is as the spec says.")
+    assert sorted(cloud.operations()) == calls
     assert cloud.writes() == []
 
 

@@ -136,14 +136,21 @@ def test_a_plan_for_somewhere_else_is_wrong(
 
 
 def test_notes_that_come_change_no_digest(program: Program, cloud: Cloud) -> None:
-    program.apply(PROBE)
-    more = having(PROBE, fleets__worker__count=3, fleets__worker__monitoring=True)
-    digest = program.plan(more).data["digest"]
+    older, newer = (local_aws.add_image(cloud.server, f"base-{name}", "self") for name in ("old", "new"))
+    local_aws.set_parameter(cloud.server, "/team/image", older)
+    spec = having(PROBE, fleets__worker__image={"ssm": "/team/image"})
+    program.apply(spec)
+    more = having(spec, fleets__worker__count=3, fleets__worker__monitoring=True)
+    before = program.plan(more)
+    assert before.data["notes"] == []
+
+    local_aws.set_parameter(cloud.server, "/team/image", newer)
     cloud.stranger("i-0123456789abcdef1", {"provisioner:environment": "probe"})
-    plan = program.plan(more)
-    assert plan.data["notes"]
-    assert plan.data["digest"] == digest
-    assert program.apply(more, "--expect", digest).code == 0
+    after = program.plan(more)
+    assert f"there is a newer image, {newer}" in str(after.data["notes"])
+    assert len(after.data["notes"]) == 2
+    assert after.data["digest"] == before.data["digest"]
+    assert program.apply(more, "--expect", before.data["digest"]).code == 0
 
 
 def test_what_was_approved_is_carried_out_to_its_end_where_a_reply_is_lost(

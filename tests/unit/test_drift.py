@@ -228,6 +228,15 @@ def test_for_people() -> None:
     assert drift_text(FULL, 120, local=True).plain == TEXT
 
 
+def test_many_instances_are_counted_and_listed_where_that_is_asked_for() -> None:
+    many = tuple(f"i-{number:017x}" for number in range(9))
+    found = report(plan(replace(TAGGED, instances=many, names={})), (), TODAY)
+    assert many[-1] not in (text := drift_text(found, 80).plain)
+    assert "9 instances (--ids lists them)" in text
+    assert many[-1] in drift_text(found, 80, ids=True).plain
+    assert drift_data(found)["drift"][0]["instances"] == [*many]
+
+
 NONE = DriftReport("dev", "us-east-1", "123456789012")
 
 
