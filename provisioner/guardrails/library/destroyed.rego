@@ -14,7 +14,11 @@ destroyed_sizes := [change.size |
 	change.deferred == null
 ]
 
+# A number is neither more nor less than what is none.
+deny_destroyed contains "data.parameters.max_destroyed is no number" if not is_number(max_destroyed)
+
 deny_destroyed contains msg if {
+	is_number(max_destroyed)
 	total := sum(destroyed_sizes)
 	total > max_destroyed
 	msg := sprintf("%d would be destroyed or replaced, and at most %d may be", [total, max_destroyed])

@@ -223,3 +223,72 @@ def test_nothing_is_asked_of_a_plan_to_destroy_but_how_much() -> None:
     plan = replace(of_changes(gone(2)), destroy=True)
     said = [refusal.address.key for name in library() for refusal in judged(name, NOTHING, plan).refusals]
     assert said == ["main.deny_destroyed"]
+
+
+ROLE = "arn:aws:iam::123456789012:role/"
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("*:?*", "*"),
+        ("IAM:passrole", "*"),
+        ("iam:P*", "*"),
+        ("iam:?assRole", "*"),
+        ("*:PassRole", "*"),
+        ("iam:**", "*"),
+        (["s3:GetObject", "iam:PassRole"], [f"{ROLE}x", "*"]),
+        ("iam:PassRole", f"{ROLE}*"),
+        ("iam:PassRole", "arn:*:iam::*:role/*"),
+        ("iam:AttachRolePolicy", "*"),
+        ("iam:PutUserPolicy", "*"),
+        ("iam:CreateAccessKey", "*"),
+        ("sts:AssumeRole", "*"),
+    ],
+)
+def test_rights_are_wide_however_they_are_written(action: Any, resource: Any) -> None:
+    refusals = judged("wide_rights", NOTHING, of_role(**statement(Action=action, Resource=resource))).refusals
+    assert {refusal.address.key for refusal in refusals} == {"main.deny_wide_rights"}
+
+
+@pytest.mark.parametrize(
+    ("action", "resource"),
+    [
+        ("iam:List*", "*"),
+        ("iam:PassRole", f"{ROLE}web"),
+        ("iam:PassRole", f"{ROLE}web-*"),
+        (["s3:*", "iam:*"], "arn:aws:s3:::bucket/*"),
+        ("sts:GetCallerIdentity", "*"),
+    ],
+)
+def test_other_rights_are_not_wide(action: Any, resource: Any) -> None:
+    assert not judged("wide_rights", NOTHING, of_role(**statement(Action=action, Resource=resource))).refusals
+
+
+def test_rights_on_all_but_a_few_are_wide() -> None:
+    allowed = {"Effect": "Allow", "Action": "iam:PassRole", "NotResource": f"{ROLE}x"}
+    plan = of_role(inline_policies={"p": {"Version": "2012-10-17", "Statement": [allowed]}})
+    assert [
+        "NotResource" in refusal.message for refusal in judged("wide_rights", NOTHING, plan).refusals
+    ] == [True]
+
+
+@pytest.mark.parametrize(
+    ("rule", "parameters", "said"),
+    [
+        ("destroyed", {"max_destroyed": None}, "max_destroyed is no number"),
+        ("destroyed", {"max_destroyed": True}, "max_destroyed is no number"),
+        ("destroyed", {"max_destroyed": [5]}, "max_destroyed is no number"),
+        ("destroyed", {"max_destroyed": "5"}, "max_destroyed is no number"),
+        ("tags", {"required_tags": "owner"}, "required_tags is no list"),
+        ("tags", {"required_tags": None}, "required_tags is no list"),
+        ("wide_rights", {"wide_policies": "AdministratorAccess"}, "wide_policies is no list"),
+        ("wide_rights", {"wide_policies": None}, "wide_policies is no list"),
+        ("boundary", {"boundaries": ROLE}, "boundaries is no list"),
+        ("instance_types", {"instance_types": "t3.*"}, "instance_types is no list"),
+        ("instance_types", {"instance_types": None}, "instance_types is no list"),
+    ],
+)
+def test_a_parameter_of_another_type_refuses(rule: str, parameters: dict[str, Any], said: str) -> None:
+    refusals = judged(rule, parameters, of_changes(gone(0))).refusals
+    assert [said in refusal.message for refusal in refusals] == [True]
