@@ -60,7 +60,7 @@ def elsewhere(tmp_path: Path) -> Path:
     return folder
 
 
-def test_the_wheel_holds_the_program_its_schemas_its_templates_and_nothing_else(wheel: Path) -> None:
+def test_the_wheel_holds_the_program_with_its_data_and_nothing_else(wheel: Path) -> None:
     names = set(zipfile.ZipFile(wheel).namelist())
     schemas = {
         f"provisioner/schemas/{path.relative_to(ROOT / 'schemas').as_posix()}"
@@ -74,12 +74,15 @@ def test_the_wheel_holds_the_program_its_schemas_its_templates_and_nothing_else(
         for path in (ROOT / package).rglob("*.py")
     }
     assert modules <= names
-    templates = {
-        path.relative_to(ROOT).as_posix() for path in (ROOT / "provisioner/render/templates").iterdir()
+    data = {
+        path.relative_to(ROOT).as_posix()
+        for folder in ("render/templates", "guardrails/library")
+        for path in (ROOT / "provisioner" / folder).iterdir()
+        if path.is_file()
     }
-    assert len(templates) > 3
-    assert templates <= names
-    other = {name for name in names - schemas - modules - templates if ".dist-info/" not in name}
+    assert len(data) > 10
+    assert data <= names
+    other = {name for name in names - schemas - modules - data if ".dist-info/" not in name}
     assert other == {"provisioner/py.typed", "local_aws/py.typed"}
 
 
