@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import sys
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -140,3 +141,13 @@ def test_a_reason_stays_a_text(tmp_path: Path) -> None:
         accept(tmp_path, "role/gone", reason)
         (only,) = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
         assert only.reason == reason
+
+
+def test_without_the_library_that_keeps_comments_it_is_said_what_to_install(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "ruamel.yaml", None)
+    with pytest.raises(UsageError) as error:
+        accept(tmp_path, "role/gone")
+    assert "pip install 'provisioner[accept]'" in (error.value.hint or "")
+    assert not (tmp_path / NAME).exists()
