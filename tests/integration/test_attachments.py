@@ -45,7 +45,10 @@ def test_all_instances_with_the_tags_get_the_profile_also_those_that_come_later(
     assert (cloud.profile_on(BOX), cloud.profile_on(OTHER)) == (PROFILE, None)
 
     cloud.stranger(THIRD, {"room": "lab-3"})
-    assert program.plan(BY_TAGS).told == {("attachment/lab", "create", "instance_profile")}
+    assert program.plan(BY_TAGS).told == {
+        ("attachment/lab", "create", "instance_profile"),
+        ("attachment/lab", "create", "select.tags"),
+    }
     assert program.apply(BY_TAGS).code == 0
     assert cloud.profile_on(THIRD) == PROFILE
 

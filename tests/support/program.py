@@ -69,11 +69,20 @@ class Ran:
 
     @property
     def told(self) -> set[tuple[str, str, str]]:
-        """A plan in short: address, action and field; a change without fields once, with an empty one."""
+        """A plan in short: address, action and field; a change without fields once, with an empty one.
+
+        Without what nobody asked for, and what a role or a profile that goes had.
+        """
+
+        def paths(change: dict[str, Any]) -> list[str]:
+            kind = change["address"].partition("/")[0]
+            is_gone = change["action"] == "delete" and kind in ("role", "instance_profile")
+            return [each["path"] for each in change["fields"] if not is_gone and not each.get("default")]
+
         return {
-            (change["address"], change["action"], field)
+            (change["address"], change["action"], path)
             for change in self.changes
-            for field in ([each["path"] for each in change["fields"]] or [""])
+            for path in paths(change) or [""]
         }
 
     @property
