@@ -221,7 +221,6 @@ def test_of_a_role_that_was_deleted_is_named_and_put_right(program: Program, clo
         "deleted",
         change,
         (ROLE, "create", "trust"),
-        (ROLE, "create", "max_session_duration"),
         (PROFILE, "update", "role"),
     )
     named_and_put_right(program, cloud, ROLES_ONLY, row)
