@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -40,6 +41,11 @@ def folder_policies(spec: str, builtin: Collection[str], root: str | None = None
     beside = Path(spec).parent / NAME
     real = source.path.parent / NAME
     path = beside if beside.parent.resolve() == real.parent else real
+    other = real.with_suffix(".yml")
+    if other.is_file() and re.search(rb"(?m)^policies\s*:", other.read_bytes()):
+        # Whoever wrote it wants its rules to hold.
+        name = str(path.with_suffix(".yml"))
+        raise SpecError([Problem(name, *TOP, "", f"{other.name} is not read", f"call it {NAME}")])
     return _policies(path, source, builtin) if real.is_file() or real.is_symlink() else ()
 
 

@@ -124,3 +124,12 @@ def test_what_is_wrong_with_it(what: str, tmp_path: Path) -> None:
     ):
         with pytest.raises(SpecError, match=re.escape(expected)):
             check()
+
+
+def test_a_configuration_of_nearly_that_name_is_not_passed_over(tmp_path: Path) -> None:
+    folder = written(tmp_path, spec_DOT_yaml="", provisioner_DOT_yml="policies: [rules]\n")
+    with pytest.raises(SpecError, match=re.escape("provisioner.yml is not read")):
+        policies(folder)
+    # A spec may be called so.
+    written(tmp_path, provisioner_DOT_yml="environment: e\n")
+    assert policies(folder) == ()
