@@ -29,7 +29,7 @@ Entry = dict[str, Any]
 def write_accepted(spec: str, found: DriftReport, text: str, reason: str, until: date) -> Iterator[str]:
     """Accept what differs at an address, or in a field of it, as it is now: what was written, in sentences.
 
-    Of one field its value is written too, so that only this one is accepted. Comments in the file stay.
+    Of each field its value is written too, so that only this one is accepted. Comments in the file stay.
     Raises UsageError where nothing differs, and ProvisionerError where the file cannot be written.
     """
     address, _, field = (part.strip() for part in text.strip().partition(" "))
@@ -39,10 +39,9 @@ def write_accepted(spec: str, found: DriftReport, text: str, reason: str, until:
         raise UsageError(f"--accept {text}: nothing differs there", _what_differs(known))
     _ruamel()
     entries: list[Entry] = []
-    for value in _values(meant, field):
-        entry = {"environment": found.environment, "address": address}
-        entry |= ({"field": field} if field else {}) | value
-        entries.append({**_quoted({**entry, "reason": reason}), "until": until})
+    for entry in _entries(meant):
+        whole = {"environment": found.environment, "address": address, **entry, "reason": reason}
+        entries.append({**_quoted(whole), "until": until})
     path = Path(accepted_path(spec))
     before = _content(path)
     after = _with(before, entries).encode()
@@ -54,21 +53,36 @@ def write_accepted(spec: str, found: DriftReport, text: str, reason: str, until:
     except OSError as error:
         raise ProvisionerError(f"{path}: {error.strerror}", "nothing was accepted") from None
     for entry in entries:
-        only = " with the value it has now" if "value" in entry else ""
-        yield f"{path}: {address}{f' {field}' if field else ''} is accepted{only} until {until}"
+        what = f"{address} {entry['field']}" if "field" in entry else address
+        yield f"{path}: {what} is accepted with {_what_of_it(entry)} until {until}"
 
 
 def _is_in(difference: Difference, field: str) -> bool:
     return not field or f"{difference.path or ''}.".startswith(f"{field}.")
 
 
-def _values(meant: Sequence[Difference], field: str) -> list[Entry]:
-    """The values that one field has, each once; nothing of a whole address, of a section, and of secrets."""
-    values = [jsonable(each.field.before) for each in meant if each.field and each.path == field]
-    if not values or any(looks_secret(str(value)) for value in values):
-        return [{}]
-    distinct = [value for index, value in enumerate(values) if value not in values[:index]]
-    return [{"value": value} for value in distinct]
+def _entries(meant: Sequence[Difference]) -> list[Entry]:
+    """Each field that differs, with each value that AWS has in it, once: another value is drift again.
+
+    The value is left out where one of the field's could be a secret. What has no field is all of an address.
+    """
+    secret = {each.path for each in meant if each.field and looks_secret(str(jsonable(each.field.before)))}
+    entries: list[Entry] = []
+    for each in meant:
+        entry: Entry = {}
+        if each.field:
+            value = {} if each.path in secret else {"value": jsonable(each.field.before)}
+            entry = {"field": each.path, **value}
+        if entry not in entries:
+            entries.append(entry)
+    # That accepts all the others too.
+    return [{}] if {} in entries else entries
+
+
+def _what_of_it(entry: Entry) -> str:
+    if "field" not in entry:
+        return "all that differs there"
+    return "the value it has now" if "value" in entry else "any value, as it could be a secret,"
 
 
 def _what_differs(known: Sequence[Difference]) -> str:

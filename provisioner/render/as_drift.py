@@ -113,9 +113,15 @@ def remarks(drift: DriftReport) -> Iterable[str]:
 def accepted_words(accepted: Sequence[Accepted]) -> str:
     """How many differences are accepted, which, and until when."""
     entries = list({id(each.acceptance): each.acceptance for each in accepted}.values())
-    named = [f"{each} until {each.until} ({each.reason})" for each in entries[:MAX_NAMED]]
+    named = [f"{each}{_how_much(each)} until {each.until} ({each.reason})" for each in entries[:MAX_NAMED]]
     more = [f"{len(entries) - MAX_NAMED} more"] if len(entries) > MAX_NAMED else []
     return f"{count(len(accepted), 'difference')} accepted: {'; '.join([*named, *more])}"
+
+
+def _how_much(acceptance: Acceptance) -> str:
+    if acceptance.has_value:
+        return ""
+    return " with any value" if acceptance.path else " with all that differs there"
 
 
 def _why_superfluous(acceptance: Acceptance) -> str:

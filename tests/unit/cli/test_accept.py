@@ -49,6 +49,11 @@ def written(folder: Path) -> str:
     return (folder / NAME).read_text()
 
 
+TAGS = [
+    {"path": "tags.team", "value": "x"},
+    {"path": "tags.team", "value": "2027-01-01"},
+    {"path": "tags.url"},
+]
 WRITTEN: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "a field with its value": ("role/web description", [{"path": "description", "value": "by hand"}]),
     "a list": ("role/web managed_policies", [{"path": "managed_policies", "value": ["a", "b"]}]),
@@ -57,7 +62,8 @@ WRITTEN: dict[str, tuple[str, list[dict[str, Any]]]] = {
         "fleet/web tags.team",
         [{"path": "tags.team", "value": "x"}, {"path": "tags.team", "value": "2027-01-01"}],
     ),
-    "a section without values": ("fleet/web tags", [{"path": "tags"}]),
+    "each field of a section with its value": ("fleet/web tags", TAGS),
+    "each field at an address with its value": ("fleet/web", TAGS),
     "no secret": ("fleet/web tags.url", [{"path": "tags.url"}]),
     "a whole thing": ("role/gone", [{}]),
 }
@@ -78,6 +84,30 @@ def test_what_is_written_is_accepted(text: str, entries: list[dict[str, Any]], t
     after = report(Plan("dev", "us-east-1", "123456789012", CHANGES), accepted, UNTIL)
     assert after.accepted
     assert after.superfluous == ()
+
+
+@pytest.mark.parametrize("text", ["role/web", "role/web description"])
+def test_another_value_is_drift_again(text: str, tmp_path: Path) -> None:
+    accept(tmp_path, text)
+    accepted = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
+    other = Change(Address("role", "web"), Action.UPDATE, "", (FieldChange("description", "third", "Works"),))
+    after = report(Plan("dev", "us-east-1", "123456789012", (other,)), accepted, UNTIL)
+    assert [each.path for each in after.differences] == ["description"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("role/web description", "role/web description is accepted with the value it has now until"),
+        (
+            "fleet/web tags.url",
+            "fleet/web tags.url is accepted with any value, as it could be a secret, until",
+        ),
+        ("role/gone", "role/gone is accepted with all that differs there until"),
+    ],
+)
+def test_it_is_said_which_values_are_accepted(text: str, told: str, tmp_path: Path) -> None:
+    assert told in accept(tmp_path, text)[0]
 
 
 MINE = """\
