@@ -28,7 +28,21 @@ if TYPE_CHECKING:
     from provisioner.drift import DriftReport
 
 
-@click.command(cls=Command)
+class _Drift(Command):
+    """Says what is missing where the address and the field of `--accept` are two words to the shell."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        is_accepting = any(word.partition("=")[0] == "--accept" for word in args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.UsageError as error:
+            if not is_accepting or "unexpected extra argument" not in error.format_message():
+                raise
+            hint = "put ADDRESS and FIELD in one pair of quotes: --accept 'ADDRESS FIELD'"
+            raise UsageError(error.format_message().rstrip("."), hint) from None
+
+
+@click.command(cls=_Drift)
 @spec_argument
 @PLAN_FORMAT
 @DEEP

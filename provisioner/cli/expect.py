@@ -82,13 +82,18 @@ class Approved:
         )
 
     def _hint(self, plan: Plan) -> str:
+        meant, command = ("to apply", "apply") if plan.destroy else ("to destroy", "destroy")
+        # A file says itself which of both it is, and was checked.
+        other = (
+            f"; or is it the digest of a plan {meant}? then give it to `{command}`" if not self.plan else ""
+        )
         if not plan.changes and not plan.refusals:
-            return "there is nothing to do any more; it may have been applied already"
+            return f"there is nothing to do any more; it may have been applied already{other}"
         if self.plan is not None:
             return f"have a new plan approved; {SAME_OPTIONS}"
         return (
             "of the approved plan only the digest is known, so what differs cannot be shown: `plan --out "
-            f"FILE` keeps a plan to compare with. Have the plan above approved; {SAME_OPTIONS}"
+            f"FILE` keeps a plan to compare with. Have the plan above approved; {SAME_OPTIONS}{other}"
         )
 
 

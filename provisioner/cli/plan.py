@@ -49,7 +49,10 @@ if TYPE_CHECKING:
 @SHOW_USER_DATA
 @click.option("--detailed-exitcode", is_flag=True, help="Exit with 2 when there are changes.")
 @click.option(
-    "--out", metavar="FILE", type=click.Path(), help="Write the plan to a file, for `apply --expect FILE`."
+    "--out",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write the plan to a file as JSON, for `apply --expect FILE`.",
 )
 @click.option("--force", is_flag=True, help="Let --out replace a file that is not a plan.")
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")

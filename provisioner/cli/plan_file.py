@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,12 +20,21 @@ from provisioner.spec.files import FileProblem, Source, read_source
 MAX_MIB = 64
 # Whoever may read a plan knows names, addresses and policies.
 MODE = 0o600
+# What people call what `plan --format` prints, and the format of each.
+FOR_PEOPLE = {".html": "html", ".htm": "html", ".md": "markdown", ".markdown": "markdown", ".txt": "text"}
 MAKE_ONE = "make one with `provisioner plan SPEC --out FILE`"
 
 
 def check_target(path: str, is_forced: bool) -> None:
-    """Raises UsageError where no plan may be written: over what is no plan, but for `is_forced`."""
+    """Raises UsageError where no plan may be written: over what is no plan, but for `is_forced`, and never
+    under a name of what is for people."""
     target = Path(path)
+    form = FOR_PEOPLE.get(target.suffix.lower())
+    if form:
+        raise UsageError(
+            f"--out {path}: writes JSON, for --expect; this is the name of something for people to read",
+            f"give a name such as plan.json; for people: `plan SPEC --format {form} > {shlex.quote(path)}`",
+        )
     if not os.path.isdir(target.parent):  # noqa: PTH112  Path.is_dir raises for names that are too long
         raise UsageError(f"--out {path}: there is no folder {target.parent}", "make it first")
     try:

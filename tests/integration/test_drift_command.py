@@ -168,6 +168,7 @@ WRONG = {
     "no day": ("--accept", "role/worker", "--reason", "x"),
     "a day that is past": ("--accept", "role/worker", "--reason", "x", "--until", str(PAST)),
     "no date": ("--accept", "role/worker", "--reason", "x", "--until", "soon"),
+    "an address and a field without quotes": ("--accept", "role/worker", "tags", "--reason", "x"),
     "a reason for nothing": ("--reason", "x"),
 }
 
@@ -177,6 +178,7 @@ def test_a_wrong_command_line_sends_nothing(options: tuple[str, ...], program: P
     ran = program.run("drift", program.write(ROLES_ONLY), *options)
     assert ran.code == 3
     assert ran.err.startswith("error: ")
+    assert ("one pair of quotes: --accept 'ADDRESS FIELD'" in ran.err) is ("tags" in options)
     assert cloud.operations() == []
 
 

@@ -99,6 +99,16 @@ def test_names_at_which_nothing_can_be_written(name: str, tmp_path: Path) -> Non
         check_target(str(tmp_path / name) if name else name, is_forced=True)
 
 
+@pytest.mark.parametrize(
+    ("name", "form"),
+    [("page.html", "html"), ("PAGE.HTM", "html"), ("note.md", "markdown"), ("plan.txt", "text")],
+)
+def test_a_file_for_people_is_not_what_is_written(name: str, form: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="writes JSON, for --expect") as error:
+        check_target(str(tmp_path / name), is_forced=True)
+    assert f"`plan SPEC --format {form} > {tmp_path / name}`" in (error.value.hint or "")
+
+
 # --- what is no plan
 
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {
