@@ -17,8 +17,9 @@ AUDIT_READY := $(AUDIT)/.ready
 PROVISIONER := $(BIN)/provisioner
 FLAGS := $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
 
-# Only wheels: to build a package would fetch what builds it, past the hashes.
-INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --only-binary :all: --requirement
+# Only wheels: to build a package would fetch what builds it, past the hashes. The lock names all there is: with its
+# dependencies looked up again, pip would ask for the newest release of what is named with an extra elsewhere.
+INSTALL := -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --only-binary :all: --requirement
 COMPILE := UV_CUSTOM_COMPILE_COMMAND="make lock" $(AUDIT)/bin/uv pip compile --quiet --no-config --universal \
 	--python-version 3.11 --generate-hashes --only-binary :all: $(ARGS)
 

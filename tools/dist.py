@@ -26,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[1]
 LOCK = ROOT / "requirements.lock"
 DIST = ROOT / "dist"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-BY_HASH = ("--require-hashes", "--only-binary", ":all:")
+BY_HASH = ("--require-hashes", "--no-deps", "--only-binary", ":all:")
 OFFLINE = ("--no-index", "--no-deps", "--no-build-isolation")
 TIMEOUT_S = 600.0
 
