@@ -317,14 +317,14 @@ def test_what_is_waited_for_one_after_the_other_has_its_time_each() -> None:
     now = [0.0]
 
     def again(*names: str) -> tuple[list[str], list[str]]:
-        left = [each for name in names for each in [name] * 9]
+        left = [message for name in names for message in [name] * 9]
         observed: list[str] = []
 
         def execute(plan: Plan) -> list[Outcome]:
             observed.append(left[0])
             now[0] += 60.0
             failure = Failure("not shown", hint=left.pop(0), replan=Replan.PATIENTLY if left else Replan.NO)
-            return [Outcome(each, Result.FAILED, failure=failure) for each in plan.changes]
+            return [Outcome(failed, Result.FAILED, failure=failure) for failed in plan.changes]
 
         made = plan(change(A, "One"))
         carried = converge(made, lambda: made, execute, Hurried(), lambda: now[0])
@@ -396,4 +396,7 @@ def test_only_the_thing_that_was_approved_goes_and_not_its_namesake(
 def test_deletions_of_roles_and_profiles_say_which_ones_they_are() -> None:
     found: dict[Address, Any] = {ROLE: observed_role(id="AROA1"), PROFILE: found_profile(id="AIPA1")}
     changes = planned(environment(), found).changes
-    assert {(each.address, each.unique_id) for each in changes} == {(ROLE, "AROA1"), (PROFILE, "AIPA1")}
+    assert {(deletion.address, deletion.unique_id) for deletion in changes} == {
+        (ROLE, "AROA1"),
+        (PROFILE, "AIPA1"),
+    }

@@ -86,7 +86,7 @@ class TestWorkflowsOfGithub:
         used = re.findall(r"uses: (\S+) # v\d+\.\d+\.\d+\n", workflow.read_text())
         assert len(used) > 2
         assert len(used) == workflow.read_text().count("uses:")
-        assert [each for each in used if not PINNED.fullmatch(each)] == []
+        assert [action for action in used if not PINNED.fullmatch(action)] == []
 
     def test_may_do_what_they_need_and_nothing_else(self, workflow: Path) -> None:
         content = read(workflow)

@@ -43,7 +43,10 @@ def plan(*changes: Change, **more: Any) -> Plan:
 
 
 def told(*changes: Change, **more: Any) -> list[tuple[str, str, str | None]]:
-    return [(str(each.address), each.state.value, each.path) for each in differences(plan(*changes, **more))]
+    return [
+        (str(difference.address), difference.state.value, difference.path)
+        for difference in differences(plan(*changes, **more))
+    ]
 
 
 NEW_ROLE = Change(ROLE, Action.CREATE, "will be created", (FieldChange("trust", None, {"Statement": []}),))
@@ -127,7 +130,7 @@ def test_is_also_what_apply_refuses_and_what_no_change_corrects() -> None:
         Note(FLEET, "user data is not compared", kind=NoteKind.NOT_COMPARED),
     )
     found = report(plan(refusals=(refusal,), notes=notes), (), TODAY)
-    assert [(str(each.address), each.message) for each in found.differences] == [
+    assert [(str(difference.address), difference.message) for difference in found.differences] == [
         ("role/web", "the name is taken"),
         ("role/db", "the name is taken"),
         ("fleet/web", "a volume has grown"),
@@ -165,9 +168,9 @@ ACCEPTED: dict[str, tuple[Acceptance, list[str | None]]] = {
 @pytest.mark.parametrize(("acceptance", "paths"), ACCEPTED.values(), ids=ACCEPTED)
 def test_that_is_accepted(acceptance: Acceptance, paths: list[str | None]) -> None:
     found = report(plan(DIFFERENT), [acceptance], TODAY)
-    assert [each.difference.path for each in found.accepted] == paths
+    assert [entry.difference.path for entry in found.accepted] == paths
     left = [path for path in ("description", "managed_policies") if path not in paths]
-    assert [each.path for each in found.differences] == left
+    assert [difference.path for difference in found.differences] == left
 
 
 @pytest.mark.parametrize(
@@ -265,7 +268,7 @@ def test_no_line_is_too_wide_and_none_can_be_forged(width: int) -> None:
     )
     entries = [replace(accepting(BOX), reason="x\nNo drift.")]
     text = drift_text(report(plan(odd, Change(BOX, Action.DELETE, "")), entries, TODAY), width).plain
-    assert all(each.isprintable() or each == "\n" for each in text)
+    assert all(character.isprintable() or character == "\n" for character in text)
     assert "\nrole/x" not in text
     assert "\nNo drift" not in text
     assert max(map(len, text.splitlines())) <= width
@@ -276,7 +279,9 @@ def test_for_programs(drift: DriftReport) -> None:
     data = json.loads(json.dumps(drift_data(drift)))
     Draft202012Validator.check_schema(SCHEMA)
     Draft202012Validator(SCHEMA).validate(data)
-    assert [each["field"] for each in data["drift"]] == [each.path for each in drift.differences]
+    assert [entry["field"] for entry in data["drift"]] == [
+        difference.path for difference in drift.differences
+    ]
 
 
 def test_values_for_programs() -> None:

@@ -66,7 +66,7 @@ def test_signs_that_an_encoding_does_not_have_stay_distinct() -> None:
     assert len({ASCII_FORMS.get(sign, sign) for sign in signs}) == len(signs)
 
 
-@pytest.mark.parametrize("trick", [each for each in TRICKS if not each.isprintable()])
+@pytest.mark.parametrize("trick", [trick for trick in TRICKS if not trick.isprintable()])
 def test_a_line_stays_one_line_whoever_prints_it(trick: str) -> None:
     paper = Paper()
     print(f"x{trick}{FORGED}", file=cast("IO[str]", Gate(paper, "stdout")))
@@ -195,7 +195,7 @@ def outcomes_of(text: str) -> list[Outcome]:
     failure = Failure(f"m {text}", text, text, text, text)
     again = Failure(f"m {text}", text, text, text, text, Replan.SOON)
     return [
-        *(Outcome(each, Result.DONE, 2.0, notes=(f"n {text}",)) for each in plan.changes),
+        *(Outcome(change, Result.DONE, 2.0, notes=(f"n {text}",)) for change in plan.changes),
         Outcome(plan.changes[0], Result.FAILED, failure=failure),
         Outcome(plan.changes[1], Result.FAILED, failure=again),
         Outcome(plan.changes[2], Result.STOPPED, because=f"b {text}"),

@@ -72,7 +72,7 @@ def test_no_two_modules_import_each_other() -> None:
 
 def test_every_exception_is_still_needed() -> None:
     assert len(modules()) > 40
-    assert [each for each in PRINTING if not any(matches(name, (each,)) for name in modules())] == []
+    assert [module for module in PRINTING if not any(matches(name, (module,)) for name in modules())] == []
 
 
 def test_no_suite_of_tests_uses_another() -> None:
@@ -86,7 +86,7 @@ def test_no_suite_of_tests_uses_another() -> None:
                 continue
             named = [node.module or ""] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
             used = {name.split(".")[1] for name in named if name.startswith("tests.")}
-            wrong += [f"{path}: {each}" for each in used - {own, "support"}]
+            wrong += [f"{path}: {suite}" for suite in used - {own, "support"}]
     assert wrong == []
 
 
@@ -97,7 +97,8 @@ def calls_of(*names: str, but_by: tuple[str, ...] = ()) -> list[str]:
         for name, tree in modules().items()
         if not matches(name, but_by)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call) and any(fnmatchcase(ast.unparse(node.func), each) for each in names)
+        if isinstance(node, ast.Call)
+        and any(fnmatchcase(ast.unparse(node.func), pattern) for pattern in names)
     ]
 
 
@@ -131,7 +132,7 @@ def test_the_core_calls_no_kind_by_its_name() -> None:
 
 @pytest.mark.parametrize("module", ["plan", "kinds", "spec", "cli.app"])
 def test_importing_it_loads_nothing_that_talks_to_aws(module: str) -> None:
-    code = f"import sys, provisioner.{module}; print(*(each for each in {TALKING!r} if each in sys.modules))"
+    code = f"import sys, provisioner.{module}; print(*(name for name in {TALKING!r} if name in sys.modules))"
     loaded = subprocess.run(
         [sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True, timeout=60
     )

@@ -47,7 +47,7 @@ class Changing:
 CARRIED: dict[str, tuple[Any, list[str]]] = {
     "values": (("text", 1, 2.5, None, frozenset({AT}), {"key": [True]}), []),
     "a call": (Call("iam", "CreateRole", {"RoleName": "web"}), []),
-    "a function": (lambda each: True, [".what: function"]),
+    "a function": (lambda value: True, [".what: function"]),
     "a method": ("text".upper, [".what: builtin_function_or_method"]),
     "a function among values": ({"check": [len]}, [".what[check][0]: builtin_function_or_method"]),
     "what can be changed": (Changing(), [".what: Changing is not frozen"]),

@@ -51,12 +51,14 @@ def allowed(*sids: str) -> Iterator[str]:
 
 def test_every_call_is_allowed() -> None:
     actions = list(allowed("Read", "Instances", "RolesAndProfiles"))
-    assert [call for call in sorted(called()) if not any(fnmatchcase(call, each) for each in actions)] == []
+    assert [
+        call for call in sorted(called()) if not any(fnmatchcase(call, action) for action in actions)
+    ] == []
 
 
 def test_nothing_is_allowed_that_is_not_called() -> None:
     actions = allowed("Read", "Instances", "RolesAndProfiles")
-    unused = (each for each in actions if not any(fnmatchcase(call, each) for call in called()))
+    unused = (action for action in actions if not any(fnmatchcase(call, action) for call in called()))
     assert set(unused) == NO_CALLS
 
 
@@ -65,4 +67,4 @@ def test_to_read_is_what_a_plan_needs_and_writes_nothing() -> None:
     assert verbs == {"Describe", "Get", "List"}
     reads = {call for call in called() if re.match(r"[a-z0-9]+:(Describe|Get|List)", call)}
     actions = list(allowed("Read"))
-    assert [call for call in sorted(reads) if not any(fnmatchcase(call, each) for each in actions)] == []
+    assert [call for call in sorted(reads) if not any(fnmatchcase(call, action) for action in actions)] == []

@@ -26,8 +26,8 @@ class Saying:
     def compare(self, address: Address, *_: object) -> Findings:
         said = tuple(self._said[address])
         return Findings(
-            refusals=tuple(each for each in said if isinstance(each, Refusal)),
-            notes=tuple(each for each in said if isinstance(each, Note)),
+            refusals=tuple(message for message in said if isinstance(message, Refusal)),
+            notes=tuple(message for message in said if isinstance(message, Note)),
         )
 
 
@@ -37,7 +37,7 @@ def told(said: Mapping[Address, Iterable[Refusal | Note]]) -> list[str]:
     observed: Any = dict.fromkeys(said, ObservedFleet())
     made = plan(World(nothing, Observation(Identity("123456789012", "aws"), observed)), kinds)
     all_told: list[Refusal | Note] = [*made.refusals, *made.notes]
-    return [f"{each.address}: {each.message}" for each in all_told]
+    return [f"{message.address}: {message.message}" for message in all_told]
 
 
 def no_key(address: Address, hint: str = "check it", exit_code: int = 1) -> Refusal:

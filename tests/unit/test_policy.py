@@ -130,8 +130,8 @@ def test_different_meaning(one: dict[str, Any], other: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("pair", (SAME | DIFFERENT).values(), ids=SAME | DIFFERENT)
 def test_canonical_is_json_and_settled(pair: Pair) -> None:
-    for each in pair:
-        once = documents.canonical(each)
+    for policy in pair:
+        once = documents.canonical(policy)
         assert documents.canonical(once) == once
         assert list(documents.canonical(once)) == list(once)
         assert json.loads(json.dumps(once)) == once
@@ -174,8 +174,8 @@ ACCOUNTS = st.sampled_from(["123456789012", "210987654321"])
 VALUES = st.one_of(st.booleans(), st.integers(-3, 300), st.sampled_from(["vpc-1", "Vpc-1", "10.0.0.0/8"]))
 
 
-def some(each: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
-    return st.lists(each, min_size=1, max_size=3)
+def some(element: st.SearchStrategy[Any]) -> st.SearchStrategy[list[Any]]:
+    return st.lists(element, min_size=1, max_size=3)
 
 
 PRINCIPALS = st.one_of(
@@ -230,8 +230,8 @@ def rewritten_statement(draw: Any, statement: dict[str, Any]) -> dict[str, Any]:
         out["Principal"] = draw(st.sampled_from(["*", {"AWS": "*"}, {"AWS": ["*"]}]))
     elif principal is not None:
         spelt = {
-            "AWS": lambda each: draw(st.sampled_from([each, f"arn:aws:iam::{each}:root"])),
-            "Service": lambda each: each,
+            "AWS": lambda name: draw(st.sampled_from([name, f"arn:aws:iam::{name}:root"])),
+            "Service": lambda name: name,
         }
         out["Principal"] = shuffled(
             draw, {kind: relisted(draw, [spelt[kind](one) for one in ids]) for kind, ids in principal.items()}
@@ -241,7 +241,7 @@ def rewritten_statement(draw: Any, statement: dict[str, Any]) -> dict[str, Any]:
             draw,
             {
                 operator: {
-                    other_case(draw, key): relisted(draw, [as_json_text(each) for each in values])
+                    other_case(draw, key): relisted(draw, [as_json_text(value) for value in values])
                     for key, values in keys.items()
                 }
                 for operator, keys in statement["Condition"].items()
@@ -254,7 +254,9 @@ def rewritten_statement(draw: Any, statement: dict[str, Any]) -> dict[str, Any]:
 def rewritten(draw: Any) -> Pair:
     """A policy and another text that means the same."""
     original = draw(DOCUMENTS)
-    statements = [rewritten_statement(draw, each) for each in draw(st.permutations(original["Statement"]))]
+    statements = [
+        rewritten_statement(draw, statement) for statement in draw(st.permutations(original["Statement"]))
+    ]
     out = original | {"Statement": statements[0] if len(statements) == 1 else statements}
     if out.get("Version", "2008-10-17") == "2008-10-17" and draw(st.booleans()):
         out.pop("Version", None)

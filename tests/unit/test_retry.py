@@ -72,7 +72,7 @@ NOT_AGAIN = [
 ]
 
 
-@pytest.mark.parametrize(("answer", "name"), AGAIN, ids=lambda each: str(each)[:60])
+@pytest.mark.parametrize(("answer", "name"), AGAIN, ids=lambda value: str(value)[:60])
 def test_what_is_sent_again(answer: AwsError, name: str) -> None:
     rule = CALL_RULES.retry_rule_for(answer, {"env-web"})
     assert rule is not None
@@ -106,7 +106,7 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
         (error("CreateRole", "AccessDenied"), Replan.NO),
         (error("RunInstances", "InsufficientInstanceCapacity"), Replan.NO),
     ],
-    ids=lambda each: str(each)[:60],
+    ids=lambda value: str(value)[:60],
 )
 def test_what_planning_again_may_put_right(answer: AwsError, wanted: Replan) -> None:
     assert CALL_RULES.replan_after(answer) is wanted

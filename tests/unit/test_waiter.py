@@ -126,7 +126,7 @@ def test_many_who_wait_share_one_call_a_round() -> None:
         while len(waiter.waiting) < 7:
             pass
         all_wait.set()
-        assert all(f"i-{number}" in each.result(10) for number, each in enumerate(waits))
+        assert all(f"i-{number}" in future.result(10) for number, future in enumerate(waits))
     assert reader.calls == 1
 
 

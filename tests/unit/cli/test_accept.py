@@ -74,10 +74,12 @@ def test_what_is_written_is_accepted(text: str, entries: list[dict[str, Any]], t
     told = accept(tmp_path, text)
     accepted = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
     assert [
-        ({"path": each.path} if each.path else {}) | ({"value": each.value} if each.has_value else {})
-        for each in accepted
+        ({"path": entry.path} if entry.path else {}) | ({"value": entry.value} if entry.has_value else {})
+        for entry in accepted
     ] == entries
-    assert {(each.environment, each.reason, each.until) for each in accepted} == {("dev", "because", UNTIL)}
+    assert {(entry.environment, entry.reason, entry.until) for entry in accepted} == {
+        ("dev", "because", UNTIL)
+    }
     assert len(told) == len(entries)
     assert "hunter2" not in written(tmp_path)
     assert stat.S_IMODE((tmp_path / NAME).stat().st_mode) == 0o644

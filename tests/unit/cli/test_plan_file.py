@@ -43,7 +43,7 @@ def test_what_is_written_is_read(tmp_path: Path) -> None:
     assert read_plan(str(path)) == DATA
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     assert "hunter2" not in path.read_text()
-    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
 
 
 def test_a_plan_is_replaced_by_a_plan_whatever_its_mode_was(tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     with pytest.raises(ProvisionerError, match="No such file or directory"):
         write_plan(str(blocked), DATA)
     assert path.read_text() == "before"
-    assert [each.name for each in tmp_path.iterdir()] == ["plan.json"]
+    assert [file.name for file in tmp_path.iterdir()] == ["plan.json"]
 
 
 TARGETS: dict[str, tuple[Callable[[Path], object], str]] = {

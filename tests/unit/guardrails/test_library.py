@@ -200,8 +200,8 @@ def test_a_plan_passes_and_one_does_not(
     name: str, parameters: dict[str, Any], good: Plan, bad: Plan, said: str
 ) -> None:
     assert judged(name, parameters, good).refusals == good.refusals
-    refused = [each for each in judged(name, parameters, bad).refusals if each not in bad.refusals]
-    assert [said in each.message for each in refused] == [True]
+    refused = [refusal for refusal in judged(name, parameters, bad).refusals if refusal not in bad.refusals]
+    assert [said in refusal.message for refusal in refused] == [True]
     assert refused[0].exit_code == 4
     assert refused[0].hint == f"the rule is in builtin:{name}"
 

@@ -15,14 +15,16 @@ INPUT = {"n": 3, "list": ["a", "b"], "hostile": 'q"\n\\ é\u2028\x1b', "statemen
 
 
 def verdicts(text: str, data: dict[str, Any] | None = None, **more: str) -> list[Verdict]:
-    modules = {"a.rego": f"package main\n{text}\n"} | {f"{name}.rego": each for name, each in more.items()}
+    modules = {"a.rego": f"package main\n{text}\n"} | {
+        f"{name}.rego": module for name, module in more.items()
+    }
     return list(compile_rules(RuleFiles(modules, data or {})).judge(INPUT))
 
 
 def told(text: str, data: dict[str, Any] | None = None, **more: str) -> list[str]:
     return [
-        f"{'deny' if each.denies else 'warn'} {each.rule}: {each.message}"
-        for each in verdicts(text, data, **more)
+        f"{'deny' if verdict.denies else 'warn'} {verdict.rule}: {verdict.message}"
+        for verdict in verdicts(text, data, **more)
     ]
 
 
@@ -150,7 +152,7 @@ def test_a_rule_that_fails_denies(what: str) -> None:
 
 def test_a_rule_that_fails_silences_no_other() -> None:
     found = verdicts('deny contains "m" if true\nwarn contains "x" if to_number("x") == 1\ndeny_b := 1')
-    assert [(each.rule.name, each.is_failure) for each in found] == [
+    assert [(verdict.rule.name, verdict.is_failure) for verdict in found] == [
         ("deny", False),
         ("deny_b", True),
         ("warn", True),

@@ -132,7 +132,7 @@ def sent(fleet: Fleet) -> dict[str, Any]:
 
 def test_nothing_else_is_sent_for_a_bare_fleet() -> None:
     params = {name: value for name, value in sent(fleet_of(BARE)).items() if name not in ALWAYS_SENT}
-    assert params == {name: value for each in ABSENT.values() for name, value in each.sent.items()}
+    assert params == {name: value for absent in ABSENT.values() for name, value in absent.sent.items()}
 
 
 @pytest.mark.parametrize("field", ABSENT)

@@ -48,7 +48,7 @@ def plan_of(desired: Environment, *members: Any, **observed: Any) -> Plan:
 
 def members(desired: Environment, *differing: dict[str, Any]) -> list[Any]:
     fleet = fleet_of(desired)
-    return [member(number, fleet, **each) for number, each in enumerate(differing, start=1)]
+    return [member(number, fleet, **fields) for number, fields in enumerate(differing, start=1)]
 
 
 REPLACED = ["RunInstances", "TerminateInstances"]
@@ -316,7 +316,7 @@ def test_a_member_that_differs_is_corrected_or_named(case: str) -> None:
         both = members(desired, differing, differing)
     elif wanted.get("monitoring"):
         both = members(desired, first | {"monitoring": True}, second | {"monitoring": True})
-    associations = {each.id: f"assoc-{each.id}" for each in both if each.profile}
+    associations = {instance.id: f"assoc-{instance.id}" for instance in both if instance.profile}
     plan = plan_of(desired, *both, associations=associations)
     assert [told(change) for change in plan.changes] == lines
     assert [operation for change in plan.changes for operation in calls(change)] == operations
@@ -395,7 +395,9 @@ def test_a_name_among_the_tags_of_the_environment_is_for_those_that_have_none_of
 
 
 @pytest.mark.parametrize(
-    "setting", [each for each in SETTINGS if each.how is not How.LIVE], ids=lambda each: each.path
+    "setting",
+    [setting for setting in SETTINGS if setting.how is not How.LIVE],
+    ids=lambda setting: setting.path,
 )
 def test_what_cannot_change_live_is_left_with_a_reason(setting: Any) -> None:
     assert setting.why

@@ -53,13 +53,13 @@ def plan_of(
     if members:
         fleet = fleet_of(spec({}))
         there[FLEET] = observed_fleet(
-            [member(number, fleet, tags=each) for number, each in enumerate(members, start=1)]
+            [member(number, fleet, tags=its_tags) for number, its_tags in enumerate(members, start=1)]
         )
     return planned(desired, there, destroying)
 
 
 def why(plan: Plan) -> list[str]:
-    return [f"{each.address}: {each.message}; {each.hint}" for each in plan.refusals]
+    return [f"{refusal.address}: {refusal.message}; {refusal.hint}" for refusal in plan.refusals]
 
 
 # --- the tag
@@ -126,7 +126,7 @@ def test_a_role_and_a_profile_are_not_deleted(
     desired: Environment, destroying: bool, hint: str, tags: dict[str, str]
 ) -> None:
     refused = why(plan_of(desired, tags, destroying=destroying))
-    assert refused == [each.format(role=hint, profile=hint) for each in IAM_REFUSED]
+    assert refused == [line.format(role=hint, profile=hint) for line in IAM_REFUSED]
 
 
 # What the spec says of the fleet, None: nothing; the tags of its members; and why it is refused.

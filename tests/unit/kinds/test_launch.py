@@ -209,7 +209,7 @@ def test_a_token_fits_into_ec2s_limit() -> None:
 def test_the_next_launch_has_the_number_after_the_highest_that_is_visible(
     visible: list[tuple[str, CapacityOption, int]], expected: int
 ) -> None:
-    members = [member(number, FLEET, token=token(SLOT, *each)) for number, each in enumerate(visible)]
+    members = [member(number, FLEET, token=token(SLOT, *launched)) for number, launched in enumerate(visible)]
     by_hand = member(8, FLEET, token="made-by-hand-77")
     assert next_number(SLOT, "", [*members, by_hand, member(9, FLEET)]) == expected
 
@@ -396,7 +396,7 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index:02d}"}}))
     there = [member(1, fleet, tags={INDEX_TAG: "2"})]
     context = ShowingContext(2)
-    context.shown = {each.id: each for each in there}
+    context.shown = {instance.id: instance for instance in there}
     run_step(scale_out(2, there, subnets=2, name="web-{index:02d}"), context)
     named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
     assert named == ["web-01", "web-03"]
@@ -439,7 +439,7 @@ def test_a_launch_that_got_fewer_than_it_asked_for_says_so_on_its_members() -> N
 
 def test_too_many_members_of_others_are_noticed() -> None:
     context = ShowingContext(1)
-    context.shown = {each.id: each for each in (member(7, FLEET), member(8, FLEET))}
+    context.shown = {instance.id: instance for instance in (member(7, FLEET), member(8, FLEET))}
     with pytest.raises(ChangedMeanwhile, match="somebody else has launched i-07, i-08"):
         run_step(scale_out(1), context)
 
@@ -456,7 +456,7 @@ def test_new_members_are_spread_around_those_that_stay() -> None:
     staying = [member(1, FLEET), member(3, FLEET)]
     leaving = [member(2, FLEET), member(4, FLEET)]
     step = replace(scale_out(2, [*staying, *leaving], subnets=2), leaving=frozenset({"i-02", "i-04"}))
-    assert {each.zone for each in staying} == {"us-east-1b"}
+    assert {instance.zone for instance in staying} == {"us-east-1b"}
     context = FakeContext(2)
     run_step(step, context)
     assert asked(context) == [("a", "t3.micro", 2)]

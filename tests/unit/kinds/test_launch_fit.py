@@ -138,7 +138,7 @@ TYPES: dict[str, tuple[dict[str, Any], ObservedImage, list[ObservedType], list[s
 def test_type(
     fields: dict[str, Any], image: ObservedImage, types: list[ObservedType], said: list[str]
 ) -> None:
-    assert [str(each) for each in type_problems(fleet(**fields), image, types)] == said
+    assert [str(problem) for problem in type_problems(fleet(**fields), image, types)] == said
 
 
 # Fields of the fleet, its types, the image, and whether it has to be asked what the types can do.
@@ -187,8 +187,12 @@ def test_names_that_say_something_are_right() -> None:
     for name, shown in INSTANCE_TYPES.items():
         able = as_type({"InstanceType": name, **shown}).architectures
         named = replace(own, instance_types=(name,))
-        fitting = [each for each in ("x86_64", "arm64") if not is_in_doubt(named, {each}, IMAGE)]
-        wrong += [name for each in fitting if each not in able]
+        fitting = [
+            architecture
+            for architecture in ("x86_64", "arm64")
+            if not is_in_doubt(named, {architecture}, IMAGE)
+        ]
+        wrong += [name for architecture in fitting if architecture not in able]
     assert wrong == []
 
 
@@ -268,7 +272,7 @@ VOLUMES: dict[str, tuple[dict[str, Any], ObservedImage, list[str]]] = {
 
 @pytest.mark.parametrize(("fields", "image", "said"), VOLUMES.values(), ids=VOLUMES)
 def test_volume(fields: dict[str, Any], image: ObservedImage, said: list[str]) -> None:
-    assert [str(each) for each in image_volume_problems(fleet(**fields), image)] == said
+    assert [str(problem) for problem in image_volume_problems(fleet(**fields), image)] == said
 
 
 def test_members_become_no_type_of_another_architecture() -> None:

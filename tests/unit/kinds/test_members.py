@@ -38,11 +38,11 @@ _members = st.lists(
         st.sampled_from(["off", "off", "on"]),
     ),
     max_size=12,
-).map(lambda found: [replace(each, id=f"i-{index:02d}") for index, each in enumerate(found)])
+).map(lambda found: [replace(instance, id=f"i-{index:02d}") for index, instance in enumerate(found)])
 
 
 def _ids(instances: object) -> list[str]:
-    return [each.id for each in instances]  # type: ignore[attr-defined]
+    return [instance.id for instance in instances]  # type: ignore[attr-defined]
 
 
 def test_wrong_settings_go_first_then_those_not_running_then_the_fullest_zone_then_the_newest() -> None:

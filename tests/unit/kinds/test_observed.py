@@ -59,7 +59,7 @@ CASES: dict[str, tuple[list[Instance], int]] = {
 def test_whether_there_may_be_more(case: str) -> None:
     shown, more = CASES[case]
     found = list(partly_observed(shown, (), NOW))
-    assert sum(each.asked - len(each.shown) for each in found) == more
+    assert sum(launch.asked - len(launch.shown) for launch in found) == more
 
 
 def test_what_this_run_was_answered_is_all_there_is() -> None:

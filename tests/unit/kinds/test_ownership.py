@@ -124,15 +124,15 @@ class Shown:
             "Instances": [
                 {
                     **BARE_INSTANCE,
-                    "InstanceId": each.id,
-                    "State": {"Name": each.state},
-                    "Placement": {"AvailabilityZone": each.zone},
-                    "SubnetId": each.subnet,
-                    "ClientToken": each.token,
+                    "InstanceId": instance.id,
+                    "State": {"Name": instance.state},
+                    "Placement": {"AvailabilityZone": instance.zone},
+                    "SubnetId": instance.subnet,
+                    "ClientToken": instance.token,
                     "LaunchTime": datetime(2026, 1, 1, tzinfo=UTC),
-                    "Tags": [{"Key": key, "Value": value} for key, value in (each.tags or {}).items()],
+                    "Tags": [{"Key": key, "Value": value} for key, value in (instance.tags or {}).items()],
                 }
-                for each in self.instances
+                for instance in self.instances
             ]
         }
 
@@ -143,8 +143,8 @@ def found(*instances: Instance) -> dict[str, ObservedFleet]:
 
 def test_a_foreign_instance_with_our_tags_is_no_member_of_anything() -> None:
     fleets = found(member(1, THE_FLEET), member(2, THE_FLEET, token=None), member(3, THE_FLEET, token="x"))
-    assert [each.id for each in fleets["web"].members] == ["i-01"]
-    assert [each.id for each in fleets[FOREIGN].foreign] == ["i-02", "i-03"]
+    assert [instance.id for instance in fleets["web"].members] == ["i-01"]
+    assert [instance.id for instance in fleets[FOREIGN].foreign] == ["i-02", "i-03"]
     assert fleets[FOREIGN].members == ()
 
 
@@ -212,8 +212,8 @@ def test_a_later_round_attaches_nothing_to_instances_that_were_not_shown(binding
         attachments={"box": {"instance_profile": "web", "select": {"tags": {"group": "box"}}}},
     )
     shown, tagged_later = (
-        Instance(each, "running", "us-east-1a", "t3.micro", "ami-1", "", profile=binding)
-        for each in ("i-1", "i-2")
+        Instance(instance_id, "running", "us-east-1a", "t3.micro", "ami-1", "", profile=binding)
+        for instance_id in ("i-1", "i-2")
     )
     first, later = (
         planned(spec, {Address("attachment", "box"): ObservedAttachment(chosen=chosen)})
@@ -236,9 +236,11 @@ def test_what_the_environment_has_in_another_region_is_refused(desired: Any, des
     observed: dict[Address, Any] = {ROLE: observed_role(tags=THERE), PROFILE: found_profile(tags=THERE)}
     plan = planned(desired, observed, destroying)
     assert plan.changes == ()
-    assert [str(each.address) for each in plan.refusals] == ["role/web", "instance_profile/web"]
-    assert all("env in eu-west-1, and this spec says us-east-1" in each.message for each in plan.refusals)
-    assert all("set `region: eu-west-1`" in each.hint for each in plan.refusals)
+    assert [str(refusal.address) for refusal in plan.refusals] == ["role/web", "instance_profile/web"]
+    assert all(
+        "env in eu-west-1, and this spec says us-east-1" in refusal.message for refusal in plan.refusals
+    )
+    assert all("set `region: eu-west-1`" in refusal.hint for refusal in plan.refusals)
 
 
 def test_what_was_made_before_there_was_a_tag_for_the_region_gets_it() -> None:
@@ -266,7 +268,7 @@ def test_a_region_that_cannot_be_one_is_put_right_and_refuses_nothing(value: str
 def leaving(elsewhere: Elsewhere) -> list[str]:
     profile: ObservedProfile = replace(found_profile(tags=HERE), elsewhere=elsewhere)
     plan = planned(environment(), {ROLE: observed_role(tags=HERE), PROFILE: profile})
-    return [each.deferred for each in plan.changes if each.deferred and each.address == PROFILE]
+    return [change.deferred for change in plan.changes if change.deferred and change.address == PROFILE]
 
 
 def test_a_profile_that_nobody_uses_elsewhere_may_go() -> None:
@@ -337,7 +339,11 @@ def test_all_that_a_launch_writes_is_possible(case: str) -> None:
     sent = run_instances(
         launch_params(fleet, None, AROUND, SUBNETS[0]), fleet.capacity_options[0], 1, "token"
     ).params
-    (tags,) = (each["Tags"] for each in sent["TagSpecifications"] if each["ResourceType"] == "instance")
+    (tags,) = (
+        specification["Tags"]
+        for specification in sent["TagSpecifications"]
+        if specification["ResourceType"] == "instance"
+    )
     launched = member(1, fleet, tags={tag["Key"]: tag["Value"] for tag in tags})
     assert impossible_words(launched) == []
     assert read_record(launched) == {**launch_record(fleet), "type": "t3.micro"}

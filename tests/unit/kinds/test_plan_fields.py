@@ -127,7 +127,12 @@ def test_each_setting_that_a_spec_says_is_in_its_launch(path: str) -> None:
     elif name:
         value = {**written.get(section, {}), name: case.second}
     change = of_launch(**{**written, section: value})
-    told = {each for field in change.fields if not field.is_default for each in (field.path, *_keys(field))}
+    told = {
+        field_path
+        for field in change.fields
+        if not field.is_default
+        for field_path in (field.path, *_keys(field))
+    }
     assert told & {path, f"{section}.{name}", f"volumes./dev/sdf.{name}", "volumes./dev/sdf"}
 
 
@@ -148,7 +153,7 @@ def replaced(spec: dict[str, Any], **has: Any) -> Change:
     desired = environment(fleets={"web": {**PLAIN, "count": 1, **NEWER, **spec}}, tags={"team": "data"})
     its = member(1, fleet_of(desired), image=PLAIN["image"], **has)
     changes = planned(desired, {FLEET: observed_fleet([its])}).changes
-    (change,) = [each for each in changes if each.action == "replace"]
+    (change,) = [change for change in changes if change.action == "replace"]
     return change
 
 
@@ -269,7 +274,7 @@ def test_an_instance_profile_rides_along() -> None:
     )
     its = replace(member(1, fleet_of(desired), image=PLAIN["image"]), profile=None)
     changes = planned(desired, {FLEET: observed_fleet([its])}).changes
-    (change,) = [each for each in changes if each.action == "replace"]
+    (change,) = [change for change in changes if change.action == "replace"]
     assert differing(change)["instance_profile"] == (None, "env-web")
 
 
@@ -298,8 +303,8 @@ def test_user_data_that_was_read_is_told_with_its_size_and_at_hand() -> None:
 
 def test_each_setting_that_has_a_launch_default_is_one_that_a_spec_may_leave_out() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN}))
-    by_themselves = [each for each in SETTINGS if each.by_itself is not NOT_COMPARED]
-    compared = [each.path for each in by_themselves if each.desired(fleet) is not NOT_COMPARED]
+    by_themselves = [setting for setting in SETTINGS if setting.by_itself is not NOT_COMPARED]
+    compared = [setting.path for setting in by_themselves if setting.desired(fleet) is not NOT_COMPARED]
     assert compared == []
 
 

@@ -29,7 +29,7 @@ class Refusing:
 
     def __init__(self, refused: AwsError, shown: Iterable[Instance]) -> None:
         self.refused = refused
-        self.shown = {each.id: each for each in shown}
+        self.shown = {instance.id: instance for instance in shown}
 
     def send(self, call: Call) -> dict[str, Any]:
         if call.operation == self.refused.operation:

@@ -19,13 +19,13 @@ OLD = (member(1, FLEET), member(2, FLEET))
 
 
 def replacement() -> RollingReplacement:
-    ids = tuple(each.id for each in OLD)
+    ids = tuple(instance.id for instance in OLD)
     state = RolloutState(2, FLEET.update.order, FLEET.update.max_unavailable, ids, (), frozenset(ids))
     return RollingReplacement(LaunchContext(FLEET, "env", None, "", AROUND), OLD, frozenset(), state)
 
 
 def shown(*members: Any) -> dict[str, Any]:
-    return {each.id: each for each in members}
+    return {instance.id: instance for instance in members}
 
 
 def test_members_that_end_as_soon_as_they_run_are_not_launched_for_ever() -> None:

@@ -31,7 +31,7 @@ class Showing:
         failing: Collection[str] = (),
         stopped_by_hand: Collection[str] = (),
     ) -> None:
-        self.shown = {each.id: each for each in members}
+        self.shown = {instance.id: instance for instance in members}
         self.failing = set(failing)
         self.stopped_by_hand = stopped_by_hand
         self.log: list[str] = []
@@ -40,9 +40,9 @@ class Showing:
         ids = call.params.get("InstanceIds") or [call.params["InstanceId"]]
         self.log.append(f"{call.operation} {' '.join(ids)}")
         become: dict[str, Callable[[Instance], Instance]] = {
-            "StopInstances": lambda each: replace(each, state="stopped"),
-            "StartInstances": lambda each: replace(each, state="running"),
-            "ModifyInstanceAttribute": lambda each: replace(each, type="t3.small"),
+            "StopInstances": lambda instance: replace(instance, state="stopped"),
+            "StartInstances": lambda instance: replace(instance, state="running"),
+            "ModifyInstanceAttribute": lambda instance: replace(instance, type="t3.small"),
         }
         self.shown |= {name: become[call.operation](self.shown[name]) for name in ids}
         return {}
@@ -91,7 +91,7 @@ def restart(there: Iterable[Instance], most: int, **update: Any) -> Step:
         fleets={"web": PLAIN | {"instance_type": "t3.small", "update": {"max_unavailable": most, **update}}}
     )
     fleet, observed = fleet_of(desired), observed_fleet(members)
-    wrong = [each for each in members if each.type == "t3.micro"]
+    wrong = [instance for instance in members if instance.type == "t3.micro"]
     (change,) = restart_change(
         FLEET, fleet, observed, wrong, (), Phase.RESTART, world(desired, {FLEET: observed})
     )

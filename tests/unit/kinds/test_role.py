@@ -236,8 +236,8 @@ def inline_calls(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[tu
         else:
             del there[name]
         assert there.keys() >= before.keys() & after.keys()
-    assert {name: documents.canonical(each) for name, each in there.items()} == {
-        name: documents.canonical(each) for name, each in after.items()
+    assert {name: documents.canonical(document) for name, document in there.items()} == {
+        name: documents.canonical(document) for name, document in after.items()
     }
     return made
 
@@ -391,7 +391,10 @@ def test_a_policy_that_does_not_exist_is_told_once_with_all_that_name_it() -> No
         Address("role", key): ObservedRole(None, {"arn:A": "did you mean X?"}) for key in ("two", "web")
     }
     unknown[Address("role", "one")] = ObservedRole(None, {"arn:A": "did you mean X?", "arn:B": "see"})
-    told_at = [(str(each.address), each.message, each.hint) for each in planned(desired, unknown).refusals]
+    told_at = [
+        (str(refusal.address), refusal.message, refusal.hint)
+        for refusal in planned(desired, unknown).refusals
+    ]
     assert told_at == [
         (
             "role/one",

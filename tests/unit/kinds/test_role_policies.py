@@ -205,7 +205,7 @@ def test_quotas_are_asked_for_where_they_may_be_exceeded(
 ) -> None:
     iam = Iam("GetAccountSummary" if quotas is None else "", quotas)
     desired, observed = looked(wanted, iam, **has)
-    known: dict[Address, Observed] = {at: replace(each, unknown={}) for at, each in observed.items()}
+    known: dict[Address, Observed] = {at: replace(resource, unknown={}) for at, resource in observed.items()}
     assert ("GetAccountSummary" in iam.asked) is (quotas is None or bool(quotas))
     assert [refusal.message for refusal in planned(desired, known).refusals] == refused
 
@@ -233,7 +233,7 @@ def test_tags_of_others_that_stay_count(has: dict[str, str], refused: bool) -> N
         PROFILE: found_profile(tags=OURS | has),
     }
     plan = planned(desired, observed)
-    assert [str(each.address) for each in plan.refusals] == (
+    assert [str(refusal.address) for refusal in plan.refusals] == (
         ["role/web", "instance_profile/web"] if refused else []
     )
     if refused:

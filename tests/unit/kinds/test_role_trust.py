@@ -45,10 +45,20 @@ def carried_out(plan: Plan, there: Iterable[str] = ()) -> dict[str, Any]:
     trust: dict[str, Any] = {}
     made: list[Address] = []
     for number, change in enumerate(plan.changes):
-        later = {each.address for each in plan.changes[number + 1 :] if each.action is Action.CREATE}
+        later = {
+            later_change.address
+            for later_change in plan.changes[number + 1 :]
+            if later_change.action is Action.CREATE
+        }
         assert not change.needs & later, f"{told(change)} needs what comes later"
-        own = [each for each in plan.changes[:number] if each.address == change.address]
-        assert all(each.phase < change.phase for each in own), f"{told(change)} does not wait for its role"
+        own = [
+            earlier_change
+            for earlier_change in plan.changes[:number]
+            if earlier_change.address == change.address
+        ]
+        assert all(earlier_change.phase < change.phase for earlier_change in own), (
+            f"{told(change)} does not wait for its role"
+        )
         for call in calls_of(change):
             arn = f"arn:aws:iam::{ME.account_id}:role/provisioner/env/{call.params['RoleName']}"
             if call.operation in ("CreateRole", "UpdateAssumeRolePolicy"):
@@ -56,7 +66,7 @@ def carried_out(plan: Plan, there: Iterable[str] = ()) -> dict[str, Any]:
                 trust[arn] = json.loads(call.params[name])
                 for named in _named(trust[arn]):
                     assert named in existing or not named.startswith("arn:aws:iam::123456789012:role/"), named
-                    created = [each for each in made if named == ARN.format(each.key)]
+                    created = [role for role in made if named == ARN.format(role.key)]
                     assert set(created) <= change.needs, f"{told(change)} does not wait for {named}"
                 existing.add(arn)
         if change.action is Action.CREATE:

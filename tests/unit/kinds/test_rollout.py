@@ -101,17 +101,17 @@ def test_the_plan_shows_waves_and_the_least_that_stay_healthy() -> None:
     assert predicted(state("ab", order=RESTART)).waves == ()
 
 
-MEMBERS = st.integers(0, 12).map(lambda number: tuple(f"m{each}" for each in range(number)))
+MEMBERS = st.integers(0, 12).map(lambda number: tuple(f"m{index}" for index in range(number)))
 
 
 @st.composite
 def states(draw: st.DrawFn) -> RolloutState:
     members = draw(MEMBERS)
-    going = tuple(each for each in members if draw(st.booleans()))
-    staying = tuple(each for each in members if each not in going)
-    healthy = frozenset(each for each in members if draw(st.booleans()))
-    down = [each for each in staying if each not in healthy]
-    unhealthy = frozenset(each for each in down if draw(st.booleans()))
+    going = tuple(member for member in members if draw(st.booleans()))
+    staying = tuple(member for member in members if member not in going)
+    healthy = frozenset(member for member in members if draw(st.booleans()))
+    down = [member for member in staying if member not in healthy]
+    unhealthy = frozenset(member for member in down if draw(st.booleans()))
     order, most = draw(st.sampled_from([LAUNCH_FIRST, TERMINATE_FIRST, RESTART])), draw(st.integers(1, 5))
     return RolloutState(draw(st.integers(0, 10)), order, most, going, staying, healthy, unhealthy)
 

@@ -59,11 +59,11 @@ CALLS: dict[str, tuple[list[Call], list[list[Call]]]] = {
             [
                 call(
                     "ModifyInstanceMetadataOptions",
-                    InstanceId=each,
+                    InstanceId=instance,
                     HttpTokens="required",
                     HttpPutResponseHopLimit=2,
                 )
-                for each in (ONE, TWO)
+                for instance in (ONE, TWO)
             ]
         ],
     ),
@@ -113,7 +113,7 @@ PLAIN = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micr
 def plan_of(spec: dict[str, Any], *differing: dict[str, Any]) -> Any:
     """What is planned for members that were launched by the plain spec, but for what differs."""
     made = fleet_of(environment(fleets={"web": PLAIN}))
-    there = observed_fleet([member(number, made, **each) for number, each in enumerate(differing)])
+    there = observed_fleet([member(number, made, **fields) for number, fields in enumerate(differing)])
     return planned(environment(fleets={"web": PLAIN | spec}), {FLEET: there})
 
 
@@ -159,8 +159,8 @@ def test_a_switch_that_the_spec_did_not_say_at_launch_is_set_once_it_does(
 
 def test_what_the_launch_tag_of_an_earlier_version_does_not_say_is_told() -> None:
     plan = plan_of({"associate_public_ip": True}, UNSAID)
-    assert not [each for each in plan.changes if "i-00" in each.instances]
-    (note,) = (each.message for each in plan.notes if "associate_public_ip" in each.message)
+    assert not [change for change in plan.changes if "i-00" in change.instances]
+    (note,) = (note.message for note in plan.notes if "associate_public_ip" in note.message)
     assert "1 member" in note
     assert "`--deep` reads it" in note
 
@@ -188,7 +188,9 @@ def test_the_longest_launch_tag_fits_into_a_tag() -> None:
     params = launch_params(fleet, None, AROUND, SUBNETS[0])
     call = run_instances(params, fleet.capacity_options[0], 1, "token")
     (tags,) = (
-        each["Tags"] for each in call.params["TagSpecifications"] if each["ResourceType"] == "instance"
+        specification["Tags"]
+        for specification in call.params["TagSpecifications"]
+        if specification["ResourceType"] == "instance"
     )
     (text,) = (tag["Value"] for tag in tags if tag["Key"] == LAUNCH_TAG)
     assert len(text) <= 256

@@ -32,11 +32,14 @@ NOW = datetime(2026, 1, 1, 12, tzinfo=UTC)
 
 def running(*ids: str, state: str = "running") -> tuple[Instance, ...]:
     bound = Binding(PROFILE_ARN, "AIPA1")
-    return tuple(Instance(each, state, "us-east-1a", "t3.micro", "ami-1", "", profile=bound) for each in ids)
+    return tuple(
+        Instance(instance_id, state, "us-east-1a", "t3.micro", "ami-1", "", profile=bound)
+        for instance_id in ids
+    )
 
 
 def users(*members: Instance, foreign: tuple[str, ...] = ()) -> Users:
-    return Users(members, foreign, {each.id: f"iip-assoc-{each.id}" for each in members})
+    return Users(members, foreign, {member.id: f"iip-assoc-{member.id}" for member in members})
 
 
 def swap(seen_users: Users, **differing: Any) -> Plan:
@@ -88,7 +91,8 @@ SWAPS: dict[str, tuple[Users, list[str]]] = {
 
 def lines(plan: Plan) -> list[str]:
     return [
-        f"{told(each)}: {'not done' if each.deferred else ' '.join(calls(each))}" for each in plan.changes
+        f"{told(change)}: {'not done' if change.deferred else ' '.join(calls(change))}"
+        for change in plan.changes
     ]
 
 
@@ -202,7 +206,7 @@ def test_few_instances_at_a_time_are_without_a_profile() -> None:
             elif call.operation == "AssociateIamInstanceProfile":
                 without.remove(identifier)
                 done.append(identifier)
-    assert done == [each.id for each in members]
+    assert done == [member.id for member in members]
     assert 0 < most <= 20
     assert CallCount("ec2", "AssociateIamInstanceProfile", 50) in change.calls
 
@@ -214,5 +218,5 @@ def test_an_instance_that_starts_is_waited_for_first() -> None:
 
 def calls_in(step: Step) -> list[Call]:
     if isinstance(step, (Parallel, Whole)):
-        return [call for each in step.steps for call in calls_in(each)]
+        return [call for part in step.steps for call in calls_in(part)]
     return [step] if isinstance(step, Call) else []

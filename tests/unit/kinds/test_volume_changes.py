@@ -82,7 +82,7 @@ def root(**fields: Any) -> dict[str, Any]:
 
 
 def data(*volumes: dict[str, Any]) -> dict[str, Any]:
-    return {"volumes": [{"device": DATA, **each} for each in volumes]}
+    return {"volumes": [{"device": DATA, **fields} for fields in volumes]}
 
 
 CASES: dict[str, Case] = {
@@ -236,10 +236,10 @@ def modifications(fleet: Fleet, its: Instance) -> dict[str, dict[str, Any]]:
     """What is sent, by volume."""
     steps = change_steps(differing(fleet, [its], How.LIVE).get(its.id, ()), [its], fleet, {})
     return {
-        each.volume: dict(each.params)
+        modification.volume: dict(modification.params)
         for step in steps
         if isinstance(step, AwaitModified)
-        for each in step.modified
+        for modification in step.modified
     }
 
 
@@ -249,12 +249,15 @@ def test_a_volume_that_differs_is_modified_or_the_member_replaced_or_it_is_told(
     now = spec(**case.then)
     fleet, its = fleet_of(now), launched(spec(**case.first), now, case.there)
     assert modifications(fleet, its) == case.modified
-    assert tuple(each.path for each in differing(fleet, [its], How.REPLACE).get(its.id, ())) == case.replaced
+    assert (
+        tuple(setting.path for setting in differing(fleet, [its], How.REPLACE).get(its.id, ()))
+        == case.replaced
+    )
     live = differing(fleet, [its], How.LIVE).get(its.id, ())
     assert bool(live) is bool(case.modified)
     sent = {"Size": "size_gb", "VolumeType": "type", "Iops": "iops", "Throughput": "throughput"}
-    changed = {sent[each] for params in case.modified.values() for each in params}
-    assert {each.path.split(".")[-1] for each in live} <= changed
+    changed = {sent[param] for params in case.modified.values() for param in params}
+    assert {setting.path.split(".")[-1] for setting in live} <= changed
     said = " ".join(drift_in_words(fleet, [its]))
     assert case.told in said
     assert bool(said) is bool(case.told)
@@ -316,10 +319,12 @@ class Ebs:
             return {}
         look = self.looks.pop(0) if len(self.looks) > 1 else self.looks[0]
         (asked,) = call.params["Filters"]
-        states = [{"VolumeId": each, "ModificationState": state} for each, state in look.items()]
+        states = [{"VolumeId": volume_id, "ModificationState": state} for volume_id, state in look.items()]
         return {
             "VolumesModifications": [
-                {**each, "TargetSize": self.size} for each in states if each["VolumeId"] in asked["Values"]
+                {**modification, "TargetSize": self.size}
+                for modification in states
+                if modification["VolumeId"] in asked["Values"]
             ]
         }
 

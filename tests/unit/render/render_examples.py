@@ -49,7 +49,7 @@ def _fleet_change(*arguments: Any, **more: Any) -> Change:
 
 
 def ids(number: int, start: int = 0) -> tuple[str, ...]:
-    return tuple(f"i-0{each:016x}" for each in range(start, start + number))
+    return tuple(f"i-0{index:016x}" for index in range(start, start + number))
 
 
 def plan(*changes: Change, **more: object) -> Plan:
@@ -153,7 +153,11 @@ def drifted() -> Plan:
             instances=ids(50),
             size=50,
             steps=(Call("ec2", "CreateTags"),),
-            names={each: f"web-{number:02d}" for number, each in enumerate(ids(50), 1) if number != 7},
+            names={
+                instance_id: f"web-{number:02d}"
+                for number, instance_id in enumerate(ids(50), 1)
+                if number != 7
+            },
         ),
         _fleet_change(
             FLEET, Action.CREATE, "launch 2 (48 of 50 running)", (FieldChange("count", 48, 50),), size=2

@@ -118,7 +118,7 @@ def test_the_policy_allows_the_one_style_and_the_one_script_and_nothing_else() -
 
     def hashes(tag: str) -> list[str]:
         found = re.findall(rf"<{tag}>(.*?)</{tag}>", html, re.DOTALL)
-        return [base64.b64encode(hashlib.sha256(each.encode()).digest()).decode() for each in found]
+        return [base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in found]
 
     (style,), (script,) = hashes("style"), hashes("script")
     assert policy.replace("&#39;", "'").split("; ") == [

@@ -28,11 +28,11 @@ def described(schema: Any, path: str = "") -> list[str]:
     """The properties of a schema that nobody described."""
     missing = []
     if isinstance(schema, dict):
-        for name, each in schema.get("properties", {}).items():
-            if "description" not in each:
+        for name, field in schema.get("properties", {}).items():
+            if "description" not in field:
                 missing.append(f"{path}.{name}")
-        for key, each in schema.items():
-            missing += described(each, f"{path}.{key}")
+        for key, value in schema.items():
+            missing += described(value, f"{path}.{key}")
     return missing
 
 
@@ -73,7 +73,7 @@ def test_a_plan_as_data() -> None:
         "desired",
     ]
     assert data["summary"] == {"create": 52, "update": 0, "replace": 0, "delete": 0}
-    assert [each["address"] for each in data["changes"]] == [
+    assert [change["address"] for change in data["changes"]] == [
         "role/collector",
         "instance_profile/collector",
         "fleet/collector",
@@ -109,7 +109,7 @@ def test_refusals_notes_and_deferred_changes() -> None:
     assert refused["refusals"][0]["address"] == "role/collector"
     assert refused["refusals"][0]["hint"].startswith("give the role another name")
     assert drifted["notes"][0]["address"] == "fleet/web"
-    assert [each["deferred"] is None for each in drifted["changes"]] == [True, True, True, False, True]
+    assert [change["deferred"] is None for change in drifted["changes"]] == [True, True, True, False, True]
 
 
 class Colour(StrEnum):

@@ -215,7 +215,7 @@ def gone(number: int, name: str = "", waves: int = 0) -> Change:
         (FieldChange("image", "ami-1", "ami-2"), FieldChange("user_data", "x" * 3000, "y" * 3000)),
         instances=ids,
         size=number,
-        names={each: f"{name}{at}" for at, each in enumerate(ids)} if name else {},
+        names={instance_id: f"{name}{at}" for at, instance_id in enumerate(ids)} if name else {},
         rollout=rollout,
         unit="instance",
     )

@@ -219,7 +219,7 @@ def test_fifty_servers_fit_on_a_screen(width: int, height: int) -> None:
 
 
 def test_a_thousand_instances_take_no_more_room_than_fifty() -> None:
-    names = {each: f"web-{number:04d}" for number, each in enumerate(examples.ids(1000), 1)}
+    names = {instance_id: f"web-{number:04d}" for number, instance_id in enumerate(examples.ids(1000), 1)}
     few = examples.drifted().changes[1]
     many = dataclasses.replace(few, instances=examples.ids(1000), size=1000, names=names)
     thousand = plan_text(examples.plan(examples.new_fleet(1000), many), WIDTH).plain
@@ -249,14 +249,14 @@ def test_members_that_stay_are_told_by_number_and_pattern(names: list[str], expe
     told = plan_text(examples.plan(change), WIDTH).plain.splitlines()[-4]
     assert " ".join(told.split()) == " ".join(f"{len(ids)} instances{expected} (--ids lists them)".split())
     in_full = plan_text(examples.plan(change), WIDTH, ids=True).plain
-    assert all(each in in_full for each in ids)
+    assert all(instance_id in in_full for instance_id in ids)
 
 
 def test_nobody_looks_up_the_ids_of_a_few() -> None:
     change = dataclasses.replace(examples.drifted().changes[1], instances=examples.ids(4), size=4)
     text = plan_text(examples.plan(change), WIDTH).plain
     assert "--ids" not in text
-    assert all(each in text for each in examples.ids(4))
+    assert all(instance_id in text for instance_id in examples.ids(4))
 
 
 # --- what is destroyed cannot be overlooked
@@ -264,7 +264,7 @@ def test_nobody_looks_up_the_ids_of_a_few() -> None:
 
 WAVES = {
     "none": None,
-    "of one": Rollout("launch_first", tuple((each,) for each in examples.ids(300)), 299, 300),
+    "of one": Rollout("launch_first", tuple((instance_id,) for instance_id in examples.ids(300)), 299, 300),
     "of ten": Rollout(
         "terminate_first", tuple(examples.ids(10, start) for start in range(0, 300, 10)), 290, 300
     ),
@@ -287,7 +287,7 @@ def test_every_instance_that_will_be_gone_is_named(
         rollout=rollout,
     )
     text = plan_text(examples.plan(change), width)
-    assert all(each in text.plain for each in change.instances)
+    assert all(instance_id in text.plain for instance_id in change.instances)
     assert "! DESTROYS 300 instances." in text.plain.splitlines()
 
 
@@ -406,7 +406,7 @@ def test_a_name_too_long_for_the_column_has_its_own_line() -> None:
 
 
 def test_all_of_a_list_is_told() -> None:
-    groups = tuple(f"sg-{each}" for each in range(20))
+    groups = tuple(f"sg-{number}" for number in range(20))
     assert created(FieldChange("security_groups", None, groups), width=60) == [
         "    security_groups: sg-0, sg-1, sg-2, sg-3, sg-4, sg-5,",
         "      sg-6, sg-7, sg-8, sg-9, sg-10, sg-11, sg-12, sg-13,",
@@ -438,7 +438,7 @@ def test_a_long_policy_of_something_new_is_told_whole() -> None:
     policies = [
         {
             "Effect": "Allow",
-            "Action": [*(f"s3:Get{each}" for each in range(9)), "iam:PassRole"],
+            "Action": [*(f"s3:Get{number}" for number in range(9)), "iam:PassRole"],
             "Resource": [f"arn:aws:s3:::{one}", "*"],
         }
         for one in range(9)
@@ -446,7 +446,7 @@ def test_a_long_policy_of_something_new_is_told_whole() -> None:
     lines = created(FieldChange("inline_policies.a", None, {"Statement": policies}), width=60)
     told = " ".join(" ".join(lines).split())
     for one in range(9):
-        gets = ", ".join(f"s3:Get{each}" for each in range(9))
+        gets = ", ".join(f"s3:Get{number}" for number in range(9))
         assert f"! Allow {gets}, iam:PassRole on arn:aws:s3:::{one}, *" in told
     assert "more" not in told
 
@@ -466,7 +466,7 @@ def test_wide_rights_are_marked(width: int) -> None:
         assert told.count("!") == 2
     change = Change(Address("role", "x"), Action.CREATE, "why", fields=fields)
     assert "! grants wide rights" in plan_text(examples.plan(change), width).plain
-    gone = tuple(FieldChange(each.path, each.after, None) for each in fields)
+    gone = tuple(FieldChange(field.path, field.after, None) for field in fields)
     assert "!" not in "".join(updated(*gone, width=width))
 
 
@@ -520,7 +520,7 @@ def test_a_secret_in_user_data_is_not_shown_when_asked_either() -> None:
 
 
 def test_a_policy_that_goes_is_told_whole() -> None:
-    actions = [f"s3:Get{each}" for each in range(40)]
+    actions = [f"s3:Get{number}" for number in range(40)]
     lines = updated(
         FieldChange("trust", {"Statement": [{"Effect": "Allow", "Action": actions, "Resource": "*"}]}, None)
     )
@@ -533,7 +533,7 @@ def test_other_peoples_control_characters_do_not_reach_the_terminal() -> None:
         Address("role", "x"), Action.UPDATE, "why\x1b[2J", fields=(FieldChange("tags.a", "\x1b[31m", "\a\n"),)
     )
     text = plan_text(examples.plan(change), 80).plain
-    assert all(each.isprintable() or each == "\n" for each in text)
+    assert all(character.isprintable() or character == "\n" for character in text)
     assert "\\u001b[31m → \\u0007\\n" in text
 
 
@@ -565,7 +565,7 @@ def test_what_is_told_already_is_counted_and_not_told_again() -> None:
 
 def test_all_done() -> None:
     changes = examples.fifty_servers().changes
-    outcomes = [Outcome(each, Result.DONE, seconds=12.3) for each in changes]
+    outcomes = [Outcome(change, Result.DONE, seconds=12.3) for change in changes]
     assert outcomes_text("outages-dev", outcomes, 41, 80).plain.splitlines()[2:] == [
         "done     + fleet/collector             created: 50 instances (12 s)",
         "",
@@ -586,4 +586,4 @@ def test_instances_of_others_are_told_all(of_others: bool, shown: int) -> None:
     change = Change(
         Address("attachment", "box"), Action.UPDATE, "another profile", instances=ids, exact=of_others
     )
-    assert sum(each in plan_text(examples.plan(change), 80).plain for each in ids) == shown
+    assert sum(instance_id in plan_text(examples.plan(change), 80).plain for instance_id in ids) == shown

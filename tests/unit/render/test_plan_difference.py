@@ -34,10 +34,10 @@ def told(approved: Plan, present: Plan, width: int = 200) -> str:
 
 def fields(approved: Change, present: Change) -> dict[str, tuple[Any, Any]]:
     """What one change that was approved otherwise differs in."""
-    one, other = (plan_data(examples.plan(each)) for each in (approved, present))
+    one, other = (plan_data(examples.plan(change)) for change in (approved, present))
     (found,) = differences(one, other)
     assert found.sign == "~"
-    return {each.path: (each.before, each.after) for each in found.fields}
+    return {field.path: (field.before, field.after) for field in found.fields}
 
 
 OTHERWISE: dict[str, tuple[Change, dict[str, tuple[Any, Any]]]] = {
@@ -124,7 +124,8 @@ def test_of_several_changes_at_one_address_those_with_the_same_fields_are_compar
     changed = replace(TAGS, instances=(ONE,))
     approved, present = plan_data(examples.plan(other, TAGS)), plan_data(examples.plan(changed))
     assert [
-        (each.sign, [field.path for field in each.fields]) for each in differences(approved, present)
+        (difference.sign, [field.path for field in difference.fields])
+        for difference in differences(approved, present)
     ] == [
         ("~", ["instances"]),
         ("-", ["name"]),
@@ -145,5 +146,5 @@ def test_another_order() -> None:
 def test_nothing_in_a_plan_can_forge_a_line() -> None:
     odd = replace(TAGS, fields=(FieldChange("tags.a\n+ role/x", "\x1b[2J", "\n- role/y: gone"),))
     text = told(examples.plan(), examples.plan(odd))
-    assert all(each.isprintable() or each == "\n" for each in text)
+    assert all(character.isprintable() or character == "\n" for character in text)
     assert not [line for line in text.splitlines() if line.startswith(("+ role/x", "- role/y"))]

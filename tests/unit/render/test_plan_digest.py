@@ -188,6 +188,6 @@ def test_user_data_that_is_the_hash_of_another_is_not_taken_for_it() -> None:
     """HMAC takes a key of more than 64 bytes for its hash."""
     long = b"#!/bin/sh\n" * 10
     pair = (long, sha256(long).digest())
-    assert len({parameters_digest([launch(UserData=each)], "here") for each in pair}) == 2
+    assert len({parameters_digest([launch(UserData=user_data)], "here") for user_data in pair}) == 2
     zeros = (b"a", b"a\x00")
-    assert len({parameters_digest([launch(UserData=each)], "here") for each in zeros}) == 2
+    assert len({parameters_digest([launch(UserData=user_data)], "here") for user_data in zeros}) == 2

@@ -43,8 +43,8 @@ def document(*statements: dict[str, Any]) -> dict[str, Any]:
             "Allow * on * if Bool aws:SecureTransport is true and StringLike aws:SourceVpc is a or b",
         ),
         (
-            {"Effect": "Allow", "Action": [f"s3:Get{each}" for each in range(30)], "Resource": "*"},
-            f"Allow {', '.join(f's3:Get{each}' for each in range(30))} on *",
+            {"Effect": "Allow", "Action": [f"s3:Get{number}" for number in range(30)], "Resource": "*"},
+            f"Allow {', '.join(f's3:Get{number}' for number in range(30))} on *",
         ),
         (
             {

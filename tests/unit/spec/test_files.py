@@ -244,7 +244,7 @@ def test_a_link_put_in_the_way_while_it_is_read(repository: Path, swapped: Path)
 
 
 def test_every_command_that_reads_a_spec_takes_a_root() -> None:
-    options = {name: {each.name for each in command.params} for name, command in cli.commands.items()}
+    options = {name: {param.name for param in command.params} for name, command in cli.commands.items()}
     reading = {name for name, names in options.items() if names & {"spec", "specs"}}
     assert reading >= {"validate", "plan", "apply", "destroy", "status"}
     assert {name for name, names in options.items() if "root" in names} == reading

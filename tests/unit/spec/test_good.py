@@ -241,7 +241,7 @@ def test_every_region_that_boto3_knows_is_taken() -> None:
 
     session = boto3.session.Session()
     partitions = session.get_available_partitions()
-    theirs = {name for each in partitions for name in session.get_available_regions("ec2", each)}
+    theirs = {name for partition in partitions for name in session.get_available_regions("ec2", partition)}
     assert len(theirs) > 30
     assert theirs <= known_regions()
 

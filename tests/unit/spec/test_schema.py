@@ -63,7 +63,10 @@ def test_every_field_is_described_in_a_sentence_and_says_what_absent_means() -> 
 
 
 def test_schema_and_docs_say_of_each_setting_of_a_fleet_how_it_changes_and_why() -> None:
-    table = {each.path: (f"{HOW_IT_CHANGES[each.how]}: {each.why}.", each.source) for each in SETTINGS}
+    table = {
+        setting.path: (f"{HOW_IT_CHANGES[setting.how]}: {setting.why}.", setting.source)
+        for setting in SETTINGS
+    }
     fields = fleet_fields()
     told = {path: field for path, field in fields.items() if how_it_changes(field["description"])}
     assert told.keys() == table.keys()

@@ -157,7 +157,7 @@ def test_a_spec_and_the_files_that_it_names_are_looked_at(tmp_path: Path) -> Non
     path = tmp_path / "spec.yaml"
     path.write_text(json.dumps(content, indent=1))
     found = load(str(path), KINDS).suspects
-    assert [(Path(each.file).name, each.line, each.column) for each in found] == [
+    assert [(Path(suspect.file).name, suspect.line, suspect.column) for suspect in found] == [
         ("spec.yaml", 5, 18),
         ("boot.sh", 2, 20),
     ]
