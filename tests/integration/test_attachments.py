@@ -66,7 +66,9 @@ def test_a_profile_that_is_there_already_is_replaced_and_the_plan_says_so(
     cloud.make_role("theirs")
     cloud.make_profile("theirs", "theirs")
     cloud.ec2.associate_iam_instance_profile(InstanceId=BOX, IamInstanceProfile={"Name": "theirs"})
-    (change,) = [each for each in program.plan(ATTACHING).changes if each["address"] == "attachment/box"]
+    (change,) = [
+        change for change in program.plan(ATTACHING).changes if change["address"] == "attachment/box"
+    ]
     assert change["fields"] == [{"path": "instance_profile", "before": "theirs", "after": PROFILE}]
     assert "taken off" in change["reason"]
     assert program.apply(ATTACHING).code == 0
@@ -117,7 +119,7 @@ def test_what_others_bound_to_a_profile_is_in_the_plan_that_first_attaches_it(
     cloud.stranger(OTHER)
     program.apply(DETACHED)
     cloud.ec2.associate_iam_instance_profile(InstanceId=OTHER, IamInstanceProfile={"Name": PROFILE})
-    (change,) = [each for each in program.plan(ATTACHING).changes if each["action"] == "delete"]
+    (change,) = [change for change in program.plan(ATTACHING).changes if change["action"] == "delete"]
     assert (change["address"], change["instances"]) == ("attachment/box", [OTHER])
     assert change["reason"] == "not in the spec"
     assert program.apply(ATTACHING).code == 0
@@ -133,7 +135,7 @@ def test_what_is_bound_to_an_earlier_profile_is_in_the_plan_that_makes_and_attac
     program.apply(DETACHED)
     cloud.ec2.associate_iam_instance_profile(InstanceId=OTHER, IamInstanceProfile={"Name": PROFILE})
     cloud.drop_profile(PROFILE)
-    (change,) = [each for each in program.plan(ATTACHING).changes if each["action"] == "delete"]
+    (change,) = [change for change in program.plan(ATTACHING).changes if change["action"] == "delete"]
     assert change["instances"] == [OTHER]
     assert program.apply(ATTACHING).code == 0
     assert (cloud.profile_on(BOX), cloud.profile_on(OTHER)) == (PROFILE, None)

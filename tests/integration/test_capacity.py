@@ -28,11 +28,11 @@ def capacity_options(cloud: Cloud) -> Counter[tuple[str, str, str]]:
     """How many members there are by zone, type and market."""
     return Counter(
         (
-            each["Placement"]["AvailabilityZone"][-1],
-            each["InstanceType"],
-            each.get("InstanceLifecycle", "on-demand"),
+            member["Placement"]["AvailabilityZone"][-1],
+            member["InstanceType"],
+            member.get("InstanceLifecycle", "on-demand"),
         )
-        for each in cloud.live("room")
+        for member in cloud.live("room")
     )
 
 
@@ -223,7 +223,7 @@ class TestAnotherTypeIsWanted:
         assert ran.code == 1
         assert "runs again as t3.micro; apply again later" in ran.words
         assert cloud.ids("room") == ids
-        assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
+        assert {member["State"]["Name"] for member in cloud.live("room")} == {"running"}
         cloud.mend()
         applied_and_planned(program, spec(count=2, instance_type=["t3.small", "t3.medium"]))
 
@@ -235,7 +235,7 @@ class TestAnotherTypeIsWanted:
         short_of(cloud, Capacity(0, "t3.micro"))
         applied_and_planned(program, spec(count=2, instance_type=["t3.micro", "t3.small"]))
         assert {type_ for _, type_, _ in capacity_options(cloud)} == {"t3.small"}
-        assert {each["State"]["Name"] for each in cloud.live("room")} == {"running"}
+        assert {member["State"]["Name"] for member in cloud.live("room")} == {"running"}
 
     def test_and_stopped_members_without_room_stay_what_they_are(
         self, program: Program, cloud: Cloud
@@ -258,7 +258,7 @@ class TestThereIsNoRoomForAMissingMember:
 
     def test_and_the_others_are_parked(self, program: Program, cloud: Cloud) -> None:
         assert program.apply(spec(count=3, power="stopped")).code == 1
-        assert [each["State"]["Name"] for each in cloud.live("room")] == ["stopped"] * 2
+        assert [member["State"]["Name"] for member in cloud.live("room")] == ["stopped"] * 2
 
     def test_and_the_others_get_their_new_type(self, program: Program, cloud: Cloud) -> None:
         cloud.break_with(Rule("error", "RunInstances", code="InsufficientInstanceCapacity", status=500))

@@ -73,7 +73,7 @@ def named_and_put_right(program: Program, cloud: Cloud, spec: Spec, row: Drift) 
     # Something new tells all that it is made with.
     made = {(address, action) for address, action, _ in row.named if action == "create"}
     assert set(row.named) <= planned.told
-    assert {each for each in planned.told - set(row.named) if each[:2] not in made} == set()
+    assert {difference for difference in planned.told - set(row.named) if difference[:2] not in made} == set()
     assert cloud.writes() == []
 
     applied = program.apply(spec, "--expect", planned.data["digest"])
@@ -384,8 +384,8 @@ MEMBERS = (
     on_a_member(
         "two members were tagged in different ways",
         lambda cloud: [
-            cloud.ec2.create_tags(Resources=[each], Tags=as_list({"team": f"team-{each}"}))
-            for each in cloud.ids("probe")
+            cloud.ec2.create_tags(Resources=[instance], Tags=as_list({"team": f"team-{instance}"}))
+            for instance in cloud.ids("probe")
         ],
         "tags.team",
     ),
@@ -496,7 +496,7 @@ def test_of_members_that_were_all_stopped_is_put_right_though_none_may_be_unavai
     before = cloud.picture("probe")
     cloud.break_with(stop_s=0.1, boot_s=0.1)
     cloud.ec2.stop_instances(InstanceIds=cloud.ids("probe"))
-    assert {cloud.state(each) for each in cloud.ids("probe")} == {"stopping"}
+    assert {cloud.state(instance) for instance in cloud.ids("probe")} == {"stopping"}
     assert program.plan(PROBE).told == {(FLEET, "update", "power")}
     cloud.forget_calls()
     assert program.apply(PROBE).code == 0
@@ -600,7 +600,7 @@ def test_what_only_a_deep_plan_sees_is_put_right_by_a_deep_apply(program: Progra
     cloud.ec2.modify_instance_attribute(InstanceId=odd, DisableApiTermination={"Value": True})
     assert program.plan(PROBE).changes == []
     (change,) = program.plan(PROBE, "--deep").changes
-    assert (change["instances"], [each["path"] for each in change["fields"]]) == (
+    assert (change["instances"], [field["path"] for field in change["fields"]]) == (
         [odd],
         ["termination_protection"],
     )

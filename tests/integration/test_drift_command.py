@@ -22,7 +22,7 @@ LATER, PAST = TODAY + timedelta(days=30), TODAY - timedelta(days=1)
 
 def told(ran: Ran) -> set[tuple[str, str, str | None]]:
     jsonschema.validate(ran.data, SCHEMA)
-    return {(each["address"], each["state"], each["field"]) for each in ran.data["drift"]}
+    return {(entry["address"], entry["state"], entry["field"]) for entry in ran.data["drift"]}
 
 
 def test_of_what_was_applied_is_none(program: Program, cloud: Cloud) -> None:
@@ -74,7 +74,7 @@ def test_of_all_kinds_is_told_with_what_aws_has_and_what_the_spec_says(
         ("fleet/worker", "missing", "count"),
         ("role/gone", "unexpected", None),
     }
-    (tag,) = [each for each in ran.data["drift"] if each["field"] == "tags.team"]
+    (tag,) = [entry for entry in ran.data["drift"] if entry["field"] == "tags.team"]
     assert (tag["aws"], tag["spec"], tag["instances"]) == ("other", "data", [one])
     assert cloud.writes() == []
     text = program.run("drift", spec)
@@ -106,7 +106,7 @@ def test_is_also_what_apply_would_refuse(program: Program, cloud: Cloud) -> None
     cloud.make_role(NAME)
     ran = program.run("drift", program.write(ROLES_ONLY), "--format", "json")
     assert ran.code == 2
-    (found,) = [each for each in ran.data["drift"] if each["address"] == "role/worker"]
+    (found,) = [entry for entry in ran.data["drift"] if entry["address"] == "role/worker"]
     assert NAME in found["message"]
 
 
@@ -115,7 +115,7 @@ def test_what_was_not_read_is_told_as_not_compared(program: Program, cloud: Clou
     cloud.ec2.delete_tags(Resources=cloud.ids("probe")[:1], Tags=[{"Key": "provisioner:launch"}])
     ran = program.run("drift", program.write(PROBE), "--format", "json")
     assert ran.code == 0
-    assert [each["address"] for each in ran.data["not_compared"]] == ["fleet/worker"]
+    assert [entry["address"] for entry in ran.data["not_compared"]] == ["fleet/worker"]
 
 
 def test_that_is_only_seen_deep(program: Program, cloud: Cloud) -> None:
@@ -148,7 +148,7 @@ def test_is_accepted_until_a_day(program: Program, cloud: Cloud) -> None:
     path.write_text(path.read_text().replace(str(LATER), str(PAST)))
     expired = program.run("drift", spec, "--format", "json")
     assert expired.code == 2
-    assert [(each["place"], each["until"]) for each in expired.data["expired"]] == [
+    assert [(entry["place"], entry["until"]) for entry in expired.data["expired"]] == [
         (f"{path}:4:3", str(PAST))
     ]
 
@@ -156,7 +156,7 @@ def test_is_accepted_until_a_day(program: Program, cloud: Cloud) -> None:
     cloud.iam.update_role(RoleName=NAME, Description="Sleeps")
     other = program.run("drift", spec, "--format", "json")
     assert other.code == 2
-    assert [each["field"] for each in other.data["superfluous"]] == ["description"]
+    assert [entry["field"] for entry in other.data["superfluous"]] == ["description"]
 
     # What is accepted is no drift, and is put right all the same.
     assert program.plan(spec).told == {("role/worker", "update", "description")}

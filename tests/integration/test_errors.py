@@ -234,7 +234,9 @@ class TestPermissions:
         cloud.break_with(local_aws.denied(operation))
         first = program.apply(spec)
         assert first.code == 1
-        assert operation.replace(":", " ") in {each["failure"]["operation"] for each in first.data["failed"]}
+        assert operation.replace(":", " ") in {
+            failed["failure"]["operation"] for failed in first.data["failed"]
+        }
         cloud.mend()
         assert program.apply(spec).code == 0
         assert len(cloud.ids()) == 2
@@ -268,7 +270,7 @@ class TestCapacity:
         zone = {"availability_zones": ["us-east-1a"], "instance_type": ["t3.large", "t3a.large"]}
         spec = having(PROBE, fleets__worker__count=4, **{f"fleets__worker__{k}": v for k, v in zone.items()})
         assert program.apply(spec).code == 0
-        assert sorted(each["InstanceType"] for each in cloud.live()) == ["t3.large"] + ["t3a.large"] * 3
+        assert sorted(member["InstanceType"] for member in cloud.live()) == ["t3.large"] + ["t3a.large"] * 3
         assert program.plan(spec).told == set()
 
     def test_that_ran_out_for_good_fails_and_keeps_what_there_is(

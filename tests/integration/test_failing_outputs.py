@@ -82,8 +82,8 @@ FOR_PROGRAMS = ["--format", "json", "-v"]
 @pytest.mark.parametrize(
     ("outputs", "words"),
     [
-        *((each, []) for each in GONE.values()),
-        *((GONE[each], FOR_PROGRAMS) for each in ("both full", "both closed")),
+        *((redirection, []) for redirection in GONE.values()),
+        *((GONE[case], FOR_PROGRAMS) for case in ("both full", "both closed")),
     ],
 )
 def test_an_apply_does_all_of_it_and_ends_as_it_deserves(
@@ -135,7 +135,7 @@ def test_an_apply_outlasts_the_room_that_its_log_may_take(
 def test_what_only_prints_has_failed_when_that_is_lost(
     outputs: str, words: list[str], spec: str, local_environment: dict[str, str], cloud: Cloud
 ) -> None:
-    words = [spec if each == "{spec}" else each for each in words]
+    words = [spec if word == "{spec}" else word for word in words]
     code, _, err = Started(words, local_environment, outputs).end()
     assert code == 1
     assert "error: stdout cannot be written" in err

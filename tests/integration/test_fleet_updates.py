@@ -27,23 +27,23 @@ def fleet(**fields: Any) -> dict[str, Any]:
 
 def started(cloud: Cloud) -> dict[str, object]:
     """When each member was launched or started, by its id."""
-    return {each["InstanceId"]: each["LaunchTime"] for each in cloud.live("probe", "worker")}
+    return {member["InstanceId"]: member["LaunchTime"] for member in cloud.live("probe", "worker")}
 
 
 def types(cloud: Cloud) -> dict[str, str]:
-    return {each["InstanceId"]: each["InstanceType"] for each in cloud.live("probe", "worker")}
+    return {member["InstanceId"]: member["InstanceType"] for member in cloud.live("probe", "worker")}
 
 
 def states(cloud: Cloud) -> dict[str, str]:
-    return {each["InstanceId"]: each["State"]["Name"] for each in cloud.live("probe", "worker")}
+    return {member["InstanceId"]: member["State"]["Name"] for member in cloud.live("probe", "worker")}
 
 
 def zones(cloud: Cloud) -> dict[str, str]:
-    return {each["InstanceId"]: each["Placement"]["AvailabilityZone"] for each in cloud.live("probe")}
+    return {member["InstanceId"]: member["Placement"]["AvailabilityZone"] for member in cloud.live("probe")}
 
 
 def names(cloud: Cloud) -> list[str]:
-    return sorted(tags_of(each)["Name"] for each in cloud.live("probe", "worker"))
+    return sorted(tags_of(member)["Name"] for member in cloud.live("probe", "worker"))
 
 
 def notes(program: Program, spec: dict[str, Any]) -> str:
@@ -86,9 +86,9 @@ def test_on_restart_never_gives_a_new_type_to_new_members_only_and_says_so(
     assert "on_restart: never" in noted
     assert program.apply(having(spec, fleets__worker__count=3)).code == 0
     now = types(cloud)
-    assert {each: now.pop(each) for each in before} == dict.fromkeys(before, "t3.micro")
+    assert {member_id: now.pop(member_id) for member_id in before} == dict.fromkeys(before, "t3.micro")
     assert list(now.values()) == ["t3.small"]
-    assert {each: when for each, when in started(cloud).items() if each in before} == before
+    assert {member_id: when for member_id, when in started(cloud).items() if member_id in before} == before
     assert "differs on 2 members" in notes(program, having(spec, fleets__worker__count=3))
 
 
@@ -105,8 +105,8 @@ def test_on_user_data_restart_changes_it_on_the_same_instances(
     applied = program.apply(spec)
     assert applied.code == 0, applied.said
     assert cloud.ids("probe") == before
-    assert [user_data(cloud, each) for each in cloud.live("probe")] == ["#!/bin/bash\n"] * 2
-    assert sorted(map(sorted, witness.ids("StopInstances"))) == [[each] for each in before]
+    assert [user_data(cloud, member) for member in cloud.live("probe")] == ["#!/bin/bash\n"] * 2
+    assert sorted(map(sorted, witness.ids("StopInstances"))) == [[member_id] for member_id in before]
     assert min(witness.healthy) == planned.changes[0]["rollout"]["healthy"] == 1
     assert list(states(cloud).values()) == ["running"] * 2
     assert witness.operations == planned.calls
@@ -124,7 +124,7 @@ def test_on_user_data_ignore_gives_it_to_new_members_only_and_says_so(program: P
     assert "on_user_data: ignore" in noted
     before = started(cloud)
     assert program.apply(spec).code == 0
-    texts = {each["InstanceId"]: user_data(cloud, each) for each in cloud.live("probe")}
+    texts = {member["InstanceId"]: user_data(cloud, member) for member in cloud.live("probe")}
     assert texts.pop(old) == "#!/bin/sh\n"
     assert list(texts.values()) == ["#!/bin/bash\n"]
     assert started(cloud)[old] == before[old]
@@ -157,7 +157,7 @@ def test_terminate_first_never_has_more_members_than_the_count(
     asked = [(name, "DryRun" in params) for name, params in witness.calls]
     assert asked[0] == ("RunInstances", True)
     assert next(name for name, is_dry in asked if not is_dry) == "TerminateInstances"
-    assert [user_data(cloud, each) for each in cloud.live("probe")] == ["#!/bin/bash\n"] * 4
+    assert [user_data(cloud, member) for member in cloud.live("probe")] == ["#!/bin/bash\n"] * 4
     assert program.plan(spec).told == set()
 
 
@@ -240,7 +240,7 @@ def test_protected_members_are_neither_replaced_nor_taken_to_have_fewer(
     planned = program.plan(spec)
     assert planned.told == {(FLEET, "replace", "user_data")}
     assert not set(kept) & set(planned.changes[0]["instances"])
-    assert sum(each["message"].startswith(tuple(kept)) for each in planned.data["notes"]) == 2
+    assert sum(note["message"].startswith(tuple(kept)) for note in planned.data["notes"]) == 2
     assert program.apply(spec).code == 0
     assert "user_data differs" in notes(program, spec)
 
@@ -252,10 +252,10 @@ def test_protected_members_are_neither_replaced_nor_taken_to_have_fewer(
         "apply", "--yes", "--format", "json", program.write(having(spec, fleets__worker__count=1))
     )
     assert refused.code == 4
-    assert all(each in refused.words for each in kept)
+    assert all(member_id in refused.words for member_id in kept)
     assert "protect" in refused.words
     assert not witness.calls
-    assert {each: before[each] for each in kept} == started(cloud)
+    assert {member_id: before[member_id] for member_id in kept} == started(cloud)
 
     # Once nothing protects them, they are replaced as well.
     free = fleet(user_data="#!/bin/bash\n")
@@ -272,7 +272,7 @@ def test_an_uneven_fleet_is_left_alone_until_it_is_to_be_rebalanced(
 ) -> None:
     program.apply(fleet(count=6, availability_zones=ZONES))
     assert Counter(zones(cloud).values()) == dict.fromkeys(ZONES, 3)
-    lost = [each for each, zone in zones(cloud).items() if zone == ZONES[0]]
+    lost = [member_id for member_id, zone in zones(cloud).items() if zone == ZONES[0]]
     cloud.ec2.terminate_instances(InstanceIds=lost)
     left = fleet(count=4, availability_zones=ZONES)
     assert {change["action"] for change in program.plan(left).changes} == {"create"}
@@ -316,7 +316,8 @@ def test_members_that_were_replaced_have_numbers_of_their_own(
     assert len(set(names(cloud))) == 3
     assert set(names(cloud)) <= {f"web-{number}" for number in range(1, 5)}
     assert all(
-        tags_of(each)["Name"] == f"web-{tags_of(each)['provisioner:index']}" for each in cloud.live("probe")
+        tags_of(member)["Name"] == f"web-{tags_of(member)['provisioner:index']}"
+        for member in cloud.live("probe")
     )
     assert witness.operations == planned.calls
     assert program.plan(spec).told == set()
@@ -352,7 +353,7 @@ def test_plan_of_a_restart_while_the_fleet_grows(program: Program, cloud: Cloud,
     planned = program.plan(spec)
     witness.clear()
     assert program.apply(spec).code == 0
-    (rollout,) = (each["rollout"] for each in planned.changes if each["rollout"])
+    (rollout,) = (change["rollout"] for change in planned.changes if change["rollout"])
     assert witness.ids("StopInstances") == [set(wave) for wave in rollout["waves"]]
     assert planned.calls == witness.operations
 
@@ -391,13 +392,17 @@ def test_members_without_a_number_yet_get_none_that_a_member_about_to_go_has(
     after = fleet(count=4, name="web-{index}", user_data="#!/bin/bash\n", update={"order": "terminate_first"})
     two = having(after, fleets__worker__update={"on_user_data": "ignore"})
     program.apply(two)
-    new = [each["InstanceId"] for each in cloud.live("probe") if tags_of(each)["Name"] in ("web-3", "web-4")]
+    new = [
+        member["InstanceId"]
+        for member in cloud.live("probe")
+        if tags_of(member)["Name"] in ("web-3", "web-4")
+    ]
     cloud.ec2.delete_tags(Resources=new, Tags=[{"Key": "provisioner:index"}, {"Key": "Name"}])
     planned = program.plan(having(after, fleets__worker__count=3))
     assert (FLEET, "update", "name") in planned.told
     applied = program.apply(having(after, fleets__worker__count=3))
     assert applied.code == 0, applied.said
-    assert {tags_of(each)["Name"] for each in cloud.live("probe") if each["InstanceId"] in new} == {
+    assert {tags_of(member)["Name"] for member in cloud.live("probe") if member["InstanceId"] in new} == {
         "web-3",
         "web-4",
     }

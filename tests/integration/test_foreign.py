@@ -53,14 +53,14 @@ def test_who_copies_our_tags_is_never_counted_bound_corrected_or_terminated(
     before = their_picture(cloud)
     for spec in LATER.values():
         plan = program.plan(spec)
-        assert any(BOX in each["message"] and each["warning"] for each in plan.data["notes"])
-        assert any("their database" in each["message"] for each in plan.data["notes"])
+        assert any(BOX in note["message"] and note["warning"] for note in plan.data["notes"])
+        assert any("their database" in note["message"] for note in plan.data["notes"])
         assert program.apply(spec).code == 0
         wanted = spec.get("fleets", {}).get("worker", {}).get("count", 0)
         assert len(cloud.ids("probe")) == wanted + 1
         assert their_picture(cloud) == before
-    (status,) = (each for at, each in program.status(PROBE).items() if at == "fleet/(foreign)")
-    assert [each["id"] for each in status["members"]] == [BOX]
+    (status,) = (resource for at, resource in program.status(PROBE).items() if at == "fleet/(foreign)")
+    assert [member["id"] for member in status["members"]] == [BOX]
     assert program.destroy(PROBE).code == 0
     assert cloud.ids("probe") == [BOX]
     assert their_picture(cloud) == before
@@ -233,7 +233,7 @@ def test_each_region_is_asked_once_and_only_where_a_profile_goes(program: Progra
     assert "DescribeRegions" not in cloud.operations()
     cloud.forget_calls()
     program.destroy(ROLES_ONLY)
-    asked = [each.region for each in cloud.calls() if each.operation == "DescribeInstances"]
+    asked = [call.region for call in cloud.calls() if call.operation == "DescribeInstances"]
     assert len([region for region in asked if region != REGION]) == len(set(asked) - {REGION}) == 16
 
 
@@ -319,12 +319,12 @@ def test_what_an_attachment_selects_by_is_literal(value: str, program: Program, 
 
 @pytest.mark.parametrize("value", ["*", "blue?"])
 def test_what_subnets_are_chosen_by_is_literal(value: str, program: Program, cloud: Cloud) -> None:
-    subnets = [each["SubnetId"] for each in cloud.ec2.describe_subnets()["Subnets"]]
+    subnets = [subnet["SubnetId"] for subnet in cloud.ec2.describe_subnets()["Subnets"]]
     cloud.ec2.create_tags(Resources=subnets[:1], Tags=as_list({"tier": "blue1"}))
     cloud.ec2.create_tags(Resources=subnets[1:2], Tags=as_list({"tier": value}))
     fleet = {"count": 1, "image": IMAGE, "instance_type": "t3.micro", "subnets": {"tags": {"tier": value}}}
     assert program.apply(having(EMPTY, fleets={"worker": fleet})).code == 0
-    assert [each["SubnetId"] for each in cloud.live("probe")] == subnets[1:2]
+    assert [member["SubnetId"] for member in cloud.live("probe")] == subnets[1:2]
 
 
 # --- what is shown
@@ -337,7 +337,7 @@ def test_the_name_stands_beside_every_id_that_is_destroyed_replaced_or_detached(
     numbered = having(PROBE, fleets__worker__name="probe-{index}")
     spec = having(numbered, attachments=ATTACHING["attachments"])
     assert program.apply(spec).code == 0
-    names = {each["InstanceId"]: f"probe-{number}" for number, each in enumerate(cloud.live("probe"), 1)}
+    names = {member["InstanceId"]: f"probe-{number}" for number, member in enumerate(cloud.live("probe"), 1)}
 
     def shown(*arguments: Any) -> str:
         return program.run(*arguments).words

@@ -60,7 +60,8 @@ def test_a_second_interface_keeps_its_groups_and_the_first_gets_those_of_the_spe
     def groups(instance: str) -> dict[int, list[str]]:
         shown = cloud.instance(instance)["NetworkInterfaces"]
         return {
-            each["Attachment"]["DeviceIndex"]: [one["GroupName"] for one in each["Groups"]] for each in shown
+            interface["Attachment"]["DeviceIndex"]: [one["GroupName"] for one in interface["Groups"]]
+            for interface in shown
         }
 
     assert groups(odd) == {0: ["other"], 1: ["theirs"]}
@@ -70,7 +71,7 @@ def test_a_second_interface_keeps_its_groups_and_the_first_gets_those_of_the_spe
 def test_the_default_group_of_another_vpc_is_another(program: Program, cloud: Cloud) -> None:
     vpc = cloud.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]
     found = cloud.ec2.describe_security_groups(Filters=where("vpc-id", vpc))["SecurityGroups"]
-    assert [each["GroupName"] for each in found] == ["default"]
+    assert [security_group["GroupName"] for security_group in found] == ["default"]
     ran = program.plan(fleet("default", found[0]["GroupId"]))
     assert ran.code != 0
     assert found[0]["GroupId"] in ran.words

@@ -35,7 +35,7 @@ def test_tags_and_names_that_another_hand_wrote_are_shown_and_do_nothing(
     words: list[str], program: Program, cloud: Cloud
 ) -> None:
     program.apply(PROBE)
-    ids = [each["InstanceId"] for each in cloud.live()]
+    ids = [instance["InstanceId"] for instance in cloud.live()]
     tags = [{"Key": "Name", "Value": BAD}, {"Key": BAD[:100], "Value": BAD}, {"Key": "team", "Value": BAD}]
     cloud.ec2.create_tags(Resources=ids, Tags=tags)
     cloud.iam.update_role(RoleName="probe-worker", Description="é\n" + FORGED)
@@ -137,7 +137,7 @@ def test_what_is_typed_is_shown_and_does_nothing(
     spec = str(program.write(ROLES_ONLY))
     if "--endpoint-url" in words:
         monkeypatch.delenv("PROVISIONER_LOCAL")
-    ran = program.run(*(spec if each == "{spec}" else each for each in words))
+    ran = program.run(*(spec if word == "{spec}" else word for word in words))
     assert ran.code != 0
     assert "bug in provisioner" not in ran.err
     harmless(ran.out)

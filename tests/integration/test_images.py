@@ -40,7 +40,7 @@ def spec(image: Any, count: int = 2, **fleet: Any) -> dict[str, Any]:
 
 
 def used(cloud: Cloud) -> list[str]:
-    return [str(each["ImageId"]) for each in cloud.live("pictured")]
+    return [str(member["ImageId"]) for member in cloud.live("pictured")]
 
 
 def apply(program: Program, wanted: dict[str, Any], *options: str) -> None:
@@ -245,5 +245,7 @@ def test_the_root_volume_is_as_the_spec_says_wherever_the_image_comes_from(
     wanted = spec({**source, "update": update}, root_volume={"size_gb": 30})
     for one in (wanted, having(wanted, fleets__web__count=3)):
         apply(program, one)
-    sizes = [each["Size"] for member in cloud.live("pictured") for each in volumes_of(cloud, member).values()]
+    sizes = [
+        volume["Size"] for member in cloud.live("pictured") for volume in volumes_of(cloud, member).values()
+    ]
     assert sizes == [30] * 3

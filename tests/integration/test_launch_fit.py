@@ -61,7 +61,7 @@ def test_members_are_replaced_by_another_architecture_when_the_image_changes_too
     changed = having(PROBE, fleets__worker__image=ARM, fleets__worker__instance_type="t4g.micro")
     applied = program.apply(changed)
     assert applied.code == 0, applied.said
-    assert {each["InstanceType"] for each in cloud.live()} == {"t4g.micro"}
+    assert {member["InstanceType"] for member in cloud.live()} == {"t4g.micro"}
 
 
 @pytest.mark.parametrize("kind", ["instance", "role"])

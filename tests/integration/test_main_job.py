@@ -20,11 +20,13 @@ class TestFiftyServers:
     def test_are_running_and_bound_to_their_profile_after_one_apply(self, run: Run, cloud: Cloud) -> None:
         assert run("apply", "--yes", FIFTY).code == 0
         instances = cloud.instances()
-        assert Counter(each["State"]["Name"] for each in instances) == {"running": 50}
+        assert Counter(instance["State"]["Name"] for instance in instances) == {"running": 50}
         associations = cloud.associations()
-        assert Counter(each["State"] for each in associations) == {"associated": 50}
-        assert {each["InstanceId"] for each in associations} == {each["InstanceId"] for each in instances}
-        assert {each["IamInstanceProfile"]["Arn"] for each in associations} == {
+        assert Counter(association["State"] for association in associations) == {"associated": 50}
+        assert {association["InstanceId"] for association in associations} == {
+            instance["InstanceId"] for instance in instances
+        }
+        assert {association["IamInstanceProfile"]["Arn"] for association in associations} == {
             "arn:aws:iam::123456789012:instance-profile/provisioner/crunch/crunch-worker"
         }
 
@@ -33,8 +35,8 @@ class TestFiftyServers:
     ) -> None:
         assert program.apply(FIFTY).code == 0
         servers = cloud.live()
-        assert cloud.operations().count("RunInstances") == len({each["SubnetId"] for each in servers}) > 1
-        zones = Counter(each["Placement"]["AvailabilityZone"] for each in servers)
+        assert cloud.operations().count("RunInstances") == len({server["SubnetId"] for server in servers}) > 1
+        zones = Counter(server["Placement"]["AvailabilityZone"] for server in servers)
         assert max(zones.values()) - min(zones.values()) <= 1
 
     def test_need_no_call_that_writes_the_second_time(self, program: Program, run: Run, cloud: Cloud) -> None:

@@ -25,11 +25,11 @@ def fleet(**fields: Any) -> dict[str, Any]:
 
 def refusals(program: Program, spec: dict[str, Any]) -> list[str]:
     """What a plan refuses, each with its hint."""
-    return [f"{each['message']}; {each['hint']}" for each in program.plan(spec).data["refusals"]]
+    return [f"{refusal['message']}; {refusal['hint']}" for refusal in program.plan(spec).data["refusals"]]
 
 
 def notes(program: Program, spec: dict[str, Any]) -> list[str]:
-    return [each["message"] for each in program.plan(spec).data["notes"]]
+    return [note["message"] for note in program.plan(spec).data["notes"]]
 
 
 @pytest.fixture
@@ -106,8 +106,8 @@ MISSING: dict[str, tuple[dict[str, Any], tuple[str, ...]]] = {
 def test_it_is_told_once_with_what_there_is(case: str, program: Program, account: Cloud) -> None:
     change, words = MISSING[case]
     (told,) = refusals(program, fleet(**change))
-    for each in words:
-        assert each in told
+    for word in words:
+        assert word in told
     assert "`" in told
 
 
@@ -153,7 +153,7 @@ class TestAnImageIsGoneWhileMembersRun:
         self.gone(cloud, wanted)
         planned = program.plan(fleet(image=wanted))
         assert planned.changes == []
-        (note,) = [each for each in notes(program, fleet(image=wanted)) if wanted in each]
+        (note,) = [note for note in notes(program, fleet(image=wanted)) if wanted in note]
         assert f"there is no image {wanted}" in note
         assert "nothing can be launched" in note
 
@@ -191,4 +191,4 @@ def other_than(cloud: Cloud, gone: str) -> str:
     found = cloud.ec2.describe_images(
         Filters=where("architecture", "x86_64") + where("root-device-type", "ebs")
     )
-    return next(str(each["ImageId"]) for each in found["Images"] if each["ImageId"] != gone)
+    return next(str(other["ImageId"]) for other in found["Images"] if other["ImageId"] != gone)

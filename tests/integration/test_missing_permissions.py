@@ -34,7 +34,10 @@ ADVISORY = (
 def deny(cloud: Cloud, *operations: str) -> None:
     """From now on nobody may call these."""
     cloud.break_with(
-        *(local_aws.error(each, "UnauthorizedOperation", "You may not.", status=403) for each in operations)
+        *(
+            local_aws.error(operation, "UnauthorizedOperation", "You may not.", status=403)
+            for operation in operations
+        )
     )
 
 
@@ -74,8 +77,8 @@ def test_destroy_needs_nothing_that_only_a_launch_needs(
 ) -> None:
     assert program.apply(spec).code == 0
     if shown == "a part of a launch":
-        for each in cloud.ids("probe"):
-            cloud.ec2.create_tags(Resources=[each], Tags=[{"Key": "provisioner:asked", "Value": "3"}])
+        for instance in cloud.ids("probe"):
+            cloud.ec2.create_tags(Resources=[instance], Tags=[{"Key": "provisioner:asked", "Value": "3"}])
     deny(cloud, *FOR_LAUNCHES)
     plan = program.plan(spec, "--destroy")
     assert (plan.code, plan.data["refusals"]) == (0, [])

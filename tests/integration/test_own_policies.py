@@ -27,8 +27,8 @@ def test_a_policy_of_the_account_is_named_as_one_of_awss(program: Program, cloud
 def test_more_policies_than_the_account_attaches_are_refused_before_anything_is_made(
     program: Program, cloud: Cloud
 ) -> None:
-    listed = cloud.iam.list_policies(Scope="AWS", MaxItems=60)["Policies"]
-    names = [each["Arn"].split(":policy/")[1] for each in listed if "service-role" not in each["Arn"]][:11]
+    arns = [policy["Arn"] for policy in cloud.iam.list_policies(Scope="AWS", MaxItems=60)["Policies"]]
+    names = [arn.split(":policy/")[1] for arn in arns if "service-role" not in arn][:11]
     applied = program.apply(having(ROLES_ONLY, roles__worker={"managed_policies": names}))
     assert applied.code == 1
     assert "11 managed policies, and this account attaches 10 to a role" in applied.words

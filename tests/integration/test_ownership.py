@@ -156,8 +156,8 @@ def test_members_that_were_protected_by_hand_are_left_and_the_profile_with_them(
     program: Program, cloud: Cloud
 ) -> None:
     program.apply(PROBE)
-    for each in cloud.ids("probe"):
-        cloud.ec2.modify_instance_attribute(InstanceId=each, DisableApiTermination={"Value": True})
+    for instance in cloud.ids("probe"):
+        cloud.ec2.modify_instance_attribute(InstanceId=instance, DisableApiTermination={"Value": True})
     destroyed = program.destroy(PROBE)
     assert destroyed.code == 1
     assert destroyed.became("failed") == ["fleet/worker"]
@@ -172,7 +172,7 @@ def test_a_termination_that_ec2_refuses_in_part_says_which_members_went(
     wanted = having(PROBE, fleets__worker__availability_zones=["us-east-1a", "us-east-1b"])
     program.apply(wanted)
     (kept, _), (gone, _) = sorted(
-        ((each["InstanceId"], each["Placement"]["AvailabilityZone"]) for each in cloud.live("probe")),
+        ((member["InstanceId"], member["Placement"]["AvailabilityZone"]) for member in cloud.live("probe")),
         key=lambda found: found[1],
     )
     cloud.ec2.modify_instance_attribute(InstanceId=kept, DisableApiTermination={"Value": True})
@@ -289,7 +289,7 @@ def test_what_is_ours_in_other_letters_is_used_as_it_is(what: str, program: Prog
     name = NAME if what == "Role" else "PROBE-Worker"
     assert cloud.profiles() == [name]
     assert cloud.roles() == [NAME]
-    assert {cloud.profile_on(each) for each in cloud.ids("probe")} == {name}
+    assert {cloud.profile_on(instance) for instance in cloud.ids("probe")} == {name}
     assert cloud.picture("probe")["roles"] == before["roles"]
     assert program.destroy(spec).code == 0
     assert cloud.roles() + cloud.profiles() == []

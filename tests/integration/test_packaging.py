@@ -19,7 +19,7 @@ TIMEOUT_S = 120.0
 
 def run(*command: str | Path, cwd: Path, **variables: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [str(each) for each in command],
+        [str(word) for word in command],
         cwd=cwd,
         env=os.environ | variables,
         capture_output=True,

@@ -43,8 +43,8 @@ const over = (front, back) =>
   front.slice(0, 3).map((value, at) => value * front[3] + back[at] * (1 - front[3]));
 const backOf = (element) => {
   const layers = [];
-  for (let each = element; each; each = each.parentElement) {
-    const node = each.closest("svg") && each.matches("g.node") ? each.querySelector("rect") : each;
+  for (let part = element; part; part = part.parentElement) {
+    const node = part.closest("svg") && part.matches("g.node") ? part.querySelector("rect") : part;
     const style = getComputedStyle(node);
     layers.push(rgba(node.tagName === "rect" ? style.fill : style.backgroundColor));
   }
@@ -107,9 +107,9 @@ def test_all_of_it_can_be_read(
     assert browser.run("return document.documentElement.scrollWidth") <= width
     texts = browser.run(TEXTS)
     assert len(texts) > 10
-    faint = {each["text"]: each["contrast"] for each in texts if each["contrast"] < 4.5}
+    faint = {text["text"]: text["contrast"] for text in texts if text["contrast"] < 4.5}
     assert faint == {}
-    outside = [each["text"] for each in texts if not each["isDrawn"] and not within(each, width)]
+    outside = [text["text"] for text in texts if not text["isDrawn"] and not within(text, width)]
     assert outside == []
     assert overlapping(texts) == []
     assert browser.complaints() == []
@@ -122,7 +122,7 @@ def within(text: dict[str, Any], width: int) -> bool:
 
 def overlapping(texts: list[dict[str, Any]]) -> list[tuple[str, str]]:
     """Texts of which a line lies on a line of another, by more than letters need."""
-    lines = sorted((box[1], box, at) for at, each in enumerate(texts) for box in each["boxes"])
+    lines = sorted((box[1], box, at) for at, text in enumerate(texts) for box in text["boxes"])
     found = []
     for index, (_, (left, top, right, bottom), at) in enumerate(lines):
         for other_top, (other_left, _, other_right, other_bottom), other in lines[index + 1 :]:
@@ -186,8 +186,8 @@ def test_enter_and_space_fold_and_a_slash_searches(browser: Browser, pages: dict
 def shown(browser: Browser) -> list[str]:
     """The addresses of the changes that can be seen."""
     found: list[str] = browser.run(
-        "return [...document.querySelectorAll('.change')].filter((each) => each.checkVisibility())"
-        ".map((each) => each.querySelector('.address').textContent)"
+        "return [...document.querySelectorAll('.change')].filter((change) => change.checkVisibility())"
+        ".map((change) => change.querySelector('.address').textContent)"
     )
     return found
 
@@ -220,17 +220,18 @@ def test_a_thing_in_the_drawing_leads_to_its_change(browser: Browser, pages: dic
         "link.dispatchEvent(new MouseEvent('click', {bubbles: true, cancelable: true}))"
     )
     opened = browser.run(
-        "return [...document.querySelectorAll('.change[open] .address')].map((each) => each.textContent)"
+        "return [...document.querySelectorAll('.change[open] .address')]"
+        ".map((address) => address.textContent)"
     )
     assert opened == ["fleet/api"]
 
 
 def test_folded_and_printed_it_is_whole(browser: Browser, pages: dict[str, Path]) -> None:
     browser.show(pages["everything"], scheme="print")
-    browser.run("document.querySelectorAll('details').forEach((each) => { each.open = false; })")
+    browser.run("document.querySelectorAll('details').forEach((details) => { details.open = false; })")
     hidden = browser.run(
         "return [...document.querySelectorAll('.body, .members')]"
-        ".filter((each) => !each.checkVisibility()).length"
+        ".filter((part) => !part.checkVisibility()).length"
     )
     assert hidden == 0
 
@@ -270,4 +271,4 @@ def test_a_value_that_is_a_script_does_not_run(browser: Browser, tmp_path: Path)
     page.write_text(injected)
     browser.show(page)
     assert browser.driver.title.startswith("</title>")
-    assert any("Content Security Policy" in each for each in browser.complaints())
+    assert any("Content Security Policy" in complaint for complaint in browser.complaints())

@@ -55,13 +55,13 @@ def test_the_main_job_is_done_in_every_partition(region: str, program: Program, 
     applied = program.apply(spec)
     assert applied.code == 0, applied.said
     assert len(there.live("probe", "worker")) == 5
-    assert {each["IamInstanceProfile"]["Arn"] for each in there.associations()} == {
+    assert {association["IamInstanceProfile"]["Arn"] for association in there.associations()} == {
         f"arn:{partition}:iam::{ACCOUNT}:instance-profile/provisioner/probe/probe-worker"
     }
     role = there.iam.get_role(RoleName="probe-worker")["Role"]
     assert role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] == {"Service": principal}
     attached = there.iam.list_attached_role_policies(RoleName="probe-worker")["AttachedPolicies"]
-    assert {each["PolicyArn"] for each in attached} == {
+    assert {policy["PolicyArn"] for policy in attached} == {
         f"arn:{partition}:iam::aws:policy/{name}"
         for name in ("AmazonS3ReadOnlyAccess", "AmazonSSMManagedInstanceCore")
     }

@@ -76,8 +76,8 @@ def test_once_they_are_healthy_it_goes_on(program: Program, cloud: Cloud, old: l
     break_new_members(cloud)
     assert program.apply(CHANGED).code == 1
     cloud.mend()
-    for each in set(cloud.ids("health")) - set(old):
-        local_aws.set_status(cloud.server, each, "ok")
+    for instance in set(cloud.ids("health")) - set(old):
+        local_aws.set_status(cloud.server, instance, "ok")
     ran = program.apply(CHANGED)
     assert ran.code == 0, ran.said
     assert len(cloud.ids("health")) == 4

@@ -25,7 +25,7 @@ def reader(cloud: Cloud, program: Program) -> Aws:
 def test_every_operation_that_writes_is_refused_before_it_is_sent(
     service: str, reader: Aws, cloud: Cloud
 ) -> None:
-    writing = [each for each in Models().get_service_model(service).operation_names if not is_reading(each)]
+    writing = [name for name in Models().get_service_model(service).operation_names if not is_reading(name)]
     assert len(writing) > 3
     for operation in writing:
         with pytest.raises(PermissionError, match=operation):

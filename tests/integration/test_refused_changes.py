@@ -133,7 +133,8 @@ def test_members_run_again_as_they_were_and_no_others_are_stopped(
     change, faults, code, says = REFUSED[case]
     assert program.apply(fleet(ebs_optimized=False)).code == 0
     before = {
-        each["InstanceId"]: (each["InstanceType"], each["EbsOptimized"]) for each in cloud.live("probe")
+        member["InstanceId"]: (member["InstanceType"], member["EbsOptimized"])
+        for member in cloud.live("probe")
     }
     local_aws.set_faults(cloud.server, Faults(**faults))
     spec = fleet(**{"ebs_optimized": False} | change)
@@ -145,13 +146,14 @@ def test_members_run_again_as_they_were_and_no_others_are_stopped(
     assert code in ran.said
     assert says in ran.words
     assert {
-        each["InstanceId"]: (each["InstanceType"], each["EbsOptimized"]) for each in cloud.live("probe")
+        member["InstanceId"]: (member["InstanceType"], member["EbsOptimized"])
+        for member in cloud.live("probe")
     } == before
-    assert {cloud.state(each) for each in before} == {"running"}
+    assert {cloud.state(instance) for instance in before} == {"running"}
     stopped = set().union(*witness.ids("StopInstances")) if code != "OperationNotPermitted" else set()
     assert len(stopped) in (0, 2)
-    for each in stopped:
-        assert each in ran.words
+    for instance in stopped:
+        assert instance in ran.words
     if stopped:
         assert "run again as t3.micro" in ran.words
 
@@ -168,7 +170,7 @@ def test_user_data_that_was_taken_is_kept_and_the_members_run(program: Program, 
     ran = program.apply(spec)
     assert ran.code == 1
     assert "correct `user_data` first" in ran.words
-    assert {cloud.state(each) for each in cloud.ids("probe")} == {"running"}
+    assert {cloud.state(instance) for instance in cloud.ids("probe")} == {"running"}
     cloud.mend()
     assert program.apply(spec).code == 0
     assert program.plan(spec).told == set()
@@ -181,8 +183,8 @@ def test_of_a_parked_fleet_they_stay_stopped_with_what_they_had(program: Program
     assert ran.code == 1
     assert "are stopped, as `power: stopped` says, with what they had" in ran.words
     members = cloud.live("probe")
-    assert {(each["InstanceType"], each["EbsOptimized"]) for each in members} == {("t3.micro", False)}
-    assert {each["State"]["Name"] for each in members} == {"stopped"}
+    assert {(member["InstanceType"], member["EbsOptimized"]) for member in members} == {("t3.micro", False)}
+    assert {member["State"]["Name"] for member in members} == {"stopped"}
 
 
 def test_what_cannot_be_started_again_is_said_to_be_stopped(program: Program, cloud: Cloud) -> None:
@@ -193,7 +195,7 @@ def test_what_cannot_be_started_again_is_said_to_be_stopped(program: Program, cl
     assert "are stopped; " in ran.words
     cloud.mend()
     assert program.apply(fleet()).code == 0
-    assert {cloud.state(each) for each in cloud.ids("probe")} == {"running"}
+    assert {cloud.state(instance) for instance in cloud.ids("probe")} == {"running"}
 
 
 class Killed(NamedTuple):
@@ -235,7 +237,9 @@ def test_what_a_killed_run_has_left_stopped_runs_again(
     assert f"{left} run" in ran.words
     assert "again as t3.micro" in ran.words
     members = cloud.live("probe")
-    assert {(each["InstanceType"], each["State"]["Name"]) for each in members} == {("t3.micro", "running")}
+    assert {(member["InstanceType"], member["State"]["Name"]) for member in members} == {
+        ("t3.micro", "running")
+    }
     cloud.mend()
     assert program.apply(spec).code == 0
     assert program.plan(spec).told == set()
@@ -278,8 +282,12 @@ CPU = {"cpu_options": {"core_count": 1, "threads_per_core": 1}}
 def kinds(cloud: Cloud) -> set[tuple[str, str, int, int]]:
     """How members are: the state, the type, the cores and the threads of each."""
     return {
-        (each["State"]["Name"], each["InstanceType"], *(each["CpuOptions"][name] for name in ONE_THREAD))
-        for each in cloud.live("probe")
+        (
+            member["State"]["Name"],
+            member["InstanceType"],
+            *(member["CpuOptions"][name] for name in ONE_THREAD),
+        )
+        for member in cloud.live("probe")
     }
 
 

@@ -36,10 +36,12 @@ def applied(program: Program, cloud: Cloud) -> Program:
 
 
 def test_the_members_take_up_the_role_before_the_former_one_goes(applied: Program, cloud: Cloud) -> None:
-    before = {each: cloud.association(each) for each in [*cloud.ids("probe"), BOX]}
+    before = {instance: cloud.association(instance) for instance in [*cloud.ids("probe"), BOX]}
     planned = applied.plan(AFTER)
     (change,) = [
-        each for each in planned.changes if each["fields"] and each["fields"][0]["path"] == "credentials"
+        change
+        for change in planned.changes
+        if change["fields"] and change["fields"][0]["path"] == "credentials"
     ]
     assert set(change["instances"]) == before.keys()
     assert "re-associate 4 running instances" in change["reason"]
@@ -56,7 +58,7 @@ def test_the_members_take_up_the_role_before_the_former_one_goes(applied: Progra
     assert len(associated) == 4
     assert added < min(associated)
     assert max(associated) < writes.index("DeleteRole")
-    assert all(cloud.association(each) != old for each, old in before.items())
+    assert all(cloud.association(instance) != old for instance, old in before.items())
     assert cloud.roles() == ["probe-other"]
     assert MARK not in cloud.picture_of_profile("probe-worker")["Tags"]
     assert applied.plan(AFTER).told == set()
@@ -94,7 +96,7 @@ def test_what_was_begun_is_finished_by_the_next_apply(what: str, applied: Progra
     cloud.forget_calls()
     assert applied.apply(AFTER).code == 0
     assert cloud.operations().count("AssociateIamInstanceProfile") >= 1
-    assert {cloud.profile_on(each) for each in [*cloud.ids("probe"), BOX]} == {"probe-worker"}
+    assert {cloud.profile_on(instance) for instance in [*cloud.ids("probe"), BOX]} == {"probe-worker"}
     assert cloud.roles() == ["probe-other"]
     assert former not in roles_in_use(cloud.server).values()
     assert MARK not in cloud.picture_of_profile("probe-worker")["Tags"]
@@ -144,7 +146,7 @@ def test_a_profile_that_may_not_be_associated_again_costs_one_instance_its_crede
     """Nothing tells beforehand that it is refused, so one finds out for all."""
     cloud.break_with(Rule("error", "AssociateIamInstanceProfile", code="AccessDenied", status=403))
     assert applied.apply(AFTER).code == 1
-    profiles = [cloud.profile_on(each) for each in [*cloud.ids("probe"), BOX]]
+    profiles = [cloud.profile_on(instance) for instance in [*cloud.ids("probe"), BOX]]
     assert sorted(map(str, profiles)) == ["None", *["probe-worker"] * 3]
 
 

@@ -94,7 +94,7 @@ class TestWhatIsKnown:
         sent = [f"AWS4-HMAC-SHA256 SignedHeaders=host, Sig={number:064}" for number in range(300)]
         for authorization in [*sent, OPAQUE, *sent[:50]]:
             learn_what_is_sent(AWSRequest(headers={"Authorization": authorization}))
-        assert [without_secrets(each) for each in sent[:50]] == ["***"] * 50
+        assert [without_secrets(authorization) for authorization in sent[:50]] == ["***"] * 50
         assert without_secrets(quote(sent[-1])) == "***"
         assert without_secrets(sent[200]) == sent[200]
         for authorization in sent:

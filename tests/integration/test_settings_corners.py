@@ -27,7 +27,7 @@ def one(**fields: Any) -> dict[str, Any]:
 
 def credits_of(cloud: Cloud) -> set[str]:
     rows = cloud.ec2.describe_instance_credit_specifications(InstanceIds=cloud.ids("probe"))
-    return {each["CpuCredits"] for each in rows["InstanceCreditSpecifications"]}
+    return {row["CpuCredits"] for row in rows["InstanceCreditSpecifications"]}
 
 
 @pytest.mark.parametrize("wanted", ["standard", "unlimited"])
@@ -69,7 +69,8 @@ def test_the_check_is_that_of_the_first_of_several_interfaces(program: Program, 
     assert ran.code == 0, ran.said
     (member,) = cloud.live("probe")
     checks = {
-        each["Attachment"]["DeviceIndex"]: each["SourceDestCheck"] for each in member["NetworkInterfaces"]
+        interface["Attachment"]["DeviceIndex"]: interface["SourceDestCheck"]
+        for interface in member["NetworkInterfaces"]
     }
     assert (member["SourceDestCheck"], checks) == (False, {0: False, 1: True})
     assert program.plan(spec).told == set()

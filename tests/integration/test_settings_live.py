@@ -19,7 +19,7 @@ each_live = pytest.mark.parametrize("setting", settings_that(How.LIVE), ids=lamb
 
 def times(cloud: Cloud) -> dict[str, object]:
     """When each member was launched or started, by its id."""
-    return {each["InstanceId"]: each["LaunchTime"] for each in cloud.live("probe", "worker")}
+    return {member["InstanceId"]: member["LaunchTime"] for member in cloud.live("probe", "worker")}
 
 
 @each_live

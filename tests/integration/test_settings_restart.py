@@ -41,7 +41,7 @@ def test_a_new_value_in_the_spec_reaches_each_member_wave_by_wave(
     assert applied.code == 0, applied.said
     assert applied.became("deferred") == []
     assert cloud.ids("probe") == before
-    assert {cloud.state(each) for each in before} == {"running"}
+    assert {cloud.state(instance) for instance in before} == {"running"}
     assert case.all_have(cloud, second, first)
     assert witness.ids("StopInstances") == [set(wave) for wave in change["rollout"]["waves"]]
     assert witness.ids("StartInstances") == witness.ids("StopInstances")

@@ -39,7 +39,7 @@ class Edit:
 
 
 def members(cloud: Cloud) -> list[dict[str, Any]]:
-    return [cloud.picture_of_instance(each) for each in cloud.live("probe", "worker")]
+    return [cloud.picture_of_instance(member) for member in cloud.live("probe", "worker")]
 
 
 def all_members(**fields: Any) -> Check:
@@ -131,7 +131,7 @@ EDITS = (
         },
         lambda cloud: (
             cloud.profiles() == ["other"]
-            and {cloud.profile_on(each) for each in cloud.ids("probe")} == {"other"}
+            and {cloud.profile_on(instance) for instance in cloud.ids("probe")} == {"other"}
         ),
     ),
     Edit(
@@ -233,10 +233,10 @@ EDITS = (
         "stop_protection",
         stop_protection=True,
         check=lambda cloud: all(
-            cloud.ec2.describe_instance_attribute(InstanceId=each, Attribute="disableApiStop")[
+            cloud.ec2.describe_instance_attribute(InstanceId=instance, Attribute="disableApiStop")[
                 "DisableApiStop"
             ]["Value"]
-            for each in cloud.ids("probe")
+            for instance in cloud.ids("probe")
         ),
     ),
     fleet(
@@ -295,9 +295,11 @@ EDITS = (
 def test_an_edit_is_shown_and_then_true(edit: Edit, program: Program, cloud: Cloud) -> None:
     assert program.apply(edit.before).code == 0
     told = program.plan(edit.after).told
-    assert {each[:2] for each in told} == {each[:2] for each in edit.named}
+    assert {difference[:2] for difference in told} == {difference[:2] for difference in edit.named}
     # What is made anew tells everything that it gets.
-    assert {each for each in told if each[1] != "create" or each in edit.named} == edit.named
+    assert {
+        difference for difference in told if difference[1] != "create" or difference in edit.named
+    } == edit.named
     applied = program.apply(edit.after)
     assert applied.code == 0, applied.said
     assert edit.check(cloud)
@@ -382,7 +384,7 @@ def test_what_needs_a_restart_or_a_replacement_is_done_along_with_the_rest(
     spec = having(PROBE, fleets__worker__instance_type="t3.large", tags={"team": "other"})
 
     planned = program.plan(spec)
-    assert {each for each in planned.told if each[0] == FLEET} == {
+    assert {difference for difference in planned.told if difference[0] == FLEET} == {
         (FLEET, "update", "tags.team"),
         (FLEET, "update", "instance_type"),
         (FLEET, "replace", "user_data"),
@@ -396,7 +398,9 @@ def test_what_needs_a_restart_or_a_replacement_is_done_along_with_the_rest(
     assert applied.code == 0, applied.said
     assert stays in cloud.ids("probe")
     assert goes not in cloud.ids("probe")
-    assert [(each["Type"], each["Tags"]["team"]) for each in members(cloud)] == [("t3.large", "other")] * 2
+    assert [(member["Type"], member["Tags"]["team"]) for member in members(cloud)] == [
+        ("t3.large", "other")
+    ] * 2
     assert program.plan(spec).told == set()
 
 

@@ -28,7 +28,7 @@ def test_a_fleet_that_says_nothing_of_tenancy_runs_in_a_dedicated_vpc(program: P
     spec = having(BARE, **where)
     applied = program.apply(spec)
     assert applied.code == 0, applied.said
-    assert {each["Placement"]["Tenancy"] for each in cloud.live("probe")} == {"dedicated"}
+    assert {member["Placement"]["Tenancy"] for member in cloud.live("probe")} == {"dedicated"}
     assert program.plan(spec).told == set()
     assert program.plan(having(spec, fleets__worker__tenancy="dedicated")).told == set()
     cloud.forget_calls()

@@ -114,7 +114,7 @@ def terminal(local_environment: dict[str, str]) -> Iterator[Open]:
             environment = dict(local_environment)
             if colour:
                 del environment["NO_COLOR"]
-            opened = Terminal([str(each) for each in arguments], environment)
+            opened = Terminal([str(argument) for argument in arguments], environment)
             stack.callback(opened.close)
             return opened
 

@@ -51,7 +51,7 @@ def test_roles_are_made_from_nothing_and_destroyed(case: str, program: Program, 
     for key, keys in CASES[case].items():
         statement = cloud.picture_of_role(f"probe-{key}")["Trust"]["Statement"][0]
         named = statement["Principal"].get("AWS", [])
-        assert sorted([named] if isinstance(named, str) else named) == [ARN + each for each in keys]
+        assert sorted([named] if isinstance(named, str) else named) == [ARN + name for name in keys]
     assert program.destroy(wanted).code == 0
     assert cloud.roles() == []
 

@@ -32,7 +32,9 @@ def attached(cloud: Cloud, device: str | None = None) -> dict[str, dict[str, Any
     """The volumes on the members by instance: the root, or the one at a device."""
     found = {}
     for member in cloud.live("probe"):
-        mappings = {each["DeviceName"]: each["Ebs"]["VolumeId"] for each in member["BlockDeviceMappings"]}
+        mappings = {
+            mapping["DeviceName"]: mapping["Ebs"]["VolumeId"] for mapping in member["BlockDeviceMappings"]
+        }
         name = mappings[device or member["RootDeviceName"]]
         (found[member["InstanceId"]],) = cloud.ec2.describe_volumes(VolumeIds=[name])["Volumes"]
     return found
@@ -41,7 +43,7 @@ def attached(cloud: Cloud, device: str | None = None) -> dict[str, dict[str, Any
 def volumes(cloud: Cloud) -> dict[str, dict[str, Any]]:
     """All volumes that carry our tags, by id."""
     tagged = where("tag:provisioner:environment", "probe")
-    return {each["VolumeId"]: each for each in cloud.ec2.describe_volumes(Filters=tagged)["Volumes"]}
+    return {volume["VolumeId"]: volume for volume in cloud.ec2.describe_volumes(Filters=tagged)["Volumes"]}
 
 
 def new_volume(cloud: Cloud, zone: str, **tags: str) -> str:
@@ -60,7 +62,7 @@ def commands(ran: Ran) -> str:
 
 
 def destroyed(ran: Ran) -> list[str]:
-    return [each["address"] for each in ran.changes if each["action"] in ("replace", "delete")]
+    return [change["address"] for change in ran.changes if change["action"] in ("replace", "delete")]
 
 
 class TestTags:
@@ -109,10 +111,12 @@ class TestTags:
         on_stranger = new_volume(cloud, zone, **OURS, team="data")
         cloud.ec2.attach_volume(VolumeId=on_stranger, InstanceId=box, Device="/dev/sdp")
         theirs = [on_member, forged, on_stranger]
-        before = [tags_of(each) for each in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]]
+        before = [tags_of(volume) for volume in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]]
         assert program.apply(fleet(tags={"team": "ops"})).code == 0
-        assert [tags_of(each) for each in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]] == before
-        assert {tags_of(each)["team"] for each in attached(cloud).values()} == {"ops"}
+        assert [
+            tags_of(volume) for volume in cloud.ec2.describe_volumes(VolumeIds=theirs)["Volumes"]
+        ] == before
+        assert {tags_of(volume)["team"] for volume in attached(cloud).values()} == {"ops"}
         assert program.destroy(fleet(tags={"team": "ops"})).code == 0
         assert {forged, on_stranger} <= volumes(cloud).keys()
         assert "DeleteVolume" not in cloud.operations()
@@ -126,7 +130,7 @@ class TestTags:
         changed = fleet(tags={"team": "ops"})
         assert "volumes of members were not read" in notes(program.plan(changed))
         assert program.apply(changed).code == 0
-        assert {tags_of(each)["team"] for each in cloud.live("probe")} == {"ops"}
+        assert {tags_of(member)["team"] for member in cloud.live("probe")} == {"ops"}
 
 
 ROOT = {"size_gb": 20, "type": "gp3"}
@@ -291,7 +295,7 @@ class TestModified:
         assert sorted(cloud.writes()) == ["CreateTags", *["ModifyVolume"] * 20]
         assert cloud.operations().count("DescribeVolumesModifications") == 1
         assert cloud.ids("probe") == before
-        assert {(each["Size"], each["Iops"]) for each in attached(cloud).values()} == {(40, 4000)}
+        assert {(volume["Size"], volume["Iops"]) for volume in attached(cloud).values()} == {(40, 4000)}
         cloud.forget_calls()
         assert program.plan(LARGER).changes == []
         assert "DescribeVolumes" not in cloud.operations()
@@ -302,7 +306,7 @@ class TestModified:
         cloud.break_with(modify_s=2, optimize_s=20_000)
         changed = fleet(root_volume={**ROOT, "size_gb": 40})
         assert program.apply(changed).code == 0
-        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {40}
         assert program.plan(changed).changes == []
         assert program.plan(changed, "--deep").changes == []
 
@@ -316,7 +320,7 @@ class TestModified:
         assert "four within 24 hours" in third.said
         cloud.wait(20_001)
         assert program.apply(fleet(root_volume={**ROOT, "size_gb": 50})).code == 0
-        assert {each["Size"] for each in attached(cloud).values()} == {50}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {50}
 
     def test_a_modification_that_fails_is_told_and_made_again(self, program: Program, cloud: Cloud) -> None:
         program.apply(fleet(root_volume=ROOT))
@@ -327,7 +331,7 @@ class TestModified:
         assert "the modification of vol-" in ran.said
         cloud.mend()
         assert program.apply(changed).code == 0
-        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {40}
         assert program.plan(changed).changes == []
 
     def test_one_change_has_all_that_the_launch_record_shows(self, program: Program, cloud: Cloud) -> None:
@@ -335,7 +339,7 @@ class TestModified:
         program.apply(fleet(root_volume=ROOT))
         changed = fleet(root_volume={**ROOT, "size_gb": 40}, termination_protection=True)
         (change,) = program.plan(changed).changes
-        assert {each["path"] for each in change["fields"]} == {
+        assert {field["path"] for field in change["fields"]} == {
             "root_volume.size_gb",
             "termination_protection",
         }
@@ -358,7 +362,7 @@ class TestModified:
         assert again.code == 0, again.said
         assert cloud.ids("probe") == before
         cloud.wait(31)
-        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {40}
         cloud.mend()
         for options in ((), ("--deep",)):
             assert program.plan(changed, *options).changes == []
@@ -372,7 +376,7 @@ class TestModified:
         smaller = fleet(root_volume={**ROOT, "size_gb": 30})
         assert program.plan(smaller).told == {(FLEET, "replace", "root_volume")}
         assert program.apply(smaller).code == 0
-        assert {each["Size"] for each in attached(cloud).values()} == {30}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {30}
         assert program.plan(smaller).changes == []
 
     def test_volumes_of_spot_instances_are_modified_like_others(self, program: Program, cloud: Cloud) -> None:
@@ -380,7 +384,7 @@ class TestModified:
         before = cloud.ids("probe")
         changed = fleet(market="spot", root_volume={**ROOT, "size_gb": 40})
         assert program.apply(changed).code == 0
-        assert {each["Size"] for each in attached(cloud).values()} == {40}
+        assert {volume["Size"] for volume in attached(cloud).values()} == {40}
         assert cloud.ids("probe") == before
         assert program.plan(changed).changes == []
 
@@ -445,7 +449,7 @@ def test_what_is_left_to_others_is_no_change_and_new_members_get_it(
     assert set(before) < set(cloud.ids("probe"))
     # The new one has what the spec says, and the old one is as it was.
     without = program.plan(fleet(count=2, **second))
-    assert {tuple(each["instances"]) for each in without.changes} == {tuple(before)}
+    assert {tuple(change["instances"]) for change in without.changes} == {tuple(before)}
 
 
 def test_a_volume_that_others_grow_is_no_drift(program: Program, cloud: Cloud) -> None:
@@ -481,7 +485,7 @@ class TestWhetherAVolumeGoes:
         self, how: str, program: Program, cloud: Cloud
     ) -> None:
         program.apply(fleet(volumes=[DATA], root_volume=ROOT))
-        at_first = {each["VolumeId"] for each in attached(cloud, "/dev/sdf").values()}
+        at_first = {volume["VolumeId"] for volume in attached(cloud, "/dev/sdf").values()}
         changed = {
             "scale in": fleet(volumes=[KEPT], root_volume=ROOT, count=1),
             "replace": fleet(volumes=[KEPT], root_volume=ROOT, user_data="#!/bin/sh\n"),
@@ -520,9 +524,9 @@ class TestWhatStays:
     def told(self, ran: Ran, ids: set[str]) -> None:
         """Every volume is named, with the command that deletes it."""
         assert ids
-        for each in ids:
-            assert each in notes(ran)
-            assert each in commands(ran)
+        for volume_id in ids:
+            assert volume_id in notes(ran)
+            assert volume_id in commands(ran)
         assert "aws ec2 delete-volume --region us-east-1 --volume-id" in commands(ran)
 
     @pytest.mark.parametrize("how", ["scale in", "replace", "no longer in the spec"])
@@ -533,7 +537,7 @@ class TestWhatStays:
             "replace": having(self.SPEC, fleets__worker__user_data="#!/bin/sh\n"),
             "no longer in the spec": lacking(self.SPEC, "fleets.worker"),
         }[how]
-        ids = {each["VolumeId"] for each in attached(cloud, "/dev/sdf").values()}
+        ids = {volume["VolumeId"] for volume in attached(cloud, "/dev/sdf").values()}
         plan = program.plan(changed)
         assert destroyed(plan) == [FLEET]
         self.told(plan, ids)
@@ -550,7 +554,7 @@ class TestWhatStays:
         device = cloud.instance(rooted)["RootDeviceName"]
         mapping = {"DeviceName": device, "Ebs": {"DeleteOnTermination": False}}
         modified(cloud, rooted, BlockDeviceMappings=[mapping])
-        ids = {root, *(each["VolumeId"] for each in attached(cloud, "/dev/sdf").values())}
+        ids = {root, *(volume["VolumeId"] for volume in attached(cloud, "/dev/sdf").values())}
         assert program.status(self.SPEC)[FLEET]["volumes_on_no_member"] == []
 
         self.told(program.plan(self.SPEC, "--destroy"), ids)
@@ -565,10 +569,10 @@ class TestWhatStays:
         assert "Nothing of probe is there" not in said.words
         assert volumes(cloud).keys() == ids
         found = program.status(self.SPEC)[FLEET]["volumes_on_no_member"]
-        assert {each["id"] for each in found} == ids
-        assert {each["state"] for each in found} == {"available"}
+        assert {volume["id"] for volume in found} == ids
+        assert {volume["state"] for volume in found} == {"available"}
         text = program.run("status", program.write(self.SPEC)).words
-        assert all(each in text for each in ids)
+        assert all(volume_id in text for volume_id in ids)
 
     def test_is_found_of_a_fleet_that_nothing_else_is_known_of(self, program: Program, cloud: Cloud) -> None:
         program.apply(self.SPEC)
@@ -577,7 +581,7 @@ class TestWhatStays:
         left = set(volumes(cloud))
         assert len(left) == 2
         self.told(program.plan(empty, "--destroy"), left)
-        assert {each["id"] for each in program.status(empty)[FLEET]["volumes_on_no_member"]} == left
+        assert {volume["id"] for volume in program.status(empty)[FLEET]["volumes_on_no_member"]} == left
 
     def test_and_is_in_use_elsewhere_is_not_told_to_be_deleted(self, program: Program, cloud: Cloud) -> None:
         program.apply(having(self.SPEC, fleets__worker__count=1))

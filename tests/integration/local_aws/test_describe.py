@@ -231,28 +231,28 @@ def test_what_surrounds_instances_can_be_looked_up(ec2: Any, image: str) -> None
 
 @pytest.mark.correction("regions")
 def test_regions_are_those_that_are_switched_on(ec2: Any) -> None:
-    shown = {each["RegionName"]: each["OptInStatus"] for each in ec2.describe_regions()["Regions"]}
+    shown = {region["RegionName"]: region["OptInStatus"] for region in ec2.describe_regions()["Regions"]}
     assert len(shown) == 17
     assert set(shown.values()) == {"opt-in-not-required"}
     assert {"us-east-1", "eu-north-1", "sa-east-1"} <= shown.keys()
-    every = {each["RegionName"] for each in ec2.describe_regions(AllRegions=True)["Regions"]}
+    every = {region["RegionName"] for region in ec2.describe_regions(AllRegions=True)["Regions"]}
     assert shown.keys() < every
     assert "ap-east-1" in every
     assert "cn-north-1" not in every
     named = ec2.describe_regions(RegionNames=["eu-west-1"])["Regions"]
-    assert [each["RegionName"] for each in named] == ["eu-west-1"]
+    assert [region["RegionName"] for region in named] == ["eu-west-1"]
 
 
 @pytest.mark.correction("filter-of-moto")
 def test_subnets_are_found_by_tags_that_look_like_wildcards(ec2: Any) -> None:
-    subnets = [each["SubnetId"] for each in ec2.describe_subnets()["Subnets"]]
+    subnets = [subnet["SubnetId"] for subnet in ec2.describe_subnets()["Subnets"]]
     tiers = {"blue*": subnets[0], "blue1": subnets[1], "b[l]ue": subnets[2]}
     for tier, subnet in tiers.items():
         ec2.create_tags(Resources=[subnet], Tags=[{"Key": "tier", "Value": tier}])
 
     def found(value: str) -> list[str]:
         by_tier = where("tag:tier", value)
-        return sorted(each["SubnetId"] for each in ec2.describe_subnets(Filters=by_tier)["Subnets"])
+        return sorted(subnet["SubnetId"] for subnet in ec2.describe_subnets(Filters=by_tier)["Subnets"])
 
     assert found("blue*") == sorted([tiers["blue*"], tiers["blue1"]])
     assert found(r"blue\*") == [tiers["blue*"]]

@@ -65,7 +65,7 @@ def test_images_boot_as_their_kind_does(local: LocalAws, ec2: Any, image: str) -
         made: "uefi-preferred",
     }
     found = ec2.describe_images(ImageIds=list(expected))["Images"]
-    assert {each["ImageId"]: each.get("BootMode") for each in found} == expected
+    assert {row["ImageId"]: row.get("BootMode") for row in found} == expected
 
 
 @pytest.mark.correction("image-copied")

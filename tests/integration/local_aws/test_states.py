@@ -82,9 +82,9 @@ def test_starting_renews_the_launch_time_and_not_when_things_were_attached(
 ) -> None:
     def times() -> tuple[Any, set[Any]]:
         (shown,) = ec2.describe_instances(InstanceIds=[instance])["Reservations"][0]["Instances"]
-        attached = {each["Attachment"]["AttachTime"] for each in shown["NetworkInterfaces"]}
+        attached = {interface["Attachment"]["AttachTime"] for interface in shown["NetworkInterfaces"]}
         return shown["LaunchTime"], attached | {
-            each["Ebs"]["AttachTime"] for each in shown["BlockDeviceMappings"]
+            mapping["Ebs"]["AttachTime"] for mapping in shown["BlockDeviceMappings"]
         }
 
     instance = launch_one(ec2, image)
