@@ -237,7 +237,11 @@ def wrong(folder: Path, seed: int) -> str | None:
             return "refused without a problem"
         if len(str(error)) > MAX_OUTPUT:
             return f"{len(str(error))} characters of problems"
-        odd = [each for each in error.problems if each.line < 1 or each.column < 1 or not each.message]
+        odd = [
+            problem
+            for problem in error.problems
+            if problem.line < 1 or problem.column < 1 or not problem.message
+        ]
         return f"a problem without a place: {odd[0]!r}" if odd else None
     except Exception as error:  # noqa: BLE001
         return f"{type(error).__name__}: {error}"[:500]

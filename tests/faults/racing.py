@@ -55,7 +55,7 @@ class Ledger:
         fleet = _fleet_of(request)
         self._fleets |= dict.fromkeys(new, fleet)
         self._live |= new
-        number = sum(self._fleets[each] == fleet for each in self._live)
+        number = sum(self._fleets[instance] == fleet for instance in self._live)
         self.most[fleet] = max(self.most[fleet], number)
 
 

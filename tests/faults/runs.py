@@ -93,7 +93,7 @@ class Nursery:
             folder = self._folder / f"run-{next(self._numbers)}"
             folder.mkdir()
             clock = None if in_real_time else (self._clock.port, self._clock.token)
-            order = {"args": [str(each) for each in args], "folder": str(folder), "clock": clock}
+            order = {"args": [str(argument) for argument in args], "folder": str(folder), "clock": clock}
             self._started = Future()
             self._process.stdin.write(json.dumps(order).encode() + b"\n")
             self._process.stdin.flush()

@@ -24,7 +24,7 @@ Spec = dict[str, Any]
 def sweep_spec(cloud: Cloud, **fields: Any) -> Spec:
     """Two fleets of which one numbers its members, two roles, two profiles, two subnets, an attachment."""
     found = cloud.ec2.describe_subnets(Filters=where("availability-zone", *ZONES))["Subnets"]
-    subnets = [each["SubnetId"] for each in sorted(found, key=lambda each: str(each["AvailabilityZone"]))]
+    subnets = [subnet["SubnetId"] for subnet in sorted(found, key=lambda row: str(row["AvailabilityZone"]))]
     common = {"image": IMAGE, "instance_type": "t3.micro"}
     spec: Spec = {
         "environment": NAME,
@@ -120,26 +120,26 @@ class Account:
         assert roles.keys() - self.before["roles"].keys() == ours
         assert profiles.keys() - self.before["profiles"].keys() == ours
         reader, writer = roles[f"{NAME}-reader"], roles[f"{NAME}-writer"]
-        assert [each.rsplit("/", 1)[-1] for each in reader["Attached"]] == ["AmazonS3ReadOnlyAccess"]
+        assert [arn.rsplit("/", 1)[-1] for arn in reader["Attached"]] == ["AmazonS3ReadOnlyAccess"]
         assert reader["Inline"] == {"write": WRITE}
-        assert [each.rsplit("/", 1)[-1] for each in writer["Attached"]] == ["AmazonS3FullAccess"]
+        assert [arn.rsplit("/", 1)[-1] for arn in writer["Attached"]] == ["AmazonS3FullAccess"]
         assert {name: profiles[name]["Roles"] for name in ours} == {name: [name] for name in ours}
 
     def _has_the_members(self, fleet: str, profile: str, count: int) -> None:
         members = self.cloud.live(NAME, fleet)
         assert len(members) == count
-        assert {each["State"]["Name"] for each in members} <= {"running"}
-        assert {self.cloud.picture_of_instance(each)["BoundToProfileThatExists"] for each in members} <= {
+        assert {member["State"]["Name"] for member in members} <= {"running"}
+        assert {self.cloud.picture_of_instance(member)["BoundToProfileThatExists"] for member in members} <= {
             True
         }
-        bound = {each["IamInstanceProfile"]["Arn"].rsplit("/", 1)[-1] for each in members}
+        bound = {member["IamInstanceProfile"]["Arn"].rsplit("/", 1)[-1] for member in members}
         assert bound <= {f"{NAME}-{profile}"}
-        per_zone = Counter(each["Placement"]["AvailabilityZone"] for each in members)
+        per_zone = Counter(member["Placement"]["AvailabilityZone"] for member in members)
         assert per_zone.keys() <= set(ZONES)
         assert max(per_zone[zone] for zone in ZONES) - min(per_zone[zone] for zone in ZONES) <= 1
 
     def _has_the_names(self, numbered: int, may_lack_numbers: bool) -> None:
-        names = Counter(tags_of(each)["Name"] for each in self.cloud.live(NAME))
+        names = Counter(tags_of(member)["Name"] for member in self.cloud.live(NAME))
         plain = names.pop(f"{NAME}-plain", 0)
         assert plain == len(self.cloud.live(NAME, "plain"))
         assert set(names.values()) <= {1}

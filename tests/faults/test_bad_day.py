@@ -92,8 +92,10 @@ def client(server: LocalAws, service: str) -> Any:
 
 def live_members(server: LocalAws) -> list[Mapping[str, Any]]:
     found = client(server, "ec2").describe_instances()["Reservations"]
-    instances = [each for reservation in found for each in reservation["Instances"]]
-    return [each for each in instances if each["State"]["Name"] not in ("shutting-down", "terminated")]
+    instances = [instance for reservation in found for instance in reservation["Instances"]]
+    return [
+        instance for instance in instances if instance["State"]["Name"] not in ("shutting-down", "terminated")
+    ]
 
 
 def name(instance: Mapping[str, Any]) -> str:
@@ -120,9 +122,9 @@ def main_job(server: LocalAws, folder: Path, bad_day: Faults) -> None:
     local_aws.set_faults(server, Faults())
     members = live_members(server)
     assert sorted(map(name, members)) == [f"worker-{number}" for number in range(1, 7)]
-    assert {each["State"]["Name"] for each in members} == {"running"}
-    assert all("bad-day-worker" in each["IamInstanceProfile"]["Arn"] for each in members)
-    zones = Counter(each["Placement"]["AvailabilityZone"] for each in members)
+    assert {member["State"]["Name"] for member in members} == {"running"}
+    assert all("bad-day-worker" in member["IamInstanceProfile"]["Arn"] for member in members)
+    zones = Counter(member["Placement"]["AvailabilityZone"] for member in members)
     assert zones == {"us-east-1a": 3, "us-east-1b": 3}
 
     local_aws.set_faults(server, bad_day)

@@ -42,7 +42,7 @@ def service_of(operation: str) -> str:
     """The service that has an operation."""
     if operation.endswith("IamInstanceProfile") or "IamInstanceProfileAssociation" in operation:
         return "ec2"
-    return next((name for name, words in SERVICES.items() if any(each in operation for each in words)), "ec2")
+    return next((name for name, words in SERVICES.items() if any(word in operation for word in words)), "ec2")
 
 
 def throttled(operation: str, *nth: int) -> Rule:

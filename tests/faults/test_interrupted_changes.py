@@ -53,7 +53,7 @@ class Site:
     @property
     def members(self) -> set[tuple[str, str]]:
         """How they are, and as what they run."""
-        return {(each["State"]["Name"], each["InstanceType"]) for each in self.cloud.live("site")}
+        return {(member["State"]["Name"], member["InstanceType"]) for member in self.cloud.live("site")}
 
 
 @pytest.fixture
@@ -108,7 +108,7 @@ def test_cores_and_threads_are_given_back_with_the_type(site: Site) -> None:
     assert site.interrupted(at("ModifyInstanceAttribute")).end().code == INTERRUPTED
     site.wire.settle()
     assert site.members == {("running", "t3.micro")}
-    assert {each["CpuOptions"]["ThreadsPerCore"] for each in site.cloud.live("site")} == {1}
+    assert {member["CpuOptions"]["ThreadsPerCore"] for member in site.cloud.live("site")} == {1}
 
 
 def test_a_second_interrupt_does_not_wait_for_that(site: Site) -> None:
@@ -139,7 +139,7 @@ def test_who_has_credentials_keeps_some(where: str, site: Site) -> None:
     site.wire.settle()
     profile = site.cloud.iam.get_instance_profile(InstanceProfileName="site-web")["InstanceProfile"]
     assert [role["RoleName"] for role in profile["Roles"]] == ["site-second"]
-    assert {site.cloud.profile_on(each) for each in site.cloud.ids("site")} == {"site-web"}
+    assert {site.cloud.profile_on(instance) for instance in site.cloud.ids("site")} == {"site-web"}
     site.wire.put()
     assert site.nursery.run(*site.words).code == 0
     assert site.cloud.roles() == ["site-second"]

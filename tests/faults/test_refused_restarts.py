@@ -60,7 +60,7 @@ def test_killed_after_every_call(
         if not killing.killed_at:
             break
         ran = nursery.run(*words())
-        left = {(each["InstanceType"], each["State"]["Name"]) for each in aws.live("refused")}
+        left = {(member["InstanceType"], member["State"]["Name"]) for member in aws.live("refused")}
         if ran.code != 1 or left != {("t3.micro", "running")} or "again as t3.micro" not in ran.said:
             wrong.append(f"killed after request {number}, {killing.killed_at.operation}: {left} {ran.said}")
     assert not wrong, "\n\n".join(wrong)

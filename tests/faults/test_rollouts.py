@@ -49,7 +49,7 @@ class Census:
         return reply
 
     def look(self) -> None:
-        states = [each["State"]["Name"] for each in self.cloud.live("rolling", "web")]
+        states = [member["State"]["Name"] for member in self.cloud.live("rolling", "web")]
         self.running.append(states.count("running"))
         self.numbers.append(len(states))
 
@@ -117,10 +117,10 @@ class Rollout:
         self.cloud.wait(60.0)
         self.runs_right("plan", "--detailed-exitcode")
         members = self.cloud.live("rolling", "web")
-        assert [each["State"]["Name"] for each in members] == ["running"] * self.count
-        ids = {each["InstanceId"] for each in members}
+        assert [member["State"]["Name"] for member in members] == ["running"] * self.count
+        ids = {member["InstanceId"] for member in members}
         if "instance_type" in change:
-            assert {each["InstanceType"] for each in members} == {change["instance_type"]}
+            assert {member["InstanceType"] for member in members} == {change["instance_type"]}
             assert ids == old
         else:
             assert not ids & old

@@ -68,7 +68,7 @@ def ends_at_once(running: Running) -> Ran:
 def told(ran: Ran) -> dict[str, set[str]]:
     """The addresses that a run says are done, failed, stopped and skipped."""
     data: dict[str, Any] = json.loads(ran.out)
-    return {result: {each["address"] for each in data[result]} for result in RESULTS}
+    return {result: {change["address"] for change in data[result]} for result in RESULTS}
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_a_launch_in_flight_is_not_lost(trial: Trial) -> None:
 
 def _launching(wire: Wire) -> set[str]:
     known = {"RunInstances": "RunInstances {}", "AssociateIamInstanceProfile": "Associate"}
-    return {known.get(each.operation, "").format(each.nth) for each in wire.requests}
+    return {known.get(request.operation, "").format(request.nth) for request in wire.requests}
 
 
 def test_a_second_interrupt_stops_at_once(trial: Trial) -> None:
@@ -150,7 +150,7 @@ def test_a_second_interrupt_stops_at_once(trial: Trial) -> None:
 def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
     trial.account.cloud.break_with(boot_s=600.0)
     running = begin(trial)
-    until(lambda: sum(each.operation == "CreateTags" for each in trial.wire.requests) == NUMBERED)
+    until(lambda: sum(request.operation == "CreateTags" for request in trial.wire.requests) == NUMBERED)
     until(lambda: trial.wire.requests[-1].operation == "DescribeInstances")
     interrupt(running)
     ran = ends_at_once(running)
@@ -165,7 +165,7 @@ def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
 def test_nobody_waits_for_a_service_that_is_busy(trial: Trial) -> None:
     trial.account.cloud.break_with(error("RunInstances", "RequestLimitExceeded", "Rate exceeded", status=503))
     running = begin(trial)
-    until(lambda: sum(each.operation == "RunInstances" for each in trial.wire.requests) > 4)
+    until(lambda: sum(request.operation == "RunInstances" for request in trial.wire.requests) > 4)
     interrupt(running)
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED
@@ -179,7 +179,7 @@ def test_nobody_waits_for_a_service_that_is_busy(trial: Trial) -> None:
 def test_while_it_still_reads_nothing_has_happened(trial: Trial) -> None:
     trial.account.cloud.break_with(error("DescribeInstances", "RequestLimitExceeded", "slow", status=503))
     running = begin(trial)
-    until(lambda: sum(each.operation == "DescribeInstances" for each in trial.wire.requests) > 2)
+    until(lambda: sum(request.operation == "DescribeInstances" for request in trial.wire.requests) > 2)
     running.signal(signal.SIGINT)
     ran = ends_at_once(running)
     assert ran.code == INTERRUPTED

@@ -50,7 +50,7 @@ class Race:
             for command, wire, spec in zip((one, other), self.wires, specs, strict=True)
         ]
         running = [self.nursery.start(*line) for line in lines]
-        first, second = (each.end() for each in running)
+        first, second = (process.end() for process in running)
         for ran in (first, second):
             assert ran.code in (0, 1), ran.said
             assert ran.code == 0 or "error:" in ran.err or "failed" in ran.out, ran.said
@@ -83,8 +83,8 @@ Start = Callable[..., Race]
 @pytest.fixture
 def start(aws: Cloud, wire: Wire, other_wire: Wire, nursery: Nursery, tmp_path: Path) -> Start:
     def start(is_late: bool, applied: bool = False) -> Race:
-        for each in (wire, other_wire):
-            each.put()
+        for either in (wire, other_wire):
+            either.put()
         account = Account.prepared(aws, tmp_path)
         other_spec = tmp_path / "other.yaml"
         other = sweep_spec(aws, fleets__numbered__count=MORE, fleets__plain__count=FEWER)
@@ -105,7 +105,7 @@ def same_spec(start: Start, number: int) -> None:
     """The same spec twice at once."""
     race = start(is_late=number % 2 == 1)
     ran = race.run(f"same {number}", "apply", "apply")
-    assert [each.code for each in ran] == [0, 0], "\n".join(each.said for each in ran)
+    assert [outcome.code for outcome in ran] == [0, 0], "\n".join(outcome.said for outcome in ran)
     race.one_more("apply")
     race.never_had_more_than(NUMBERED, PLAIN)
     race.account.is_as_the_spec_says()

@@ -68,8 +68,8 @@ class Browser:
     def requests(self) -> list[str]:
         """The addresses that pages in files asked for since then, their own as well."""
         messages = [json.loads(entry["message"])["message"] for entry in self._log("performance")]
-        sent = [each["params"] for each in messages if each["method"] == "Network.requestWillBeSent"]
-        return [each["request"]["url"] for each in sent if each["documentURL"].startswith("file:")]
+        sent = [message["params"] for message in messages if message["method"] == "Network.requestWillBeSent"]
+        return [request["request"]["url"] for request in sent if request["documentURL"].startswith("file:")]
 
     def _log(self, name: str) -> list[dict[str, Any]]:
         entries: list[dict[str, Any]] = self.driver.get_log(name)  # type: ignore[no-untyped-call]

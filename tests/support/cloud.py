@@ -110,8 +110,10 @@ class Cloud:
     def instances(self, *filters: dict[str, Any]) -> list[dict[str, Any]]:
         """All instances that match, terminated ones too, by id."""
         pages = self.ec2.get_paginator("describe_instances").paginate(Filters=list(filters))
-        found = [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
-        return sorted(found, key=lambda each: str(each["InstanceId"]))
+        found = [
+            instance for page in pages for group in page["Reservations"] for instance in group["Instances"]
+        ]
+        return sorted(found, key=lambda instance: str(instance["InstanceId"]))
 
     def live(self, environment: str | None = None, fleet: str | None = None) -> list[dict[str, Any]]:
         """All instances that live, of one environment or fleet if named."""
@@ -124,7 +126,7 @@ class Cloud:
 
     def ids(self, environment: str | None = None, fleet: str | None = None) -> list[str]:
         """The ids of the instances that live."""
-        return [each["InstanceId"] for each in self.live(environment, fleet)]
+        return [instance["InstanceId"] for instance in self.live(environment, fleet)]
 
     def instance(self, instance: str) -> dict[str, Any]:
         (found,) = self.instances(*where("instance-id", instance))
@@ -142,7 +144,7 @@ class Cloud:
         """The profile associations, of some instances if named."""
         filters = where("instance-id", *instances) if instances else []
         pages = self.ec2.get_paginator("describe_iam_instance_profile_associations").paginate(Filters=filters)
-        return [each for page in pages for each in page["IamInstanceProfileAssociations"]]
+        return [association for page in pages for association in page["IamInstanceProfileAssociations"]]
 
     def association(self, instance: str) -> str:
         """The id of an instance's one association."""
@@ -169,7 +171,9 @@ class Cloud:
     def profiles(self, prefix: str = PATH) -> list[str]:
         """The names of all instance profiles under a path."""
         pages = self.iam.get_paginator("list_instance_profiles").paginate(PathPrefix=prefix)
-        return sorted(each["InstanceProfileName"] for page in pages for each in page["InstanceProfiles"])
+        return sorted(
+            profile["InstanceProfileName"] for page in pages for profile in page["InstanceProfiles"]
+        )
 
     def make_role(self, name: str, path: str = "/", **more: Any) -> str:
         """Makes a role by hand and returns its name."""
@@ -215,7 +219,7 @@ class Cloud:
         return {
             "roles": self._pictures_of_roles(path),
             "profiles": {name: self.picture_of_profile(name) for name in self.profiles(path)},
-            "instances": sorted(members, key=lambda each: json.dumps(each, sort_keys=True)),
+            "instances": sorted(members, key=lambda instance: json.dumps(instance, sort_keys=True)),
         }
 
     def everything(self) -> dict[str, Any]:
@@ -228,7 +232,7 @@ class Cloud:
 
     def _pictures_of_roles(self, prefix: str) -> dict[str, dict[str, Any]]:
         details = self.iam.get_account_authorization_details(Filter=["Role"], MaxItems=1000)["RoleDetailList"]
-        listed = {each["RoleName"]: each for each in self.iam.list_roles(MaxItems=1000)["Roles"]}
+        listed = {role["RoleName"]: role for role in self.iam.list_roles(MaxItems=1000)["Roles"]}
         return {
             role["RoleName"]: {
                 "Path": role["Path"],
@@ -237,8 +241,10 @@ class Cloud:
                 "Seconds": listed[role["RoleName"]]["MaxSessionDuration"],
                 "Boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
                 "Tags": tags_of(role),
-                "Attached": sorted(each["PolicyArn"] for each in role["AttachedManagedPolicies"]),
-                "Inline": {each["PolicyName"]: each["PolicyDocument"] for each in role["RolePolicyList"]},
+                "Attached": sorted(policy["PolicyArn"] for policy in role["AttachedManagedPolicies"]),
+                "Inline": {
+                    policy["PolicyName"]: policy["PolicyDocument"] for policy in role["RolePolicyList"]
+                },
             }
             for role in details
             if role["Path"].startswith(prefix)
@@ -247,7 +253,7 @@ class Cloud:
     def _pictures_of_instances(self, instances: Iterable[Mapping[str, Any]]) -> dict[str, dict[str, Any]]:
         profiles = self.iam.list_instance_profiles(MaxItems=1000)["InstanceProfiles"]
         ids = {profile["Arn"]: profile["InstanceProfileId"] for profile in profiles}
-        return {each["InstanceId"]: _picture(each, ids) for each in instances}
+        return {instance["InstanceId"]: _picture(instance, ids) for instance in instances}
 
     def _attribute(self, instance: Mapping[str, Any], name: str) -> Any:
         """One attribute that DescribeInstances does not show."""

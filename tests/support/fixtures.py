@@ -119,7 +119,7 @@ def run(local_environment: dict[str, str]) -> Run:
         stdin: str | None = None,
     ) -> Ran:
         return run_process(
-            command([str(each) for each in args]), _with(local_environment, env), cwd=cwd, stdin=stdin
+            command([str(arg) for arg in args]), _with(local_environment, env), cwd=cwd, stdin=stdin
         )
 
     return running
@@ -136,7 +136,7 @@ def run_on_aws(cloud: Cloud, home: Path) -> Run:
     )
 
     def running(*args: str | Path, env: dict[str, str | None] | None = None) -> Ran:
-        return run_process(command([str(each) for each in args]), _with(environment, env))
+        return run_process(command([str(arg) for arg in args]), _with(environment, env))
 
     return running
 

@@ -67,7 +67,13 @@ hostile = (
 def harmless(printed: str, colours: bool = False) -> None:
     """Asserts that a reader sees everything that was printed, and that no line of it is a value's."""
     shown = OURS.sub("", printed) if colours else printed
-    raw = sorted({f"U+{ord(each):04X} {unicodedata.category(each)}" for each in shown if is_raw(each)})
+    raw = sorted(
+        {
+            f"U+{ord(character):04X} {unicodedata.category(character)}"
+            for character in shown
+            if is_raw(character)
+        }
+    )
     assert raw == []
     forged = [line for line in shown.split("\n") if line.startswith(FORGED)]
     assert forged == []

@@ -120,15 +120,15 @@ def fifty_destroyed() -> Plan:
 def hundred_changes(members: int = 1000) -> Plan:
     """As many changes as a page has to stay quick with."""
     ids = [f"i-{number:017x}" for number in range(members)]
-    each = members // 100
+    size = members // 100
     changes = [
         Change(
             Address("fleet", f"worker-{number:02d}"),
             Action.UPDATE,
             "tags differ",
             (FieldChange("tags.team", "ops", "data"), FieldChange("tags.owner", None, f"owner-{number}")),
-            instances=tuple(ids[number * each : (number + 1) * each]),
-            size=each,
+            instances=tuple(ids[number * size : (number + 1) * size]),
+            size=size,
             unit="instance",
         )
         for number in range(100)

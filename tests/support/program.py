@@ -25,8 +25,8 @@ IMPATIENT = """
 import dataclasses, sys
 from provisioner import kinds
 rules = tuple(
-    dataclasses.replace(each, seconds=0.2) if each.name in {"network", "throttled"} else each
-    for each in kinds.CALL_RULES.retry
+    dataclasses.replace(rule, seconds=0.2) if rule.name in {"network", "throttled"} else rule
+    for rule in kinds.CALL_RULES.retry
 )
 kinds.CALL_RULES = dataclasses.replace(kinds.CALL_RULES, retry=rules)
 from provisioner.cli.app import main
@@ -77,7 +77,7 @@ class Ran:
         def paths(change: dict[str, Any]) -> list[str]:
             kind = change["address"].partition("/")[0]
             is_gone = change["action"] == "delete" and kind in ("role", "instance_profile")
-            return [each["path"] for each in change["fields"] if not is_gone and not each.get("default")]
+            return [field["path"] for field in change["fields"] if not is_gone and not field.get("default")]
 
         return {
             (change["address"], change["action"], path)
@@ -89,7 +89,11 @@ class Ran:
     def calls(self) -> Counter[str]:
         """How often a plan says that each operation will be called."""
         return sum(
-            (Counter({call["operation"]: call["count"]}) for each in self.changes for call in each["calls"]),
+            (
+                Counter({call["operation"]: call["count"]})
+                for change in self.changes
+                for call in change["calls"]
+            ),
             Counter[str](),
         )
 

@@ -43,14 +43,14 @@ class Case:
     around: Mapping[str, Any] = field(default_factory=dict)
 
     def values(self, cloud: Cloud) -> tuple[Any, Any]:
-        first, second = (each(cloud) if callable(each) else each for each in (self.first, self.second))
+        first, second = (maker(cloud) if callable(maker) else maker for maker in (self.first, self.second))
         return first, second
 
     def all_have(self, cloud: Cloud, value: Any, other: Any) -> bool:
         """Whether each member has one value, and none the other."""
         members = cloud.live("probe", "worker")
         return bool(members) and all(
-            self.has(cloud, each, value) and not self.has(cloud, each, other) for each in members
+            self.has(cloud, member, value) and not self.has(cloud, member, other) for member in members
         )
 
 
@@ -61,7 +61,7 @@ def settings_that(how: How) -> list[Setting]:
 
 def with_setting(path: str, value: Any) -> dict[str, Any]:
     """The bare fleet with one setting; None: without it."""
-    around = {f"fleets__worker__{name}": each for name, each in CASES[path].around.items()}
+    around = {f"fleets__worker__{name}": field_value for name, field_value in CASES[path].around.items()}
     if path.startswith("volumes."):
         value = [{"device": "/dev/sdf", "size_gb": 8, path.removeprefix("volumes."): value}]
         path = "volumes"
@@ -82,7 +82,7 @@ def volumes_of(cloud: Cloud, member: Raw) -> dict[str, Raw]:
     """A member's volumes by their devices; the root's device is called `root`."""
     attached = where("attachment.instance-id", member["InstanceId"])
     volumes = cloud.ec2.describe_volumes(Filters=attached)["Volumes"]
-    found = {each["Attachments"][0]["Device"]: each for each in volumes}
+    found = {volume["Attachments"][0]["Device"]: volume for volume in volumes}
     return {"root": found.pop(member["RootDeviceName"]), **found}
 
 
@@ -156,14 +156,14 @@ def group(cloud: Cloud, name: str) -> list[str]:
 
 def group_ids(cloud: Cloud, names: list[str]) -> list[str]:
     found = cloud.ec2.describe_security_groups(Filters=where("group-name", *names))["SecurityGroups"]
-    return [each["GroupId"] for each in found]
+    return [row["GroupId"] for row in found]
 
 
 def subnets(cloud: Cloud, *zones: str) -> list[str]:
     """The default subnets of some zones, by id."""
     filters = where("default-for-az", "true") + where("availability-zone", *zones)
     found = cloud.ec2.describe_subnets(Filters=filters)["Subnets"]
-    return [each["SubnetId"] for each in sorted(found, key=lambda each: str(each["AvailabilityZone"]))]
+    return [subnet["SubnetId"] for subnet in sorted(found, key=lambda row: str(row["AvailabilityZone"]))]
 
 
 def key_pair(cloud: Cloud) -> str:
@@ -174,7 +174,9 @@ def key_pair(cloud: Cloud) -> str:
 def image(cloud: Cloud, number: int) -> str:
     found = cloud.ec2.describe_images(Filters=where("architecture", "x86_64") + where("state", "available"))
     # Only images whose root device is a volume, as those of today are.
-    on_volumes = (each["ImageId"] for each in found["Images"] if each.get("RootDeviceType") == "ebs")
+    on_volumes = (
+        described["ImageId"] for described in found["Images"] if described.get("RootDeviceType") == "ebs"
+    )
     return str(sorted(on_volumes)[number])
 
 
@@ -217,7 +219,9 @@ def _with_root(cloud: Cloud, instance: str, value: Mapping[str, Any]) -> str:
 
 
 def _with_volumes(cloud: Cloud, instance: str, value: list[Mapping[str, Any]]) -> str:
-    mappings = [{"DeviceName": each["device"], "Ebs": {"VolumeSize": each["size_gb"]}} for each in value]
+    mappings = [
+        {"DeviceName": volume["device"], "Ebs": {"VolumeSize": volume["size_gb"]}} for volume in value
+    ]
     return exchanged(cloud, instance, BlockDeviceMappings=mappings)
 
 
@@ -269,7 +273,7 @@ def _cpu(value: Any) -> dict[str, int]:
 
 def placement_group(cloud: Cloud, name: str) -> str:
     """A placement group, made if it is not there: its name."""
-    if name not in [each["GroupName"] for each in cloud.ec2.describe_placement_groups()["PlacementGroups"]]:
+    if name not in [row["GroupName"] for row in cloud.ec2.describe_placement_groups()["PlacementGroups"]]:
         cloud.ec2.create_placement_group(GroupName=name, Strategy="spread")
     return name
 
@@ -305,7 +309,7 @@ def _has_ipv6(_: Cloud, member: Raw, count: int) -> bool:
 
 def _set_ipv6(cloud: Cloud, instance: str, count: int) -> str:
     interface = cloud.instance(instance)["NetworkInterfaces"][0]
-    has = [each["Ipv6Address"] for each in interface["Ipv6Addresses"]]
+    has = [address["Ipv6Address"] for address in interface["Ipv6Addresses"]]
     named = interface["NetworkInterfaceId"]
     if count > len(has):
         cloud.ec2.assign_ipv6_addresses(NetworkInterfaceId=named, Ipv6AddressCount=count - len(has))
@@ -457,7 +461,7 @@ CASES: dict[str, Case] = {
     "security_groups": Case(
         lambda cloud: group(cloud, "default"),
         lambda cloud: group(cloud, "other"),
-        lambda _, member, value: [each["GroupName"] for each in member["SecurityGroups"]] == value,
+        lambda _, member, value: [row["GroupName"] for row in member["SecurityGroups"]] == value,
         lambda cloud, instance, value: modified(cloud, instance, Groups=group_ids(cloud, value)),
     ),
     "instance_type": Case(
@@ -526,8 +530,12 @@ CASES: dict[str, Case] = {
         [{"device": "/dev/sdf", "size_gb": 1}],
         [{"device": "/dev/sdf", "size_gb": 1}, {"device": "/dev/sdg", "size_gb": 1}],
         lambda cloud, member, value: (
-            {device: each["Size"] for device, each in volumes_of(cloud, member).items() if device != "root"}
-            == {each["device"]: each["size_gb"] for each in value}
+            {
+                device: volume["Size"]
+                for device, volume in volumes_of(cloud, member).items()
+                if device != "root"
+            }
+            == {said["device"]: said["size_gb"] for said in value}
         ),
         _with_volumes,
         DEEP,

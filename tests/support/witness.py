@@ -40,13 +40,13 @@ class Witness:
     @property
     def named(self) -> set[str]:
         """The ids of all instances that a call that writes names, by themselves or by an interface."""
-        named = {each for _, params in self.calls for each in _ids_in(params, THING)}
+        named = {thing for _, params in self.calls for thing in _ids_in(params, THING)}
         owners = {
             interface["NetworkInterfaceId"]: member["InstanceId"]
             for member in self._cloud.live("probe", "worker")
             for interface in member["NetworkInterfaces"]
         }
-        return {owners.get(each, each) for each in named}
+        return {owners.get(thing, thing) for thing in named}
 
     def ids(self, operation: str) -> list[set[str]]:
         """The instances that each call of one operation named."""
@@ -63,7 +63,7 @@ class Witness:
             return
         # Only one at a time, so that each pair of numbers is of one moment.
         with self._lock:
-            states = [each["State"]["Name"] for each in self._cloud.live("probe", "worker")]
+            states = [member["State"]["Name"] for member in self._cloud.live("probe", "worker")]
             self.live.append(len(states))
             self.healthy.append(states.count("running"))
 
@@ -72,7 +72,7 @@ def _ids_in(value: Any, pattern: re.Pattern[str]) -> Iterator[str]:
     if isinstance(value, Mapping):
         value = list(value.values())
     if isinstance(value, list | tuple):
-        for each in value:
-            yield from _ids_in(each, pattern)
+        for inner in value:
+            yield from _ids_in(inner, pattern)
     elif isinstance(value, str) and pattern.fullmatch(value):
         yield value

@@ -98,7 +98,7 @@ class _Reader:
         raise NotImplementedError
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
-        yield {"Instances": [raw_instance(*each) for each in self.shown]}
+        yield {"Instances": [raw_instance(*sight) for sight in self.shown]}
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self.remembered
@@ -127,7 +127,7 @@ class _ExecutionContext:
         answer = self._answer(call)
         if answer.error:
             raise AwsError(call.service, call.operation, answer.error, "as the model has it")
-        instances = [raw_instance(*each) for each in answer.ids]
+        instances = [raw_instance(*sight) for sight in answer.ids]
         return {"Instances": instances, "Reservations": [{"Instances": instances}]}
 
     def check(self) -> None:
@@ -162,7 +162,7 @@ class _ExecutionContext:
         answer = self._answer(wait)
         if answer.error:
             raise WaitError(answer.error)
-        return {each.id: as_instance(raw_instance(*each)) for each in answer.ids}  # type: ignore[arg-type]
+        return {sight.id: as_instance(raw_instance(*sight)) for sight in answer.ids}  # type: ignore[arg-type]
 
     def pause(self, seconds: float) -> None:
         raise NotImplementedError("no step of a launch pauses")
@@ -184,7 +184,7 @@ class _ExecutionContext:
 
 
 def _launch_answers(answers: Iterable[Answer]) -> list[dict[str, Any]]:
-    return [{"Instances": [raw_instance(*each) for each in answer.ids]} for answer in answers]
+    return [{"Instances": [raw_instance(*sight) for sight in answer.ids]} for answer in answers]
 
 
 def _launches_in(log: Iterable[tuple[Path, tuple[Answer, ...]]]) -> tuple[Answer, ...]:
@@ -248,7 +248,7 @@ class Applier:
             return run, ""
         if wants.replan is Replan.NO:
             return None, wants.failure
-        by_launch = {each.ids[0][0]: each for each in (*run.earlier, *_launches_in(run.log))}
+        by_launch = {launch.ids[0][0]: launch for launch in (*run.earlier, *_launches_in(run.log))}
         return run._replace(shown=None, earlier=tuple(sorted(by_launch.values())), log=()), wants.failure
 
     def next(self, run: Run) -> Next:

@@ -27,7 +27,7 @@ def _with_count(call: Call, _: str, __: Run) -> Call:
 def _with_ids(call: Call, _: str, run: Run) -> Call:
     """The members that are visible in the zone in place of the launch's number."""
     zone = call.params["Placement"]["AvailabilityZone"]
-    visible = {each.id for each in (*(run.shown or ()), *chain(*(each.ids for each in run.earlier)))}
+    visible = {sight.id for sight in (*(run.shown or ()), *chain(*(launch.ids for launch in run.earlier)))}
     ids = sorted(name for name in visible if FACTS[name][0].zone == zone)
     salt = call.params["ClientToken"].rsplit("-", 1)[1]
     named = _digest(zone, call.params["SubnetId"], *ids)

@@ -93,7 +93,7 @@ def every(cloud: Cloud) -> tuple[tuple[int, int, Machine], ...]:
 @cache
 def unsettled(cloud: Cloud) -> tuple[tuple[int, int, Machine], ...]:
     """Those of which describing does not show the truth yet."""
-    return tuple(each for each in every(cloud) if not each[2].is_settled)
+    return tuple(indexed for indexed in every(cloud) if not indexed[2].is_settled)
 
 
 @cache
@@ -161,7 +161,7 @@ def run_instances(
     """
     token, asked = params["ClientToken"], params["MaxCount"]
     zone, subnet = params["Placement"]["AvailabilityZone"], params["SubnetId"]
-    before = next((each for each in cloud if (each.token, each.zone) == (token, zone)), None)
+    before = next((launch for launch in cloud if (launch.token, launch.zone) == (token, zone)), None)
     if before:
         terminated = before.machines and not any(machine.is_alive for machine in before.machines)
         used_up = (Answer(error="IdempotentInstanceTerminated"),) if terminated else ()
@@ -173,7 +173,7 @@ def run_instances(
         refused = (Answer(error="InsufficientInstanceCapacity"),)
         return (cloud if forgets_failures else _with(cloud, params, ())), refused, True
     after = _with(cloud, params, (Machine(True, HIDDEN),) * min(asked, room))
-    launched = next(each for each in after if (each.token, each.zone) == (token, zone))
+    launched = next(launch for launch in after if (launch.token, launch.zone) == (token, zone))
     return after, (_replayed(launched),), True
 
 
@@ -182,7 +182,7 @@ def _with(cloud: Cloud, params: dict[str, Any], machines: tuple[Machine, ...]) -
     launched = Launched(token, zone, params["SubnetId"], params["MaxCount"], machines)
     for index in range(len(machines)):
         FACTS.setdefault(launched.id(index), (launched, params))
-    others = (each for each in cloud if (each.token, each.zone) != (token, zone))
+    others = (launch for launch in cloud if (launch.token, launch.zone) != (token, zone))
     return tuple(sorted([*others, launched]))
 
 
@@ -200,7 +200,7 @@ def _replayed(launched: Launched) -> Answer:
 def raw_instance(name: str, state: str, is_old: bool, asked: int) -> dict[str, Any]:
     """An instance as boto3 would hand it over."""
     launched, params = FACTS[name]
-    tags = {each["Key"]: each["Value"] for each in params["TagSpecifications"][0]["Tags"]}
+    tags = {tag["Key"]: tag["Value"] for tag in params["TagSpecifications"][0]["Tags"]}
     lives = state == LIVE
     return {
         "InstanceId": name,

@@ -268,7 +268,7 @@ class Outcome(NamedTuple):
 
 
 def _in(shown: Shown, name: str) -> str:
-    return next((each.state for each in shown if each.id == name), "")
+    return next((sight.state for sight in shown if sight.id == name), "")
 
 
 def _answers(run: Run, name: str) -> tuple[str, ...]:
@@ -277,7 +277,7 @@ def _answers(run: Run, name: str) -> tuple[str, ...]:
 
 
 def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud) -> str:
-    shown = ", ".join(f"{each.id} {each.state}" for each in ec2.described(cloud)) or "nothing"
+    shown = ", ".join(f"{sight.id} {sight.state}" for sight in ec2.described(cloud)) or "nothing"
     plan = applier.plan(run.shown, run.earlier) if run and run.shown is not None else None
     reasons = (
         "; ".join(change.reason for change in plan.changes) if plan else "nothing to do, or not approved"
@@ -287,7 +287,7 @@ def _told(index: int, what: str, applier: Applier, run: Run | None, cloud: Cloud
 
 def _asked(index: int, request: Request, outcome: Outcome, failure: str, run: Run | None) -> str:
     answer = outcome.answer
-    got = answer.error or ", ".join(each.id for each in answer.ids) or "done"
+    got = answer.error or ", ".join(sight.id for sight in answer.ids) or "done"
     then = f"; {failure}" if failure and failure != answer.error else "; ends" if run is None else ""
     if isinstance(request, Wait):
         return (
@@ -310,7 +310,7 @@ def short(token: str) -> str:
 
 def _waited(cloud: Cloud, wait: Wait) -> Answer | None:
     shown = {cloud[at].id(index): machine.shown for at, index, machine in ec2.every(cloud)}
-    states = [shown[each] for each in wait.instances]
+    states = [shown[name] for name in wait.instances]
     if wait.until is Until.TERMINATED:
         return None if LIVE in states else Answer(ec2.described(cloud))
     if wait.until is Until.SHOWN:
