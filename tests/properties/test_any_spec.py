@@ -79,7 +79,7 @@ def attached(profile: str) -> Spec:
 
 
 def policies(*documents: Any) -> Spec:
-    return {"roles": {"r1": {"inline_policies": {f"i{n}": each for n, each in enumerate(documents)}}}}
+    return {"roles": {"r1": {"inline_policies": {f"i{n}": document for n, document in enumerate(documents)}}}}
 
 
 OLDER: Spec = fleet(image="@image older@")
@@ -306,7 +306,7 @@ CORNERS: list[tuple[str, Spec, list[ExternalChange], Spec]] = [
     (
         "what is dressed as a member is none",
         ONE_PROFILE | fleet(instance_profile="p1"),
-        [("a stranger is dressed as a member", each, 0) for each in range(5)],
+        [("a stranger is dressed as a member", first, 0) for first in range(5)],
         ONE_PROFILE | fleet(instance_profile="p1", count=1),
     ),
 ]
@@ -324,7 +324,7 @@ def test_tokens_of_long_ago_are_passed_over_one_by_one() -> None:
 @pytest.mark.parametrize(
     ("name", "first", "done", "second"),
     [*CORRECTED, *CORNERS],
-    ids=[each for each, *_ in [*CORRECTED, *CORNERS]],
+    ids=[case for case, *_ in [*CORRECTED, *CORNERS]],
 )
 def test_one_spec_to_another(
     name: str, first: Spec, done: list[ExternalChange], second: Spec, slow: float
@@ -492,21 +492,21 @@ ROUNDS: dict[str, list[Spec | list[ExternalChange]]] = {
 def test_the_fake_does_as_the_local_aws_does(rounds: list[Spec | list[ExternalChange]], aws: Cloud) -> None:
     here, there = fake_account(), local_account(aws)
     assert here.picture() == there.picture()
-    for each in rounds:
-        ours, theirs = (_round(each, account) for account in (here, there))
+    for turn in rounds:
+        ours, theirs = (_round(turn, account) for account in (here, there))
         assert ours == theirs
         assert here.picture() == there.picture()
 
 
-def _round(each: Spec | list[ExternalChange], account: Account) -> Any:
+def _round(turn: Spec | list[ExternalChange], account: Account) -> Any:
     """Applies a spec (destroys, for an empty one), or makes external changes; returns what came of it."""
-    if isinstance(each, list):
+    if isinstance(turn, list):
         return [
             (external_change, do(external_change, Hand(account.execute, account.groups, *which)))
-            for external_change, *which in each
+            for external_change, *which in turn
         ]
-    spec = grounded(each or EVERYTHING, account.ground)
-    ran = run(loaded(spec), account.execute, account.time, destroying=not each)
+    spec = grounded(turn or EVERYTHING, account.ground)
+    ran = run(loaded(spec), account.execute, account.time, destroying=not turn)
     results = [
         (str(outcome.change.address), outcome.change.action, outcome.result, len(outcome.change.instances))
         for outcome in (ran.carried.outcomes if ran.carried else ())

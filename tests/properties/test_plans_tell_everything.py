@@ -103,7 +103,7 @@ def fields(draw: st.DrawFn, action: Action) -> FieldChange:
 def changes(draw: st.DrawFn) -> Change:
     action = draw(st.sampled_from(Action))
     number = draw(st.sampled_from([0, 1, 7, 60]))
-    ids = tuple(f"i-{each:017x}" for each in range(number))
+    ids = tuple(f"i-{index:017x}" for index in range(number))
     waves = draw(st.sampled_from([0, 1, 5, 50]))
     rollout = None
     if waves and ids:
@@ -117,7 +117,7 @@ def changes(draw: st.DrawFn) -> Change:
         ids,
         max(number, 1),
         rollout=rollout,
-        names={each: f"n{each[-3:]}" for each in ids} if draw(st.booleans()) else {},
+        names={instance: f"n{instance[-3:]}" for instance in ids} if draw(st.booleans()) else {},
     )
 
 
@@ -179,7 +179,7 @@ def facts_of(machine: Machine) -> dict[str, Any]:
         "market": machine.market,
         "instance_profile": machine.profile and machine.profile[0],
         "root_volume": (root["VolumeSize"], root["VolumeType"]),
-        "volumes": {at: (each.get("VolumeSize"), each.get("VolumeType")) for at, each in disks.items()},
+        "volumes": {at: (disk.get("VolumeSize"), disk.get("VolumeType")) for at, disk in disks.items()},
         **{f"metadata.{path}": machine.metadata[name] for name, path in names.items()},
         **{f"tags.{key}": value for key, value in machine.tags.items() if key not in (*NOTES, "Name")},
     }
@@ -203,16 +203,16 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
 def changed_by(plan: Plan, before: Picture, after: Picture) -> Iterator[tuple[Address, str]]:
     """What is another one afterwards, by address and path: of what stayed, and of what was replaced."""
     replacing = [change for change in plan.changes if change.action is Action.REPLACE]
-    replaced = {each: change.address for change in replacing for each in change.instances}
-    for each, was in before.live.items():
+    replaced = {instance: change.address for change in replacing for instance in change.instances}
+    for instance, was in before.live.items():
         key = fleet_of(was)
-        if key and each in after.live:
-            for path in _differing(facts_of(was), facts_of(after.live[each])):
+        if key and instance in after.live:
+            for path in _differing(facts_of(was), facts_of(after.live[instance])):
                 yield Address("fleet", key), path
         new = [one for name, one in after.members(key or "").items() if name not in before.live]
-        if each in replaced and new:
+        if instance in replaced and new:
             for path in set.intersection(*(_differing(facts_of(was), facts_of(one)) for one in new)):
-                yield replaced[each], path
+                yield replaced[instance], path
     keys = {change.address.key: change.address for change in plan.changes if change.address.kind == "role"}
     for name, role in before.roles.items():
         now = after.roles.get(name)

@@ -63,8 +63,8 @@ class Account:
         details = self.execute("iam", "GetAccountAuthorizationDetails", {"Filter": ["Role"]})
         found = self.execute("iam", "ListInstanceProfiles", {"PathPrefix": "/"})["InstanceProfiles"]
         profiles = {}
-        for each in found:
-            name = each["InstanceProfileName"]
+        for listed in found:
+            name = listed["InstanceProfileName"]
             answer = self.execute("iam", "GetInstanceProfile", {"InstanceProfileName": name})
             profiles[name] = answer["InstanceProfile"]
         roles = {}
@@ -77,8 +77,10 @@ class Account:
                 "duration": read["MaxSessionDuration"],
                 "boundary": role.get("PermissionsBoundary", {}).get("PermissionsBoundaryArn"),
                 "tags": tags_in(role.get("Tags")),
-                "attached": sorted(each["PolicyArn"] for each in role["AttachedManagedPolicies"]),
-                "inline": {each["PolicyName"]: each["PolicyDocument"] for each in role["RolePolicyList"]},
+                "attached": sorted(policy["PolicyArn"] for policy in role["AttachedManagedPolicies"]),
+                "inline": {
+                    policy["PolicyName"]: policy["PolicyDocument"] for policy in role["RolePolicyList"]
+                },
             }
         ids = {profile["Arn"]: profile["InstanceProfileId"] for profile in profiles.values()}
         filters = {"Filters": [{"Name": "instance-state-name", "Values": list(LIVE)}]}
@@ -90,8 +92,12 @@ class Account:
         return {
             "roles": roles,
             "profiles": {
-                name: (each["Path"], [role["RoleName"] for role in each["Roles"]], tags_in(each.get("Tags")))
-                for name, each in profiles.items()
+                name: (
+                    profile["Path"],
+                    [role["RoleName"] for role in profile["Roles"]],
+                    tags_in(profile.get("Tags")),
+                )
+                for name, profile in profiles.items()
             },
             "machines": sorted(machines),
         }
@@ -105,7 +111,7 @@ class Account:
             "state": machine["State"]["Name"],
             "profile": (bound["Arn"], bound["Id"] == ids.get(bound["Arn"])) if bound else None,
             "tags": sorted(self._tags(machine).items()),
-            "groups": sorted(self._names.get(each["GroupId"], "") for each in machine["SecurityGroups"]),
+            "groups": sorted(self._names.get(group["GroupId"], "") for group in machine["SecurityGroups"]),
         }
         if not is_stranger:
             facts |= {
@@ -113,7 +119,7 @@ class Account:
                 "market": machine.get("InstanceLifecycle"),
                 "image": self._names[machine["ImageId"]],
                 "subnet": self._names[machine["SubnetId"]],
-                "place": sorted(machine["Placement"].get(each) for each in ("AvailabilityZone", "Tenancy")),
+                "place": sorted(machine["Placement"].get(key) for key in ("AvailabilityZone", "Tenancy")),
                 "options": [options[name] for name in names],
                 "monitoring": machine["Monitoring"]["State"],
                 "ebs_optimized": machine["EbsOptimized"],
@@ -145,7 +151,7 @@ class Account:
                     plain[name] = len(plain[name])
             return plain
         if isinstance(params, list | tuple):
-            return [self._plain(each) for each in params]
+            return [self._plain(item) for item in params]
         return self._names.get(params, params) if isinstance(params, str) else params
 
 
@@ -176,16 +182,16 @@ def local_account(cloud: Cloud) -> Account:
         execute("ec2", "CreateSecurityGroup", {"GroupName": name, "Description": name, "VpcId": vpc})
     groups = execute("ec2", "DescribeSecurityGroups", {"Filters": [{"Name": "vpc-id", "Values": [vpc]}]})
     images = sorted(
-        each["ImageId"]
-        for each in execute("ec2", "DescribeImages", {})["Images"]
-        if (each["Architecture"], each["VirtualizationType"]) == ("x86_64", "hvm")
+        image["ImageId"]
+        for image in execute("ec2", "DescribeImages", {})["Images"]
+        if (image["Architecture"], image["VirtualizationType"]) == ("x86_64", "hvm")
     )
     parameter = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"
     newest = execute("ssm", "GetParameter", {"Name": parameter})["Parameter"]["Value"]
     older = next(image for image in images if image != newest)
     ground = {
-        **{f"@group {each['GroupName']}@": each["GroupId"] for each in groups["SecurityGroups"]},
-        **{f"@subnet {each['AvailabilityZone'][-1]}@": each["SubnetId"] for each in subnets},
+        **{f"@group {group['GroupName']}@": group["GroupId"] for group in groups["SecurityGroups"]},
+        **{f"@subnet {subnet['AvailabilityZone'][-1]}@": subnet["SubnetId"] for subnet in subnets},
         **dict(zip([f"@image {name}@" for name in IMAGES.values()], [older, newest], strict=True)),
     }
     assert ground.keys() == FAKE_GROUND.keys()

@@ -81,7 +81,7 @@ def some(values: Iterable[Any], least: int = 0, most: int | None = None) -> st.S
     """Some of these, each at most once, in any order."""
     listed = list(values)
     return st.lists(st.sampled_from(range(len(listed))), unique=True, min_size=least, max_size=most).map(
-        lambda chosen: [listed[each] for each in chosen]
+        lambda chosen: [listed[index] for index in chosen]
     )
 
 
@@ -96,7 +96,7 @@ tags = st.dictionaries(
     st.sampled_from(["team", "stage", "Owner"]), st.sampled_from(["data", "shop", ""]), max_size=2
 )
 policies = [
-    each.removeprefix("arn:aws:iam::aws:policy/") if n % 2 else each for n, each in enumerate(AWS_POLICIES)
+    arn.removeprefix("arn:aws:iam::aws:policy/") if n % 2 else arn for n, arn in enumerate(AWS_POLICIES)
 ]
 documents = st.sampled_from(DOCUMENTS)
 
@@ -209,10 +209,12 @@ def edited(draw: st.DrawFn, old: Spec, entries: st.SearchStrategy[Spec]) -> Spec
     """An entry with some fields changed and some removed."""
     new = draw(entries)
     fields = draw(some(sorted(new), least=1, most=4))
-    kept = {name: value for name, value in old.items() if not any({name, each} in EITHER for each in fields)}
+    kept = {
+        name: value for name, value in old.items() if not any({name, field} in EITHER for field in fields)
+    }
     removed = draw(st.sampled_from([None, *sorted(old.keys() - NEEDED)]))
     return {name: value for name, value in kept.items() if name != removed} | {
-        each: new[each] for each in fields
+        field: new[field] for field in fields
     }
 
 
@@ -254,31 +256,31 @@ def pairs(draw: st.DrawFn) -> tuple[Spec, Spec]:
 def made_possible(spec: Spec) -> Spec:
     """The spec without names that are taken, and instances that are another environment's."""
     possible: Spec = json.loads(json.dumps(spec).replace(f'"{TAKEN}"', '"any-taken"'))
-    for each in possible.get("attachments", {}).values():
-        if "instances" in each:
-            each["instances"] = [one for one in each["instances"] if one != THEIRS]
+    for raw in possible.get("attachments", {}).values():
+        if "instances" in raw:
+            raw["instances"] = [one for one in raw["instances"] if one != THEIRS]
     return possible
 
 
 def made_sound(spec: Spec) -> Spec:
     """The spec without what the loader would refuse: references to nothing, a name twice, too much text."""
-    roles = {key: _fitting(each) for key, each in spec.get("roles", {}).items()}
+    roles = {key: _fitting(raw) for key, raw in spec.get("roles", {}).items()}
     profiles = {
-        key: each | {"role": _existing(each["role"], roles)}
-        for key, each in spec.get("instance_profiles", {}).items()
+        key: raw | {"role": _existing(raw["role"], roles)}
+        for key, raw in spec.get("instance_profiles", {}).items()
         if roles
     }
     fleets = {
-        key: _buyable(_without(each, "instance_profile") if not profiles else _bound(each, profiles))
-        for key, each in spec.get("fleets", {}).items()
+        key: _buyable(_without(raw, "instance_profile") if not profiles else _bound(raw, profiles))
+        for key, raw in spec.get("fleets", {}).items()
     }
     attachments: Spec = {}
     taken: set[str] = set()
-    for key, each in spec.get("attachments", {}).items():
-        instances = [instance for instance in each.get("instances", ()) if instance not in taken]
+    for key, raw in spec.get("attachments", {}).items():
+        instances = [instance for instance in raw.get("instances", ()) if instance not in taken]
         taken.update(instances)
-        if profiles and (instances or "select" in each):
-            attachments[key] = _bound(each, profiles) | ({"instances": instances} if instances else {})
+        if profiles and (instances or "select" in raw):
+            attachments[key] = _bound(raw, profiles) | ({"instances": instances} if instances else {})
     sound = {
         "roles": _named_once(roles),
         "instance_profiles": _named_once(profiles),
@@ -296,15 +298,17 @@ def name_of(key: str, raw: dict[str, Any]) -> str:
 
 
 def _named_once(entries: Spec) -> Spec:
-    once: Spec = {key: each for key, each in entries.items() if "name" not in each}
-    for key, each in entries.items():
-        if "name" in each:
+    once: Spec = {key: raw_entry for key, raw_entry in entries.items() if "name" not in raw_entry}
+    for key, raw_entry in entries.items():
+        if "name" in raw_entry:
             taken = {name_of(other, raw).lower() for other, raw in once.items() if other != key}
-            once[key] = _without(each, "name") if name_of(key, each).lower() in taken else each
+            once[key] = _without(raw_entry, "name") if name_of(key, raw_entry).lower() in taken else raw_entry
     # A name taken away can be one that another entry has been given.
-    names = [name_of(key, each).lower() for key, each in once.items()]
+    names = [name_of(key, raw_entry).lower() for key, raw_entry in once.items()]
     return (
-        once if len(names) == len(set(names)) else {key: _without(each, "name") for key, each in once.items()}
+        once
+        if len(names) == len(set(names))
+        else {key: _without(raw_entry, "name") for key, raw_entry in once.items()}
     )
 
 

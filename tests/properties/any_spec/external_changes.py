@@ -143,7 +143,7 @@ def remove_policy(hand: Hand) -> None:
 def delete_role(hand: Hand) -> None:
     name = hand.role()["RoleName"]
     details = hand.call("iam", "GetAccountAuthorizationDetails", Filter=["Role"])["RoleDetailList"]
-    (detail,) = [each for each in details if each["RoleName"] == name]
+    (detail,) = [role for role in details if role["RoleName"] == name]
     for profile in detail["InstanceProfileList"]:
         inside = {"InstanceProfileName": profile["InstanceProfileName"], "RoleName": name}
         hand.call("iam", "RemoveRoleFromInstanceProfile", **inside)
@@ -185,7 +185,7 @@ def empty_profile(hand: Hand) -> dict[str, Any]:
 def swap_role(hand: Hand) -> None:
     profile = empty_profile(hand)
     others = hand.call("iam", "ListRoles", PathPrefix="/")["Roles"]
-    role = hand.other(sorted(each["RoleName"] for each in others))
+    role = hand.other(sorted(other["RoleName"] for other in others))
     inside = {"InstanceProfileName": profile["InstanceProfileName"], "RoleName": role}
     hand.call("iam", "AddRoleToInstanceProfile", **inside)
 

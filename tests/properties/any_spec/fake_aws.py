@@ -82,7 +82,7 @@ class Ec2(Machines):
     def describe_subnets(
         self, SubnetIds: tuple[str, ...] = (), Filters: tuple[dict[str, Any], ...] = ()
     ) -> dict[str, Any]:
-        missing = [each for each in SubnetIds if each not in SUBNETS]
+        missing = [subnet for subnet in SubnetIds if subnet not in SUBNETS]
         if missing:
             raise Fault("InvalidSubnetID.NotFound", f"The subnet ID '{missing[0]}' does not exist")
         rows = [
@@ -125,25 +125,25 @@ class Ec2(Machines):
         Owners: tuple[str, ...] = (),
         Filters: tuple[dict[str, Any], ...] = (),
     ) -> dict[str, Any]:
-        missing = [each for each in ImageIds if each not in IMAGES]
+        missing = [image for image in ImageIds if image not in IMAGES]
         if missing:
             raise Fault("InvalidAMIID.NotFound", f"The image id '[{missing[0]}]' does not exist")
         rows = [
-            {"ImageId": each, "Name": name, "State": "available", "RootDeviceName": "/dev/xvda"}
+            {"ImageId": image, "Name": name, "State": "available", "RootDeviceName": "/dev/xvda"}
             | {"Architecture": "x86_64", "CreationDate": f"2026-01-0{number}T00:00:00.000Z"}
-            for number, (each, name) in enumerate(IMAGES.items(), 1)
-            if not ImageIds or each in ImageIds
+            for number, (image, name) in enumerate(IMAGES.items(), 1)
+            if not ImageIds or image in ImageIds
         ]
         return {"Images": [row for row in rows if passes(row, Filters)]}
 
     def describe_key_pairs(self, KeyNames: list[str]) -> dict[str, Any]:
-        missing = [each for each in KeyNames if each not in KEYS]
+        missing = [key for key in KeyNames if key not in KEYS]
         if missing:
             raise Fault("InvalidKeyPair.NotFound", f"The key pair '{missing[0]}' does not exist")
-        return {"KeyPairs": [{"KeyName": each} for each in KeyNames]}
+        return {"KeyPairs": [{"KeyName": key} for key in KeyNames]}
 
     def describe_security_groups(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
-        rows = [{"GroupId": each, "GroupName": name, "VpcId": VPC} for each, name in GROUPS.items()]
+        rows = [{"GroupId": group, "GroupName": name, "VpcId": VPC} for group, name in GROUPS.items()]
         return {"SecurityGroups": [row for row in rows if passes(row, Filters)]}
 
 

@@ -68,7 +68,9 @@ class Machines:
 
     def let_pass(self, hours: int) -> None:
         """All that is terminated is forgotten; what lives was launched that much longer ago."""
-        self.machines = {each.id: each for each in self.machines.values() if each.state != "terminated"}
+        self.machines = {
+            machine.id: machine for machine in self.machines.values() if machine.state != "terminated"
+        }
         for machine in self.machines.values():
             machine.launched -= timedelta(hours=hours)
 
@@ -135,7 +137,10 @@ class Machines:
         if InstanceMarketOptions:
             _check_spot(InstanceMarketOptions, InstanceType, InstanceInitiatedShutdownBehavior)
             assert not DisableApiTermination
-        tags = {each["ResourceType"]: tags_in(each["Tags"]) for each in TagSpecifications}
+        tags = {
+            specification["ResourceType"]: tags_in(specification["Tags"])
+            for specification in TagSpecifications
+        }
         assert tags.keys() <= {"instance", "volume"}
         check_tags(tags["instance"])
         launched = []
@@ -178,7 +183,7 @@ class Machines:
         if before != digest:
             text = "Arguments on this idempotent request are inconsistent with those of previous request(s)."
             raise Fault("IdempotentParameterMismatch", text)
-        machines = [self.machines[each] for each in ids if each in self.machines]
+        machines = [self.machines[identifier] for identifier in ids if identifier in self.machines]
         if not any(machine.is_live for machine in machines):
             raise Fault("IdempotentInstanceTerminated", "The instances of this token have been terminated.")
         return machines
@@ -222,7 +227,9 @@ class Machines:
     def describe_volumes_modifications(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
         (asked,) = Filters
         return {
-            "VolumesModifications": [self.modified[each] for each in asked["Values"] if each in self.modified]
+            "VolumesModifications": [
+                self.modified[volume] for volume in asked["Values"] if volume in self.modified
+            ]
         }
 
     def describe_iam_instance_profile_associations(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
@@ -241,12 +248,12 @@ class Machines:
     # --- changing
 
     def create_tags(self, Resources: list[str], Tags: Any) -> None:
-        for tags in [self._tags(each) for each in Resources]:
+        for tags in [self._tags(resource) for resource in Resources]:
             check_tags(tags | tags_in(Tags))
             tags.update(tags_in(Tags))
 
     def delete_tags(self, Resources: list[str], Tags: list[dict[str, str]]) -> None:
-        for tags in [self._tags(each) for each in Resources]:
+        for tags in [self._tags(resource) for resource in Resources]:
             for tag in Tags:
                 if tag.get("Value") in (None, tags.get(tag["Key"])):
                     tags.pop(tag["Key"], None)
@@ -263,7 +270,7 @@ class Machines:
         return self.machine(resource).tags
 
     def terminate_instances(self, InstanceIds: list[str]) -> None:
-        machines = [self.machine(each) for each in InstanceIds]
+        machines = [self.machine(identifier) for identifier in InstanceIds]
         guarded = {machine.zone: machine.id for machine in machines if machine.is_live and machine.protected}
         for machine in machines:
             if machine.zone not in guarded and machine.is_live:
@@ -274,7 +281,7 @@ class Machines:
             raise Fault("OperationNotPermitted", text)
 
     def stop_instances(self, InstanceIds: list[str]) -> None:
-        machines = [self.machine(each) for each in InstanceIds]
+        machines = [self.machine(identifier) for identifier in InstanceIds]
         for machine in machines:
             if machine.state not in ("running", "stopping", "stopped"):
                 raise Fault("IncorrectInstanceState", f"{machine.id} is {machine.state}")
@@ -288,7 +295,7 @@ class Machines:
                 self._become(machine, "stopping", "stopped")
 
     def start_instances(self, InstanceIds: list[str]) -> None:
-        machines = [self.machine(each) for each in InstanceIds]
+        machines = [self.machine(identifier) for identifier in InstanceIds]
         for machine in machines:
             if machine.state not in ("stopped", "pending", "running"):
                 raise Fault("IncorrectInstanceState", f"{machine.id} is {machine.state}")
@@ -310,7 +317,7 @@ class Machines:
         assert new.keys() <= {"VolumeSize", "VolumeType"}
         if new.get("VolumeSize", disk["VolumeSize"]) < disk["VolumeSize"]:
             raise Fault("InvalidParameterValue", "New size cannot be smaller than existing size")
-        others = [each for each in machine.devices if each["DeviceName"] != device]
+        others = [mapping for mapping in machine.devices if mapping["DeviceName"] != device]
         machine.devices = [*others, {"DeviceName": device, "Ebs": {**disk, **new}}]
         target = {f"Target{name}": value for name, value in changed.items()}
         self.modified[VolumeId] = {"VolumeId": VolumeId, "ModificationState": "completed", **target}
@@ -348,11 +355,11 @@ class Machines:
         machine.metadata.update(options)
 
     def monitor_instances(self, InstanceIds: list[str]) -> None:
-        for machine in [self.machine(each) for each in InstanceIds]:
+        for machine in [self.machine(identifier) for identifier in InstanceIds]:
             machine.monitoring = True
 
     def unmonitor_instances(self, InstanceIds: list[str]) -> None:
-        for machine in [self.machine(each) for each in InstanceIds]:
+        for machine in [self.machine(identifier) for identifier in InstanceIds]:
             machine.monitoring = False
 
     # --- binding profiles
@@ -408,7 +415,7 @@ def _check_spot(options: Mapping[str, Any], kind: str, shutdown: str) -> None:
 
 
 def _check_groups(groups: Any) -> None:
-    missing = [each for each in groups if each not in GROUPS]
+    missing = [group for group in groups if group not in GROUPS]
     if missing:
         raise Fault("InvalidGroup.NotFound", f"The security group '{missing[0]}' does not exist")
 

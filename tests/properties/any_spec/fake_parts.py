@@ -118,7 +118,7 @@ class Machine:
 
 def disks_of(machine: Machine) -> dict[str, dict[str, Any]]:
     """What the volumes of an instance are like, by device; the image says what else the root is."""
-    launched = {each["DeviceName"]: each["Ebs"] for each in machine.devices}
+    launched = {mapping["DeviceName"]: mapping["Ebs"] for mapping in machine.devices}
     image = {ROOT: {"VolumeSize": 8, "VolumeType": "gp3"}}
     return {name: image.get(name, {}) | launched.get(name, {}) for name in (*image, *launched)}
 
@@ -157,7 +157,7 @@ def view_of(machine: Machine) -> dict[str, Any]:
         "Placement": {"AvailabilityZone": machine.zone, "Tenancy": machine.tenancy},
         "EbsOptimized": machine.ebs_optimized,
         "MetadataOptions": machine.metadata,
-        "SecurityGroups": [{"GroupId": each, "GroupName": GROUPS[each]} for each in machine.groups],
+        "SecurityGroups": [{"GroupId": group, "GroupName": GROUPS[group]} for group in machine.groups],
         "Tags": tags_out(machine.tags),
         "RootDeviceName": ROOT,
         "BlockDeviceMappings": [
@@ -178,8 +178,12 @@ def view_of(machine: Machine) -> dict[str, Any]:
 def passes(row: Mapping[str, Any], filters: Iterable[Mapping[str, Any]]) -> bool:
     """Whether a row of an answer passes all filters. Values may have wildcards, as in AWS."""
     return all(
-        any(fnmatchcase(text, value) for text in _texts(row, each["Name"]) for value in each["Values"])
-        for each in filters
+        any(
+            fnmatchcase(text, value)
+            for text in _texts(row, condition["Name"])
+            for value in condition["Values"]
+        )
+        for condition in filters
     )
 
 

@@ -58,13 +58,13 @@ def _check_fleet(
 ) -> None:
     raw = spec["fleets"][key]
     new, kept = now.keys() - was.keys(), now.keys() & was.keys()
-    for each in new:
-        differing = set(_fixed(raw, now[each]))
+    for identifier in new:
+        differing = set(_fixed(raw, now[identifier]))
         assert not differing, f"a new member has another {differing}"
-        assert now[each].volume_tags.items() >= tags_of(spec, raw).items()
-        assert now[each].image in _images(raw, was)
-    for each in kept:
-        _check_kept(raw, was[each], now[each])
+        assert now[identifier].volume_tags.items() >= tags_of(spec, raw).items()
+        assert now[identifier].image in _images(raw, was)
+    for identifier in kept:
+        _check_kept(raw, was[identifier], now[identifier])
     for member in now.values():
         assert member.state == raw.get("power", "running"), f"{member.id} is {member.state}"
         _check_member(key, spec, raw, member, after)
@@ -80,10 +80,10 @@ def _check_kept(raw: Spec, was: Machine, now: Machine) -> None:
         is_left = how == NEVER or (how == REPLACE and now.id in raw.get("protect", ()))
         assert is_left, f"{now.id} has another {field}, and that is changed by {how}"
     for field in ("type", "ebs_optimized", "user_data", "image", "key", "market", "subnet"):
-        if not any(_how(raw, each) == RESTART for each in _fixed(raw, was)):
+        if not any(_how(raw, fixed) == RESTART for fixed in _fixed(raw, was)):
             assert getattr(now, field) == getattr(was, field)
     is_down = "stop" in was.state + was.next
-    if not is_down and not any(_how(raw, each) == RESTART for each in _fixed(raw, was)):
+    if not is_down and not any(_how(raw, fixed) == RESTART for fixed in _fixed(raw, was)):
         assert now.boots == was.boots, f"{now.id} was restarted for nothing"
 
 
@@ -116,7 +116,7 @@ def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Pictu
         "InstanceMetadataTags": options.get("instance_tags", "disabled"),
     }
     disks = disks_of(member)
-    volumes = {each["device"]: {"type": "gp3"} | each for each in raw.get("volumes", ())}
+    volumes = {volume["device"]: {"type": "gp3"} | volume for volume in raw.get("volumes", ())}
     for device, said in {ROOT: raw.get("root_volume", {}), **volumes}.items():
         # One that is protected is not replaced to get a volume.
         if device not in disks and member.id in raw.get("protect", ()):
@@ -127,8 +127,8 @@ def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Pictu
     usual = "terminate" if raw.get("market") == "spot" else "stop"
     assert member.shutdown == raw.get("shutdown_behavior", usual)
     if "security_groups" in raw:
-        assert sorted(GROUPS[each] for each in member.groups) == sorted(
-            GROUPS.get(each, each) for each in raw["security_groups"]
+        assert sorted(GROUPS[group] for group in member.groups) == sorted(
+            GROUPS.get(group, group) for group in raw["security_groups"]
         )
     wanted = raw.get("instance_profile")
     assert member.profile == (binding(wanted, spec, after) if wanted else None)
@@ -152,9 +152,9 @@ def _check_names(key: str, raw: Spec, members: Mapping[str, Machine]) -> None:
 def _renewed(raw: Spec, members: Mapping[str, Machine]) -> set[str]:
     """The members that only another in their place gives what the spec says."""
     return {
-        each
-        for each, one in members.items()
-        if each not in raw.get("protect", ())
+        identifier
+        for identifier, one in members.items()
+        if identifier not in raw.get("protect", ())
         and any(_how(raw, field) == REPLACE for field in _fixed(raw, one))
     }
 
@@ -163,9 +163,9 @@ def _kept_by_force(raw: Spec, members: Mapping[str, Machine]) -> set[str]:
     """The members that must not go: kept, named, or under a protection that the spec does not take away."""
     is_lasting = raw.get("termination_protection", raw == GONE)
     return {
-        each
-        for each, one in members.items()
-        if KEEP in one.tags or (one.protected and is_lasting) or each in raw.get("protect", ())
+        identifier
+        for identifier, one in members.items()
+        if KEEP in one.tags or (one.protected and is_lasting) or identifier in raw.get("protect", ())
     }
 
 
@@ -186,14 +186,14 @@ def _check_who_went(raw: Spec, was: Mapping[str, Machine], kept: Collection[str]
     if moved:
         return
 
-    def rank(each: str) -> int:
-        if any(_fixed(raw, was[each])):
+    def rank(identifier: str) -> int:
+        if any(_fixed(raw, was[identifier])):
             return 0
-        return 1 if was[each].state in ("stopping", "stopped") else 2
+        return 1 if was[identifier].state in ("stopping", "stopped") else 2
 
     if raw.get("update", {}).get("healthy") != "status_ok":
-        went = [rank(each) for each in gone - renewed]
-        stayed = [rank(each) for each in kept if each not in forced]
+        went = [rank(identifier) for identifier in gone - renewed]
+        stayed = [rank(identifier) for identifier in kept if identifier not in forced]
         assert max(went, default=0) <= min(stayed, default=2), "others should have gone"
 
 
@@ -224,9 +224,9 @@ def _check_spread(
     usable = _usable(raw)
     load = Counter(one.subnet for one in now.values())
     least = min(load[subnet] for subnet in usable)
-    for each in now.keys() - set(kept):
-        assert now[each].subnet in usable
-        assert load[now[each].subnet] <= least + 1
+    for identifier in now.keys() - set(kept):
+        assert now[identifier].subnet in usable
+        assert load[now[identifier].subnet] <= least + 1
     if raw.get("rebalance") and not _kept_by_force(raw, was):
         assert max(load[subnet] for subnet in usable) <= least + 1, f"members are spread unevenly: {load}"
 
@@ -274,7 +274,7 @@ def _fixed(raw: Spec, member: Machine) -> Iterator[str]:
     root = disks.pop(ROOT)
     if root["VolumeSize"] > raw.get("root_volume", {}).get("size_gb", root["VolumeSize"]):
         yield "root_volume"
-    if {each["device"] for each in raw.get("volumes", ())} - disks.keys():
+    if {volume["device"] for volume in raw.get("volumes", ())} - disks.keys():
         yield "volumes"
     if raw.get("associate_public_ip", member.public_ip) != member.public_ip:
         yield "associate_public_ip"

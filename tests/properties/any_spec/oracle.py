@@ -37,15 +37,17 @@ Deferred = dict[tuple[str, str], frozenset[str]]
 
 def bound_to(profile: Profile, machines: Mapping[str, Machine]) -> set[str]:
     """The instances that are bound to a profile of this name and path, an earlier one included."""
-    return {each for each, one in machines.items() if one.profile and one.profile[0] == profile.arn}
+    return {
+        identifier for identifier, one in machines.items() if one.profile and one.profile[0] == profile.arn
+    }
 
 
 def selected(raw: Spec, before: Picture) -> set[str]:
     """The live instances that an attachment chooses."""
     if "instances" in raw:
-        return {each for each in raw["instances"] if each in before.live}
+        return {identifier for identifier in raw["instances"] if identifier in before.live}
     wanted = raw["select"]["tags"].items()
-    return {each for each, one in before.live.items() if wanted <= one.tags.items()}
+    return {identifier for identifier, one in before.live.items() if wanted <= one.tags.items()}
 
 
 # --- what has to be refused
@@ -79,7 +81,7 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
     attachments = spec.get("attachments", {})
     for key, raw in attachments.items():
         chosen = selected(raw, before)
-        own = [each for each in chosen if _has_an_owner(before.machines[each])]
+        own = [identifier for identifier in chosen if _has_an_owner(before.machines[identifier])]
         if own or set(raw.get("instances", ())) - chosen:
             yield f"attachment {key}"
         for other, rival in attachments.items():
@@ -94,11 +96,13 @@ def _refused_attachments(spec: Spec, before: Picture) -> Iterator[str]:
 def bound_to_what_is_gone(spec: Spec, before: Picture) -> set[str]:
     """What the spec attaches to, and is bound to a profile of the environment that is no longer there."""
     there = {profile.arn for profile in before.profiles.values()}
-    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
+    chosen = {
+        identifier for raw in spec.get("attachments", {}).values() for identifier in selected(raw, before)
+    }
     return {
-        each
-        for each, one in before.strangers().items()
-        if each in chosen and one.profile and PATH in one.profile[0] and one.profile[0] not in there
+        identifier
+        for identifier, one in before.strangers().items()
+        if identifier in chosen and one.profile and PATH in one.profile[0] and one.profile[0] not in there
     }
 
 
@@ -133,7 +137,7 @@ def _check_roles(
         assert role.description == raw.get("description", "")
         assert role.duration == raw.get("max_session_duration", 3600)
         assert role.boundary == _policy(raw.get("permissions_boundary"))
-        assert role.attached == {_policy(each) for each in raw.get("managed_policies", ())}
+        assert role.attached == {_policy(policy) for policy in raw.get("managed_policies", ())}
         assert _meaning(json.loads(role.trust)) == _meaning(_trust(raw.get("trust", "ec2.amazonaws.com")))
         assert {name: _meaning(json.loads(text)) for name, text in role.inline.items()} == {
             name: _meaning(document) for name, document in raw.get("inline_policies", {}).items()
@@ -154,8 +158,10 @@ def _kept_profiles(spec: Spec, before: Picture) -> set[str]:
 
 def _attached(spec: Spec, before: Picture) -> set[str]:
     """The instances of others to which attachments give a profile, whatever they have now."""
-    chosen = {each for raw in spec.get("attachments", {}).values() for each in selected(raw, before)}
-    return {each for each in chosen if OWNER not in before.machines[each].tags}
+    chosen = {
+        identifier for raw in spec.get("attachments", {}).values() for identifier in selected(raw, before)
+    }
+    return {identifier for identifier in chosen if OWNER not in before.machines[identifier].tags}
 
 
 def _unmarked(profile: Profile) -> Profile:
@@ -167,8 +173,8 @@ def _kept_roles(spec: Spec, before: Picture) -> set[str]:
     wanted, profiles = names(spec, "roles"), _kept_profiles(spec, before)
     kept = set()
     for name, role in before.roles.items():
-        users = {each: one for each, one in before.profiles.items() if one.role == role.name}
-        in_the_way = any(not is_ours(one) or each in profiles for each, one in users.items())
+        users = {profile_name: one for profile_name, one in before.profiles.items() if one.role == role.name}
+        in_the_way = any(not is_ours(one) or profile_name in profiles for profile_name, one in users.items())
         if is_ours(role) and name not in wanted and (OWNER not in role.tags or in_the_way):
             kept.add(name)
     return kept | _possessed_roles(spec, before)
@@ -187,12 +193,12 @@ def _possessed_roles(spec: Spec, before: Picture) -> set[str]:
     kept: set[str] = set()
     for name, profile in before.profiles.items():
         foreign = {
-            each
-            for each in bound_to(profile, before.live)
-            if before.machines[each].profile == (profile.arn, profile.id)
-            and not fleet_of(before.machines[each])
-            and before.machines[each].state in ("pending", "running")
-            and each not in attached
+            identifier
+            for identifier in bound_to(profile, before.live)
+            if before.machines[identifier].profile == (profile.arn, profile.id)
+            and not fleet_of(before.machines[identifier])
+            and before.machines[identifier].state in ("pending", "running")
+            and identifier not in attached
         }
         if name in wanted and is_ours(profile) and foreign and MARK not in profile.tags:
             held = (profile.role or "").lower()
@@ -218,7 +224,9 @@ def _check_profiles(spec: Spec, before: Picture, after: Picture) -> None:
         role = raw["role"]
         assert profile.path == PATH
         assert (profile.role or "").lower() == name_of(role, spec["roles"][role]).lower()
-        is_attached = any(each["instance_profile"] == key for each in spec.get("attachments", {}).values())
+        is_attached = any(
+            attachment["instance_profile"] == key for attachment in spec.get("attachments", {}).values()
+        )
         # Its users of others may have the former role for a while, which it says as long as that may be so.
         has = {
             key: value
@@ -235,25 +243,29 @@ def _check_strangers(spec: Spec, before: Picture, after: Picture, freed: Collect
         wanted |= dict.fromkeys(selected(raw, before), raw["instance_profile"])
     # Those that carry the mark of an attachment, and those that have it afterwards: some are made only now.
     every = (*before.profiles.values(), *after.profiles.values())
-    ours = [each for each in every if is_ours(each) and MARK in each.tags]
-    freed = {*freed, *(each for profile in ours for each in bound_to(profile, before.live))}
-    for each, machine in before.live.items():
+    ours = [profile for profile in every if is_ours(profile) and MARK in profile.tags]
+    freed = {*freed, *(identifier for profile in ours for identifier in bound_to(profile, before.live))}
+    for identifier, machine in before.live.items():
         if fleet_of(machine) is not None:
             continue
-        now = copy.copy(after.machines[each])
+        now = copy.copy(after.machines[identifier])
         now.bindings, now.association = machine.bindings, machine.association
-        if each in wanted and OWNER in machine.tags:
-            assert now.profile == machine.profile, f"{each} is dressed as a member, and was attached or freed"
-        elif each in wanted:
-            assert now.profile == binding(wanted[each], spec, after), f"{each} is attached to {now.profile}"
-        elif each in freed:
-            assert now.profile is None, f"{each} is still attached to {now.profile}"
+        if identifier in wanted and OWNER in machine.tags:
+            assert now.profile == machine.profile, (
+                f"{identifier} is dressed as a member, and was attached or freed"
+            )
+        elif identifier in wanted:
+            assert now.profile == binding(wanted[identifier], spec, after), (
+                f"{identifier} is attached to {now.profile}"
+            )
+        elif identifier in freed:
+            assert now.profile is None, f"{identifier} is still attached to {now.profile}"
         else:
-            assert now.profile == machine.profile, f"{each} was not ours to attach or free"
+            assert now.profile == machine.profile, f"{identifier} was not ours to attach or free"
         now.profile, now.state, now.next = machine.profile, machine.state, machine.next
         now.due, now.checked = machine.due, machine.checked
-        assert now == machine, f"{each} is not ours and was changed"
-        assert after.machines[each].is_live == machine.is_live
+        assert now == machine, f"{identifier} is not ours and was changed"
+        assert after.machines[identifier].is_live == machine.is_live
 
 
 def _policy(written: str | None) -> str | None:
@@ -274,6 +286,6 @@ def _meaning(document: Any) -> Any:
         return {key: _meaning(value) for key, value in document.items()}
     listed = document if isinstance(document, list) else [document]
     return sorted(
-        json.dumps(_meaning(each), sort_keys=True) if isinstance(each, dict) else str(each).lower()
-        for each in listed
+        json.dumps(_meaning(item), sort_keys=True) if isinstance(item, dict) else str(item).lower()
+        for item in listed
     )

@@ -32,14 +32,14 @@ class Picture:
 
     @property
     def live(self) -> dict[str, Machine]:
-        return {each: machine for each, machine in self.machines.items() if machine.is_live}
+        return {identifier: machine for identifier, machine in self.machines.items() if machine.is_live}
 
     def members(self, fleet: str) -> dict[str, Machine]:
-        return {each: one for each, one in self.live.items() if fleet_of(one) == fleet}
+        return {identifier: one for identifier, one in self.live.items() if fleet_of(one) == fleet}
 
     def strangers(self) -> dict[str, Machine]:
         """What lives and is not the environment's, whatever its tags say."""
-        return {each: one for each, one in self.live.items() if fleet_of(one) is None}
+        return {identifier: one for identifier, one in self.live.items() if fleet_of(one) is None}
 
 
 def picture(aws: FakeAws) -> Picture:
@@ -49,8 +49,8 @@ def picture(aws: FakeAws) -> Picture:
 def settled(observed: Picture) -> Picture:
     """The same when every change of state that has begun is over."""
     machines = {}
-    for each, machine in observed.machines.items():
-        machines[each] = now = copy.copy(machine)
+    for identifier, machine in observed.machines.items():
+        machines[identifier] = now = copy.copy(machine)
         now.state, now.next, now.due, now.checked = machine.next or machine.state, "", 0.0, 0.0
         if now.state == "terminated":
             now.profile = now.association = None
@@ -84,7 +84,9 @@ def check_tags(has: Mapping[str, str], spec: Spec, raw: Spec, more: Mapping[str,
 
     def compared(tags: Mapping[str, str]) -> dict[str, str]:
         return {
-            key: value for key, value in tags.items() if not any(fnmatchcase(key, each) for each in ignored)
+            key: value
+            for key, value in tags.items()
+            if not any(fnmatchcase(key, pattern) for pattern in ignored)
         }
 
     assert compared(has) == compared({**tags_of(spec, raw), **more})

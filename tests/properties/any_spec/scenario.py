@@ -61,9 +61,13 @@ def naming_members(spec: Spec, observed: Picture) -> Spec:
     """The spec with members' ids for their places in `protect`; of Spot instances, the rest may not fit."""
     named = {}
     for key, raw in spec.get("fleets", {}).items():
-        members = [each for each, one in observed.members(key).items() if one.market == "on_demand"]
-        ids = {f"@member {number}@": each for number, each in enumerate(sorted(members))}
-        protected = [ids.get(each, f"i-{number:017x}") for number, each in enumerate(raw.get("protect", ()))]
+        members = [
+            identifier for identifier, one in observed.members(key).items() if one.market == "on_demand"
+        ]
+        ids = {f"@member {number}@": identifier for number, identifier in enumerate(sorted(members))}
+        protected = [
+            ids.get(wanted, f"i-{number:017x}") for number, wanted in enumerate(raw.get("protect", ()))
+        ]
         named[key] = raw | ({"protect": protected} if protected else {})
     return spec | ({"fleets": named} if named else {})
 
@@ -149,11 +153,11 @@ class Scenario:
         A token tells whether a fleet has launched an instance, and not which one has.
         """
         ours = [
-            each
-            for each in self.aws.ec2.machines.values()
-            if each.is_live and each.tags.get(OWNER) == ENVIRONMENT
+            machine
+            for machine in self.aws.ec2.machines.values()
+            if machine.is_live and machine.tags.get(OWNER) == ENVIRONMENT
         ]
-        named = {each.tags.get(FLEET) for each in ours}
+        named = {machine.tags.get(FLEET) for machine in ours}
         for machine in ours:
             if machine.launched_for and machine.launched_for not in named:
                 machine.tags[FLEET] = machine.launched_for
@@ -196,7 +200,7 @@ class Scenario:
         bindings = () if is_torn else _bindings(ran.plan.changes)
         assert max(Counter(bindings).values(), default=0) < 2, "bound or freed twice"
         told = {address for refusal in ran.plan.refusals for address in _told_of(refusal)}
-        assert Counter(kind for kind, _ in told) == Counter(each.split()[0] for each in refused), (
+        assert Counter(kind for kind, _ in told) == Counter(name.split()[0] for name in refused), (
             f"refused: {ran.plan.refusals}, and should have been: {refused}"
         )
         if ran.carried is None:
@@ -205,10 +209,15 @@ class Scenario:
             return False
         self._settle()
         assert ran.carried.obstacle is None, ran.carried.obstacle
-        left = [each.change for each in ran.carried.outcomes if each.result is Result.DEFERRED]
-        failed = [each for each in ran.carried.outcomes if each.result not in (Result.DONE, Result.DEFERRED)]
+        left = [outcome.change for outcome in ran.carried.outcomes if outcome.result is Result.DEFERRED]
+        failed = [
+            outcome
+            for outcome in ran.carried.outcomes
+            if outcome.result not in (Result.DONE, Result.DEFERRED)
+        ]
         assert not failed, [
-            (str(each.change.address), each.change.reason, each.failure or each.because) for each in failed
+            (str(outcome.change.address), outcome.change.reason, outcome.failure or outcome.because)
+            for outcome in failed
         ]
         tally.check()
         freed = bound_to_what_is_gone(spec, before) if destroying else ()
@@ -225,7 +234,9 @@ class Scenario:
         hand = Hand(self.aws.execute, ())
         for role in now.roles.values():
             users = [
-                each.name for each in now.profiles.values() if each.role == role.name and not is_ours(each)
+                profile.name
+                for profile in now.profiles.values()
+                if profile.role == role.name and not is_ours(profile)
             ]
             if is_ours(role):
                 hand.call("iam", "TagRole", RoleName=role.name, Tags=tags_out({OWNER: "any"}))
