@@ -16,7 +16,15 @@ from provisioner.render.field_lines import WIDE, field_lines
 from provisioner.render.fields import fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.markdown_words import fence, name, sentence
-from provisioner.render.verdict import counted, deferred, destroyed, destroys, verdict, writing_calls
+from provisioner.render.verdict import (
+    counted,
+    deferred,
+    destroyed,
+    destroying_words,
+    destroys,
+    verdict,
+    writing_calls,
+)
 from provisioner.render.waves import id_lines, member_lines, wave_lines, wave_words
 from provisioner.render.words import breakdown
 
@@ -45,7 +53,9 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False, user_dat
         if room >= 0:
             chosen = fitted([*before, *after], room)
             texts = [each.text for each in chosen]
-            missing = left_out(chosen, "What it destroys is all named. ", _where_all_is(plan, given))
+            missing = left_out(
+                chosen, f"What it {destroying_words(plan)} is all named. ", _where_all_is(plan, given)
+            )
             return joined([head, *texts[: len(before)], gone, *texts[len(before) :], missing, tail])
     return joined([head, _too_many(plan, given)])
 
@@ -94,7 +104,8 @@ def _destroyed_forms(plan: Plan, user_data: bool) -> Iterator[str]:
     if not gone:
         yield ""
         return
-    heading = ["> [!CAUTION]", f"> **Destroys** {sentence(breakdown(gone))}. All of it is named here.", ""]
+    word = destroying_words(plan).capitalize()
+    heading = ["> [!CAUTION]", f"> **{word}** {sentence(breakdown(gone))}. All of it is named here.", ""]
     for has_fields, has_names in ((True, True), (False, True), (False, False)):
         lines: list[str] = []
         for change in gone:
@@ -165,8 +176,9 @@ def _too_many(plan: Plan, given: str) -> str:
     return "\n".join(
         [
             "> [!CAUTION]",
-            f"> **Do not approve this plan by this comment.** It destroys {sentence(breakdown(gone))}: more "
-            f"than one comment can name, so none of it is named here. {_where_all_is(plan, given)}",
+            f"> **Do not approve this plan by this comment.** It {destroying_words(plan)} "
+            f"{sentence(breakdown(gone))}: more than one comment can name, so none of it is named here. "
+            f"{_where_all_is(plan, given)}",
         ]
     )
 

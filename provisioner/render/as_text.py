@@ -12,7 +12,7 @@ from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, width_of, words
 from provisioner.render.styled import styled
-from provisioner.render.verdict import deferred, destroyed, destroys, writing_calls
+from provisioner.render.verdict import deferred, destroyed, destroying_words, destroys, writing_calls
 from provisioner.render.waves import id_lines, member_lines, wave_lines
 from provisioner.render.words import breakdown
 
@@ -145,7 +145,7 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
     lines: list[Line] = []
     gone = destroyed(plan)
     if gone:
-        start: Line = (Piece("! DESTROYS", "alarm"), Piece(" "))
+        start: Line = (Piece(f"! {destroying_words(plan).upper()}", "alarm"), Piece(" "))
         lines += flow(words(breakdown(gone) + ".", "delete"), width, start, 2, gap=" ")
     if plan.refusals:
         refused = "Refused: nothing of this plan will be carried out."

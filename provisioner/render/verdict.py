@@ -34,6 +34,11 @@ def destroyed(plan: Plan) -> list[Change]:
     return [change for change in plan.changes if destroys(change)]
 
 
+def destroying_words(plan: Plan) -> str:
+    """What a plan does to what will be gone, in words: one that is refused only would."""
+    return "would destroy" if plan.refusals else "destroys"
+
+
 def verdict(plan: Plan) -> Verdict:
     """What a plan comes to."""
     gone = breakdown(destroyed(plan))

@@ -175,6 +175,11 @@ def test_it_names_the_command_that_applies_exactly_this() -> None:
     assert "--expect" not in page(examples.plan()).text
 
 
+def test_it_shows_the_whole_digest_as_expect_takes_no_part_of_it() -> None:
+    for plan in (examples.destroyed(), examples.refused()):
+        assert f"<dd>{plan_data(plan)['digest']}</dd>" in plan_html(plan)
+
+
 def test_links_of_the_graph_lead_to_changes() -> None:
     plan = examples.drifted()
     html = plan_html(replace(plan, uses={change.address: frozenset() for change in plan.changes}))

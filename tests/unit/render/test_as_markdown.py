@@ -13,6 +13,7 @@ from provisioner.model import Action, Address, Change, FieldChange, Note, Plan, 
 from provisioner.render.as_html import plan_html
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_markdown import plan_markdown
+from provisioner.render.as_text import plan_text
 from provisioner.render.comment import MAX_CHARACTERS
 from provisioner.visible import presentable
 from tests.support.hostile import TRICKS, harmless, hostile
@@ -294,6 +295,18 @@ def test_what_one_comment_cannot_name_is_not_to_be_approved_by_it() -> None:
     assert "**Do not approve this plan by this comment.** It destroys 9,000 instances" in comment
     assert "--expect" not in comment
     assert "i-0" not in comment
+
+
+def test_a_refused_plan_says_what_it_would_destroy() -> None:
+    refused = replace(examples.plan(gone(5)), refusals=examples.refused().refusals)
+    text = plan_text(refused, 80).plain
+    assert ("! WOULD DESTROY 5 instances." in text, "DESTROYS" in text) == (True, False)
+    comment = plan_markdown(refused)
+    assert ("**Would destroy** 5 instances." in comment, "**Destroys**" in comment) == (True, False)
+    page = plan_html(refused)
+    assert ("Would be gone" in page, "Will be gone" in page) == (True, False)
+    too_many = plan_markdown(replace(examples.plan(gone(9000)), refusals=refused.refusals))
+    assert "It would destroy 9,000 instances" in too_many
 
 
 def test_each_instance_that_is_replaced_is_named_in_its_wave() -> None:
