@@ -75,26 +75,26 @@ def main() -> int:
             if "compare" in options.parts:
                 runs = compare.compare(bench, contenders, options.members, options.runs)
             if "scale" in options.parts:
-                others = [each.name for each in contenders if each.name in ("terraform", "ansible")]
+                others = [tool.name for tool in contenders if tool.name in ("terraform", "ansible")]
                 scaled = scale.measure(bench, options.scale, others, options.scale_others)
     compared, grown = compare.summaries(runs), compare.summaries(scaled)
     judged = goals(compared, grown, started, computed, options.members)
     settings = settings_of(options, began)
     text = as_text(settings, contenders, missing, compared, grown, started, computed, judged)
-    failed = [each for each in (*runs, *scaled) if each.problem]
-    text += "".join(f"\nFAILED: {compare.told(each)}\n" for each in failed)
+    failed = [run for run in (*runs, *scaled) if run.problem]
+    text += "".join(f"\nFAILED: {compare.told(run)}\n" for run in failed)
     print(text)
     if options.out:
         data = {
             "settings": settings,
-            "contenders": {each.name: f"{each.title}. {each.asked}" for each in contenders},
+            "contenders": {tool.name: f"{tool.title}. {tool.asked}" for tool in contenders},
             "missing": missing,
-            "goals": [asdict(each) | {"verdict": each.verdict} for each in judged],
-            "comparison": [each.as_data() for each in compared],
-            "scale": [each.as_data() for each in grown],
-            "startup": [asdict(each) for each in started],
-            "pure": [asdict(each) for each in computed],
-            "runs": [asdict(each) for each in (*runs, *scaled)],
+            "goals": [asdict(goal) | {"verdict": goal.verdict} for goal in judged],
+            "comparison": [summary.as_data() for summary in compared],
+            "scale": [summary.as_data() for summary in grown],
+            "startup": [asdict(start) for start in started],
+            "pure": [asdict(result) for result in computed],
+            "runs": [asdict(run) for run in (*runs, *scaled)],
         }
         pictures = {
             "comparison.svg": plot.picture(compared, heading(settings)) if compared else "",

@@ -59,16 +59,16 @@ class Summary:
 
 def compare(bench: Bench, contenders: Sequence[Contender], members: int, rounds: int) -> list[Run]:
     """All rounds. Nobody is first twice in a row, and the bare plan runs beside ours."""
-    by_name = {each.name: each for each in contenders}
-    changing = [each for each in contenders if APPLY in each.steps]
+    by_name = {contender.name: contender for contender in contenders}
+    changing = [contender for contender in contenders if APPLY in contender.steps]
     runs: list[Run] = []
     for number in range(rounds):
         turn = number % len(changing) if changing else 0
-        for each in changing[turn:] + changing[:turn]:
-            planning = [each]
-            if each.name == "ours" and "floor" in by_name:
+        for contender in changing[turn:] + changing[:turn]:
+            planning = [contender]
+            if contender.name == "ours" and "floor" in by_name:
                 planning.append(by_name["floor"])
-            for done in one_round(bench, each, planning, members):
+            for done in one_round(bench, contender, planning, members):
                 runs.append(done)
                 say(f"round {number + 1} of {rounds}: {told(done)}")
     return runs
@@ -76,7 +76,7 @@ def compare(bench: Bench, contenders: Sequence[Contender], members: int, rounds:
 
 def one_round(
     bench: Bench,
-    each: Contender,
+    contender: Contender,
     planning: Sequence[Contender],
     members: int,
     iam: tuple[int, int] = (1, 1),
@@ -84,20 +84,20 @@ def one_round(
 ) -> Iterator[Run]:
     """Apply, plan, destroy, from an empty account; `iam` is how many roles and profiles there are to be."""
     bench.empty()
-    if each.state:
-        (each.folder / each.state).unlink(missing_ok=True)
-    yield timed(bench, each, APPLY, members, (members, *iam))
-    for _ in range(plans or PLANS_A_ROUND.get(each.name, 1)):
+    if contender.state:
+        (contender.folder / contender.state).unlink(missing_ok=True)
+    yield timed(bench, contender, APPLY, members, (members, *iam))
+    for _ in range(plans or PLANS_A_ROUND.get(contender.name, 1)):
         for planner in planning:
             yield timed(bench, planner, PLAN, members, (members, *iam))
-    yield timed(bench, each, DESTROY, members, (0, 0, 0))
+    yield timed(bench, contender, DESTROY, members, (0, 0, 0))
 
 
-def timed(bench: Bench, each: Contender, step: str, members: int, expected: tuple[int, int, int]) -> Run:
+def timed(bench: Bench, contender: Contender, step: str, members: int, expected: tuple[int, int, int]) -> Run:
     """One run, with what is there afterwards compared to what should be."""
     bench.start_counting()
     load = os.getloadavg()[0]
-    ran = run(each.steps[step], each.env, each.folder)
+    ran = run(contender.steps[step], contender.env, contender.folder)
     calls = bench.counted()
     there = bench.what_is_there()
     problem = ""
@@ -105,10 +105,10 @@ def timed(bench: Bench, each: Contender, step: str, members: int, expected: tupl
         problem = f"exit code {ran.code}: {ran.last_lines}"
     elif there != expected:
         problem = f"there are {there} instances, roles and profiles, not {expected}"
-    elif step == PLAN and each.idle not in ran.output:
-        problem = f"the plan does not say {each.idle!r}: {ran.last_lines}"
+    elif step == PLAN and contender.idle not in ran.output:
+        problem = f"the plan does not say {contender.idle!r}: {ran.last_lines}"
     return Run(
-        each.name,
+        contender.name,
         step,
         members,
         ran.seconds,
@@ -125,14 +125,14 @@ def timed(bench: Bench, each: Contender, step: str, members: int, expected: tupl
 def summaries(runs: Iterable[Run]) -> list[Summary]:
     """One for each contender, step and number of members; failed runs are counted and left out."""
     groups: dict[tuple[str, str, int], list[Run]] = {}
-    for each in runs:
-        groups.setdefault((each.who, each.step, each.members), []).append(each)
+    for done in runs:
+        groups.setdefault((done.who, done.step, done.members), []).append(done)
     return [_summary(key, group) for key, group in groups.items()]
 
 
 def _summary(key: tuple[str, str, int], group: list[Run]) -> Summary:
-    good = [each for each in group if not each.problem]
-    seconds = [each.seconds for each in good] or [float("nan")]
+    good = [done for done in group if not done.problem]
+    seconds = [done.seconds for done in good] or [float("nan")]
     return Summary(
         *key,
         runs=len(group),
@@ -140,11 +140,11 @@ def _summary(key: tuple[str, str, int], group: list[Run]) -> Summary:
         median_s=statistics.median(seconds),
         least_s=min(seconds),
         most_s=max(seconds),
-        cpu_s=statistics.median([each.cpu_s for each in good] or [float("nan")]),
-        peak_mb=max((each.peak_mb for each in good), default=float("nan")),
+        cpu_s=statistics.median([done.cpu_s for done in good] or [float("nan")]),
+        peak_mb=max((done.peak_mb for done in good), default=float("nan")),
         # The most of all runs, failed ones too: retries are not to be averaged away.
-        calls=max(each.calls for each in group),
-        throttled=max(each.throttled for each in group),
+        calls=max(done.calls for done in group),
+        throttled=max(done.throttled for done in group),
     )
 
 

@@ -36,14 +36,18 @@ def goals(
     members: int,
 ) -> list[Goal]:
     """All goals. Those for the job of 50 members are judged by whatever number was run."""
-    found = {(each.who, each.step): each for each in compared}
-    largest = {(each.who, each.step): each for each in scaled if each.members == 1000}
+    found = {(summary.who, summary.step): summary for summary in compared}
+    largest = {(summary.who, summary.step): summary for summary in scaled if summary.members == 1000}
     return [
         *_calls(found, largest, members),
         *_times(found),
         _throttled("our calls throttled, the job", compared),
-        _throttled("our calls throttled, more members", [each for each in scaled if each.who == "ours"]),
-        _throttled("our calls throttled, 40 roles", [each for each in scaled if "roles" in each.who]),
+        _throttled(
+            "our calls throttled, more members", [summary for summary in scaled if summary.who == "ours"]
+        ),
+        _throttled(
+            "our calls throttled, 40 roles", [summary for summary in scaled if "roles" in summary.who]
+        ),
         *_failures([*compared, *scaled]),
         *_starts(started),
         *_pure(pure),
@@ -86,36 +90,38 @@ def _times(found: Found) -> Iterator[Goal]:
 
 
 def _throttled(what: str, every: Sequence[Summary]) -> Goal:
-    ours = [each for each in every if each.who.startswith("ours")]
-    throttled, calls = sum(each.throttled for each in ours), sum(each.calls for each in ours)
+    ours = [summary for summary in every if summary.who.startswith("ours")]
+    throttled, calls = sum(summary.throttled for summary in ours), sum(summary.calls for summary in ours)
     measured = f"{throttled} of {calls}" if ours else ""
     return Goal(what, "none", measured, throttled == 0 if ours else None)
 
 
 def _failures(every: Sequence[Summary]) -> Iterator[Goal]:
     """Failed runs, whoever's they are."""
-    failed = [f"{each.who}, {each.step}, {each.members}" for each in every if each.failed]
+    failed = [f"{summary.who}, {summary.step}, {summary.members}" for summary in every if summary.failed]
     if failed:
         yield Goal("runs that failed", "none", "; ".join(failed), False)
 
 
 def _starts(started: Sequence[Startup]) -> Iterator[Goal]:
-    for each in started:
-        if each.command.startswith("provisioner"):
-            yield _most(f"start: {each.command}, as a ratio to bare imports", 1.5, each.ratio, "x")
-            needless = " ".join(each.imported)
+    for start in started:
+        if start.command.startswith("provisioner"):
+            yield _most(f"start: {start.command}, as a ratio to bare imports", 1.5, start.ratio, "x")
+            needless = " ".join(start.imported)
             yield Goal(
-                f"start: {each.command}, imports", "no boto3", needless or "none of it", not each.imported
+                f"start: {start.command}, imports", "no boto3", needless or "none of it", not start.imported
             )
 
 
 def _pure(pure: Sequence[Pure]) -> Iterator[Goal]:
-    for each in pure:
-        if each.members == LARGEST_PURE:
-            yield _most(f"{each.case}, {LARGEST_PURE:,} members: compare and render", 3, each.total_s, " s")
-            yield _most(f"{each.case}, {LARGEST_PURE:,} members: memory", 1000, each.peak_mb, " MB")
-    for case in dict.fromkeys(each.case for each in pure):
-        sizes = sorted((each for each in pure if each.case == case), key=lambda each: each.members)
+    for result in pure:
+        if result.members == LARGEST_PURE:
+            yield _most(
+                f"{result.case}, {LARGEST_PURE:,} members: compare and render", 3, result.total_s, " s"
+            )
+            yield _most(f"{result.case}, {LARGEST_PURE:,} members: memory", 1000, result.peak_mb, " MB")
+    for case in dict.fromkeys(result.case for result in pure):
+        sizes = sorted((result for result in pure if result.case == case), key=lambda result: result.members)
         # A thousand members take milliseconds, too short to divide by.
         if len(sizes) >= 3:
             small, large = sizes[-2], sizes[-1]

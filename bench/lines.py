@@ -27,12 +27,12 @@ class Series(NamedTuple):
 
 def picture(scaled: Sequence[Summary], computed: Sequence[Pure], title: str) -> str:
     """A row for each step, calls on the left and seconds on the right; below, the part without AWS."""
-    good = [each for each in scaled if each.runs > each.failed and each.who in LABELS]
+    good = [summary for summary in scaled if summary.runs > summary.failed and summary.who in LABELS]
     panels: list[tuple[str, list[Series]]] = []
     for step in STEPS:
-        of_step = [each for each in good if each.step == step]
-        panels.append((f"{step}: API calls", _series(of_step, lambda each: float(each.calls))))
-        panels.append((f"{step}: seconds", _series(of_step, lambda each: each.median_s)))
+        of_step = [summary for summary in good if summary.step == step]
+        panels.append((f"{step}: API calls", _series(of_step, lambda summary: float(summary.calls))))
+        panels.append((f"{step}: seconds", _series(of_step, lambda summary: summary.median_s)))
     if computed:
         panels.append(("without AWS: CPU seconds to compare and render", _without_aws(computed)))
     panels = [panel for panel in panels if panel[1]]
@@ -45,33 +45,39 @@ def picture(scaled: Sequence[Summary], computed: Sequence[Pure], title: str) -> 
 
 
 def _series(summaries: Sequence[Summary], value: Callable[[Summary], float]) -> list[Series]:
-    names = dict.fromkeys(each.who for each in summaries)
+    names = dict.fromkeys(summary.who for summary in summaries)
     return [
         Series(
             LABELS[who],
             COLOURS[who],
-            tuple(sorted((float(each.members), value(each)) for each in summaries if each.who == who)),
+            tuple(
+                sorted(
+                    (float(summary.members), value(summary)) for summary in summaries if summary.who == who
+                )
+            ),
         )
         for who in names
     ]
 
 
 def _without_aws(computed: Sequence[Pure]) -> list[Series]:
-    cases = dict.fromkeys(each.case for each in computed)
+    cases = dict.fromkeys(result.case for result in computed)
     return [
         Series(
             case,
             PURE_COLOURS[case],
-            tuple(sorted((float(each.members), each.total_s) for each in computed if each.case == case)),
+            tuple(
+                sorted((float(result.members), result.total_s) for result in computed if result.case == case)
+            ),
         )
         for case in cases
     ]
 
 
 def _panel(left: float, top: float, name: str, series: Sequence[Series]) -> list[str]:
-    columns = sorted({x for each in series for x, _ in each.points})
+    columns = sorted({x for line in series for x, _ in line.points})
     across = _scale(columns[0], columns[-1], WIDTH)
-    values = [y for each in series for _, y in each.points]
+    values = [y for line in series for _, y in line.points]
     up = _scale(min(values), max(values), HEIGHT - 12)
     parts = [
         text(left - 44, top - 14, name, "bold"),
@@ -79,16 +85,16 @@ def _panel(left: float, top: float, name: str, series: Sequence[Series]) -> list
     ]
     parts += [text(left + across(x) - 8, top + HEIGHT + 16, f"{x:,.0f}") for x in columns]
     labels: list[tuple[float, float, Series]] = []
-    for each in series:
-        points = [(left + across(x), top + HEIGHT - 6 - up(y)) for x, y in each.points]
+    for line in series:
+        points = [(left + across(x), top + HEIGHT - 6 - up(y)) for x, y in line.points]
         path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{each.colour}" stroke-width="2"/>')
-        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{each.colour}"/>' for x, y in points]
-        labels.append((points[-1][1], points[-1][0], each))
+        parts.append(f'<polyline points="{path}" fill="none" stroke="{line.colour}" stroke-width="2"/>')
+        parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3" fill="{line.colour}"/>' for x, y in points]
+        labels.append((points[-1][1], points[-1][0], line))
     above = -math.inf
-    for y, x, each in sorted(labels):
+    for y, x, line in sorted(labels):
         above = max(y + 4, above + LABEL_HEIGHT)
-        parts.append(text(x + 7, above, f"{each.name} {_short(each.points[-1][1])}", colour=each.colour))
+        parts.append(text(x + 7, above, f"{line.name} {_short(line.points[-1][1])}", colour=line.colour))
     return parts
 
 

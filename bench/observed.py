@@ -77,7 +77,7 @@ def observed_world(case: str, members: int) -> World:
 def _environment(sizes: list[int]) -> Environment:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "spec.yaml"
-        path.write_text(SPEC + "".join(FLEET % each for each in enumerate(sizes)))
+        path.write_text(SPEC + "".join(FLEET % numbered for numbered in enumerate(sizes)))
         return load(str(path), KINDS)
 
 

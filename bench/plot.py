@@ -17,27 +17,31 @@ PANEL = 300
 
 def picture(compared: Sequence[Summary], title: str) -> str:
     """Seconds on the left, calls on the right, both on logarithmic scales."""
-    good = [each for each in compared if each.runs > each.failed]
-    rows = [(step, [each for each in good if each.step == step]) for step in STEPS]
+    good = [summary for summary in compared if summary.runs > summary.failed]
+    rows = [(step, [summary for summary in good if summary.step == step]) for step in STEPS]
     height = 84 + sum(len(bars) * BAR + GAP for _, bars in rows)
     parts = [
         text(DEFERRED - 84, 24, title, "bold"),
         text(DEFERRED, 52, "seconds, median (log scale)"),
         text(DEFERRED + PANEL + 110, 52, "API calls (log scale)"),
     ]
-    seconds = _scale([each.median_s for each in good])
-    calls = _scale([float(each.calls) for each in good])
+    seconds = _scale([summary.median_s for summary in good])
+    calls = _scale([float(summary.calls) for summary in good])
     top = 64
     for step, bars in rows:
         parts.append(text(DEFERRED - 84, top + 13, step, "bold"))
         top += GAP - 8
-        for each in bars:
-            parts.append(text(DEFERRED - 84, top + 14, LABELS.get(each.who, each.who)))
-            colour = COLOURS.get(each.who, "#444444")
-            parts += _bar(DEFERRED, top, seconds(each.median_s), colour, f"{each.median_s:.2f} s")
-            throttled = f", {each.throttled:,} throttled" if each.throttled else ""
+        for summary in bars:
+            parts.append(text(DEFERRED - 84, top + 14, LABELS.get(summary.who, summary.who)))
+            colour = COLOURS.get(summary.who, "#444444")
+            parts += _bar(DEFERRED, top, seconds(summary.median_s), colour, f"{summary.median_s:.2f} s")
+            throttled = f", {summary.throttled:,} throttled" if summary.throttled else ""
             parts += _bar(
-                DEFERRED + PANEL + 110, top, calls(float(each.calls)), colour, f"{each.calls:,}{throttled}"
+                DEFERRED + PANEL + 110,
+                top,
+                calls(float(summary.calls)),
+                colour,
+                f"{summary.calls:,}{throttled}",
             )
             top += BAR
         top += 8

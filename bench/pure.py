@@ -53,8 +53,8 @@ def measure(sizes: list[int], runs: int) -> list[Pure]:
 
 
 def _medians(case: str, members: int, results: list[dict[str, Any]]) -> Pure:
-    middle = {name: statistics.median(each[name] for each in results) for name in results[0]}
-    total_s = statistics.median(each["diff_s"] + each["render_s"] for each in results)
+    middle = {name: statistics.median(result[name] for result in results) for name in results[0]}
+    total_s = statistics.median(result["diff_s"] + result["render_s"] for result in results)
     return Pure(
         case, members, middle["diff_s"], middle["render_s"], total_s, middle["peak_mb"], int(middle["lines"])
     )

@@ -29,25 +29,25 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def comparison(compared: Sequence[Summary]) -> str:
     """Everybody at every step."""
-    found = {(each.who, each.step): each for each in compared}
-    order = list(dict.fromkeys(each.who for each in compared))
+    found = {(summary.who, summary.step): summary for summary in compared}
+    order = list(dict.fromkeys(summary.who for summary in compared))
     rows = []
     for step in STEPS:
         for who in order:
-            each = found.get((who, step))
-            if each is None:
+            summary = found.get((who, step))
+            if summary is None:
                 continue
             rows.append(
                 [
                     step,
                     who,
-                    f"{each.calls:,}",
-                    f"{each.throttled:,}",
-                    *_seconds(each),
-                    _ratio(each, found.get(("ours", step))),
-                    _ratio(each, found.get(("floor", step))),
-                    f"{each.cpu_s:.2f}",
-                    f"{each.peak_mb:,.0f}",
+                    f"{summary.calls:,}",
+                    f"{summary.throttled:,}",
+                    *_seconds(summary),
+                    _ratio(summary, found.get(("ours", step))),
+                    _ratio(summary, found.get(("floor", step))),
+                    f"{summary.cpu_s:.2f}",
+                    f"{summary.peak_mb:,.0f}",
                 ]
             )
     header = ["step", "who", "calls", "throttled", "seconds", "from-to", "runs", "x ours", "x floor", "CPU s"]
@@ -58,18 +58,18 @@ def scaling(scaled: Sequence[Summary]) -> str:
     """Members against calls and seconds."""
     rows = [
         [
-            each.step,
-            each.who,
-            f"{each.members:,}",
-            f"{each.calls:,}",
-            f"{each.throttled:,}",
-            *_seconds(each),
-            f"{each.cpu_s:.2f}",
-            f"{each.peak_mb:,.0f}",
+            summary.step,
+            summary.who,
+            f"{summary.members:,}",
+            f"{summary.calls:,}",
+            f"{summary.throttled:,}",
+            *_seconds(summary),
+            f"{summary.cpu_s:.2f}",
+            f"{summary.peak_mb:,.0f}",
         ]
         for step in STEPS
-        for each in scaled
-        if each.step == step
+        for summary in scaled
+        if summary.step == step
     ]
     header = [
         "step",
@@ -90,13 +90,13 @@ def starting(started: Sequence[Startup]) -> str:
     """Start-up of the command."""
     rows = [
         [
-            each.command,
-            " ".join(each.imported) or "-",
-            f"{each.median_s:.3f}",
-            f"{each.least_s:.3f}-{each.most_s:.3f}",
-            f"{each.ratio:.2f}",
+            start.command,
+            " ".join(start.imported) or "-",
+            f"{start.median_s:.3f}",
+            f"{start.least_s:.3f}-{start.most_s:.3f}",
+            f"{start.ratio:.2f}",
         ]
-        for each in started
+        for start in started
     ]
     return table(["command", "needless imports", "seconds", "from-to", "ratio"], rows)
 
@@ -105,15 +105,15 @@ def computing(pure: Sequence[Pure]) -> str:
     """Comparing and rendering without AWS."""
     rows = [
         [
-            each.case,
-            f"{each.lines:,} lines",
-            f"{each.members:,}",
-            f"{each.diff_s:.3f}",
-            f"{each.render_s:.3f}",
-            f"{each.total_s:.3f}",
-            f"{each.peak_mb:,.0f}",
+            result.case,
+            f"{result.lines:,} lines",
+            f"{result.members:,}",
+            f"{result.diff_s:.3f}",
+            f"{result.render_s:.3f}",
+            f"{result.total_s:.3f}",
+            f"{result.peak_mb:,.0f}",
         ]
-        for each in pure
+        for result in pure
     ]
     return table(["case", "plan", "members", "compare s", "render s", "together s", "peak MB"], rows)
 
@@ -122,20 +122,20 @@ def judged(goals: Sequence[Goal]) -> str:
     """Goals, met and missed."""
     return table(
         ["goal", "verdict", "wanted", "measured"],
-        [[each.what, each.verdict, each.wanted, each.measured] for each in goals],
+        [[goal.what, goal.verdict, goal.wanted, goal.measured] for goal in goals],
     )
 
 
 def asked(contenders: Sequence[Contender], missing: dict[str, str]) -> str:
     """What everybody was asked to do, and who was not there."""
-    lines = [f"- {each.name}: {each.title}. {each.asked}" for each in contenders]
+    lines = [f"- {contender.name}: {contender.title}. {contender.asked}" for contender in contenders]
     return "\n".join([*lines, *(f"- {name}: not run, {why}" for name, why in missing.items())])
 
 
-def _seconds(each: Summary) -> list[str]:
-    runs = f"{each.runs}" if not each.failed else f"{each.failed} of {each.runs} FAILED"
-    return [f"{each.median_s:.2f}", f"{each.least_s:.2f}-{each.most_s:.2f}", runs]
+def _seconds(summary: Summary) -> list[str]:
+    runs = f"{summary.runs}" if not summary.failed else f"{summary.failed} of {summary.runs} FAILED"
+    return [f"{summary.median_s:.2f}", f"{summary.least_s:.2f}-{summary.most_s:.2f}", runs]
 
 
-def _ratio(each: Summary, other: Summary | None) -> str:
-    return f"{each.median_s / other.median_s:.2f}" if other else "-"
+def _ratio(summary: Summary, other: Summary | None) -> str:
+    return f"{summary.median_s / other.median_s:.2f}" if other else "-"

@@ -20,8 +20,8 @@ def measure(bench: Bench, sizes: Sequence[int], competitors: Sequence[str], up_t
     """provisioner at every size, and once more with many roles at the largest; competitors up to `up_to`."""
     runs: list[Run] = []
 
-    def go(each: Contender, members: int, iam: tuple[int, int], who: str) -> None:
-        for done in one_round(bench, each, [each], members, iam, plans=3 if each.name == "ours" else 1):
+    def go(tool: Contender, members: int, iam: tuple[int, int], who: str) -> None:
+        for done in one_round(bench, tool, [tool], members, iam, plans=3 if tool.name == "ours" else 1):
             renamed = Run(**{**done.__dict__, "who": who})
             runs.append(renamed)
             say(f"scale: {told(renamed)}")

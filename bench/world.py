@@ -68,8 +68,8 @@ class Bench:
     def counted(self) -> Calls:
         """The calls since `start_counting`."""
         records = local_aws.calls(self._local)
-        operations = Counter(f"{each.service}:{each.operation}" for each in records)
-        throttled = sum(each.error in THROTTLED for each in records)
+        operations = Counter(f"{record.service}:{record.operation}" for record in records)
+        throttled = sum(record.error in THROTTLED for record in records)
         return Calls(len(records), throttled, dict(sorted(operations.items())))
 
     def what_is_there(self) -> tuple[int, int, int]:
@@ -79,7 +79,9 @@ class Bench:
         pages = self._ec2.get_paginator("describe_instances").paginate(
             Filters=live, PaginationConfig={"PageSize": 1000}
         )
-        instances = sum(len(each["Instances"]) for page in pages for each in page["Reservations"])
+        instances = sum(
+            len(reservation["Instances"]) for page in pages for reservation in page["Reservations"]
+        )
         roles = self._iam.list_roles(MaxItems=1000)["Roles"]
         profiles = self._iam.list_instance_profiles(MaxItems=1000)["InstanceProfiles"]
         ours = [role for role in roles if not role["Path"].startswith("/aws-service-role/")]

@@ -117,14 +117,14 @@ class DriftReport:
 
 def report(plan: Plan, acceptances: Iterable[Acceptance], today: date) -> DriftReport:
     """The drift that a plan of the whole spec shows, without what is accepted today."""
-    ours = [each for each in acceptances if each.environment in (None, plan.environment)]
-    valid = [each for each in ours if each.until >= today]
+    ours = [acceptance for acceptance in acceptances if acceptance.environment in (None, plan.environment)]
+    valid = [acceptance for acceptance in ours if acceptance.until >= today]
     left, accepted = [], []
     found = tuple(differences(plan))
     for difference in found:
-        acceptance = next((each for each in valid if each.covers(difference)), None)
-        if acceptance:
-            accepted.append(Accepted(difference, acceptance))
+        covering = next((acceptance for acceptance in valid if acceptance.covers(difference)), None)
+        if covering:
+            accepted.append(Accepted(difference, covering))
         else:
             left.append(difference)
     return DriftReport(
@@ -133,8 +133,8 @@ def report(plan: Plan, acceptances: Iterable[Acceptance], today: date) -> DriftR
         plan.account_id,
         tuple(left),
         tuple(accepted),
-        expired=tuple(each for each in ours if each.until < today),
-        superfluous=tuple(each for each in valid if not any(map(each.covers, found))),
+        expired=tuple(acceptance for acceptance in ours if acceptance.until < today),
+        superfluous=tuple(acceptance for acceptance in valid if not any(map(acceptance.covers, found))),
         not_compared=tuple(
             (address, _alone(note))
             for note in plan.notes
@@ -170,11 +170,13 @@ def _of_change(change: Change) -> Iterator[Difference]:
         case Action.CREATE | Action.DELETE:
             state = State.MISSING if change.action is Action.CREATE else State.UNEXPECTED
             # All else is what it is made with.
-            counted = [each for each in change.fields if each.before is not None and each.after is not None]
-            yield from (difference(state, each) for each in counted or (None,))
+            counted = [
+                field for field in change.fields if field.before is not None and field.after is not None
+            ]
+            yield from (difference(state, field) for field in counted or (None,))
         case Action.UPDATE | Action.REPLACE:
-            other = [each for each in change.fields if not each.is_consequence and _differs(each)]
-            yield from (difference(State.DIFFERENT, each) for each in other)
+            other = [field for field in change.fields if not field.is_consequence and _differs(field)]
+            yield from (difference(State.DIFFERENT, field) for field in other)
             if not other:
                 yield difference(State.DIFFERENT, message=change.reason)
 
@@ -184,7 +186,7 @@ def _differs(field: FieldChange) -> bool:
 
 
 def _makes_all(change: Change) -> bool:
-    return change.action is Action.CREATE and all(each.before is None for each in change.fields)
+    return change.action is Action.CREATE and all(field.before is None for field in change.fields)
 
 
 def _alone(told: Refusal | Note) -> str:

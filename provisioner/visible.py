@@ -28,7 +28,7 @@ def _as_ascii(error: UnicodeError) -> tuple[str, int]:
     if not isinstance(error, UnicodeEncodeError):
         raise error
     missing = error.object[error.start : error.end]
-    return "".join(ASCII_FORMS.get(each, "?") for each in missing), error.end
+    return "".join(ASCII_FORMS.get(character, "?") for character in missing), error.end
 
 
 codecs.register_error(AS_ASCII, _as_ascii)

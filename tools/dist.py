@@ -63,13 +63,13 @@ def build() -> tuple[Path, Path]:
 def needed(wanted: Iterable[str]) -> set[str]:
     """The names of packages, and of those that they need in turn on this Python."""
     names: set[str] = set()
-    ahead = [Requirement(each) for each in wanted]
+    ahead = [Requirement(text) for text in wanted]
     while ahead:
         requirement = ahead.pop()
         name = canonicalize_name(requirement.name)
         if name not in names and (requirement.marker is None or requirement.marker.evaluate({"extra": ""})):
             names.add(name)
-            ahead += [Requirement(each) for each in metadata.requires(name) or ()]
+            ahead += [Requirement(text) for text in metadata.requires(name) or ()]
     return names
 
 

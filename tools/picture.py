@@ -55,12 +55,12 @@ def _plan_after_drift(endpoint: str) -> Plan:
     ec2 = session.client("ec2", endpoint_url=endpoint)
     iam = session.client("iam", endpoint_url=endpoint)
     reservations = ec2.describe_instances()["Reservations"]
-    ids = sorted(each["InstanceId"] for found in reservations for each in found["Instances"])
+    ids = sorted(instance["InstanceId"] for found in reservations for instance in found["Instances"])
     iam.attach_role_policy(RoleName="crunch-worker", PolicyArn="arn:aws:iam::aws:policy/AdministratorAccess")
     ec2.create_tags(Resources=ids[:48], Tags=[{"Key": "team", "Value": "somebody"}])
     ec2.terminate_instances(InstanceIds=ids[48:])
     associations = ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]
-    first = next(each for each in associations if each["InstanceId"] == ids[0])
+    first = next(association for association in associations if association["InstanceId"] == ids[0])
     ec2.disassociate_iam_instance_profile(AssociationId=first["AssociationId"])
     return plan(observe(environment, aws, KINDS), KINDS)
 

@@ -66,7 +66,7 @@ def write(marker: str, plan: Path) -> None:
 def digest(marker: str) -> str:
     """The digest that the note of the merge request names that this commit comes from."""
     merged = call("GET", f"repository/commits/{os.environ['CI_COMMIT_SHA']}/merge_requests")
-    numbers = [each["iid"] for each in merged if each["state"] == "merged"]
+    numbers = [request["iid"] for request in merged if request["state"] == "merged"]
     if not numbers:
         raise SystemExit("this commit comes from no merge request, so nothing of it was approved")
     note = our_note(str(numbers[0]), marker)

@@ -33,8 +33,10 @@ def write_accepted(spec: str, found: DriftReport, text: str, reason: str, until:
     Raises UsageError where nothing differs, and ProvisionerError where the file cannot be written.
     """
     address, _, field = (part.strip() for part in text.strip().partition(" "))
-    known = [*found.differences, *(each.difference for each in found.accepted)]
-    meant = [each for each in known if str(each.address) == address and _is_in(each, field)]
+    known = [*found.differences, *(accepted.difference for accepted in found.accepted)]
+    meant = [
+        difference for difference in known if str(difference.address) == address and _is_in(difference, field)
+    ]
     if not meant:
         raise UsageError(f"--accept {text}: nothing differs there", _what_differs(known))
     _ruamel()
@@ -66,13 +68,17 @@ def _entries(meant: Sequence[Difference]) -> list[Entry]:
 
     The value is left out where one of the field's could be a secret. What has no field is all of an address.
     """
-    secret = {each.path for each in meant if each.field and looks_secret(str(jsonable(each.field.before)))}
+    secret = {
+        difference.path
+        for difference in meant
+        if difference.field and looks_secret(str(jsonable(difference.field.before)))
+    }
     entries: list[Entry] = []
-    for each in meant:
+    for difference in meant:
         entry: Entry = {}
-        if each.field:
-            value = {} if each.path in secret else {"value": jsonable(each.field.before)}
-            entry = {"field": each.path, **value}
+        if difference.field:
+            value = {} if difference.path in secret else {"value": jsonable(difference.field.before)}
+            entry = {"field": difference.path, **value}
         if entry not in entries:
             entries.append(entry)
     # That accepts all the others too.
@@ -86,7 +92,9 @@ def _what_of_it(entry: Entry) -> str:
 
 
 def _what_differs(known: Sequence[Difference]) -> str:
-    named = list(dict.fromkeys(f"{each.address} {each.path or ''}".strip() for each in known))
+    named = list(
+        dict.fromkeys(f"{difference.address} {difference.path or ''}".strip() for difference in known)
+    )
     if not named:
         return "there is no drift"
     more = f" and {len(named) - MAX_NAMED} more" if len(named) > MAX_NAMED else ""
@@ -118,7 +126,7 @@ def _with(text: str, entries: Sequence[Entry]) -> str:
     if not listed:
         listed.fa.set_block_style()
     for entry in entries:
-        same = next((each for each in listed if _key(each) == _key(entry)), None)
+        same = next((candidate for candidate in listed if _key(candidate) == _key(entry)), None)
         if same is None:
             listed.append(entry)
         else:

@@ -43,7 +43,7 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             say(f"{path}: valid; folder configuration")
         except SpecError as error:
             tell(error)
-    named = {accepted_path(each) for each in specs if Path(each).name == NAME}
+    named = {accepted_path(spec) for spec in specs if Path(spec).name == NAME}
     for path in dict.fromkeys(map(accepted_path, specs)):
         try:
             accepted = load_accepted(path, KINDS, root, must_exist=path in named)

@@ -36,12 +36,12 @@ def read_rules(given: Iterable[str]) -> RuleFiles:
     """
     modules: dict[str, str] = {}
     data: dict[str, Any] = {}
-    for each in dict.fromkeys(given):
-        if each.startswith(BUILTIN):
-            path = _of_library(each.removeprefix(BUILTIN))
-            modules[each] = _text(path)
+    for source in dict.fromkeys(given):
+        if source.startswith(BUILTIN):
+            path = _of_library(source.removeprefix(BUILTIN))
+            modules[source] = _text(path)
             continue
-        folder = Path(each)
+        folder = Path(source)
         for path in _rego_files(folder):
             modules[str(path)] = _text(path)
         for name in DATA_NAMES if folder.is_dir() else ():

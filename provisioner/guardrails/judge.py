@@ -21,8 +21,8 @@ def guarded(plan: Plan, rules: Rules | None) -> Plan:
     verdicts = list(rules.judge(plan_data(plan)))
     return replace(
         plan,
-        refusals=(*plan.refusals, *(_refusal(each) for each in verdicts if each.denies)),
-        notes=(*plan.notes, *(_note(each) for each in verdicts if not each.denies)),
+        refusals=(*plan.refusals, *(_refusal(verdict) for verdict in verdicts if verdict.denies)),
+        notes=(*plan.notes, *(_note(verdict) for verdict in verdicts if not verdict.denies)),
     )
 
 

@@ -244,7 +244,7 @@ def _rules(plan: Mapping[str, Any], files: RuleFiles) -> Iterator[Rule]:
 
 def _file_of(function: Mapping[str, Any], plan: Mapping[str, Any], files: RuleFiles) -> str:
     """The file that a rule is in; the first of several."""
-    placed = (each for each in _statements(function["blocks"]) if "file" in each)
+    placed = (statement for statement in _statements(function["blocks"]) if "file" in statement)
     first = next(placed, {"file": 0})
     return _name(plan, first, files)
 
@@ -257,8 +257,8 @@ def _name(plan: Mapping[str, Any], statement: Mapping[str, Any], files: RuleFile
 def _statements(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
     """All statements, also those inside of others."""
     for block in blocks:
-        for each in block["stmts"]:
-            statement = each["stmt"]
+        for item in block["stmts"]:
+            statement = item["stmt"]
             yield statement
             yield from _statements(statement.get("blocks") or ())
             if "block" in statement:
@@ -272,7 +272,7 @@ def _without_value(plan: Mapping[str, Any], files: RuleFiles) -> Iterator[Proble
         place: Mapping[str, Any] = {}
         for statement in _statements(function["blocks"]):
             place = statement if "file" in statement else place
-            if any(each not in given for each in _read_by(statement)):
+            if any(variable not in given for variable in _read_by(statement)):
                 message = "a name here has no value: it is misspelt, or no rule or `some` gives it one"
                 yield _problem(plan, place, files, message)
             given |= {statement[name] for name in ("target", "result", "local") if name in statement}

@@ -39,7 +39,7 @@ def drift_text(drift: DriftReport, width: int, local: bool = False, ids: bool = 
     items = [line(f"account {drift.account_id}, {drift.region}", "faint")]
     start: Line = (Piece("Drift of "), Piece(drift.environment, "title"), Piece("  "))
     lines = flow([*items, line("LOCAL", "local")] if local else items, width, start, 2)
-    if any(each.field for each in drift.differences):
+    if any(difference.field for difference in drift.differences):
         legend = (
             (Piece("-", "old"), Piece(" in AWS", "faint")),
             (Piece("+", "new"), Piece(" in the spec", "faint")),
@@ -64,7 +64,13 @@ def together(differences: Iterable[Difference]) -> list[list[Difference]]:
     return [
         list(alike)
         for _, alike in groupby(
-            differences, lambda each: (each.address, each.state, each.instances, each.message)
+            differences,
+            lambda difference: (
+                difference.address,
+                difference.state,
+                difference.instances,
+                difference.message,
+            ),
         )
     ]
 
@@ -85,7 +91,7 @@ def as_change(alike: Sequence[Difference]) -> Change:
     """Differences of the same things as the change that would correct them, for who shows changes."""
     first = alike[0]
     action = {State.MISSING: Action.CREATE, State.UNEXPECTED: Action.DELETE}.get(first.state, Action.UPDATE)
-    fields = tuple(each.field for each in alike if each.field)
+    fields = tuple(difference.field for difference in alike if difference.field)
     return Change(
         first.address,
         action,
@@ -112,8 +118,11 @@ def remarks(drift: DriftReport) -> Iterable[str]:
 
 def accepted_words(accepted: Sequence[Accepted]) -> str:
     """How many differences are accepted, which, and until when."""
-    entries = list({id(each.acceptance): each.acceptance for each in accepted}.values())
-    named = [f"{each}{_how_much(each)} until {each.until} ({each.reason})" for each in entries[:MAX_NAMED]]
+    entries = list({id(pair.acceptance): pair.acceptance for pair in accepted}.values())
+    named = [
+        f"{acceptance}{_how_much(acceptance)} until {acceptance.until} ({acceptance.reason})"
+        for acceptance in entries[:MAX_NAMED]
+    ]
     more = [f"{len(entries) - MAX_NAMED} more"] if len(entries) > MAX_NAMED else []
     return f"{count(len(accepted), 'difference')} accepted: {'; '.join([*named, *more])}"
 
@@ -133,9 +142,9 @@ def verdict(drift: DriftReport) -> str:
     if not drift.differences:
         accepted = f" but for {count(len(drift.accepted), 'accepted difference')}" if drift.accepted else ""
         return f"No drift. {drift.environment} is as the spec says{accepted}."
-    states = Counter(each.state for each in drift.differences)
+    states = Counter(difference.state for difference in drift.differences)
     told = ", ".join(f"{states[state]} {STATES[state][0]}" for state in State if states[state])
-    places = len({each.address for each in drift.differences})
+    places = len({difference.address for difference in drift.differences})
     where = "1 address" if places == 1 else f"{places:,} addresses"
     return f"Drift: {count(len(drift.differences), 'difference')} at {where} ({told})."
 
@@ -147,14 +156,14 @@ def drift_data(drift: DriftReport) -> dict[str, Any]:
         "environment": drift.environment,
         "region": drift.region,
         "account_id": drift.account_id,
-        "drift": [_difference(each) for each in drift.differences],
+        "drift": [_difference(difference) for difference in drift.differences],
         "accepted": [
-            _difference(each.difference)
-            | {"reason": each.acceptance.reason, "until": str(each.acceptance.until)}
-            for each in drift.accepted
+            _difference(accepted.difference)
+            | {"reason": accepted.acceptance.reason, "until": str(accepted.acceptance.until)}
+            for accepted in drift.accepted
         ],
-        "expired": [_acceptance(each) for each in drift.expired],
-        "superfluous": [_acceptance(each) for each in drift.superfluous],
+        "expired": [_acceptance(acceptance) for acceptance in drift.expired],
+        "superfluous": [_acceptance(acceptance) for acceptance in drift.superfluous],
         "not_compared": [{"address": str(address), "message": text} for address, text in drift.not_compared],
     }
 

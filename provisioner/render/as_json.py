@@ -48,16 +48,17 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
         "summary": {action.value: count for action, count in plan.summary.items()},
         "changes": [_change(change, salt, user_data) for change in plan.changes],
         "refusals": [
-            {"address": str(each.address), "message": each.message, "hint": each.hint} | _also(each)
-            for each in plan.refusals
+            {"address": str(refusal.address), "message": refusal.message, "hint": refusal.hint}
+            | _also(refusal)
+            for refusal in plan.refusals
         ],
         "notes": [
-            {"address": str(each.address), "message": each.message, "warning": each.is_warning}
-            | ({"commands": list(each.commands)} if each.commands else {})
-            | _also(each)
-            for each in plan.notes
+            {"address": str(note.address), "message": note.message, "warning": note.is_warning}
+            | ({"commands": list(note.commands)} if note.commands else {})
+            | _also(note)
+            for note in plan.notes
         ],
-        "desired": {str(address): jsonable(each) for address, each in plan.desired.items()},
+        "desired": {str(address): jsonable(desired) for address, desired in plan.desired.items()},
     }
     data = _without_credentials(subject | content)
     told = {"digest": plan_digest(data)}
@@ -70,7 +71,9 @@ def plan_digest(data: Mapping[str, Any]) -> str:
     Not of notes, nor of the sentences that say why, which may change while what is done stays the same.
     """
     changes = [_done(change) for change in data["changes"]]
-    refusals = [{key: value for key, value in each.items() if key != "hint"} for each in data["refusals"]]
+    refusals = [
+        {key: value for key, value in refusal.items() if key != "hint"} for refusal in data["refusals"]
+    ]
     subject = {key: data[key] for key in SUBJECT}
     return digest(subject | {"changes": changes, "refusals": refusals})[:DIGEST_LENGTH]
 
@@ -90,7 +93,7 @@ def outcomes_data(environment: str, outcomes: Iterable[Outcome]) -> dict[str, An
 
 
 def _also(told: Refusal | Note) -> dict[str, Any]:
-    return {"also": [str(each) for each in told.also]} if told.also else {}
+    return {"also": [str(address) for address in told.also]} if told.also else {}
 
 
 def _without_credentials(data: dict[str, Any]) -> dict[str, Any]:
@@ -136,7 +139,7 @@ def _change(change: Change, salt: str, user_data: bool) -> dict[str, Any]:
 def _calls(change: Change, salt: str) -> Iterator[dict[str, Any]]:
     known = foretold_calls(change.steps)
     for count in change.calls:
-        calls = [each for each in known if (each.service, each.operation) == (count.service, count.operation)]
+        calls = [call for call in known if (call.service, call.operation) == (count.service, count.operation)]
         parameters = parameters_digest(calls, salt) if calls else None
         yield {**dataclasses.asdict(count), "parameters": parameters}
 

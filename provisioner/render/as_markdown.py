@@ -41,18 +41,22 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False, user_dat
     """
     head, tail = _head(plan, local), _how_to_apply(plan, given)
     before = [
-        *(Part("refusal", (_refusal(each),)) for each in plan.refusals),
-        *(Part("warning", (_note(each),)) for each in plan.notes if each.is_warning),
+        *(Part("refusal", (_refusal(refusal),)) for refusal in plan.refusals),
+        *(Part("warning", (_note(note),)) for note in plan.notes if note.is_warning),
     ]
     after = [
-        *(Part("change", forms_of(each, user_data=user_data)) for each in plan.changes if not destroys(each)),
-        *(Part("note", (_note(each),)) for each in plan.notes if not each.is_warning),
+        *(
+            Part("change", forms_of(change, user_data=user_data))
+            for change in plan.changes
+            if not destroys(change)
+        ),
+        *(Part("note", (_note(note),)) for note in plan.notes if not note.is_warning),
     ]
     for gone in _destroyed_forms(plan, user_data):
         room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, gone, tail)))
         if room >= 0:
             chosen = fitted([*before, *after], room)
-            texts = [each.text for each in chosen]
+            texts = [choice.text for choice in chosen]
             missing = left_out(
                 chosen, f"What it {destroying_words(plan)} is all named. ", _where_all_is(plan, given)
             )

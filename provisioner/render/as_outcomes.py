@@ -89,7 +89,7 @@ def _outcome_lines(outcome: Outcome, column: int, width: int) -> list[Line]:
 
 def _done(change: Change) -> str:
     """What was done, and to how many: `updated tags: 2 instances`."""
-    fields = list(dict.fromkeys(each.path.partition(".")[0] for each in change.fields))
+    fields = list(dict.fromkeys(field.path.partition(".")[0] for field in change.fields))
     named = ", ".join(fields) if len(fields) <= _MOST_FIELDS else f"{len(fields)} fields"
     updated = f" {named}" if change.action is Action.UPDATE and fields else ""
     return _PAST[change.action] + updated + (f": {breakdown([change])}" if change.size > 1 else "")
@@ -99,7 +99,7 @@ def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:
     """A failure in short, and its details with their styles: what was said, what to do, what to quote."""
     if failure is None:
         return "for an unknown reason", []
-    summary = ": ".join(each for each in (failure.operation, failure.code) if each)
+    summary = ": ".join(detail for detail in (failure.operation, failure.code) if detail)
     details = [(failure.message, "gone")] if summary else []
     if failure.hint:
         details.append((failure.hint, ""))
@@ -111,7 +111,7 @@ def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:
 def _outcome_count(environment: str, outcomes: Sequence[Outcome], seconds: float, width: int) -> list[Line]:
     if not outcomes:
         return [line(f"There was nothing to do in {environment}.", "good")]
-    numbers = {result: sum(each.result is result for each in outcomes) for result in Result}
+    numbers = {result: sum(outcome.result is result for outcome in outcomes) for result in Result}
     counted = ", ".join(f"{number} {result.value}" for result, number in numbers.items() if number)
     if numbers[Result.DONE] == len(outcomes):
         start: Line = (Piece("Done", "good"), Piece(f" in {duration(seconds)}. "))

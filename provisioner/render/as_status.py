@@ -111,7 +111,7 @@ def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], wi
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
-        value = ", ".join(str(each).split(":policy/")[-1] for each in value)
+        value = ", ".join(str(item).split(":policy/")[-1] for item in value)
     return _single_spaced(str(value))
 
 

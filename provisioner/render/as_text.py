@@ -61,7 +61,7 @@ def plan_text(
 
 def column_of(addresses: Iterable[object]) -> int:
     """Where reasons begin: behind the longest address that is not out of the ordinary."""
-    return 2 + min(max((len(str(each)) for each in addresses), default=0), _WIDEST_ADDRESS) + 2
+    return 2 + min(max((len(str(address)) for address in addresses), default=0), _WIDEST_ADDRESS) + 2
 
 
 def title(change: Change) -> Line:
@@ -129,7 +129,7 @@ def _note_lines(note: Note, width: int) -> list[Line]:
     word = Piece("WARNING", "alarm") if note.is_warning else Piece("note", "warning")
     start: Line = (word, Piece(f" {note.address}: "))
     # Commands are there to be pasted, and so are not broken.
-    commands = [(Piece(" " * INDENT), Piece(each)) for each in note.commands]
+    commands = [(Piece(" " * INDENT), Piece(command)) for command in note.commands]
     return [*flow(words(note.message), width, start, INDENT, gap=" "), *commands]
 
 
@@ -167,7 +167,7 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
         told = breakdown(change for change in plan.changes if change.action is action) if number > 1 else ""
         style = action.value if number else "faint"
         items.append((Piece(f"{number:,} to {action.value}", style), Piece("" if told else end)))
-        items += [line(each) for each in f"({told}){end}".replace(", ", ",\n").splitlines()] if told else []
+        items += [line(part) for part in f"({told}){end}".replace(", ", ",\n").splitlines()] if told else []
     later = deferred(plan)
     if later:
         items.append(line(f"{later:,} of them deferred.", "warning"))

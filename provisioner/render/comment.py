@@ -40,7 +40,7 @@ class Chosen(NamedTuple):
 def fitted(parts: Iterable[Part], room: int) -> list[Chosen]:
     """Each part in a form that there is room for; all get a short one before any gets a fuller one."""
     chosen = [Chosen(part, "") for part in parts]
-    for level in range(max((len(each.part.forms) for each in chosen), default=0)):
+    for level in range(max((len(choice.part.forms) for choice in chosen), default=0)):
         for at, (part, text) in enumerate(chosen):
             form = part.forms[min(level, len(part.forms) - 1)]
             more = length(form) - length(text)
@@ -56,12 +56,12 @@ def length(text: str) -> int:
 
 
 def joined(parts: Iterable[str]) -> str:
-    return _BETWEEN.join(each for each in parts if each) + "\n"
+    return _BETWEEN.join(part for part in parts if part) + "\n"
 
 
 def left_out(chosen: Iterable[Chosen], promise: str, where: str) -> str:
     """What is not told whole: how much, what is whole all the same, and where the rest is to be seen."""
-    shorter = Counter((each.part.noun, each.shortness) for each in chosen if each.shortness)
+    shorter = Counter((choice.part.noun, choice.shortness) for choice in chosen if choice.shortness)
     if not shorter:
         return ""
     told = ", ".join(f"{count(number, noun)} {how}" for (noun, how), number in sorted(shorter.items()))

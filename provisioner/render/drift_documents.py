@@ -26,23 +26,23 @@ def drift_markdown(drift: DriftReport, given: str = "SPEC", local: bool = False)
         "",
         f"{where}, **LOCAL**" if local else where,
     ]
-    states = Counter(each.state for each in drift.differences)
+    states = Counter(difference.state for difference in drift.differences)
     if states:
         rows = [f"| {STATES[state][0]} | {states[state]:,} |" for state in State if states[state]]
         lines += ["", "| | |", "|---|--:|", *rows, "", sentence(_SIDES)]
     head = "\n".join(lines)
     parts = [
-        *(Part("difference", forms_of(each, has_sign=False, is_open=True)) for each in _changes(drift)),
-        *(Part("note", (f"**Note** {sentence(each)}",)) for each in remarks(drift)),
+        *(Part("difference", forms_of(change, has_sign=False, is_open=True)) for change in _changes(drift)),
+        *(Part("note", (f"**Note** {sentence(remark)}",)) for remark in remarks(drift)),
     ]
     chosen = fitted(parts, MAX_CHARACTERS - RESERVE - length(head))
     all_of_it = f"All of it: {name(f'provisioner drift {given} --format html')}"
-    return joined([head, *(each.text for each in chosen), left_out(chosen, "", all_of_it)])
+    return joined([head, *(choice.text for choice in chosen), left_out(chosen, "", all_of_it)])
 
 
 def drift_html(drift: DriftReport, local: bool = False) -> str:
     """Drift as a page."""
-    states = Counter(each.state for each in drift.differences)
+    states = Counter(difference.state for difference in drift.differences)
     tiles = [Tile(_ACTIONS[state].value, states[state], STATES[state][1] or _DIFFERENT) for state in State]
     return page_html(
         Page(

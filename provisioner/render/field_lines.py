@@ -117,7 +117,7 @@ def _differing(fields: Sequence[Field], width: int) -> list[Line]:
     column = INDENT + min(max((len(field.path) for field in fields), default=0), _WIDEST_NAME) + 2
     if width - column < LEAST_ROOM:
         column = INDENT + 2
-    return [each for field in fields for each in _difference(field, column, width)]
+    return [row for field in fields for row in _difference(field, column, width)]
 
 
 def _difference(field: Field, column: int, width: int) -> list[Line]:
@@ -137,7 +137,7 @@ def _parts(field: Field, name: Line, column: int, width: int) -> list[Line]:
             return _statements(field.parts, name, column, width)
         case Shape.TEXT:
             # Its name is above, with its size.
-            return [each for part in field.parts for each in _text_line(part, INDENT + 2, width)]
+            return [row for part in field.parts for row in _text_line(part, INDENT + 2, width)]
 
 
 def _values(parts: Sequence[Part], name: Line, column: int, width: int) -> list[Line]:

@@ -59,8 +59,8 @@ def fields_of(change: Change, user_data: bool = False) -> tuple[Field, ...]:
     return tuple(
         told
         for field in change.fields
-        for each in _spread(field)
-        for told in _told(each, change.action is Action.CREATE, user_data)
+        for part in _spread(field)
+        for told in _told(part, change.action is Action.CREATE, user_data)
     )
 
 
@@ -71,14 +71,14 @@ def has_wide_rights(fields: Iterable[Field]) -> bool:
 
 def wide_rights(field: FieldChange) -> list[str]:
     """The statements and managed policies of a field that grant wide rights once it is changed."""
-    told = [each for part in _spread(field) for each in _told(part, False, False)]
-    return [part.text for each in told for part in each.parts if part.is_wide]
+    told = [presented for part in _spread(field) for presented in _told(part, False, False)]
+    return [part.text for presented in told for part in presented.parts if part.is_wide]
 
 
 def _spread(field: FieldChange) -> Iterator[FieldChange]:
     """A field that is a mapping on both sides, or holds further ones, as one for each key that differs."""
     before, after = field.before, field.after
-    if not _is_mapping(before, after) or any(is_policy(each) for each in (before, after)):
+    if not _is_mapping(before, after) or any(is_policy(policy) for policy in (before, after)):
         yield field
         return
     values = [value for side in (before, after) for value in (side or {}).values()]
@@ -93,7 +93,7 @@ def _spread(field: FieldChange) -> Iterator[FieldChange]:
 
 
 def _is_mapping(*sides: Any) -> bool:
-    return all(each is None or isinstance(each, Mapping) for each in sides) and sides != (None, None)
+    return all(side is None or isinstance(side, Mapping) for side in sides) and sides != (None, None)
 
 
 def _told(field: FieldChange, is_made: bool, user_data: bool) -> Iterator[Field]:
@@ -122,28 +122,31 @@ def _value(before: Any, after: Any, is_new: bool) -> list[Part]:
 
 def _items(field: FieldChange, is_new: bool) -> list[Part]:
     """Of two lists what goes and comes; of a new one all."""
-    if not all(each is None or isinstance(jsonable(each), list) for each in (field.before, field.after)):
+    if not all(value is None or isinstance(jsonable(value), list) for value in (field.before, field.after)):
         return []
-    before, after = ([] if each is None else jsonable(each) for each in (field.before, field.after))
+    before, after = ([] if value is None else jsonable(value) for value in (field.before, field.after))
     is_managed = field.path.rpartition(".")[2] == MANAGED_POLICIES
 
     def part(sign: str, item: Any) -> Part:
         return Part(sign, shown_item(item), sign != "-" and is_managed and is_wide_policy(str(item)))
 
-    gone = [part("-", each) for each in before if each not in after]
-    return gone + [part("" if is_new else "+", each) for each in after if each not in before]
+    gone = [part("-", item) for item in before if item not in after]
+    return gone + [part("" if is_new else "+", item) for item in after if item not in before]
 
 
 def _policy(before: Any, after: Any, is_new: bool) -> list[Part]:
     if is_policy(before) and is_policy(after):
         told = [
             Part(
-                each.sign,
-                each.words,
-                each.is_wide,
-                (*(Part("-", item) for item in each.gone), *(Part("+", item) for item in each.new)),
+                difference.sign,
+                difference.words,
+                difference.is_wide,
+                (
+                    *(Part("-", item) for item in difference.gone),
+                    *(Part("+", item) for item in difference.new),
+                ),
             )
-            for each in differences(before, after)
+            for difference in differences(before, after)
         ]
         if told:
             return told
@@ -155,21 +158,24 @@ def _policy(before: Any, after: Any, is_new: bool) -> list[Part]:
 def _statements(sign: str, side: Any) -> list[Part]:
     if not is_policy(side):
         return [Part(sign, shown(side))]
-    return [Part(sign, sentence(each), sign != "-" and grants_wide_rights(each)) for each in statements(side)]
+    return [
+        Part(sign, sentence(statement), sign != "-" and grants_wide_rights(statement))
+        for statement in statements(side)
+    ]
 
 
 def _text(before: Any, after: Any, is_new: bool) -> list[Part]:
     """User data line by line: of two what differs, as `diff -u` has it; of one all."""
-    sides = [each.content if isinstance(each, UserData) else None for each in (before, after)]
-    old, new = (None if each is None else _lines(each) for each in sides)
+    sides = [value.content if isinstance(value, UserData) else None for value in (before, after)]
+    old, new = (None if content is None else _lines(content) for content in sides)
     if before is None or after is None:
         sign = "-" if after is None else "" if is_new else "+"
-        return [Part(sign, each) for each in new or old or ()]
+        return [Part(sign, line) for line in new or old or ()]
     if old is None or new is None:
         # What differs cannot be told; what will be there can.
-        return [Part("", each) for each in new or ()]
+        return [Part("", line) for line in new or ()]
     diff = list(unified_diff(old, new, lineterm=""))[2:]
-    return [Part("@", each) if each.startswith("@") else Part(each[0], each[1:]) for each in diff]
+    return [Part("@", line) if line.startswith("@") else Part(line[0], line[1:]) for line in diff]
 
 
 def _lines(text: str) -> list[str]:
@@ -179,7 +185,7 @@ def _lines(text: str) -> list[str]:
     # As diff says it: https://www.gnu.org/software/diffutils/manual/html_node/Incomplete-Lines.html
     lines += [last, "\\ No newline at end of file"] if last else []
     shown_lines = []
-    for each in map(presentable, lines):
-        bare = each.rstrip(" ")
-        shown_lines.append(bare + "\\u0020" * (len(each) - len(bare)))
+    for line in map(presentable, lines):
+        bare = line.rstrip(" ")
+        shown_lines.append(bare + "\\u0020" * (len(line) - len(bare)))
     return shown_lines

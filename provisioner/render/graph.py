@@ -100,7 +100,7 @@ def in_rows(plan: Plan) -> Drawing:
                 place(user, depth + 1)
 
     used_by_any = frozenset().union(*uses.values())
-    for address in sorted(uses, key=lambda each: (bool(uses[each]), each not in used_by_any, each)):
+    for address in sorted(uses, key=lambda at: (bool(uses[at]), at not in used_by_any, at)):
         if address not in boxes:
             place(address, 0)
     height = _MARGIN * 2 + len(boxes) * (_HEIGHT + _GAP) - _GAP
@@ -144,7 +144,9 @@ def _actions(plan: Plan) -> dict[Address, tuple[Action, ...]]:
     for change in plan.changes:
         if change.deferred is None:
             found.setdefault(change.address, set()).add(change.action)
-    return {address: tuple(each for each in _WORST_FIRST if each in some) for address, some in found.items()}
+    return {
+        address: tuple(action for action in _WORST_FIRST if action in some) for address, some in found.items()
+    }
 
 
 def _shown(uses: Uses, changed: Iterable[Address]) -> frozenset[Address]:
@@ -152,14 +154,16 @@ def _shown(uses: Uses, changed: Iterable[Address]) -> frozenset[Address]:
         return frozenset(uses)
     near = set(changed)
     users = {user for user, used in uses.items() if used & near}
-    return frozenset(near | users | {each for address in near | users for each in uses[address]})
+    return frozenset(near | users | {used for address in near | users for used in uses[address]})
 
 
 def _columns(uses: Uses) -> list[list[Address]]:
     """The things of a kind in one column, behind all that they use; near what they are joined with."""
     depth = dict.fromkeys(uses, 0)
     for _ in uses:
-        deeper = {user: 1 + max((depth[each] for each in used), default=-1) for user, used in uses.items()}
+        deeper = {
+            user: 1 + max((depth[address] for address in used), default=-1) for user, used in uses.items()
+        }
         if deeper == depth:
             break
         depth = {address: min(number, len(uses)) for address, number in deeper.items()}
@@ -169,23 +173,25 @@ def _columns(uses: Uses) -> list[list[Address]]:
     used_by_any = frozenset().union(*uses.values())
     columns = [
         sorted(
-            (each for each in uses if of_kind[each.kind] == number),
+            (address for address in uses if of_kind[address.kind] == number),
             key=lambda at: (at not in used_by_any, at),
         )
         for number in sorted(set(of_kind.values()))
     ]
     for index, column in enumerate(columns[1:], 1):
         rows = {address: row for row, address in enumerate(columns[index - 1])}
-        columns[index] = sorted(column, key=lambda each: _place(uses[each], rows))
+        columns[index] = sorted(column, key=lambda address: _place(uses[address], rows))
     return columns
 
 
 def _place(used: Iterable[Address], rows: Mapping[Address, int]) -> float:
-    return fmean(found) if (found := [rows[each] for each in used if each in rows]) else len(rows)
+    return fmean(found) if (found := [rows[address] for address in used if address in rows]) else len(rows)
 
 
 def _heading(column: Sequence[Address]) -> str:
-    return ", ".join(f"{kind.replace('_', ' ')}s" for kind in dict.fromkeys(each.kind for each in column))
+    return ", ".join(
+        f"{kind.replace('_', ' ')}s" for kind in dict.fromkeys(address.kind for address in column)
+    )
 
 
 def _curve(used: Box, user: Box) -> str:

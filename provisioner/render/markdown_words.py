@@ -36,8 +36,8 @@ def sentence(text: str) -> str:
 
 def fence(lines: Iterable[str], language: str = "") -> list[str]:
     """Lines that are shown as they are; those of a `diff` that begin with `-` or `+` in colours."""
-    shown = [presentable(each) for each in lines]
-    longest = max((len(run) for each in shown for run in _BACKTICKS.findall(each)), default=0)
+    shown = [presentable(line) for line in lines]
+    longest = max((len(run) for line in shown for run in _BACKTICKS.findall(line)), default=0)
     marks = "`" * max(longest + 1, 3)
     return [f"{marks}{language}", *shown, marks]
 

@@ -133,7 +133,7 @@ def listed(changes: Sequence[Change], user_data: bool = False) -> list[Item]:
 
 
 def _item(number: int, change: Change, user_data: bool) -> Item:
-    names = {change.names.get(each, "") for each in change.instances}
+    names = {change.names.get(instance_id, "") for instance_id in change.instances}
     common = names.pop() if len(names) == 1 and len(change.instances) > 1 else ""
     calls = [f"{call.operation}{f' x{call.count:,}' if call.count > 1 else ''}" for call in change.calls]
     return Item(
@@ -149,7 +149,9 @@ def _item(number: int, change: Change, user_data: bool) -> Item:
 
 
 def _members(change: Change, ids: Sequence[str], common: str) -> tuple[Member, ...]:
-    return tuple(Member(each, "" if common else change.names.get(each, "")) for each in ids)
+    return tuple(
+        Member(instance_id, "" if common else change.names.get(instance_id, "")) for instance_id in ids
+    )
 
 
 def _waves(change: Change, rollout: Rollout, common: str) -> tuple[Wave, ...]:
@@ -184,7 +186,9 @@ def _shown(value: Any) -> Any:
 def _said(text: str) -> Markup:
     """A sentence of ours, in which what is between backticks is code."""
     pieces = enumerate(_CODE.split(presentable(text)))
-    return Markup("").join(Markup("<code>{}</code>").format(each) if at % 2 else each for at, each in pieces)
+    return Markup("").join(
+        Markup("<code>{}</code>").format(piece) if at % 2 else piece for at, piece in pieces
+    )
 
 
 @cache

@@ -73,7 +73,7 @@ def as_change(data: Data) -> Change:
         Address(kind, key),
         Action(data["action"]),
         data["reason"],
-        tuple(FieldChange(each["path"], each["before"], each["after"]) for each in data["fields"]),
+        tuple(FieldChange(field["path"], field["before"], field["after"]) for field in data["fields"]),
         tuple(data["instances"]),
         data["size"],
         deferred=data["deferred"],
@@ -87,7 +87,7 @@ def difference_text(approved: Data, present: Data, width: int) -> Text:
     found = differences(approved, present)
     for difference in found:
         lines += _lines(difference, width)
-    refusals = [_refusals(each) for each in (approved, present)]
+    refusals = [_refusals(document) for document in (approved, present)]
     for sign, told in (("+", refusals[1] - refusals[0]), ("-", refusals[0] - refusals[1])):
         for address, message in sorted(told):
             start: Line = (Piece(f"{sign} REFUSED {address}: ", STYLES[sign]),)
@@ -98,13 +98,15 @@ def difference_text(approved: Data, present: Data, width: int) -> Text:
 
 
 def _refusals(data: Data) -> set[tuple[str, str]]:
-    return {(each["address"], each["message"]) for each in data["refusals"]}
+    return {(refusal["address"], refusal["message"]) for refusal in data["refusals"]}
 
 
 def _meant(change: Data, others: Sequence[Data]) -> Data | None:
     """The change of another plan that is most likely the same one: at its address, with its fields if so."""
-    alike = [each for each in others if _place(each) == _place(change)]
-    return next((each for each in alike if _paths(each) == _paths(change)), alike[0] if alike else None)
+    alike = [other for other in others if _place(other) == _place(change)]
+    return next(
+        (candidate for candidate in alike if _paths(candidate) == _paths(change)), alike[0] if alike else None
+    )
 
 
 def _place(change: Data) -> tuple[str, str]:
@@ -118,7 +120,7 @@ def _paths(change: Data) -> set[str]:
 def _between(approved: Data, present: Data) -> Iterator[FieldChange]:
     """What two changes differ in, each as the value approved and that of now."""
     nothing = {"before": None, "after": None}
-    before, after = ({each["path"]: each for each in one["fields"]} for one in (approved, present))
+    before, after = ({field["path"]: field for field in one["fields"]} for one in (approved, present))
     for path in dict.fromkeys((*before, *after)):
         for side, words_of in (("before", "in AWS"), ("after", "in the spec")):
             values = (before.get(path, nothing)[side], after.get(path, nothing)[side])
@@ -134,7 +136,7 @@ def _between(approved: Data, present: Data) -> Iterator[FieldChange]:
 
 def _between_calls(approved: Data, present: Data) -> Iterator[FieldChange]:
     before, after = (
-        {(each["service"], each["operation"]): each for each in one["calls"]} for one in (approved, present)
+        {(call["service"], call["operation"]): call for call in one["calls"]} for one in (approved, present)
     )
     for service, operation in dict.fromkeys((*before, *after)):
         one, other = (calls.get((service, operation), {}) for calls in (before, after))

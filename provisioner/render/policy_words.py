@@ -48,22 +48,24 @@ def sentence(statement: Any) -> str:
 def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
     """What differs between two policies, statement by statement; how they are written does not matter."""
     spelling = _spelling(before) | _spelling(after)
-    old, new = (_respelt(canonical(each), spelling) for each in (before, after))
+    old, new = (_respelt(canonical(policy), spelling) for policy in (before, after))
     out = [
         Difference("~", element, _scalar(old, element), _scalar(new, element))
         for element in ("Version", "Id")
         if old.get(element) != new.get(element)
     ]
-    gone = [each for each in statements(old) if each not in statements(new)]
-    added = [each for each in statements(new) if each not in statements(old)]
+    gone = [statement for statement in statements(old) if statement not in statements(new)]
+    added = [statement for statement in statements(new) if statement not in statements(old)]
     for one in list(gone):
-        other = next((each for each in added if _belong_together(one, each)), None)
+        other = next((candidate for candidate in added if _belong_together(one, candidate)), None)
         if other is not None:
             gone.remove(one)
             added.remove(other)
             out.extend(_changed(one, other))
-    out.extend(Difference("-", sentence(each)) for each in gone)
-    out.extend(Difference("+", sentence(each), is_wide=grants_wide_rights(each)) for each in added)
+    out.extend(Difference("-", sentence(statement)) for statement in gone)
+    out.extend(
+        Difference("+", sentence(statement), is_wide=grants_wide_rights(statement)) for statement in added
+    )
     return out
 
 
@@ -76,12 +78,15 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Di
     same = {key: value for key, value in before.items() if key not in differing}
     is_wide = grants_wide_rights(after)
     for element in differing:
-        old, new = ([] if element not in each else _items(element, each[element]) for each in (before, after))
+        old, new = (
+            [] if element not in statement else _items(element, statement[element])
+            for statement in (before, after)
+        )
         yield Difference(
             "~",
             f"{sentence(same)}: {element}",
-            tuple(each for each in old if each not in new),
-            tuple(each for each in new if each not in old),
+            tuple(item for item in old if item not in new),
+            tuple(item for item in new if item not in old),
             is_wide,
         )
     if len(differing) > 1:
@@ -106,9 +111,9 @@ def _spelling(document: Mapping[str, Any]) -> dict[str, str]:
     found: list[Any] = []
     for statement in statements(document):
         if isinstance(statement, Mapping):
-            found += [each for key in ("Action", "NotAction") for each in _listed(statement.get(key, []))]
+            found += [action for key in ("Action", "NotAction") for action in _listed(statement.get(key, []))]
             found += [key for keys in _mappings(statement.get("Condition")) for key in keys]
-    return {each.lower(): each for each in found if isinstance(each, str)}
+    return {name.lower(): name for name in found if isinstance(name, str)}
 
 
 def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[str, Any]:
@@ -116,7 +121,7 @@ def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[s
 
     def respell(value: Any) -> Any:
         if isinstance(value, list):
-            return [respell(each) for each in value]
+            return [respell(item) for item in value]
         return spelling.get(value, value) if isinstance(value, str) else value
 
     respelt: list[Any] = []
@@ -127,7 +132,7 @@ def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[s
                 statement[key] = respell(statement[key])
             if isinstance(statement.get("Condition"), Mapping):
                 statement["Condition"] = {
-                    operator: {respell(key): each for key, each in keys.items()}
+                    operator: {respell(key): allowed for key, allowed in keys.items()}
                     if isinstance(keys, Mapping)
                     else keys
                     for operator, keys in statement["Condition"].items()
@@ -140,7 +145,7 @@ def _items(element: str, value: Any) -> list[str]:
     """The members of an element as people read them."""
     if element in ("Principal", "NotPrincipal"):
         members = value.items() if isinstance(value, Mapping) else [("", value)]
-        return [_principal(kind, each) for kind, listed in members for each in _listed(listed)]
+        return [_principal(kind, principal) for kind, listed in members for principal in _listed(listed)]
     if element == "Condition" and isinstance(value, Mapping):
         return [
             f"{operator} {key} is {' or '.join(map(shown_word, _listed(allowed)))}"
@@ -148,7 +153,7 @@ def _items(element: str, value: Any) -> list[str]:
             if isinstance(keys, Mapping)
             for key, allowed in keys.items()
         ]
-    return [shown_word(each) for each in _listed(value)]
+    return [shown_word(item) for item in _listed(value)]
 
 
 def _scalar(document: Mapping[str, Any], element: str) -> tuple[str, ...]:
@@ -165,7 +170,7 @@ def _principal(kind: str, value: Any) -> str:
 
 def _mappings(value: Any) -> list[Mapping[str, Any]]:
     values = value.values() if isinstance(value, Mapping) else []
-    return [each for each in values if isinstance(each, Mapping)]
+    return [mapping for mapping in values if isinstance(mapping, Mapping)]
 
 
 def statements(document: Mapping[str, Any]) -> list[Any]:

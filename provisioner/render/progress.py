@@ -121,7 +121,7 @@ class Progress:
         self._console.print(styled([(*_address(change), *line("  "), *what)]), soft_wrap=True)
 
     def _in_flight(self) -> RenderableType:
-        return Group(*(each.shown() for each in list(self._started.values())))
+        return Group(*(in_flight.shown() for in_flight in list(self._started.values())))
 
 
 def _address(change: Change) -> Line:

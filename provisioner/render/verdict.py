@@ -45,7 +45,7 @@ def verdict(plan: Plan) -> Verdict:
     if plan.refusals:
         return Verdict("refused", "Refused: nothing of this plan will be carried out")
     if gone:
-        rest = [each for each in counted(plan) if each.action in (Action.CREATE, Action.UPDATE)]
+        rest = [change for change in counted(plan) if change.action in (Action.CREATE, Action.UPDATE)]
         also = f"; {_numbers(rest)}" if rest else ""
         return Verdict("destroys", f"Destroys {gone}{also}")
     if plan.changes:

@@ -33,7 +33,7 @@ def wave_lines(
     """
     first, *rest = words(wave_words(rollout))
     lines = flow(rest, width, (Piece(" " * INDENT), *first, Piece(" ")), INDENT + 2, " ")
-    every = [each for wave in rollout.waves for each in wave]
+    every = [instance_id for wave in rollout.waves for instance_id in wave]
     if not ids and len(every) > FEW:
         return lines + member_lines(every, names, width)
     if max(map(len, rollout.waves), default=0) <= 1:
@@ -68,14 +68,16 @@ def id_lines(
     first: Line = (),
 ) -> list[Line]:
     """All ids of instances in columns, with what people call them."""
-    return columns([line(each, style) for each in labelled(ids, names)], width, first, indent) if ids else []
+    return (
+        columns([line(label, style) for label in labelled(ids, names)], width, first, indent) if ids else []
+    )
 
 
 def member_lines(ids: Sequence[str], names: Mapping[str, str], width: int) -> list[Line]:
     """Instances by their number and what they are called: `50 instances: web-[1-50]  (--ids lists them)`."""
     if len(ids) <= FEW:
         return id_lines(ids, names, "faint", width)
-    named = [names[each] for each in ids if each in names]
+    named = [names[instance_id] for instance_id in ids if instance_id in names]
     told = called(named)
     if len(told) > MAX_PATTERNS:
         told = [*told[: MAX_PATTERNS - 1], f"and {len(told) - MAX_PATTERNS + 1:,} other names"]
@@ -84,7 +86,7 @@ def member_lines(ids: Sequence[str], names: Mapping[str, str], width: int) -> li
     start = f"{len(ids):,} instances" + (": " if told else " ")
     more = [line("(--ids lists them)", "faint")]
     return flow(
-        [*(line(each, "faint") for each in told), *more],
+        [*(line(text, "faint") for text in told), *more],
         width,
         (Piece(" " * INDENT), Piece(start, "faint")),
         INDENT + 2,

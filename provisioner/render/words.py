@@ -19,7 +19,7 @@ _NUMBERED = re.compile(r"(.*?)([0-9]{1,9})([^0-9]*)", re.DOTALL)
 # How many digits of a SHA-256 tell user data apart.
 SHOWN_DIGITS = 12
 # What stands between things on a line, and between items of a list or a mapping.
-_OF_LINES = tuple(f" {each} " for sign in "→·" for each in (sign, ASCII_FORMS[sign]))
+_OF_LINES = tuple(f" {mark} " for sign in "→·" for mark in (sign, ASCII_FORMS[sign]))
 _OF_LISTS = (", ", "=", "[", "{")
 
 
@@ -33,7 +33,7 @@ def breakdown(changes: Iterable[Change]) -> str:
     counted: Counter[str] = Counter()
     for (address, unit), number in how_many(changes).items():
         counted[unit or address.kind.replace("_", " ")] += number
-    return ", ".join(count(number, each) for each, number in counted.most_common() if number)
+    return ", ".join(count(number, noun) for noun, number in counted.most_common() if number)
 
 
 def duration(seconds: float) -> str:
@@ -60,7 +60,7 @@ def shown(value: Any) -> str:
         case list():
             return ", ".join(map(shown_item, value)) or "none"
         case dict():
-            return ", ".join(f"{shown_item(key)}={shown_item(each)}" for key, each in value.items()) or "none"
+            return ", ".join(f"{shown_item(key)}={shown_item(item)}" for key, item in value.items()) or "none"
         case _:
             return json.dumps(value)
 
@@ -79,9 +79,12 @@ def shown_item(value: Any) -> str:
 
 def labelled(ids: Sequence[str], names: Mapping[str, str]) -> list[str]:
     """Ids with what people call them: the Name beside its id, or once in front where all have the same."""
-    distinct = {names.get(each) for each in ids}
+    distinct = {names.get(instance_id) for instance_id in ids}
     if len(distinct) > 1 or len(ids) == 1:
-        return [f"{each} ({names[each]})" if each in names else each for each in ids]
+        return [
+            f"{instance_id} ({names[instance_id]})" if instance_id in names else instance_id
+            for instance_id in ids
+        ]
     return [*(f"{name}:" for name in distinct if name), *ids]
 
 
@@ -105,11 +108,11 @@ def called(names: Iterable[str]) -> list[str]:
 
 def _ranges(numbers: Iterable[str]) -> list[str]:
     """Numbers as they are written, those that follow each other as a range: `01-03`, `7`."""
-    ordered = sorted(numbers, key=lambda each: (len(each), each))
+    ordered = sorted(numbers, key=lambda number: (len(number), number))
     runs: list[list[str]] = []
-    for each in ordered:
-        follows = runs and int(each) == int(runs[-1][-1]) + 1
-        runs[-1].append(each) if follows else runs.append([each])
+    for number in ordered:
+        follows = runs and int(number) == int(runs[-1][-1]) + 1
+        runs[-1].append(number) if follows else runs.append([number])
     return [run[0] if len(run) == 1 else f"{run[0]}-{run[-1]}" for run in runs]
 
 
@@ -135,5 +138,5 @@ def _text(text: str, taken: Sequence[str] = _OF_LINES) -> str:
     if text.startswith("arn:") and _AWS_MANAGED in text:
         return presentable(text.partition(_AWS_MANAGED)[2])
     is_kept = text and text == text.strip(" ") and "  " not in text
-    is_plain = is_kept and not text.startswith('"') and not any(each in text for each in taken)
+    is_plain = is_kept and not text.startswith('"') and not any(mark in text for mark in taken)
     return presentable(text if is_plain else json.dumps(text, ensure_ascii=False))

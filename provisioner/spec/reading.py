@@ -90,7 +90,7 @@ class Reading:
             if isinstance(content, bytes)
         }
         texts = {self.document.file: self.document.text, **files}
-        found = (each for file, text in texts.items() for each in suspects(file, text))
+        found = (suspect for file, text in texts.items() for suspect in suspects(file, text))
         return tuple(islice(found, MAX_SUSPECTS))
 
     def missing(self, problem: Missing, name: str) -> str:

@@ -31,7 +31,7 @@ def changing(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
-def test_tags_and_names_that_another_hand_wrote_are_shown_and_do_nothing(
+def test_tags_and_names_that_others_wrote_are_shown_and_do_nothing(
     words: list[str], program: Program, cloud: Cloud
 ) -> None:
     program.apply(PROBE)

@@ -220,7 +220,7 @@ def rounds(*plans: Plan, aws: FakeAws) -> tuple[list[str], str | None]:
     return results(carried.outcomes), carried.obstacle.message if carried.obstacle else None
 
 
-def test_what_another_hand_did_meanwhile_is_planned_again() -> None:
+def test_after_a_concurrent_change_it_is_planned_again() -> None:
     aws = FakeAws(One="EntityAlreadyExists")
     done, obstacle = rounds(plan(change(A, "One"), change(B, "Two")), plan(change(A, "Three")), aws=aws)
     assert done == ["instance_profile/b done", "role/a done"]
@@ -346,7 +346,7 @@ def test_patience_with_what_is_not_shown_yet_does_not_use_up_the_other_rounds() 
     assert done == ["role/a done"]
 
 
-def test_a_failure_that_another_hand_may_have_caused_says_so() -> None:
+def test_a_failure_that_a_concurrent_change_may_have_caused_says_so() -> None:
     (outcome,) = execute(plan(change(A, "One")), Unhinted(One="IncorrectState"))
     assert outcome.failure is not None
     assert "whoever else works on this environment" in (outcome.failure.hint or "")

@@ -173,7 +173,7 @@ def suggestion(written: str, names: Mapping[str, str]) -> str:
     near = near or [lower[name] for name in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
     # Of those that go on after what was written, the shortest add least to it.
     near = near or sorted(
-        (each for each in names if last in each.lower()), key=lambda each: (len(each), each)
+        (path for path in names if last in path.lower()), key=lambda path: (len(path), path)
     )
     if not near:
         return "see `aws iam list-policies` for the policies there are"
