@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path as File
 from typing import Any
 
 import yaml
@@ -13,10 +12,11 @@ import yaml
 from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
 from provisioner.spec.composing import Unreadable, compose
-from provisioner.spec.files import FileProblem, Missing, Source, files_beside, locate, read_source
+from provisioner.spec.files import FileProblem, Missing, Source, locate, read_source
+from provisioner.spec.nearby import hint_about
 from provisioner.spec.nodes import CORE, TOP, Builder, Located, Position, at
 from provisioner.spec.syntax import in_plain_words
-from provisioner.spec.wording import Suggestions, dotted
+from provisioner.spec.wording import dotted
 
 LARGEST = 1024 * 1024
 
@@ -110,10 +110,8 @@ def _content(file: str, source: Source | None) -> bytes:
     except FileProblem as problem:
         hint = problem.hint
         if isinstance(problem, Missing):
-            meant = Suggestions().near(problem.path.name, files_beside(problem.path))
-            hint = f"did you mean {File(file).with_name(meant)}?" if meant else None
-            if file == "-":
-                hint = "a spec is a file: write what comes from standard input to one"
+            what_to_do = "a spec is a file: write what comes from standard input to one"
+            hint = what_to_do if file == "-" else hint_about(file)
         raise _error(file, TOP, f"the file {problem}", hint) from None
 
 

@@ -22,6 +22,8 @@ from provisioner.spec.wording import Suggestions, allowed, found, listed, shorte
 
 # Entries are two keys deep: the section's and their own.
 ENTRY_DEPTH = 2
+# How much like the name of a section its singular is, at least: `role`.
+AS_SINGULAR = 0.85
 
 
 def explain(
@@ -141,9 +143,20 @@ class _Explainer:
             if key not in fields:
                 meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
-                if not path and (section := self._section_with(key)):
-                    hint = f"it is a field of the entries of {section}: indent it below one of them"
+                if not path:
+                    hint = self._at_the_top(key, error.instance[key], fields) or hint
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
+
+    def _at_the_top(self, key: str, value: Any, fields: list[str]) -> str | None:
+        """What was meant by a key beside the sections: one of them, or what belongs into an entry of one."""
+        meant = self.near(key, fields, AS_SINGULAR)
+        if meant and meant not in self.document.value:
+            return f"did you mean {meant}?"
+        if meant and isinstance(value, dict):
+            return f"{meant} is there already: put its entries there"
+        if section := self._section_with(key):
+            return f"it is a field of the entries of {section}: indent it below one of them"
+        return None
 
     def _section_with(self, key: str) -> str | None:
         """The first section whose entries have a field."""

@@ -32,7 +32,7 @@ class Hints:
         if text is not None and self._takes(part, text):
             return f"write {quoted(text)}"
         forms = list(self._forms(part))
-        for other in (self._as_list, self._as_item, self._as_mapping):
+        for other in (self._as_list, self._as_item, self._as_value, self._as_mapping):
             if hint := next(filter(None, (other(value, form) for form in forms)), None):
                 return hint
         return self._for_text(value, part, forms) if isinstance(value, str) else None
@@ -66,6 +66,15 @@ class Hints:
         if len(value) == 1 and _is_short(value[0]):
             return f"write {flow(value[0])}"
         return "one of them belongs here, and not as an item of a list"
+
+    def _as_value(self, value: Any, form: Mapping[str, Any]) -> str | None:
+        """For a mapping of one key where its value alone belongs: `{id: ami-...}`."""
+        inner = next(iter(value.values())) if isinstance(value, dict) and len(value) == 1 else None
+        if inner is None or isinstance(inner, dict | list) or not _is_short(inner):
+            return None
+        if form.get("type") in ("array", "object") or not self._takes(form, inner):
+            return None
+        return f"write {flow(inner)}"
 
     def _as_mapping(self, value: Any, form: Mapping[str, Any]) -> str | None:
         """For pairs in another form where a mapping belongs: AWS's list of Key and Value, key=value."""

@@ -58,19 +58,19 @@ class Suggestions:
     def __init__(self, comparisons: int = 5_000) -> None:
         self.left = comparisons
 
-    def near(self, word: str, candidates: Iterable[str]) -> str | None:
-        """The candidate that was probably meant: close in spelling, whatever the case, or longer.
+    def near(self, word: str, candidates: Iterable[str], cutoff: float = 0.6) -> str | None:
+        """The candidate that was probably meant: one that goes on after the word, or is spelt much like it.
 
-        None if there is none, and for words that are too long to be a slip.
+        Case is no matter. `cutoff` is how alike they have to be, from 0 to 1. None if there is none, and
+        for words that are too long to be a slip.
         """
         if len(word) > MAX_KEY or not self.left:
             return None
         by_lower = {candidate.lower(): candidate for candidate in islice(candidates, self.left)}
         self.left = max(0, self.left - len(by_lower))
         lower = word.lower()
-        found = get_close_matches(lower, by_lower, n=1, cutoff=0.6)
-        if not found and len(lower) > 1:
-            found = [candidate for candidate in by_lower if candidate.startswith(lower)][:1]
+        longer = [candidate for candidate in by_lower if len(lower) > 1 and candidate.startswith(lower)]
+        found = sorted(longer, key=len) or get_close_matches(lower, by_lower, n=1, cutoff=cutoff)
         return by_lower[found[0]] if found and by_lower[found[0]] != word else None
 
 

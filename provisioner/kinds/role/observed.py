@@ -169,12 +169,12 @@ def suggestion(written: str, names: Mapping[str, str]) -> str:
     """What may have been meant by a policy that does not exist; `names` are of those that do, by path."""
     last = written.rsplit("/", 1)[-1].lower()
     lower = {name.lower(): path for path, name in names.items()}
+    # Of those that have all that was written, the shortest add least to it.
+    longer = sorted((path for path in names if last in path.lower()), key=lambda path: (len(path), path))
     near = [path for path, name in names.items() if name.lower() == last]
+    near = near or [path for path in longer if names[path].lower().startswith(last)]
+    near = near or longer
     near = near or [lower[name] for name in difflib.get_close_matches(last, lower, n=1, cutoff=0.75)]
-    # Of those that go on after what was written, the shortest add least to it.
-    near = near or sorted(
-        (path for path in names if last in path.lower()), key=lambda path: (len(path), path)
-    )
     if not near:
         return "see `aws iam list-policies` for the policies there are"
     return f"did you mean {' or '.join(near[:MAX_SUGGESTED])}?"

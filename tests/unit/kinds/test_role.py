@@ -413,11 +413,16 @@ def test_a_policy_that_does_not_exist_is_told_once_with_all_that_name_it() -> No
         ("AmazonS3Read", "AmazonS3ReadOnlyAccess"),
         ("AmazonEC2RoleforSSM", "service-role/AmazonEC2RoleforSSM"),
         ("service-role/AmazonS3FullAccess", "AmazonS3FullAccess"),
+        ("AmazonS3ReadOnly", "AmazonS3ReadOnlyAccess"),
+        ("EC2RoleforSSM", "service-role/AmazonEC2RoleforSSM"),
         ("S3", "AmazonS3FullAccess or AmazonS3ReadOnlyAccess"),
     ],
 )
 def test_what_may_have_been_meant_by_a_policy(written: str, meant: str) -> None:
-    paths = ["AmazonS3ReadOnlyAccess", "AmazonS3FullAccess", "service-role/AmazonEC2RoleforSSM", "Billing"]
+    paths = [
+        *("AmazonLexReadOnly", "AmazonS3ReadOnlyAccess", "AmazonS3FullAccess", "Billing", "EC2RoleforSES"),
+        "service-role/AmazonEC2RoleforSSM",
+    ]
     names = {path: path.rsplit("/", 1)[-1] for path in paths}
     assert suggestion(written, names) == f"did you mean {meant}?"
     assert suggestion("Qwertz", names) == "see `aws iam list-policies` for the policies there are"

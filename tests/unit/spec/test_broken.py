@@ -50,6 +50,37 @@ def test_missing_file() -> None:
     )
 
 
+SPEC = "environment: {}\nregion: us-east-1\n"
+# What is there, what is given in place of a file, and what is said of it.
+NEARBY: dict[str, tuple[dict[str, str], str, str]] = {
+    "the name of a spec": ({"mine.yaml": "x"}, "mine", "did you mean mine.yaml?"),
+    "the name of a spec in a folder": ({"specs/mine.yaml": "x"}, "mine", "did you mean specs/mine.yaml?"),
+    "a spec in a folder": ({"specs/mine.yaml": "x"}, "mine.yaml", "did you mean specs/mine.yaml?"),
+    "the name of an environment": (
+        {"web.yaml": SPEC.format("test"), "specs/a.yml": SPEC.format("'prod'  # eu")},
+        "prod",
+        "did you mean specs/a.yml?",
+    ),
+    "nothing like it": (
+        {"web.yaml": "x", "specs/a.yml": "x", "specs/provisioner.yaml": "x", ".hidden/b.yaml": "x"},
+        "prod",
+        "specs are files, such as web.yaml or specs/a.yml",
+    ),
+    "no spec": ({"notes.txt": "x"}, "prod", "specs are files, such as prod.yaml"),
+    "a slip": ({"specs/a.yaml": "x", "mine.yaml": "x"}, "mime.yaml", "did you mean mine.yaml?"),
+}
+
+
+@pytest.mark.parametrize("what", NEARBY)
+def test_no_file_of_that_name(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    there, given, hint = NEARBY[what]
+    monkeypatch.chdir(tmp_path)
+    for name, text in there.items():
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_text(text)
+    assert told(given) == f"{given}:1:1: the file does not exist; {hint}\n"
+
+
 def test_missing_folder() -> None:
     assert told("nowhere/spec.yaml") == "nowhere/spec.yaml:1:1: the file does not exist\n"
 

@@ -130,11 +130,12 @@ def _instead(written: Sequence[str], names: list[str] | None) -> Iterator[str]:
 
 
 def _near(word: str, names: Sequence[str]) -> list[str]:
-    """The names that are spelt alike, whatever their case, or that this one is a part of."""
+    """The names that this is a part of, in any case, its beginning first; then those spelt alike."""
     lower = {name.lower(): name for name in names}
-    close = get_close_matches(word.lower(), lower, MAX_SUGGESTED, 0.8)
     longer = [name for name in lower if len(word) > 2 and word.lower() in name]
-    return [lower[name] for name in dict.fromkeys((*close, *longer))]
+    longer.sort(key=lambda name: (not name.startswith(word.lower()), len(name), name))
+    close = get_close_matches(word.lower(), lower, MAX_SUGGESTED, 0.8)
+    return [lower[name] for name in dict.fromkeys((*longer, *close))]
 
 
 def _some(names: Sequence[str]) -> str:
