@@ -12,8 +12,8 @@ from rich.text import Text
 from provisioner.canonical import jsonable
 from provisioner.drift import Acceptance, Accepted, Difference, DriftReport, State
 from provisioner.model import Action, Change
-from provisioner.render.field_lines import field_lines
-from provisioner.render.fields import fields_of
+from provisioner.render.field_lines import WIDE, field_lines
+from provisioner.render.fields import fields_of, has_wide_rights, wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled
 from provisioner.render.waves import id_lines, member_lines
@@ -30,6 +30,7 @@ _LEGEND: tuple[Line, ...] = (
     (Piece("+", "new"), Piece(" in the spec", "faint")),
     line("AWS → spec", "faint"),
 )
+_WIDE_LEGEND: Line = (Piece(WIDE, "alarm"), Piece(" grants wide rights", "faint"))
 # Acceptances are told in one line, so a few of many.
 MAX_NAMED = 3
 
@@ -38,15 +39,13 @@ def drift_text(drift: DriftReport, width: int, local: bool = False, ids: bool = 
     """The drift, laid out for `width` columns; print it with `soft_wrap=True`. `ids` tells all instances."""
     items = [line(f"account {drift.account_id}, {drift.region}", "faint")]
     start: Line = (Piece("Drift of "), Piece(drift.environment, "title"), Piece("  "))
+    found = together(drift.differences)
     lines = flow([*items, line("LOCAL", "local")] if local else items, width, start, 2)
     if any(difference.field for difference in drift.differences):
-        legend = (
-            (Piece("-", "old"), Piece(" in AWS", "faint")),
-            (Piece("+", "new"), Piece(" in the spec", "faint")),
-        )
-        lines += flow([*legend, line("AWS → spec", "faint")], width)
+        fields = [field for alike in found for field in fields_of(as_change(alike), is_drift=True)]
+        lines += flow([*_LEGEND, *([_WIDE_LEGEND] if has_wide_rights(fields) else [])], width)
     lines.append(())
-    for alike in together(drift.differences):
+    for alike in found:
         lines += _difference_lines(alike, width, ids)
     if drift.differences:
         lines.append(())
@@ -170,6 +169,7 @@ def drift_data(drift: DriftReport) -> dict[str, Any]:
 
 def _difference(difference: Difference) -> dict[str, Any]:
     field = difference.field
+    wide = wide_rights(field, is_drift=True) if field else []
     return {
         "address": str(difference.address),
         "state": difference.state.value,
@@ -180,7 +180,7 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "size": difference.size,
         "instances": list(difference.instances),
         "names": dict(difference.names),
-    }
+    } | ({"wide_rights": wide} if wide else {})
 
 
 def _acceptance(acceptance: Acceptance) -> dict[str, Any]:
@@ -199,7 +199,7 @@ def _difference_lines(alike: Sequence[Difference], width: int, ids: bool) -> lis
     start: Line = (Piece(str(first.address), STATES[first.state][2]), Piece("  "))
     lines = flow(words(heading(first)), width, start, INDENT, gap=" ")
     # Fields are told as what differs, also where something is missing.
-    lines += field_lines(fields_of(change), Action.UPDATE, width)
+    lines += field_lines(fields_of(change, is_drift=True), Action.UPDATE, width)
     is_named = ids or first.state is State.UNEXPECTED
     if is_named:
         return lines + id_lines(first.instances, first.names, "faint", width)

@@ -28,6 +28,7 @@ from provisioner.render.verdict import (
 from provisioner.render.waves import id_lines, member_lines, wave_lines, wave_words
 from provisioner.render.words import breakdown
 
+WIDE_LEGEND = f"**{WIDE}** grants wide rights."
 # What GitHub shows of a line without scrolling.
 _WIDTH = 92
 
@@ -85,7 +86,7 @@ def _head(plan: Plan, local: bool) -> str:
         later = f"{number:,} of them deferred. " if number else ""
         calls = "" if plan.refusals else f"{writing_calls(plan.changes)}."
         is_wide = any(has_wide_rights(fields_of(change)) for change in plan.changes)
-        legend = f" **{WIDE}** grants wide rights." if is_wide else ""
+        legend = f" {WIDE_LEGEND}" if is_wide else ""
         lines += ["", "| | | |", "|---|---|---|", *rows, "", later + calls + legend]
     return "\n".join(lines)
 
@@ -131,17 +132,19 @@ def _gone(change: Change, names: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def forms_of(
-    change: Change, has_sign: bool = True, user_data: bool = False, is_open: bool = False
-) -> tuple[str, ...]:
-    """A change in a line, then without the ids of members, then with everything; folded unless `is_open`."""
-    sign = f"{SYMBOLS[change.action]} " if has_sign else ""
+def forms_of(change: Change, user_data: bool = False, is_drift: bool = False) -> tuple[str, ...]:
+    """A change in a line, then without the ids of members, then with everything.
+
+    It is folded; drift is not, and has no sign of what is to be done.
+    """
+    fields = fields_of(change, user_data, is_drift)
+    sign = "" if is_drift else f"{SYMBOLS[change.action]} "
     told = f"{name(f'{sign}{change.address}')} {sentence(change.reason)}"
     # Also folded it tells that there is something to look at.
-    told += f" <strong>{WIDE}</strong>" if has_wide_rights(fields_of(change)) else ""
+    told += f" <strong>{WIDE}</strong>" if has_wide_rights(fields) else ""
     forms = [f"- {told}"]
     for has_ids in (change.exact, True):
-        body = _fields(change, user_data)
+        body = field_lines(fields, change.action, _WIDTH)
         if change.rollout:
             body += wave_lines(change.rollout, "", _WIDTH, change.names, has_ids)
         elif has_ids:
@@ -153,7 +156,7 @@ def forms_of(
             body += flow(words(change.deferred), _WIDTH, start, INDENT + 2, " ")
         if body:
             inner = fence(_texts(body))
-            start_tag = "<details open>" if is_open else "<details>"
+            start_tag = "<details open>" if is_drift else "<details>"
             forms.append("\n".join([start_tag, f"<summary>{told}</summary>", "", *inner, "", "</details>"]))
     return tuple(dict.fromkeys(forms))
 

@@ -7,8 +7,9 @@ from collections import Counter
 from provisioner.drift import DriftReport, State
 from provisioner.model import Action, Change
 from provisioner.render.as_drift import STATES, as_change, remarks, together, verdict
-from provisioner.render.as_markdown import forms_of
+from provisioner.render.as_markdown import WIDE_LEGEND, forms_of
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
+from provisioner.render.fields import fields_of, has_wide_rights
 from provisioner.render.markdown_words import name, sentence
 from provisioner.render.page import Label, Page, Tile, listed, page_html
 from provisioner.render.verdict import Verdict
@@ -29,10 +30,12 @@ def drift_markdown(drift: DriftReport, given: str = "SPEC", local: bool = False)
     states = Counter(difference.state for difference in drift.differences)
     if states:
         rows = [f"| {STATES[state][0]} | {states[state]:,} |" for state in State if states[state]]
-        lines += ["", "| | |", "|---|--:|", *rows, "", sentence(_SIDES)]
+        is_wide = any(has_wide_rights(fields_of(change, is_drift=True)) for change in _changes(drift))
+        legend = f" {WIDE_LEGEND}" if is_wide else ""
+        lines += ["", "| | |", "|---|--:|", *rows, "", sentence(_SIDES) + legend]
     head = "\n".join(lines)
     parts = [
-        *(Part("difference", forms_of(change, has_sign=False, is_open=True)) for change in _changes(drift)),
+        *(Part("difference", forms_of(change, is_drift=True)) for change in _changes(drift)),
         *(Part("note", (f"**Note** {sentence(remark)}",)) for remark in remarks(drift)),
     ]
     chosen = fitted(parts, MAX_CHARACTERS - RESERVE - length(head))
@@ -56,7 +59,7 @@ def drift_html(drift: DriftReport, local: bool = False) -> str:
             tiles=tiles if drift.differences else (),
             aside=_SIDES if drift.differences else "",
             heading="Differences",
-            items=listed(_changes(drift)),
+            items=listed(_changes(drift), is_drift=True),
             remarks=list(remarks(drift)),
         )
     )

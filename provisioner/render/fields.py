@@ -54,13 +54,16 @@ class Field(NamedTuple):
     is_default: bool = False
 
 
-def fields_of(change: Change, user_data: bool = False) -> tuple[Field, ...]:
-    """All fields of a change. `user_data` shows user data, too: what it is, or line by line what differs."""
+def fields_of(change: Change, user_data: bool = False, is_drift: bool = False) -> tuple[Field, ...]:
+    """All fields of a change. `user_data` shows user data, too: what it is, or line by line what differs.
+
+    What grants wide rights is marked where it does so once the change is made, and of drift in AWS now.
+    """
     return tuple(
         told
         for field in change.fields
         for part in _spread(field)
-        for told in _told(part, change.action is Action.CREATE, user_data)
+        for told in _told(part, change.action is Action.CREATE, user_data, is_drift)
     )
 
 
@@ -69,9 +72,9 @@ def has_wide_rights(fields: Iterable[Field]) -> bool:
     return any(part.is_wide for field in fields for part in field.parts)
 
 
-def wide_rights(field: FieldChange) -> list[str]:
-    """The statements and managed policies of a field that grant wide rights once it is changed."""
-    told = [presented for part in _spread(field) for presented in _told(part, False, False)]
+def wide_rights(field: FieldChange, is_drift: bool = False) -> list[str]:
+    """The statements and managed policies of a field that are marked, as `fields_of` has it."""
+    told = [presented for part in _spread(field) for presented in _told(part, False, False, is_drift)]
     return [part.text for presented in told for part in presented.parts if part.is_wide]
 
 
@@ -96,7 +99,7 @@ def _is_mapping(*sides: Any) -> bool:
     return all(side is None or isinstance(side, Mapping) for side in sides) and sides != (None, None)
 
 
-def _told(field: FieldChange, is_made: bool, user_data: bool) -> Iterator[Field]:
+def _told(field: FieldChange, is_made: bool, user_data: bool, is_drift: bool) -> Iterator[Field]:
     before, after = field.before, field.after
     is_new = is_made and before is None
 
@@ -104,8 +107,8 @@ def _told(field: FieldChange, is_made: bool, user_data: bool) -> Iterator[Field]
         return Field(presentable(field.path), shape, tuple(parts), field.is_default)
 
     if is_policy(before) or is_policy(after):
-        yield told(Shape.POLICY, _policy(before, after, is_new))
-    elif items := _items(field, is_new):
+        yield told(Shape.POLICY, _policy(before, after, is_new, is_drift))
+    elif items := _items(field, is_new, is_drift):
         yield told(Shape.ITEMS, items)
     else:
         yield told(Shape.VALUE, _value(before, after, is_new))
@@ -120,7 +123,7 @@ def _value(before: Any, after: Any, is_new: bool) -> list[Part]:
     return [*gone, *([Part("+", shown(after))] if after is not None or not gone else [])]
 
 
-def _items(field: FieldChange, is_new: bool) -> list[Part]:
+def _items(field: FieldChange, is_new: bool, is_drift: bool) -> list[Part]:
     """Of two lists what goes and comes; of a new one all."""
     if not all(value is None or isinstance(jsonable(value), list) for value in (field.before, field.after)):
         return []
@@ -128,13 +131,14 @@ def _items(field: FieldChange, is_new: bool) -> list[Part]:
     is_managed = field.path.rpartition(".")[2] == MANAGED_POLICIES
 
     def part(sign: str, item: Any) -> Part:
-        return Part(sign, shown_item(item), sign != "-" and is_managed and is_wide_policy(str(item)))
+        is_asked = is_managed and (sign == "-") is is_drift
+        return Part(sign, shown_item(item), is_asked and is_wide_policy(str(item)))
 
     gone = [part("-", item) for item in before if item not in after]
     return gone + [part("" if is_new else "+", item) for item in after if item not in before]
 
 
-def _policy(before: Any, after: Any, is_new: bool) -> list[Part]:
+def _policy(before: Any, after: Any, is_new: bool, is_drift: bool) -> list[Part]:
     if is_policy(before) and is_policy(after):
         told = [
             Part(
@@ -146,20 +150,21 @@ def _policy(before: Any, after: Any, is_new: bool) -> list[Part]:
                     *(Part("+", item) for item in difference.new),
                 ),
             )
-            for difference in differences(before, after)
+            for difference in differences(before, after, is_drift)
         ]
         if told:
             return told
     # A policy that comes or goes as a whole is told as a whole: this is what somebody may do.
     sides = [("-", before), ("" if is_new else "+", after)]
-    return [part for sign, side in sides if side is not None for part in _statements(sign, side)]
+    return [part for sign, side in sides if side is not None for part in _statements(sign, side, is_drift)]
 
 
-def _statements(sign: str, side: Any) -> list[Part]:
+def _statements(sign: str, side: Any, is_drift: bool) -> list[Part]:
     if not is_policy(side):
         return [Part(sign, shown(side))]
+    is_asked = (sign == "-") is is_drift
     return [
-        Part(sign, sentence(statement), sign != "-" and grants_wide_rights(statement))
+        Part(sign, sentence(statement), is_asked and grants_wide_rights(statement))
         for statement in statements(side)
     ]
 

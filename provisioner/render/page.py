@@ -127,19 +127,22 @@ def page_html(page: Page) -> str:
     return _environment().get_template("page.html.j2").render(page=page, **sources)
 
 
-def listed(changes: Sequence[Change], user_data: bool = False) -> list[Item]:
-    """Changes, ready to be shown; `user_data` shows what user data says."""
-    return [_item(number, change, user_data) for number, change in enumerate(changes, 1)]
+def listed(changes: Sequence[Change], user_data: bool = False, is_drift: bool = False) -> list[Item]:
+    """Changes, ready to be shown, as `fields_of` tells them."""
+    return [
+        _item(number, change, fields_of(change, user_data, is_drift))
+        for number, change in enumerate(changes, 1)
+    ]
 
 
-def _item(number: int, change: Change, user_data: bool) -> Item:
+def _item(number: int, change: Change, fields: tuple[Field, ...]) -> Item:
     names = {change.names.get(instance_id, "") for instance_id in change.instances}
     common = names.pop() if len(names) == 1 and len(change.instances) > 1 else ""
     calls = [f"{call.operation}{f' x{call.count:,}' if call.count > 1 else ''}" for call in change.calls]
     return Item(
         f"change-{number}",
         change,
-        fields_of(change, user_data),
+        fields,
         common,
         _members(change, change.instances, common),
         wave_words(change.rollout) if change.rollout else "",

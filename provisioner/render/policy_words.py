@@ -14,7 +14,7 @@ class Difference(NamedTuple):
     """One line of a difference: its sign (`+`, `-`, or `~` for a statement that changed) and its words.
 
     For `~`, `gone` and `new` are the items that the element named at the end of `words` lost and got.
-    `is_wide`: the statement grants wide rights from then on.
+    `is_wide`: the statement grants wide rights, in the policy that was asked about.
     """
 
     sign: str
@@ -45,8 +45,13 @@ def sentence(statement: Any) -> str:
     return " ".join(parts)
 
 
-def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Difference]:
-    """What differs between two policies, statement by statement; how they are written does not matter."""
+def differences(
+    before: Mapping[str, Any], after: Mapping[str, Any], wide_before: bool = False
+) -> list[Difference]:
+    """What differs between two policies, statement by statement; how they are written does not matter.
+
+    What grants wide rights is told of the one after, or with `wide_before` of the one before.
+    """
     spelling = _spelling(before) | _spelling(after)
     old, new = (_respelt(canonical(policy), spelling) for policy in (before, after))
     out = [
@@ -61,22 +66,23 @@ def differences(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[Dif
         if other is not None:
             gone.remove(one)
             added.remove(other)
-            out.extend(_changed(one, other))
-    out.extend(Difference("-", sentence(statement)) for statement in gone)
-    out.extend(
-        Difference("+", sentence(statement), is_wide=grants_wide_rights(statement)) for statement in added
-    )
+            out.extend(_changed(one, other, wide_before))
+    for sign, told, is_asked in (("-", gone, wide_before), ("+", added, not wide_before)):
+        out.extend(
+            Difference(sign, sentence(statement), is_wide=is_asked and grants_wide_rights(statement))
+            for statement in told
+        )
     return out
 
 
-def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Difference]:
+def _changed(before: Mapping[str, Any], after: Mapping[str, Any], wide_before: bool) -> Iterator[Difference]:
     """A line for each element that differs between two statements that belong together.
 
     Where several do, what stays of one can go with what is new in another, so the whole is told as well.
     """
     differing = _differing(before, after)
     same = {key: value for key, value in before.items() if key not in differing}
-    is_wide = grants_wide_rights(after)
+    is_wide = grants_wide_rights(before if wide_before else after)
     for element in differing:
         old, new = (
             [] if element not in statement else _items(element, statement[element])
@@ -90,7 +96,7 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any]) -> Iterator[Di
             is_wide,
         )
     if len(differing) > 1:
-        yield Difference("~", f"then {sentence(after)}", is_wide=is_wide)
+        yield Difference("~", f"then {sentence(after)}", is_wide=is_wide and not wide_before)
 
 
 def _belong_together(one: Any, other: Any) -> bool:

@@ -82,7 +82,7 @@ def test_of_all_kinds_is_told_with_what_aws_has_and_what_the_spec_says(
     for words in (
         "tags.team other → data",
         one,
-        "- AdministratorAccess",
+        "- ! AdministratorAccess",
         "role/gone unexpected",
         "count 1 → 2",
     ):

@@ -274,7 +274,21 @@ def test_no_line_is_too_wide_and_none_can_be_forged(width: int) -> None:
     assert max(map(len, text.splitlines())) <= width
 
 
-@pytest.mark.parametrize("drift", [FULL, NONE], ids=["all of it", "none"])
+WIDE = report(
+    plan(
+        Change(
+            ROLE,
+            Action.UPDATE,
+            "",
+            (FieldChange("managed_policies", ("arn:aws:iam::aws:policy/AdministratorAccess",), ()),),
+        )
+    ),
+    (),
+    TODAY,
+)
+
+
+@pytest.mark.parametrize("drift", [FULL, NONE, WIDE], ids=["all of it", "none", "wide rights"])
 def test_for_programs(drift: DriftReport) -> None:
     data = json.loads(json.dumps(drift_data(drift)))
     Draft202012Validator.check_schema(SCHEMA)

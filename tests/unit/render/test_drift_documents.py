@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from datetime import date
+from typing import Any
 
 import pytest
 from markdown_it import MarkdownIt
 
 from provisioner.drift import ANY_VALUE, Acceptance, Accepted, Difference, DriftReport, State
 from provisioner.model import Address, FieldChange
+from provisioner.render.as_drift import drift_data, drift_text
 from provisioner.render.comment import MAX_CHARACTERS
 from provisioner.render.drift_documents import drift_html, drift_markdown
 from tests.support.hostile import TRICKS, harmless
@@ -73,6 +75,58 @@ def test_all_that_differs_is_told_and_what_is_known_of_it(text: str) -> None:
     assert "1 difference accepted: role/web tags with any value until 2027-01-31 (reason by hand)" in text
     assert "a.yaml:3: role/web tags was accepted until 2027-01-31, which is past" in text
     assert "--expect" not in text
+
+
+def policy(action: str) -> dict[str, Any]:
+    return {"Statement": [{"Sid": "A", "Effect": "Allow", "Action": action, "Resource": "*"}]}
+
+
+ADMIN = "arn:aws:iam::aws:policy/AdministratorAccess"
+ALL, READ = "A: Allow * on *", "A: Allow s3:GetObject on *"
+WIDE: dict[str, tuple[FieldChange, str, list[str]]] = {
+    "attached by hand": (
+        FieldChange("managed_policies", (ADMIN, "x"), ("x",)),
+        "- ! AdministratorAccess",
+        ["AdministratorAccess"],
+    ),
+    "taken off by hand": (FieldChange("managed_policies", (), (ADMIN,)), "+ AdministratorAccess", []),
+    "an inline policy put by hand": (
+        FieldChange("inline_policies.a", policy("*"), None),
+        f"- ! {ALL}",
+        [ALL],
+    ),
+    "an inline policy that is not there": (
+        FieldChange("inline_policies.a", None, policy("*")),
+        f"+ {ALL}",
+        [],
+    ),
+    "a statement widened by hand": (
+        FieldChange("inline_policies.a", policy("*"), policy("s3:GetObject")),
+        "~ ! A: Allow on *: Action",
+        ["A: Allow on *: Action"],
+    ),
+    "a statement narrowed by hand": (
+        FieldChange("inline_policies.a", policy("s3:GetObject"), policy("*")),
+        "~ A: Allow on *: Action",
+        [],
+    ),
+}
+
+
+@pytest.mark.parametrize(("field", "line", "wide"), WIDE.values(), ids=WIDE)
+def test_what_grants_wide_rights_in_aws_is_marked_and_what_only_the_spec_grants_is_not(
+    field: FieldChange, line: str, wide: list[str]
+) -> None:
+    found = DriftReport("env", "us-east-1", "123456789012", (Difference(ROLE, State.DIFFERENT, field),))
+    is_wide, text = bool(wide), drift_text(found, 200).plain
+    assert line in text
+    assert ("! grants wide rights" in text) is is_wide
+    comment, page = drift_markdown(found), drift_html(found)
+    assert line in comment
+    assert ("<strong>!</strong></summary>" in comment) is is_wide
+    assert ("**!** grants wide rights." in comment) is is_wide
+    assert ('<strong class="wide" title="grants wide rights">!</strong></summary>' in page) is is_wide
+    assert drift_data(found)["drift"][0].get("wide_rights", []) == wide
 
 
 def test_no_drift_is_said_in_a_sentence() -> None:
