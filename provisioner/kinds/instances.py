@@ -14,7 +14,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
-from provisioner.kinds.iam import as_tags, text
+from provisioner.kinds.tags import (
+    as_tags,
+    text,
+)
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, Scope, Until, Wait
 

@@ -10,7 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provisioner.kinds.base import Reader
-from provisioner.kinds.iam import as_tags
+from provisioner.kinds.tags import (
+    as_tags,
+)
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 
 if TYPE_CHECKING:

@@ -6,10 +6,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from provisioner.kinds.attachment.observed import Attachment, ObservedAttachment, foreign, wrongly_bound
 from provisioner.kinds.base import World
-from provisioner.kinds.iam import tags_in_words
 from provisioner.kinds.instance_profile.binding import bind, release, wanted_at
 from provisioner.kinds.instances import Instance, by_ids, group_by, named, names_of
 from provisioner.kinds.launch_token import launches_of
+from provisioner.kinds.tags import (
+    tags_in_words,
+)
 from provisioner.model import Action, Address, Call, Change, FieldChange, Note, Refusal, Step
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, FLEET_TAG, owner_of_path
 

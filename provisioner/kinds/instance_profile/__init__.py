@@ -9,7 +9,11 @@ from typing import Any
 
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
-from provisioner.kinds.iam import by_address, name_in, same_names
+from provisioner.kinds.iam import (
+    by_address,
+    name_in,
+    same_names,
+)
 from provisioner.kinds.instance_profile.call_rules import RULES
 from provisioner.kinds.instance_profile.compare import compare_profile, is_swapped
 from provisioner.kinds.instance_profile.observed import NOBODY, ObservedProfile, find_profiles

@@ -10,16 +10,11 @@ from provisioner.kinds.iam import (
     IsStillThe,
     Named,
     Standing,
-    is_crowded,
     leave_to_others,
     made_at,
-    made_tags,
     name_in,
     standing,
     tag_calls,
-    tag_changes,
-    tag_list,
-    too_many_tags,
     why_untagged_is_kept,
 )
 from provisioner.kinds.instance_profile.observed import ObservedProfile, is_pending, is_unfinished
@@ -33,6 +28,13 @@ from provisioner.kinds.instance_profile.role_swap import (
 )
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
+from provisioner.kinds.tags import (
+    is_crowded,
+    made_tags,
+    tag_changes,
+    tag_list,
+    too_many_tags,
+)
 from provisioner.model import Action, Address, Call, Change, FieldChange, Findings, Step
 from provisioner.naming import ATTACHED_TAG, SWAPPED_TAG
 

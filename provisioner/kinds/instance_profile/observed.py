@@ -10,9 +10,17 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, both
-from provisioner.kinds.iam import Named, Standing, as_tags, standing, text
+from provisioner.kinds.iam import (
+    Named,
+    Standing,
+    standing,
+)
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.regions import NOWHERE, Elsewhere
+from provisioner.kinds.tags import (
+    as_tags,
+    text,
+)
 from provisioner.model import Address, Environment
 from provisioner.naming import SWAPPED_TAG, iam_path
 

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.base import Entry
-from provisioner.kinds.iam import Named, parse_tags
+from provisioner.kinds.iam import (
+    Named,
+    parse_tags,
+)
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
 

@@ -14,7 +14,6 @@ from provisioner.kinds.iam import (
     leave_to_others,
     same_names,
     standing,
-    too_many_tags,
     why_untagged_is_kept,
 )
 from provisioner.kinds.instance_profile.compare import why_kept
@@ -24,6 +23,9 @@ from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
 from provisioner.kinds.role.call_rules import RULES
 from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
+from provisioner.kinds.tags import (
+    too_many_tags,
+)
 from provisioner.model import Address, Environment, Findings, Refusal
 from provisioner.naming import iam_path
 from provisioner.retry import merged

@@ -9,16 +9,18 @@ from typing import Any
 from provisioner.iam_policy import documents
 from provisioner.kinds.iam import (
     IsStillThe,
-    is_crowded,
     made_at,
-    made_tags,
     tag_calls,
-    tag_changes,
-    tag_list,
 )
 from provisioner.kinds.role.observed import FoundRole
 from provisioner.kinds.role.spec import DEFAULT_SESSION_S, LARGEST_INLINE, Role
 from provisioner.kinds.role.trust import CLOSED, Trusts
+from provisioner.kinds.tags import (
+    is_crowded,
+    made_tags,
+    tag_changes,
+    tag_list,
+)
 from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step
 
 # The number of managed policies that every account may attach to a role; more only where it was granted.

@@ -15,7 +15,13 @@ from typing import Any
 
 from provisioner.errors import AwsError, IncompleteAnswer
 from provisioner.kinds.base import Reader, both
-from provisioner.kinds.iam import Named, as_tags, text
+from provisioner.kinds.iam import (
+    Named,
+)
+from provisioner.kinds.tags import (
+    as_tags,
+    text,
+)
 from provisioner.model import Address
 from provisioner.naming import iam_path
 

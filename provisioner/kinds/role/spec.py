@@ -11,7 +11,10 @@ from provisioner.iam_policy import documents
 from provisioner.iam_policy.arns import ec2_principal, partition_problem, principal_problem
 from provisioner.iam_policy.grammar import problems
 from provisioner.kinds.base import Entry, Path
-from provisioner.kinds.iam import Named, parse_tags
+from provisioner.kinds.iam import (
+    Named,
+    parse_tags,
+)
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
 

@@ -17,7 +17,9 @@ from typing import Any
 
 from provisioner.iam_policy import documents
 from provisioner.kinds.base import World
-from provisioner.kinds.iam import name_in
+from provisioner.kinds.iam import (
+    name_in,
+)
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
 from provisioner.kinds.role.spec import Role
 from provisioner.model import Address, Refusal

@@ -11,7 +11,9 @@ from datetime import UTC, datetime, timedelta
 from functools import cache
 from typing import Any, NamedTuple
 
-from provisioner.kinds.iam import tag_list
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.naming import ASKED_TAG
 
 HIDDEN, LIVE, DEAD, VANISHED = "hidden", "live", "dead", "vanished"

@@ -8,7 +8,9 @@ import pytest
 
 from provisioner.errors import ChangedMeanwhile
 from provisioner.execution import run_step
-from provisioner.kinds.iam import IsStillThe
+from provisioner.kinds.iam import (
+    IsStillThe,
+)
 from provisioner.model import Address, Call, Environment, Plan
 from provisioner.naming import KEEP_TAG
 from tests.support.build import (

@@ -18,9 +18,9 @@ from provisioner.kinds.fleet.settings.user_data import observed_user_data, wante
 from provisioner.kinds.fleet.settings.volume_drift import differences, unlisted
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet, as_fields
 from provisioner.kinds.fleet.volumes.attached import of_spec
-from provisioner.kinds.iam import made_tags
 from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wrong
 from provisioner.kinds.instances import Instance
+from provisioner.kinds.tags import made_tags
 from provisioner.model import FieldChange
 from provisioner.naming import INDEX_TAG, NAME_TAG, is_ignored
 
@@ -28,7 +28,7 @@ _USER_DATA = "user_data"
 # What a spec says of a fleet and is told in its own way.
 _APART = ("count", "name", "instance_type", "instance_profile", _USER_DATA, "tags", ROOT_VOLUME, VOLUMES)
 # Sections whose keys are fields by themselves, as in the table of settings.
-_SECTIONS = ("metadata", "private_dns", "maintenance", "update", "image", "subnets")
+_SECTIONS = {"update", "image", "subnets", *(setting.section for setting in SETTINGS if setting.section)}
 # As many values as members have of one field are told one by one.
 _MAX_VALUES = 5
 # The group that a VPC comes with, which is given where a launch names none.

@@ -27,9 +27,11 @@ from provisioner.kinds.fleet.settings.setting import How, Setting, change_steps
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.fleet.volumes.changes import goes_steps, goes_wrong
-from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instance_profile.binding import WantedProfile, bind, bound_wrong, release, wanted_at
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, group_by, until_stable
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import (
     Address,
     Call,

@@ -13,8 +13,11 @@ from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import indexes, on_members
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.changes import tag_fields, tag_steps
-from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, group_by
+from provisioner.kinds.tags import (
+    is_crowded,
+    tag_list,
+)
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Address, Call, Change, FieldChange, Parallel, Step
 from provisioner.naming import NAME_TAG, is_ignored

@@ -19,9 +19,11 @@ from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CO
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.observed import PartlyObserved, Prerequisites, Subnet, is_of
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
-from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token, number_in
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import Call, CallCount, count_calls
 from provisioner.naming import ASKED_TAG
 

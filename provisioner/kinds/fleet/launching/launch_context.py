@@ -10,9 +10,11 @@ from provisioner.kinds.fleet.launching.params import launch_params, run_instance
 from provisioner.kinds.fleet.observed import Prerequisites, Subnet, answered_launches, is_member, scope_of
 from provisioner.kinds.fleet.settings.differences import after_launch_steps
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.launch_token import Slot
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import Call, Output, Until, Wait, foretold_calls
 
 

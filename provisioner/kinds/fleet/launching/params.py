@@ -15,7 +15,9 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.values import INTERFACE, MARKET
 from provisioner.kinds.fleet.settings.volumes import DEVICES
 from provisioner.kinds.fleet.spec import SPOT, CapacityOption, Fleet
-from provisioner.kinds.iam import tag_list
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import Call
 from provisioner.naming import ASKED_TAG, LAUNCH_TAG
 

@@ -20,8 +20,10 @@ from provisioner.kinds.fleet.observed import (
 from provisioner.kinds.fleet.placement import indexes, spread
 from provisioner.kinds.fleet.settings.differences import AFTER_LAUNCH, after_launch_steps
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
-from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, calls_on
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import (
     Call,
     CallCount,

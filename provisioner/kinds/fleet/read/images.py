@@ -18,7 +18,9 @@ from provisioner.kinds.fleet.observed import Newest, ObservedFleet, ObservedImag
 from provisioner.kinds.fleet.read.missing import did_you_mean, near_parameters
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source
 from provisioner.kinds.fleet.spec import Fleet, Image
-from provisioner.kinds.iam import text
+from provisioner.kinds.tags import (
+    text,
+)
 
 NO_SUCH_THING = ("NotFound", "Malformed", "InvalidParameterValue")
 

@@ -16,9 +16,12 @@ from typing import Any
 from provisioner.kinds.fleet.observed import ObservedImage, Problem
 from provisioner.kinds.fleet.spec import Fleet, keys_hidden_from_metadata
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
-from provisioner.kinds.iam import MAX_TAGS, staying_tags
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
+from provisioner.kinds.tags import (
+    MAX_TAGS,
+    staying_tags,
+)
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
 
 # Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.

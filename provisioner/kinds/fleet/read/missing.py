@@ -9,7 +9,10 @@ from typing import Any, TypeVar
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import Problem
-from provisioner.kinds.iam import as_tags, tags_in_words
+from provisioner.kinds.tags import (
+    as_tags,
+    tags_in_words,
+)
 
 Found = TypeVar("Found")
 

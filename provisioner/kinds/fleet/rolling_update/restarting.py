@@ -27,8 +27,10 @@ from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_reco
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.iam import tag_list
 from provisioner.kinds.instances import Instance, calls_on
+from provisioner.kinds.tags import (
+    tag_list,
+)
 from provisioner.model import Call, CallCount, Parallel, Rollout, Step, Until, Wait
 from provisioner.naming import LAUNCH_TAG
 

@@ -112,6 +112,11 @@ class Setting:
             raise TypeError(f"{self.path} changes by {self.how}, so its row has to say `launch`")
 
     @property
+    def section(self) -> str:
+        """The section of a fleet that its field is in; empty for a field of the fleet itself."""
+        return self.path.rpartition(".")[0]
+
+    @property
     def group(self) -> str:
         """What names the settings that are changed together: one call takes a whole section of the spec.
 

@@ -11,8 +11,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from provisioner.kinds.fleet.settings.volume_drift import of_fleet
 from provisioner.kinds.fleet.spec import VOLUMES, Fleet
 from provisioner.kinds.fleet.volumes.attached import of_spec, to_be_kept
-from provisioner.kinds.iam import is_crowded, tag_list
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.kinds.tags import (
+    is_crowded,
+    tag_list,
+)
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, FieldChange, Parallel, Step
 
