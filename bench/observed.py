@@ -15,7 +15,7 @@ from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
 from provisioner.model import Address, Environment, Identity, Observation
-from provisioner.naming import ENVIRONMENT_TAG, LAUNCH_TAG
+from provisioner.naming import ENVIRONMENT_TAG, LAUNCH_TAG, REGION_TAG
 from provisioner.spec import load
 
 ME = Identity("123456789012", "aws")
@@ -93,7 +93,7 @@ def _role(role: Any, profile: str) -> ObservedRole:
             inline_policies={},
             permissions_boundary=None,
             max_session_duration=role.max_session_duration,
-            tags={ENVIRONMENT_TAG: "bench"},
+            tags={ENVIRONMENT_TAG: "bench", REGION_TAG: "us-east-1"},
             profiles={profile: role.path},
         )
     )
