@@ -19,9 +19,9 @@ from provisioner.render.waves import id_lines
 Data = Mapping[str, Any]
 
 SAYS = {
-    "+": "is to be done now, and was not approved",
-    "-": "was approved, and is not to be done any more",
-    "~": "is to be done otherwise than approved (approved → now)",
+    "+": "is not in the approved plan",
+    "-": "is in the approved plan only",
+    "~": "differs from the approved plan (approved → now)",
 }
 STYLES = {"+": "new", "-": "old", "~": "update"}
 # What of a change is compared besides its fields and calls, and how people call it.
@@ -127,11 +127,32 @@ def _between(approved: Data, present: Data) -> Iterator[FieldChange]:
             if values[0] != values[1]:
                 yield FieldChange(f"{path} {words_of}", *values)
     for name, called in REST.items():
-        if approved[name] != present[name]:
-            yield FieldChange(called, approved[name], present[name])
+        one, other = (_besides(name, plan, approved, present) for plan in (approved, present))
+        if one != other:
+            yield FieldChange(called, one, other)
     if (approved["deferred"] is None) != (present["deferred"] is None):
         yield FieldChange("deferred", approved["deferred"], present["deferred"])
     yield from _between_calls(approved, present)
+
+
+def _besides(name: str, change: Data, approved: Data, present: Data) -> Any:
+    """What a change has under that name, without what the members or the count tell already."""
+    has_other_members = approved["instances"] != present["instances"]
+    match name:
+        case "size":
+            counts = [
+                [(field["before"], field["after"]) for field in one["fields"] if field["path"] == "count"]
+                for one in (approved, present)
+            ]
+            return None if has_other_members or counts[0] != counts[1] else change[name]
+        case "names":
+            stay = set(approved["instances"]) & set(present["instances"])
+            return {
+                id_: called for id_, called in change[name].items() if not has_other_members or id_ in stay
+            }
+        case "rollout" if has_other_members and change[name] is not None:
+            return {key: value for key, value in change[name].items() if key != "waves"}
+    return change[name]
 
 
 def _between_calls(approved: Data, present: Data) -> Iterator[FieldChange]:

@@ -66,7 +66,7 @@ def named_and_put_right(program: Program, cloud: Cloud, spec: Spec, row: Drift) 
     refused = program.run("apply", program.write(spec), "--expect", approved)
     assert refused.code == 4
     for address, action, field in row.named:
-        assert f"+ {action} {address}: is to be done now, and was not approved" in refused.words
+        assert f"+ {action} {address}: is not in the approved plan" in refused.words
         assert field in refused.out.partition("Differences")[2]
     planned = program.plan(spec, "--detailed-exitcode")
     assert planned.code == 2

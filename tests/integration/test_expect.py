@@ -62,7 +62,8 @@ def test_for_programs_stdout_stays_empty_when_it_is_refused(program: Program, cl
     ran = program.run("apply", other, "--format", "json", "--expect", approved)
     refused(ran, cloud)
     assert ran.out == ""
-    assert "how many 2 → 3" in ran.words
+    assert "count in the spec 2 → 3" in ran.words
+    assert "how many" not in ran.words
 
 
 CHANGED: dict[str, tuple[dict[str, Any], str]] = {
@@ -84,7 +85,7 @@ def test_another_spec_is_refused_and_what_differs_is_named(
     cloud.forget_calls()
     ran = program.run("apply", program.write(having(before, fleets__worker=worker)), "--expect", approved)
     refused(ran, cloud)
-    assert "~ create fleet/worker: is to be done otherwise than approved" in ran.words
+    assert "~ create fleet/worker: differs from the approved plan" in ran.words
     assert " ".join(named.split()) in ran.words
 
 

@@ -40,6 +40,7 @@ def fields(approved: Change, present: Change) -> dict[str, tuple[Any, Any]]:
     return {field.path: (field.before, field.after) for field in found.fields}
 
 
+WAVES = {"order": "parked", "healthy": 1, "count": 2, "pause_on_failure": True}
 OTHERWISE: dict[str, tuple[Change, dict[str, tuple[Any, Any]]]] = {
     "what AWS has": (
         replace(TAGS, fields=(FieldChange("tags.team", "y", "data"),)),
@@ -62,6 +63,18 @@ OTHERWISE: dict[str, tuple[Change, dict[str, tuple[Any, Any]]]] = {
         {"instances": ([ONE, TWO], [ONE, THREE])},
     ),
     "how many": (replace(TAGS, size=3), {"how many": (2, 3)}),
+    "how many, where the members tell it": (
+        replace(TAGS, instances=(ONE, TWO, THREE), size=3, names={ONE: "web-1", THREE: "web-3"}),
+        {"instances": ([ONE, TWO], [ONE, TWO, THREE])},
+    ),
+    "the waves, where the members tell them": (
+        replace(TAGS, instances=(ONE, THREE), rollout=Rollout("restart", ((ONE,), (THREE,)), 1, 2)),
+        {"instances": ([ONE, TWO], [ONE, THREE])},
+    ),
+    "the order of the waves as well": (
+        replace(TAGS, instances=(ONE, THREE), rollout=Rollout("parked", ((ONE,), (THREE,)), 1, 2)),
+        {"instances": ([ONE, TWO], [ONE, THREE]), "waves": (WAVES | {"order": "restart"}, WAVES)},
+    ),
     "their names": (
         replace(TAGS, names={ONE: "web-2"}),
         {"names of instances": ({ONE: "web-1"}, {ONE: "web-2"})},
@@ -91,6 +104,21 @@ def test_of_a_change_that_was_approved_otherwise(
     assert fields(TAGS, present) == expected
 
 
+def test_the_count_is_told_once() -> None:
+    three, four = (
+        Change(
+            examples.FLEET,
+            Action.CREATE,
+            "",
+            (FieldChange("count", 0, number),),
+            size=number,
+            unit="instance",
+        )
+        for number in (3, 4)
+    )
+    assert fields(three, four) == {"count in the spec": (3, 4)}
+
+
 def test_the_waves() -> None:
     present = replace(TAGS, rollout=Rollout("restart", ((ONE, TWO),), 0, 2))
     text = told(examples.plan(TAGS), examples.plan(present))
@@ -101,7 +129,7 @@ def test_the_waves() -> None:
 def test_a_change_that_was_not_approved_is_told_with_its_fields_and_instances() -> None:
     text = told(examples.plan(ROLE), examples.plan(ROLE, TAGS))
     assert text.splitlines()[3:] == [
-        "+ update fleet/collector: is to be done now, and was not approved",
+        "+ update fleet/collector: is not in the approved plan",
         "    tags.team  x → data",
         f"    {ONE} (web-1)  {TWO}",
     ]
@@ -109,14 +137,14 @@ def test_a_change_that_was_not_approved_is_told_with_its_fields_and_instances() 
 
 def test_a_change_that_is_not_to_be_done_any_more() -> None:
     text = told(examples.plan(PROFILE, ROLE), examples.plan(ROLE))
-    assert "- create instance_profile/collector: was approved, and is not to be done any more" in text
+    assert "- create instance_profile/collector: is in the approved plan only" in text
     assert "role: outages-dev-collector" in text
 
 
 def test_what_is_the_same_is_not_told() -> None:
     text = told(examples.plan(ROLE, PROFILE), examples.plan(ROLE, replace(PROFILE, size=2)))
     assert "role/collector:" not in text
-    assert "~ create instance_profile/collector: is to be done otherwise than approved" in text
+    assert "~ create instance_profile/collector: differs from the approved plan" in text
 
 
 def test_of_several_changes_at_one_address_those_with_the_same_fields_are_compared() -> None:
