@@ -94,7 +94,7 @@ def test_another_value_is_drift_again(text: str, tmp_path: Path) -> None:
     accepted = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
     other = Change(Address("role", "web"), Action.UPDATE, "", (FieldChange("description", "third", "Works"),))
     after = report(Plan("dev", "us-east-1", "123456789012", (other,)), accepted, UNTIL)
-    assert [each.path for each in after.differences] == ["description"]
+    assert [difference.path for difference in after.differences] == ["description"]
 
 
 @pytest.mark.parametrize(
