@@ -43,7 +43,43 @@ SUSPECT = {
     "mysql -u root --password=Tr0ub4dor": "a password",
     "tool --password Tr0ub4dor --user x": "a password",
     "echo 'ec2-user:Tr0ub4dor' | sudo chpasswd": "a password",
+    "MYSQL_PWD=hunter2x mysqldump app": "a password",
+    "ENV DB_PASS=hunter2x": "a password",
+    "db_pass: hunter2x": "a password",
+    "Server=db;Uid=app;Pwd=hunter2x;": "a password",
+    "mysql -u root -phunter2x app": "a password",
+    "mysqldump -h db -p'hunter2x' app": "a password",
+    "- [mysql, -u, root, -phunter2x]": "a password",
+    "curl -sSf -u admin:hunter2x https://repo.example.com/x": "a password",
+    "curl --user 'admin:hunter2x' https://repo.example.com/x": "a password",
+    '- [curl, "-u", "admin:hunter2x", x]': "a password",
+    "sshpass -p hunter2x ssh admin@host": "a password",
+    "sshpass -phunter2x ssh admin@host": "a password",
+    "docker login -u me -p hunter2x registry.example.com": "a password",
+    "net user Administrator hunter2x": "a password",
+    "net user admin LongEnough /add": "a password",
+    '$Password = "hunter2x"': "a password",
+    "$env:DB_PASSWORD = 'hunter2x'": "a password",
+    'ConvertTo-SecureString "hunter2x" -AsPlainText -Force': "a password",
+    "ConvertTo-SecureString -AsPlainText -Force -String 'hunter2x'": "a password",
+    'chpasswd: {list: "root:hunter2x"}': "a password",
     f"api_key: {LETTERS}": "a key or token",
+    f"SECRET={LETTERS}": "a key or token",
+    "SECRET=abcdefghijkl1234": "a key or token",
+    "API_SECRET: abcdefghijkl1234": "a key or token",
+    "JWT_SECRET=s3cr3t-for-signing": "a key or token",
+    "JWT_SECRET=correcthorsebatterystaple": "a key or token",
+    f'  jwtSecret: "{LETTERS}"': "a key or token",
+    "TOKEN=abcdefghijkl1234": "a key or token",
+    f"export GITHUB_TOKEN='{LETTERS}'": "a key or token",
+    "REDIS_AUTH=hunter2hunter": "a key or token",
+    f"AWS_SESSION_TOKEN={LETTERS}//////////": "a key or token",
+    f"AccountName=app;AccountKey={LETTERS * 3}==;EndpointSuffix=core.windows.net": "a key or token",
+    "credentials: app:S3cretPass1": "a key or token",
+    f'curl -H "Authorization: Bearer {LETTERS}" https://api.example.com': "a key or token",
+    "Authorization: Basic YWRtaW46aHVudGVyMng=": "a key or token",
+    f"curl -H 'X-Vault-Token: {LETTERS}' https://vault.example.com": "a key or token",
+    "kubeadm join 10.0.0.1:6443 --token abcdef.0123456789abcdef": "a key or token",
     f"CLIENT_SECRET={LETTERS}": "a key or token",
 }
 
@@ -63,7 +99,50 @@ HONEST = [
     "TOKEN=$(curl -X PUT http://169.254.169.254/latest/api/token -H 'X-aws-ec2-metadata-token-ttl: 6')",
     "redis://:$PASSWORD@cache:6379/0",
     "proxy: http://[[user][:pass]@]host[:port]/",
+    "mysql -u root -p app",
+    'mysql -u root -p"$DB_PASSWORD" app',
+    "mysql --port=3306 --protocol=tcp",
+    'curl -u "admin:$PASSWORD" https://repo.example.com',
+    "curl -u admin https://repo.example.com:8443/x",
+    "sshpass -p $PASSWORD ssh admin@host",
+    "sshpass -f /root/pw ssh admin@host",
+    "docker login -u AWS -p $(aws ecr get-login-password) registry.example.com",
+    "docker login -u me -p ${PASSWORD} registry.example.com",
+    "docker run -p 8080:80 registry.example.com/login",
+    "net user Administrator /active:yes",
+    "net user Administrator $Password",
+    "$Password = Read-Host -AsSecureString",
+    '$Password = "$env:DB_PASSWORD"',
+    "ConvertTo-SecureString $Password -AsPlainText -Force",
+    'chpasswd: {list: "root:RANDOM"}',
+    "chpasswd: {expire: false}",
+    'curl -H "Authorization: Bearer $TOKEN" https://api.example.com',
+    "Authorization: Bearer <token>",
+    "GITHUB_TOKEN=${{ secrets.GITHUB_TOKEN }}",
+    "SECRET=$(cat /run/secrets/app-2026-key1)",
+    "SECRET=prod/db/app-2",
+    "secret: prod-db-2a",
+    "JWT_SECRET=changeme123",
+    "TOKEN=<your-token-1234567890>",
+    "TOKEN=https://login.example.com/oauth2/v1/token",
+    "API_SECRET: '{{resolve:secretsmanager:prod/app1:SecretString:key1}}'",
+    "REDIS_AUTH=none",
+    "DB_PASS=false",
+    "DB_PASS_FILE=/run/secrets/db1",
+    'export PWD="$OLDPWD"',
+    "PWD=/srv/app1",
+    "first_pass: complete",
+    "token = requests.put(url1, headers=ttl)",
+    "secret = boto3.client('secretsmanager').get_secret_value(SecretId=name)",
+    "AWS_SESSION_TOKEN=$AWS_SESSION_TOKEN",
+    "AccountKey=<account-key-0000>",
+    "--secret-id prod/db1/app",
     # What is no secret at all.
+    "reset-password: allowed",
+    "change_password: monthly-by-mail",
+    "next_token: optional-value",
+    "secret_name: app-2026-production",
+    "access_token_url: https://login.example.com/token",
     "PasswordAuthentication no",
     "lock_passwd: true",
     "ssh_pwauth: false",
@@ -99,6 +178,24 @@ def test_what_only_resembles_one_is_not_told(line: str) -> None:
     assert list(suspects("boot.sh", line)) == []
 
 
+BELOW_CHPASSWD = """\
+chpasswd:
+  expire: false
+  list: |
+    root:hunter2x
+    admin:RANDOM
+users:
+  - name: admin
+"""
+
+
+@pytest.mark.parametrize("text", [BELOW_CHPASSWD, "\nchpasswd <<EOF\n\nroot:hunter2x\nEOF\n"])
+def test_the_lines_that_chpasswd_reads_are_looked_at(text: str) -> None:
+    assert [(found.line, found.message) for found in suspects("boot.sh", text)] == [
+        (4, "this looks like a password")
+    ]
+
+
 def test_a_line_can_say_that_it_is_none() -> None:
     line = "export DB_PASSWORD=hunter2abc"
     assert list(suspects("boot.sh", f"{line}  # {ALLOWED}")) == []
@@ -117,6 +214,17 @@ LONG_RUNS = [
     "$1$",
     "secret_key",
     "a-b.",
+    "curl -u a",
+    "curl -u a:",
+    "docker login ",
+    "mysql -p",
+    "chpasswd: list:",
+    "net user a ",
+    "x-a",
+    "--token",
+    "$a",
+    "authorization: ",
+    "convertto-securestring -a ",
 ]
 
 
