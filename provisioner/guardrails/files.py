@@ -9,11 +9,9 @@ from typing import Any
 
 from provisioner.errors import UsageError
 from provisioner.spec import read_data
-from provisioner.spec.folder import BUILTIN
+from provisioner.spec.folder import BUILTIN, builtin_meant, data_files, without_rules
 from provisioner.spec.wording import Suggestions, quoted
 
-# What is read beside the rules, as `conftest --data` does.
-DATA_NAMES = ("data.json", "data.yaml", "data.yml")
 # Tests of rules are for `opa test` and `conftest verify`.
 TEST_SUFFIX = "_test.rego"
 MAX_BYTES = 1024 * 1024
@@ -36,17 +34,21 @@ def read_rules(given: Iterable[str]) -> RuleFiles:
     """
     modules: dict[str, str] = {}
     data: dict[str, Any] = {}
+    only_data: list[Path] = []
     for source in dict.fromkeys(given):
         if source.startswith(BUILTIN):
             path = _of_library(source.removeprefix(BUILTIN))
             modules[source] = _text(path)
             continue
         folder = Path(source)
-        for path in _rego_files(folder):
-            modules[str(path)] = _text(path)
-        for name in DATA_NAMES if folder.is_dir() else ():
-            if (folder / name).is_file():
-                _merge(data, _data(folder / name), str(folder / name))
+        rules = _rego_files(folder)
+        if not rules:
+            only_data.append(folder)
+        modules |= {str(path): _text(path) for path in rules}
+        for path in data_files(folder):
+            _merge(data, _data(path), str(path))
+    if only_data and not modules:
+        raise UsageError(f"{only_data[0]} has no Rego file", without_rules(only_data[0]))
     return RuleFiles(modules, data)
 
 
@@ -65,14 +67,16 @@ def _of_library(name: str) -> Path:
 
 
 def _rego_files(folder: Path) -> list[Path]:
+    """The rules of a folder, none where it has data and no Rego. Raises UsageError where it has neither."""
     if folder.is_file() and folder.suffix == ".rego":
         return [folder]
     if not folder.is_dir():
         what = "is no folder and no .rego file" if folder.exists() else "does not exist"
-        raise UsageError(f"{folder} {what}", f"name a folder of .rego files, or {BUILTIN}NAME")
+        meant = builtin_meant(str(folder), library(), Suggestions())
+        raise UsageError(f"{folder} {what}", meant or f"name a folder of .rego files, or {BUILTIN}NAME")
     found = sorted(path for path in folder.rglob("*.rego") if path.is_file())
     rules = [path for path in found if not path.name.endswith(TEST_SUFFIX)]
-    if not rules:
+    if not rules and (found or not data_files(folder)):
         also = "; files that end in _test.rego are not loaded" if found else ""
         raise UsageError(f"{folder} has no Rego file{also}", "a folder without rules would allow everything")
     if len(rules) > MAX_FILES:

@@ -20,6 +20,8 @@ from provisioner.spec.wording import Suggestions, quoted
 NAME = "provisioner.yaml"
 SCHEMA = "folder.schema.json"
 BUILTIN = "builtin:"
+# What is read beside the rules, as `conftest --data` does.
+DATA_NAMES = ("data.json", "data.yaml", "data.yml")
 
 
 def is_folder_configuration(path: str) -> bool:
@@ -64,8 +66,10 @@ def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[str
     suggestions = Suggestions()
     problems = once(explain(document, schema, suggestions, MAX_FOUND))
     found = []
-    for index, name in enumerate([] if problems else document.value.get("policies", [])):
-        wrong = _problem(name, path, source, builtin, suggestions)
+    names = [] if problems else document.value.get("policies", [])
+    are_rules = any(name.startswith(BUILTIN) or _has_rules(path.parent / name, source.root) for name in names)
+    for index, name in enumerate(names):
+        wrong = _problem(name, path, source, builtin, suggestions, are_rules)
         if wrong:
             problems.append(document.problem(("policies", index), *wrong))
         found.append(name if name.startswith(BUILTIN) else str(path.parent / name))
@@ -75,9 +79,14 @@ def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[str
 
 
 def _problem(
-    name: str, path: Path, source: Source, builtin: Collection[str], suggestions: Suggestions
+    name: str,
+    path: Path,
+    source: Source,
+    builtin: Collection[str],
+    suggestions: Suggestions,
+    are_rules: bool,
 ) -> tuple[str, str] | None:
-    """What is wrong with the name of a guardrail, and what to do about it."""
+    """What is wrong with the name of a guardrail, and what to do; `are_rules`: some name has rules."""
     if name.startswith(BUILTIN):
         if name.removeprefix(BUILTIN) in builtin:
             return None
@@ -88,7 +97,39 @@ def _problem(
     if not policies.is_relative_to(source.root):
         return f"{quoted(name)} is outside of {source.root}, {source.what}", "move it there"
     if not policies.exists():
-        return f"there is no folder {quoted(name)}", f"looked for {path.parent / name}"
-    if policies.is_dir() and next(policies.rglob("*.rego"), None) is None:
-        return f"{quoted(name)} has no Rego file", "a folder without rules would allow everything"
+        meant = builtin_meant(name, builtin, suggestions)
+        return f"there is no folder {quoted(name)}", meant or f"looked for {path.parent / name}"
+    if (
+        policies.is_dir()
+        and not _has_rules(policies, source.root)
+        and not (are_rules and data_files(policies))
+    ):
+        return f"{quoted(name)} has no Rego file", without_rules(policies)
     return None
+
+
+def builtin_meant(name: str, builtin: Collection[str], suggestions: Suggestions) -> str | None:
+    """What to write in place of a name that is no folder, where one in `builtin` is like it."""
+    meant = name if name in builtin else suggestions.near(name, builtin)
+    return f"did you mean {BUILTIN}{meant}?" if meant else None
+
+
+def data_files(folder: Path) -> list[Path]:
+    """The data of a folder of guardrails."""
+    return [folder / name for name in DATA_NAMES if (folder / name).is_file()]
+
+
+def without_rules(folder: Path) -> str:
+    """Why a folder that has no Rego is no guardrail, and what to do about it."""
+    if data_files(folder):
+        rules = f"name rules as well, your own or one of ours, such as {BUILTIN}tags"
+        return f"data alone allows everything: {rules}"
+    return "a folder without rules would allow everything"
+
+
+def _has_rules(path: Path, root: Path) -> bool:
+    """Whether there is Rego at a path; what is outside of `root` is not looked at."""
+    path = path.resolve()
+    if not path.is_relative_to(root):
+        return False
+    return path.suffix == ".rego" or (path.is_dir() and next(path.rglob("*.rego"), None) is not None)
