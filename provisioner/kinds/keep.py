@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from provisioner.kinds.base import World
-from provisioner.model import Address, Refusal
+from provisioner.model import Address, Note, Refusal
 from provisioner.naming import KEEP_TAG
 
 
@@ -27,6 +27,17 @@ def keep_tags(keep: bool | None) -> dict[str, str]:
 def with_keep(ignored: Sequence[str], keep: bool | None) -> tuple[str, ...]:
     """What is ignored of the tags of a thing: also that it is kept, where the spec says nothing of it."""
     return (*ignored, KEEP_TAG) if keep is None else tuple(ignored)
+
+
+def kept_unsaid(address: Address, keep: bool | None, *things: Mapping[str, str] | None) -> tuple[Note, ...]:
+    """What to know where things with these tags are kept, and the spec says nothing of it any more."""
+    if keep is not None or not any(map(is_kept, things)):
+        return ()
+    message = (
+        f"kept by the tag {KEEP_TAG}, of which the spec says nothing: write `keep: true` to have it seen, "
+        "or `keep: false` to end it"
+    )
+    return (Note(address, message),)
 
 
 def refuse_kept(address: Address, message: str, world: World) -> Refusal:

@@ -110,6 +110,8 @@ def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], wi
 
 
 def _shown(value: Any) -> str:
+    if value is True:
+        return "yes"
     if isinstance(value, list):
         value = ", ".join(str(item).split(":policy/")[-1] for item in value)
     return _single_spaced(str(value))

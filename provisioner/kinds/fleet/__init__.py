@@ -22,6 +22,7 @@ from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.fleet.volumes.attached import LeftVolumes, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
+from provisioner.kinds.keep import is_kept
 from provisioner.model import Address, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import merged
@@ -109,6 +110,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         choices = per_option(desired, observed.members) if desired else {}
         return {
             "state": f"{len(observed.members)} of {count}",
+            "kept": sum(is_kept(member.tags) for member in observed.members),
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
             "note": "; ".join(observed.unchecked) or None,

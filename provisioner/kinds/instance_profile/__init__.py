@@ -19,6 +19,7 @@ from provisioner.kinds.instance_profile.compare import compare_profile, is_swapp
 from provisioner.kinds.instance_profile.observed import NOBODY, ObservedProfile, find_profiles
 from provisioner.kinds.instance_profile.spec import InstanceProfile, parse_profile
 from provisioner.kinds.instance_profile.users import find_foreign_users, find_users
+from provisioner.kinds.keep import is_kept
 from provisioner.kinds.regions import NOWHERE, find_users_elsewhere
 from provisioner.model import Address, Environment, Findings
 from provisioner.naming import ATTACHED_TAG
@@ -105,5 +106,6 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
             "state": "there",
             "name": observed.name,
             "arn": observed.arn,
+            "kept": is_kept(observed.tags),
             "role": ", ".join(observed.roles) or None,
         }

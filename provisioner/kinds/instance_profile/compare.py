@@ -27,7 +27,7 @@ from provisioner.kinds.instance_profile.role_swap import (
     remove_role,
 )
 from provisioner.kinds.instance_profile.spec import InstanceProfile
-from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
+from provisioner.kinds.keep import is_kept, kept_unsaid, refuse_kept, with_keep
 from provisioner.kinds.tags import (
     is_crowded,
     made_tags,
@@ -55,7 +55,8 @@ def compare_profile(
         wanted, ignored = _tags(address, profile, world), with_keep(environment.ignore_tags, profile.keep)
         refusals = tuple(too_many_tags(address, wanted, found.tags, ignored))
         changes = () if refusals else tuple(_update(address, profile, found, world))
-        return Findings(changes=changes, refusals=refusals)
+        notes = kept_unsaid(address, profile.keep, found.tags)
+        return Findings(changes=changes, refusals=refusals, notes=notes)
     return _leaving(address, found, world) if found else Findings()
 
 

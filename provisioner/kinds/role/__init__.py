@@ -19,7 +19,7 @@ from provisioner.kinds.iam import (
 from provisioner.kinds.instance_profile.compare import why_kept
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.role_swap import is_awaited, kept_for, who_may_have
-from provisioner.kinds.keep import is_kept, refuse_kept, with_keep
+from provisioner.kinds.keep import is_kept, kept_unsaid, refuse_kept, with_keep
 from provisioner.kinds.role.call_rules import RULES
 from provisioner.kinds.role.observed import FoundRole, ObservedRole, find_roles
 from provisioner.kinds.role.spec import Role, parse_role
@@ -92,7 +92,8 @@ class RoleKind(Kind[Role, ObservedRole]):
         partition = world.identity.partition
         if found is None:
             return Findings(changes=tuple(create_role(address, role, partition, trusts)))
-        return Findings(changes=tuple(update_role(address, role, found, partition, ignored, trusts)))
+        changes = tuple(update_role(address, role, found, partition, ignored, trusts))
+        return Findings(changes=changes, notes=kept_unsaid(address, role.keep, found.tags))
 
     def describe(self, desired: Role, observed: ObservedRole | None, world: World) -> Mapping[str, Any]:
         # What only a plan needs: reading a spec takes less time than importing the rest.
@@ -123,6 +124,7 @@ class RoleKind(Kind[Role, ObservedRole]):
             "state": "there",
             "name": found.name,
             "arn": found.arn,
+            "kept": is_kept(found.tags),
             "managed_policies": sorted(found.managed_policies),
             "inline_policies": sorted(found.inline_policies),
         }

@@ -8,11 +8,13 @@ import pytest
 
 from provisioner.errors import ChangedMeanwhile
 from provisioner.execution import run_step
+from provisioner.kinds import KINDS
 from provisioner.kinds.iam import (
     IsStillThe,
 )
 from provisioner.model import Address, Call, Environment, Plan
 from provisioner.naming import KEEP_TAG
+from provisioner.render.as_status import status_text
 from tests.support.build import (
     FLEET,
     OURS,
@@ -216,3 +218,43 @@ def test_what_is_kept_since_the_plan_was_made_is_left_alone(noun: str) -> None:
     there["Tags"] = [{"Key": KEEP_TAG, "Value": "yes"}]
     with pytest.raises(ChangedMeanwhile, match=f"env-web got the tag {KEEP_TAG} meanwhile"):
         run_step(step, Answering({noun: there}))  # type: ignore[arg-type]
+
+
+# --- seeing it
+
+
+@pytest.mark.parametrize(
+    ("keep", "tags", "noted"),
+    [(None, KEPT, True), (None, FORGED, True), (None, {}, False), (True, KEPT, False), (False, KEPT, False)],
+)
+def test_a_plan_notes_what_is_kept_where_the_spec_does_not_say_so(
+    keep: bool | None, tags: dict[str, str], noted: bool
+) -> None:
+    said = {} if keep is None else {"keep": keep}
+    plan = plan_of(spec(dict(said), **said), tags, tags, {})
+    notes = [note for note in plan.notes if KEEP_TAG in note.message]
+    assert [note.address for note in notes] == ([ROLE, PROFILE, FLEET] if noted else [])
+    assert all("`keep: false`" in note.message for note in notes)
+
+
+def test_a_status_says_what_is_kept() -> None:
+    statuses = {
+        at: kind.status(at, None, thing, None)  # type: ignore[arg-type]
+        for kind in KINDS
+        for at, thing in {
+            ROLE: observed_role(tags={**OURS, **KEPT}),
+            PROFILE: found_profile(tags={**OURS}),
+            FLEET: observed_fleet([member(1, fleet_of(spec({})), tags=KEPT), member(2, fleet_of(spec({})))]),
+        }.items()
+        if at.kind == kind.name
+    }
+    assert {str(at): status["kept"] for at, status in statuses.items()} == {
+        str(ROLE): True,
+        str(PROFILE): False,
+        str(FLEET): 1,
+    }
+    shown = status_text("test", "us-east-1", "123456789012", {str(at): each for at, each in statuses.items()})
+    role, profile, fleet, *_ = (line for line in shown.plain.splitlines() if "/" in line)
+    assert "kept yes" in role
+    assert "kept" not in profile
+    assert "kept 1" in fleet

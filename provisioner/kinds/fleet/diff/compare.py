@@ -38,7 +38,7 @@ from provisioner.kinds.fleet.volumes.attached import left_notes, staying_notes
 from provisioner.kinds.fleet.volumes.changes import keeping_steps
 from provisioner.kinds.instance_profile.binding import WantedProfile
 from provisioner.kinds.instances import Instance, names_of
-from provisioner.kinds.keep import is_kept
+from provisioner.kinds.keep import is_kept, kept_unsaid
 from provisioner.model import (
     Action,
     Address,
@@ -75,6 +75,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     launches = _launches(fleet, observed, profile, world)
     told = (
         *notes(address, pinned, observed, staying),
+        *kept_unsaid(address, fleet.keep, *(member.tags for member in observed.members)),
         *staying_notes(address, fleet, leaving.members, world.environment.region),
     )
     missing, surplus = max(-leaving.surplus, 0), max(leaving.surplus, 0)
