@@ -12,6 +12,7 @@ import itertools
 import json
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any
 from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "***"
@@ -78,6 +79,18 @@ def without_credentials(text: str) -> str:
         for form, instead in _FORMS:
             text = form.sub(instead, text)
     return text
+
+
+def without_credentials_at(path: str, value: Any) -> Any:
+    """A value of the field or tag at a path without what, beside that name, has the form of a credential.
+
+    So that `tags.access_token` with its value apart is hidden as `access_token=...` in one text is.
+    """
+    if not isinstance(value, str):
+        return value
+    name = without_credentials(path) + "="
+    told = without_credentials(f"{path}={value}")
+    return told.removeprefix(name) if told.startswith(name) else HIDDEN
 
 
 def looks_secret(text: str) -> bool:

@@ -13,7 +13,8 @@ from provisioner.cli.writing import replace_file
 from provisioner.drift import Difference, DriftReport
 from provisioner.errors import ProvisionerError, UsageError
 from provisioner.kinds import KINDS
-from provisioner.secrecy import looks_secret
+from provisioner.model import FieldChange
+from provisioner.secrecy import looks_secret, without_credentials_at
 from provisioner.spec.accepted_drift import accepted_path, is_plain_text, read_accepted
 
 HEADING = """\
@@ -46,7 +47,7 @@ def write_accepted(spec: str, found: DriftReport, text: str, reason: str, until:
         entries.append({**_quoted(whole), "until": until})
     path = Path(accepted_path(spec))
     before = _content(path)
-    after = _with(before, entries).encode()
+    after = _with(path, before, entries).encode()
     # What was written has to be what is read.
     read_accepted(str(path), after, KINDS)
     mode = path.stat().st_mode & 0o777 if path.exists() else 0o644
@@ -69,9 +70,7 @@ def _entries(meant: Sequence[Difference]) -> list[Entry]:
     The value is left out where one of the field's could be a secret. What has no field is all of an address.
     """
     secret = {
-        difference.path
-        for difference in meant
-        if difference.field and looks_secret(str(jsonable(difference.field.before)))
+        difference.path for difference in meant if difference.field and _could_be_secret(difference.field)
     }
     entries: list[Entry] = []
     for difference in meant:
@@ -83,6 +82,11 @@ def _entries(meant: Sequence[Difference]) -> list[Entry]:
             entries.append(entry)
     # That accepts all the others too.
     return [{}] if {} in entries else entries
+
+
+def _could_be_secret(field: FieldChange) -> bool:
+    text = str(jsonable(field.before))
+    return looks_secret(text) or without_credentials_at(field.path, text) != text
 
 
 def _what_of_it(entry: Entry) -> str:
@@ -107,8 +111,13 @@ def _content(path: Path) -> str:
     return path.read_text(encoding="utf-8") if path.exists() else ""
 
 
-def _with(text: str, entries: Sequence[Entry]) -> str:
+def _with(path: Path, text: str, entries: Sequence[Entry]) -> str:
     """The text of a file with these entries; those that are there get the new reason and day."""
+    lines = text.splitlines()
+    if any(line.split("#")[0].rstrip() == "..." for line in lines):
+        raise UsageError(
+            f"{path}: a line `...` ends its list, so none can be added", "take that line out and try again"
+        )
     ruamel, guess_indent = _ruamel()
     yaml = ruamel()
     yaml.preserve_quotes = True
@@ -117,6 +126,8 @@ def _with(text: str, entries: Sequence[Entry]) -> str:
     yaml.indent(sequence=sequence or 2, offset=offset or 0)
     is_known = {_key(entry) for entry in listed or ()}
     if listed is None:
+        if any(line.strip() not in ("", "---") and not line.lstrip().startswith("#") for line in lines):
+            raise UsageError(f"{path}: has no list of entries to add one to", "empty the file, or remove it")
         # Comments alone would belong to no entry.
         return f"{text.rstrip() or HEADING.rstrip()}\n\n{_dumped(yaml, list(entries))}"
     is_block = listed and not listed.fa.flow_style()

@@ -83,10 +83,15 @@ def drift(
         for told in write_accepted(spec.path, found, *wanted):
             say(told)
         return
-    given = shlex.join([spec.path, *(["--deep"] if deep else []), *(["--local"] if options.is_local else [])])
-    _show(found, output_format, given, ids, options)
+    _show(found, output_format, given_again(spec, deep, options), ids, options)
     if found.differences:
         raise click.exceptions.Exit(CHANGES)
+
+
+def given_again(spec: SpecFile, deep: bool, options: Options) -> str:
+    """What another `drift` has to be given to look at the same."""
+    given = [spec.path, *(["--root", spec.root] if spec.root else []), *(["--deep"] if deep else [])]
+    return shlex.join([*given, *(["--local"] if options.is_local else [])])
 
 
 def _show(found: DriftReport, output_format: str, given: str, ids: bool, options: Options) -> None:

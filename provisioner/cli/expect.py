@@ -105,6 +105,9 @@ def read_expected(text: str | None) -> Approved | None:
     from provisioner.render.as_json import DIGEST_LENGTH
     from provisioner.spec.wording import shorten
 
+    # As a copy or a file of it has it: with spaces or an end of line around it.
+    if _DIGITS.fullmatch(text.strip()) or not text.strip():
+        text = text.strip()
     if _DIGITS.fullmatch(text) and len(text) == DIGEST_LENGTH:
         return Approved(text.lower())
     if not text:

@@ -18,6 +18,7 @@ from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled
 from provisioner.render.waves import id_lines, member_lines
 from provisioner.render.words import count
+from provisioner.secrecy import without_credentials_at
 
 FORMAT_VERSION = 1
 STATES = {
@@ -174,8 +175,8 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "address": str(difference.address),
         "state": difference.state.value,
         "field": field.path if field else None,
-        "aws": jsonable(field.before) if field else None,
-        "spec": jsonable(field.after) if field else None,
+        "aws": without_credentials_at(field.path, jsonable(field.before)) if field else None,
+        "spec": without_credentials_at(field.path, jsonable(field.after)) if field else None,
         "message": difference.message or None,
         "size": difference.size,
         "instances": list(difference.instances),

@@ -20,7 +20,7 @@ from provisioner.model import (
     foretold_calls,
 )
 from provisioner.render.fields import wide_rights
-from provisioner.secrecy import without_credentials
+from provisioner.secrecy import without_credentials, without_credentials_at
 
 FORMAT_VERSION = 1
 # Hexadecimal digits of a digest: 160 bits, so that to find two plans with the same takes 2^80 attempts.
@@ -146,7 +146,9 @@ def _calls(change: Change, salt: str) -> Iterator[dict[str, Any]]:
 
 def _field(field: FieldChange, user_data: bool) -> dict[str, Any]:
     sides = {"before": field.before, "after": field.after}
-    data: dict[str, Any] = {"path": field.path} | {side: jsonable(value) for side, value in sides.items()}
+    data: dict[str, Any] = {"path": field.path} | {
+        side: without_credentials_at(field.path, jsonable(value)) for side, value in sides.items()
+    }
     for side, value in sides.items():
         if user_data and isinstance(value, UserData):
             data[side]["content"] = value.content

@@ -16,6 +16,7 @@ from provisioner.iam_policy.wide_rights import grants_wide_rights, is_wide_polic
 from provisioner.model import Action, Change, FieldChange, UserData
 from provisioner.render.policy_words import differences, sentence, statements
 from provisioner.render.words import is_policy, shown, shown_item
+from provisioner.secrecy import without_credentials_at
 from provisioner.visible import presentable
 
 # The field of a role whose items are policies of others, by ARN.
@@ -100,7 +101,7 @@ def _is_mapping(*sides: Any) -> bool:
 
 
 def _told(field: FieldChange, is_made: bool, user_data: bool, is_drift: bool) -> Iterator[Field]:
-    before, after = field.before, field.after
+    before, after = (without_credentials_at(field.path, each) for each in (field.before, field.after))
     is_new = is_made and before is None
 
     def told(shape: Shape, parts: Iterable[Part]) -> Field:

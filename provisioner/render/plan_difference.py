@@ -15,6 +15,7 @@ from provisioner.render.fields import fields_of
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled
 from provisioner.render.waves import id_lines
+from provisioner.secrecy import without_credentials_at
 
 Data = Mapping[str, Any]
 
@@ -125,7 +126,8 @@ def _between(approved: Data, present: Data) -> Iterator[FieldChange]:
         for side, words_of in (("before", "in AWS"), ("after", "in the spec")):
             values = (before.get(path, nothing)[side], after.get(path, nothing)[side])
             if values[0] != values[1]:
-                yield FieldChange(f"{path} {words_of}", *values)
+                shown = (without_credentials_at(path, each) for each in values)
+                yield FieldChange(f"{path} {words_of}", *shown)
     for name, called in REST.items():
         one, other = (_besides(name, plan, approved, present) for plan in (approved, present))
         if one != other:

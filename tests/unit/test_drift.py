@@ -309,3 +309,12 @@ def test_states_and_values_are_what_they_seem() -> None:
     assert Difference(ROLE, State.MISSING).path is None
     assert accepting(value=None).has_value
     assert not accepting(value=ANY_VALUE).has_value
+
+
+def test_a_tag_that_is_called_as_a_credential_is_hidden() -> None:
+    change = Change(
+        FLEET, Action.UPDATE, "", (FieldChange("tags.access_token", "hunter2abc", "hunter3abc"),), (ONE,)
+    )
+    found = report(Plan("dev", "us-east-1", "123456789012", (change,)), (), TODAY)
+    assert drift_data(found)["drift"][0]["aws"] == drift_data(found)["drift"][0]["spec"] == "***"
+    assert "hunter" not in drift_text(found, 120).plain

@@ -35,6 +35,7 @@ CHANGES = (
     Change(
         FLEET, Action.UPDATE, "", (FieldChange("tags.url", "https://me:hunter2@x.example", None),), ("i-3",)
     ),
+    Change(FLEET, Action.UPDATE, "", (FieldChange("tags.access_token", "hunter2abc", None),), ("i-3",)),
     Change(Address("role", "gone"), Action.DELETE, ""),
 )
 FOUND = report(Plan("dev", "us-east-1", "123456789012", CHANGES), (), UNTIL)
@@ -53,6 +54,7 @@ TAGS = [
     {"path": "tags.team", "value": "x"},
     {"path": "tags.team", "value": "2027-01-01"},
     {"path": "tags.url"},
+    {"path": "tags.access_token"},
 ]
 WRITTEN: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "a field with its value": ("role/web description", [{"path": "description", "value": "by hand"}]),
@@ -183,3 +185,13 @@ def test_without_the_library_that_keeps_comments_it_is_said_what_to_install(
         accept(tmp_path, "role/gone")
     assert "pip install 'provisioner[accept]'" in (error.value.hint or "")
     assert not (tmp_path / NAME).exists()
+
+
+@pytest.mark.parametrize(
+    "text", ["null\n", "~", "# a comment\nnull", "- address: role/a\n  reason: x\n...\n", "... # x"]
+)
+def test_a_file_that_no_entry_can_be_added_to_is_an_error_and_stays(text: str, tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(text)
+    with pytest.raises(UsageError, match=r"has no list of entries|a line `\.\.\.` ends"):
+        accept(tmp_path, "role/web description")
+    assert written(tmp_path) == text

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rich.console import Console
 
-from provisioner.cli.expect import Approved
-from provisioner.errors import Refused
+from provisioner.cli.expect import Approved, read_expected
+from provisioner.errors import Refused, UsageError
 from provisioner.model import Action, Address, Change, Plan
 
 CHANGE = Change(Address("role", "x"), Action.CREATE, "")
@@ -24,3 +24,15 @@ def test_a_digest_may_be_meant_for_the_other_command(
         Approved("0" * 40).require(plan, Console(quiet=True))
     assert hint in (error.value.hint or "")
     assert ("nothing to do any more" in (error.value.hint or "")) is (not changes)
+
+
+@pytest.mark.parametrize("written", ["{}", " {} ", "\n{}\n", "{}\r\n", "\t{}"])
+@pytest.mark.parametrize("digits", ["0a" * 20, "0A" * 20])
+def test_a_digest_may_have_space_around_it_and_capital_letters(written: str, digits: str) -> None:
+    assert read_expected(written.format(digits)) == Approved("0a" * 20)
+
+
+@pytest.mark.parametrize("text", ["", " ", "\n"])
+def test_nothing_is_no_digest(text: str) -> None:
+    with pytest.raises(UsageError, match="is empty"):
+        read_expected(text)

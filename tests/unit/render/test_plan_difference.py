@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 
 from provisioner.model import Action, Call, Change, FieldChange, Plan, Rollout
 from provisioner.render.as_json import plan_data
+from provisioner.render.fields import fields_of
 from provisioner.render.plan_difference import difference_text, differences
 from tests.unit.render import render_examples as examples
 
@@ -176,3 +178,21 @@ def test_nothing_in_a_plan_can_forge_a_line() -> None:
     text = told(examples.plan(), examples.plan(odd))
     assert all(character.isprintable() or character == "\n" for character in text)
     assert not [line for line in text.splitlines() if line.startswith(("+ role/x", "- role/y"))]
+
+
+TOKEN = replace(TAGS, fields=(FieldChange("tags.access_token", "hunter2abc", "hunter3abc"),))
+OTHER_TOKEN = replace(TAGS, fields=(FieldChange("tags.access_token", "hunter4abc", None),))
+
+
+def test_a_tag_that_is_called_as_a_credential_is_hidden_in_both_plans() -> None:
+    one, other = (plan_data(examples.plan(change)) for change in (TOKEN, OTHER_TOKEN))
+    assert "hunter" not in json.dumps([one, other])
+    assert one["changes"][0]["fields"][0]["after"] == "***"
+    # A file of an earlier version has its value.
+    one["changes"][0]["fields"][0]["before"] = "hunter2abc"
+    assert "hunter" not in difference_text(one, other, 200).plain
+    assert "***" in difference_text(one, other, 200).plain
+    (line,) = fields_of(TOKEN)
+    assert [part.text for part in line.parts] == ["***", "***"]
+    (line,) = fields_of(replace(TAGS, fields=(FieldChange("tags.team", "x", "tokens"),)))
+    assert [part.text for part in line.parts] == ["x", "tokens"]
