@@ -5,6 +5,8 @@ from __future__ import annotations
 import gc
 import os
 import sys
+from collections.abc import Mapping
+from typing import ClassVar
 
 import click
 
@@ -28,6 +30,17 @@ gc.set_threshold(100_000, 50, 100)
 
 class Root(Group):
     """Suggests the command that may have been meant, and has `local` imported only when it is needed."""
+
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("delete", "remove", "rm", "down", "teardown"), "destroy"),
+        **dict.fromkeys(("init", "deploy", "create", "update", "run"), "apply"),
+        "up": "apply' or 'local up",
+        **dict.fromkeys(("diff", "preview"), "plan"),
+        **dict.fromkeys(("show", "list", "ls"), "status"),
+        **dict.fromkeys(("check", "lint"), "validate"),
+        "version": "--version",
+        "help": "--help",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         return sorted([*super().list_commands(ctx), "local"])

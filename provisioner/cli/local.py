@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import fields
-from typing import Any
+from typing import Any, ClassVar
 
 import click
 
@@ -19,6 +19,11 @@ from provisioner.errors import LocalAwsError, UsageError
 
 class LocalGroup(Group):
     """Tells the errors of the local AWS as the other commands tell theirs."""
+
+    other_words: ClassVar[Mapping[str, str]] = {
+        **dict.fromkeys(("start", "init", "deploy", "run"), "up"),
+        **dict.fromkeys(("stop", "delete", "destroy"), "down"),
+    }
 
     def invoke(self, ctx: click.Context) -> Any:
         with local_problems():
