@@ -31,7 +31,7 @@ def test_a_new_value_in_the_spec_replaces_each_member_wave_by_wave(
 
     changed = with_setting(setting.path, second)
     planned = program.plan(changed)
-    assert planned.told == {(FLEET, "replace", setting.path)}
+    assert planned.told == {(FLEET, "replace", path) for path in (setting.path, *case.brings)}
     (change,) = planned.changes
     assert (change["deferred"], change["rollout"]["order"]) == (None, "launch_first")
     assert setting.why in change["reason"]

@@ -388,6 +388,10 @@ def test_what_needs_a_restart_or_a_replacement_is_done_along_with_the_rest(
         (FLEET, "update", "tags.team"),
         (FLEET, "update", "instance_type"),
         (FLEET, "replace", "user_data"),
+        # The successor gets all that the spec says now, and the profile that this one was launched without.
+        (FLEET, "replace", "tags.team"),
+        (FLEET, "replace", "instance_type"),
+        (FLEET, "replace", "instance_profile"),
     }
     by_field = {change["fields"][0]["path"]: change for change in planned.changes if change["instances"]}
     assert by_field["instance_type"]["instances"] == by_field["tags.team"]["instances"] == [stays]

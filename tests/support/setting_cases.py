@@ -32,7 +32,8 @@ class Case:
 
     `has` tells whether EC2 shows that a member has a value. `by_hand` gives the member with this id the value
     behind the program's back, and returns the id of the member that has it then; `sees` are the options with
-    which a plan sees that; `around` is what the fleet has to have besides.
+    which a plan sees that; `around` is what the fleet has to have besides; `brings` are the settings that
+    change along with the second value.
     """
 
     first: Any
@@ -41,6 +42,7 @@ class Case:
     by_hand: Callable[[Cloud, str, Any], str]
     sees: tuple[str, ...] = ()
     around: Mapping[str, Any] = field(default_factory=dict)
+    brings: tuple[str, ...] = ()
 
     def values(self, cloud: Cloud) -> tuple[Any, Any]:
         first, second = (maker(cloud) if callable(maker) else maker for maker in (self.first, self.second))
@@ -481,6 +483,8 @@ CASES: dict[str, Case] = {
         "spot",
         lambda _, member, value: member.get("InstanceLifecycle", "on_demand") == value,
         lambda cloud, instance, _: exchanged(cloud, instance, InstanceMarketOptions={"MarketType": "spot"}),
+        # One-time Spot instances are terminated, not stopped, from within.
+        brings=("shutdown_behavior",),
     ),
     "user_data": Case(
         "#!/bin/sh\n",
