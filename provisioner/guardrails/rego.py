@@ -32,6 +32,8 @@ _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
 _OPERATORS = frozenset({"eq"})
 _PRINTING = {"internal.print": "print", "trace": "trace"}
 MAX_SHOWN = 60
+# Of one rule. Nobody reads more, and each is a refusal or a warning that is shown.
+MAX_MESSAGES = 1000
 # The package of the rules that are asked, beside those of the user.
 QUESTIONS = "provisioner_questions"
 
@@ -94,9 +96,14 @@ class Rules:
             answers = None
         for number, rule in enumerate(self._rules):
             try:
-                yield from (Verdict(rule, message) for message in self._messages(number, rule, answers))
+                messages = self._messages(number, rule, answers)
             except _NotEvaluated as error:
                 yield Verdict(rule, str(error), is_failure=True)
+                continue
+            yield from (Verdict(rule, message) for message in messages[:MAX_MESSAGES])
+            if len(messages) > MAX_MESSAGES:
+                more = len(messages) - MAX_MESSAGES
+                yield Verdict(rule, f"and {more:,} more messages, of {len(messages):,}")
 
     def _messages(self, number: int, rule: Rule, answers: Mapping[str, Any] | None) -> list[str]:
         """What a rule says, of answers to all questions if there are any. Raises _NotEvaluated."""
@@ -155,9 +162,9 @@ def _questions(rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) ->
         lines.append(
             f"answer_{number} := answer if {{\n"
             f"  value := {rule.reference}\n"
-            "  items := [message(item) | some item in value]\n"
-            "  keys := [message(key) | some key; value[key]]\n"
-            "  yes := [1 | some item in value; item == true]\n"
+            "  items := [message(item) | not is_object(value); some item in value]\n"
+            "  keys := [message(key) | is_object(value); some key; value[key]]\n"
+            "  yes := [1 | is_object(value); some item in value; item == true]\n"
             '  answer := {"kind": type_name(value), "items": items, "keys": keys, "true": count(yes)}\n'
             "}"
         )

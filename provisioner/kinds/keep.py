@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from provisioner.kinds.base import World
-from provisioner.model import Address, Note, Refusal
+from provisioner.model import Address, FieldChange, Note, Refusal
 from provisioner.naming import KEEP_TAG
 
 
@@ -22,6 +22,11 @@ def is_kept(tags: Mapping[str, str] | None) -> bool:
 def keep_tags(keep: bool | None) -> dict[str, str]:
     """The tags of what a spec says this of."""
     return {KEEP_TAG: "yes"} if keep else {}
+
+
+def made_keep(keep: bool | None) -> tuple[FieldChange, ...]:
+    """What a spec says of this, as a field of something new; nothing where it says nothing."""
+    return () if keep is None else (FieldChange("keep", None, keep),)
 
 
 def with_keep(ignored: Sequence[str], keep: bool | None) -> tuple[str, ...]:

@@ -27,7 +27,7 @@ from provisioner.kinds.instance_profile.role_swap import (
     remove_role,
 )
 from provisioner.kinds.instance_profile.spec import InstanceProfile
-from provisioner.kinds.keep import is_kept, kept_unsaid, refuse_kept, with_keep
+from provisioner.kinds.keep import is_kept, kept_unsaid, made_keep, refuse_kept, with_keep
 from provisioner.kinds.tags import (
     is_crowded,
     made_tags,
@@ -96,6 +96,7 @@ def _create(address: Address, profile: InstanceProfile, world: World) -> Change:
     )
     fields = (
         FieldChange("role", None, role),
+        *made_keep(profile.keep),
         *made_at(address, profile.name, profile.path),
         *made_tags(_tags(address, profile, world)),
     )

@@ -12,6 +12,7 @@ from provisioner.kinds.iam import (
     made_at,
     tag_calls,
 )
+from provisioner.kinds.keep import made_keep
 from provisioner.kinds.role.observed import FoundRole
 from provisioner.kinds.role.spec import DEFAULT_SESSION_S, LARGEST_INLINE, Role
 from provisioner.kinds.role.trust import CLOSED, Trusts
@@ -160,6 +161,7 @@ def _all_fields(address: Address, role: Role, partition: str) -> Iterator[FieldC
         yield FieldChange("permissions_boundary", None, role.boundary_arn(partition))
     is_usual = role.max_session_duration == DEFAULT_SESSION_S
     yield FieldChange("max_session_duration", None, role.max_session_duration, is_default=is_usual)
+    yield from made_keep(role.keep)
     yield from made_at(address, role.name, role.path)
     yield from made_tags(role.tags)
 

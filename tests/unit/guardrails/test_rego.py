@@ -174,3 +174,15 @@ def test_without_regopy_it_is_said_what_to_install(monkeypatch: pytest.MonkeyPat
 def test_each_input_is_judged_on_its_own() -> None:
     rules = compile_rules(RuleFiles({"a.rego": 'package main\ndeny contains "m" if input.n == 3\n'}))
     assert [len(list(rules.judge({"n": n}))) for n in (3, 4, 3)] == [1, 0, 1]
+
+
+@pytest.mark.parametrize(("messages", "told_of"), [(1000, 1000), (1001, 1001), (1300, 1001)])
+@pytest.mark.parametrize("rule", ["deny", "warn"])
+def test_of_very_many_messages_a_thousand_are_told_and_how_many_more(
+    rule: str, messages: int, told_of: int
+) -> None:
+    text = f'{rule} contains m if {{ some i in numbers.range(1, {messages}); m := sprintf("%d", [i]) }}'
+    said = told(text)
+    assert len(said) == told_of
+    more = f"and {messages - 1000} more messages, of {messages:,}"
+    assert (said[-1] == f"{rule} main.{rule}: {more}") is (messages > 1000)

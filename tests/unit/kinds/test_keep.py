@@ -83,7 +83,7 @@ TAGGED = {
 @pytest.mark.parametrize("case", TAGGED)
 def test_the_tag_follows_what_is_said_and_stays_where_nothing_is(case: str) -> None:
     keep, there, expected = TAGGED[case]
-    said = {} if keep is None else {"keep": keep}
+    said: dict[str, Any] = {} if keep is None else {"keep": keep}
     plan = plan_of(spec(said, **said), there, there, there)
     changed = {
         str(change.address): (field.before, field.after)
@@ -230,7 +230,7 @@ def test_what_is_kept_since_the_plan_was_made_is_left_alone(noun: str) -> None:
 def test_a_plan_notes_what_is_kept_where_the_spec_does_not_say_so(
     keep: bool | None, tags: dict[str, str], noted: bool
 ) -> None:
-    said = {} if keep is None else {"keep": keep}
+    said: dict[str, Any] = {} if keep is None else {"keep": keep}
     plan = plan_of(spec(dict(said), **said), tags, tags, {})
     notes = [note for note in plan.notes if KEEP_TAG in note.message]
     assert [note.address for note in notes] == ([ROLE, PROFILE, FLEET] if noted else [])
@@ -258,3 +258,15 @@ def test_a_status_says_what_is_kept() -> None:
     assert "kept yes" in role
     assert "kept" not in profile
     assert "kept 1" in fleet
+
+
+@pytest.mark.parametrize("keep", [True, False, None])
+def test_what_is_made_shows_what_the_spec_says(keep: bool | None) -> None:
+    said: dict[str, Any] = {} if keep is None else {"keep": keep}
+    made = planned(spec(**said), {}).changes
+    shown = {
+        str(change.address): [field.after for field in change.fields if field.path == "keep"]
+        for change in made
+    }
+    expected = [] if keep is None else [keep]
+    assert shown == {str(address): expected for address in (ROLE, PROFILE)}
