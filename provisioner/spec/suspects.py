@@ -164,6 +164,8 @@ FORMS = (
     _form(
         "a password", "mysql mariadb", rf"\b(?:mysql|mariadb)[\w-]{{0,12}}\b{_REST}[\s,\"']-p[\"']?{_WORD}"
     ),
+    _form("a password", "redis-cli", rf"\bredis-cli\b{_REST}[\s,\"']-a{_GIVEN}{_WORD}"),
+    _form("a password", "requirepass", rf"\brequirepass\s{{1,4}}[\"']?{_WORD}", _has_digit),
     _form("a password", "sshpass", rf"\bsshpass{_GIVEN}-p[\s,\"']{{0,4}}{_WORD}"),
     _form(
         "a password",
@@ -207,7 +209,7 @@ FORMS = (
     _form(
         "a key or token",
         "secret token auth key credential",
-        r"(?i)(?<![:$/\w.-])[\"']?[\w.-]{0,80}?(?:secret|token|auth|credentials?|"
+        r"(?i)(?<![:$/\w.-])[\"']?[\w.-]{0,80}?(?:secret|token|(?<!o)auth|credentials?|"
         rf"(?:account|access|signing|private|master)_?key){_SAID}",
         _is_opaque,
     ),
