@@ -57,7 +57,7 @@ def apply_plan(
     refreshed: tuple[str, ...] = (),
     deep: bool = False,
     approved: Approved | None = None,
-    rules: Rules | None = None,
+    rules: Sequence[Rules] = (),
     shown: Shown = IN_SHORT,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.

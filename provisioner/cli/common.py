@@ -62,21 +62,22 @@ def _check_skipped(regions: Sequence[str]) -> None:
             )
 
 
-def load_rules(spec: SpecFile, policies: Sequence[str]) -> Rules | None:
-    """The guardrails of the command line and of the spec's folder, compiled; None where there are none.
+def load_rules(spec: SpecFile, policies: Sequence[str]) -> Sequence[Rules]:
+    """The guardrails of the spec's folder, and those of the command line, compiled.
 
+    Each by themselves: data, exceptions and helpers of the command line are none of the folder's business.
     Raises UsageError and SpecError.
     """
     # Their names without the rest: most specs have no guardrails.
     from provisioner.guardrails.files import library, read_rules
     from provisioner.spec.folder import folder_policies
 
-    given = (*folder_policies(spec.path, library(), spec.root), *policies)
+    given = [source for source in (folder_policies(spec.path, library(), spec.root), policies) if source]
     if not given:
-        return None
+        return ()
     from provisioner.guardrails.rego import compile_rules
 
-    return compile_rules(read_rules(given))
+    return [compile_rules(read_rules(source)) for source in given]
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:
@@ -94,7 +95,7 @@ def connect_to(environment: Environment, options: Options) -> Aws:
 
 
 def make_plan(
-    environment: Environment, aws: Aws, destroying: bool, deep: bool = False, rules: Rules | None = None
+    environment: Environment, aws: Aws, destroying: bool, deep: bool = False, rules: Sequence[Rules] = ()
 ) -> Plan:
     """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
     from provisioner.kinds import KINDS
@@ -102,7 +103,7 @@ def make_plan(
     from provisioner.plan import plan as compare
 
     made = compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
-    if rules is None:
+    if not rules:
         return made
     from provisioner.guardrails.judge import guarded
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from provisioner.guardrails.rego import Rules, Verdict
@@ -11,19 +12,17 @@ from provisioner.render.as_json import plan_data
 KIND = "guardrail"
 
 
-def guarded(plan: Plan, rules: Rules | None) -> Plan:
+def guarded(plan: Plan, rules: Sequence[Rules]) -> Plan:
     """The plan with a refusal for each message of `deny` and `violation`, and a warning for each of `warn`.
 
     The rules get the same document that `plan --format json` prints, so that `conftest test` says the same.
+    What several say in the same words is said once.
     """
-    if rules is None:
-        return plan
-    verdicts = list(rules.judge(plan_data(plan)))
-    return replace(
-        plan,
-        refusals=(*plan.refusals, *(_refusal(verdict) for verdict in verdicts if verdict.denies)),
-        notes=(*plan.notes, *(_note(verdict) for verdict in verdicts if not verdict.denies)),
-    )
+    document = plan_data(plan)
+    verdicts = [verdict for some in rules for verdict in some.judge(document)]
+    refusals = dict.fromkeys(_refusal(verdict) for verdict in verdicts if verdict.denies)
+    notes = dict.fromkeys(_note(verdict) for verdict in verdicts if not verdict.denies)
+    return replace(plan, refusals=(*plan.refusals, *refusals), notes=(*plan.notes, *notes))
 
 
 def _refusal(verdict: Verdict) -> Refusal:

@@ -67,6 +67,54 @@ def test_the_configuration_of_the_folder_holds_whatever_is_typed(
     assert cloud.roles() == []
 
 
+EXCEPTING = """
+package main
+
+exception contains ["roles"]
+
+warn contains "never" if input.environment == "another"
+"""
+
+
+@pytest.mark.parametrize(
+    ("folder_has", "more"),
+    [
+        ("policies: [rules]\n", {"waive.rego": EXCEPTING}),
+        (
+            "policies: ['builtin:boundary', rules]\n",
+            {"data.yaml": "parameters: {boundaries: [x]}\n", "waive.rego": EXCEPTING},
+        ),
+        (
+            "policies: ['builtin:tags']\n",
+            {"data.yaml": "parameters: {required_tags: []}\n", "a.rego": EXCEPTING},
+        ),
+    ],
+    ids=["an exception", "an exception and data", "data"],
+)
+def test_rules_of_the_command_line_take_nothing_back_of_the_folders(
+    folder_has: str, more: dict[str, str], rules: Path, tmp_path: Path, program: Program, cloud: Cloud
+) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps(ROLES_ONLY))
+    (tmp_path / "provisioner.yaml").write_text(folder_has)
+    (tmp_path / "more").mkdir()
+    for name, text in more.items():
+        (tmp_path / "more" / name).write_text(text)
+    alone = program.run("plan", spec, "--format", "json")
+    with_more = program.run("plan", spec, "--format", "json", "--policy", tmp_path / "more")
+    assert (alone.code, with_more.code) == (4, 4)
+    assert with_more.data["refusals"] == alone.data["refusals"] != []
+    assert program.run("apply", "--yes", spec, "--policy", tmp_path / "more").code == 4
+    assert cloud.roles() == []
+
+
+def test_what_both_deny_is_told_once(rules: Path, tmp_path: Path, program: Program, cloud: Cloud) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(json.dumps(ROLES_ONLY))
+    (tmp_path / "provisioner.yaml").write_text("policies: [rules]\n")
+    assert len(program.run("plan", spec, "--format", "json", "--policy", rules).data["refusals"]) == 1
+
+
 def test_destroying_is_judged_too(program: Program, cloud: Cloud) -> None:
     assert program.apply(ROLES_ONLY).code == 0
     spec = program.write(ROLES_ONLY)

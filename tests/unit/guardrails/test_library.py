@@ -192,7 +192,7 @@ CASES: list[tuple[str, dict[str, Any], Plan, Plan, str]] = [
 
 def judged(name: str, parameters: dict[str, Any], plan: Plan) -> Plan:
     files = read_rules([f"builtin:{name}"])
-    return guarded(plan, compile_rules(RuleFiles(files.modules, {"parameters": parameters})))
+    return guarded(plan, [compile_rules(RuleFiles(files.modules, {"parameters": parameters}))])
 
 
 @pytest.mark.parametrize(("name", "parameters", "good", "bad", "said"), CASES)
