@@ -11,6 +11,7 @@ is wrong most of the time is not read. What is told is the place and the sort, a
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
@@ -234,15 +235,18 @@ def suspects(file: str, text: str) -> Iterator[Problem]:
 
 def _places(line: str, lower: str, forms: list[Form]) -> Iterator[tuple[int, str]]:
     """Where secrets begin in a line, and what each is."""
+    # In order and apart from each other, so only those beside a new one can overlap it.
     places: list[tuple[int, int]] = []
     for form in forms:
         if not any(sign in lower for sign in form.signs):
             continue
         for match in form.pattern.finditer(line):
             start, end = match.span("value" if "value" in match.groupdict() else 0)
-            is_new = all(end <= begun or start >= ended for begun, ended in places)
+            at = bisect_left(places, (start, end))
+            beside = places[max(0, at - 1) : at + 1]
+            is_new = all(end <= begun or start >= ended for begun, ended in beside)
             if is_new and not _is_no_secret(line[start:end], form):
-                places.append((start, end))
+                places.insert(at, (start, end))
                 yield start, form.what
 
 
