@@ -101,7 +101,7 @@ def _is_mapping(*sides: Any) -> bool:
 
 
 def _told(field: FieldChange, is_made: bool, user_data: bool, is_drift: bool) -> Iterator[Field]:
-    before, after = (without_credentials_at(field.path, each) for each in (field.before, field.after))
+    before, after = (without_credentials_at(field.path, value) for value in (field.before, field.after))
     is_new = is_made and before is None
 
     def told(shape: Shape, parts: Iterable[Part]) -> Field:

@@ -126,7 +126,7 @@ def _between(approved: Data, present: Data) -> Iterator[FieldChange]:
         for side, words_of in (("before", "in AWS"), ("after", "in the spec")):
             values = (before.get(path, nothing)[side], after.get(path, nothing)[side])
             if values[0] != values[1]:
-                shown = (without_credentials_at(path, each) for each in values)
+                shown = (without_credentials_at(path, value) for value in values)
                 yield FieldChange(f"{path} {words_of}", *shown)
     for name, called in REST.items():
         one, other = (_besides(name, plan, approved, present) for plan in (approved, present))
