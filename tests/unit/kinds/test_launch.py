@@ -21,7 +21,18 @@ from provisioner.kinds.instances import Instance, as_instance
 from provisioner.kinds.launch_token import Slot, launch_token
 from provisioner.model import Call, Output, Until, Wait
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG, INDEX_TAG, LAUNCH_TAG
-from tests.support.build import AROUND, BARE_INSTANCE, PROFILE, SUBNETS, environment, fleet_of, member
+from tests.support.build import (
+    AROUND,
+    BARE_INSTANCE,
+    PROFILE,
+    SUBNETS,
+    environment,
+    fleet_of,
+    member,
+    observed_fleet,
+    planned,
+)
+from tests.support.build import FLEET as AT
 
 T = TypeVar("T")
 
@@ -111,11 +122,15 @@ class FakeContext:
 
 
 class ShowingContext(FakeContext):
-    """Shows at once what was launched and how it was tagged, but for the members in `renamed`."""
+    """Shows at once what was launched and how it was tagged, but for the members in `renamed`.
+
+    `later` is what is shown of others once a member was tagged.
+    """
 
     def __init__(self, *script: int | str | list[str], renamed: str = "") -> None:
         super().__init__(*script)
         self.renamed = renamed
+        self.later: dict[str, Instance] = {}
 
     def wait(self, wait: Wait) -> dict[str, Any]:
         super().wait(wait)
@@ -128,6 +143,7 @@ class ShowingContext(FakeContext):
                 if name == self.renamed:
                     tags |= {"Name": "other", INDEX_TAG: "9"}
                 shown[name] = replace(shown[name], tags={**shown[name].tags, **tags})
+                shown |= self.later
         return shown
 
 
@@ -153,6 +169,12 @@ def scale_out(
     launches = LaunchContext(wanted, "env", "env-web" if epoch else None, epoch, around)
     members = tuple(members)
     return ScaleOut(launches, count, members, tuple(gone), len(members) + count)
+
+
+def named(context: FakeContext) -> dict[str, str]:
+    """Which member was given which name."""
+    calls = [call.params for call in context.sent if call.operation == "CreateTags"]
+    return {params["Resources"][0]: params["Tags"][0]["Value"] for params in calls}
 
 
 def asked(context: FakeContext) -> list[tuple[str, str, int]]:
@@ -398,21 +420,40 @@ def test_new_members_get_the_numbers_that_are_free_and_are_waited_for() -> None:
     context = ShowingContext(2)
     context.shown = {instance.id: instance for instance in there}
     run_step(scale_out(2, there, subnets=2, name="web-{index:02d}"), context)
-    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
-    assert named == ["web-01", "web-03"]
+    assert list(named(context).values()) == ["web-01", "web-03"]
     assert [(wait.until, len(wait.instances)) for wait in context.waits] == [
         (Until.SHOWN, 2),
         (Until.RUNNING, 2),
     ]
 
 
-def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time() -> None:
+@pytest.mark.parametrize(
+    "launched", ["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z"], ids=["before", "in the same second"]
+)
+@pytest.mark.parametrize("there", [("i-02", "i-03"), ("i-98", "i-99"), ("i-02", "i-99")], ids=", ".join)
+def test_new_members_get_no_number_that_members_without_one_are_getting_at_the_same_time(
+    there: tuple[str, str], launched: str
+) -> None:
+    # What a killed run has launched is given its numbers by the plan of the next one, while that launches.
+    # LaunchTime tells seconds, so whoever is older may come after in the order by time and id.
+    desired = environment(fleets={"web": PLAIN | {"count": 4, "name": "web-{index}"}})
+    members = [member(2, fleet_of(desired), id=name, launched=launched) for name in there]
+    corrected, scaled_out = planned(desired, {AT: observed_fleet(members)}).changes
+    context = ShowingContext(2)
+    context.shown = {instance.id: instance for instance in members}
+    for change in (scaled_out, corrected):
+        for step in change.steps:
+            run_step(step, context)
+    assert named(context) == {"i-10": "web-3", "i-11": "web-4", there[0]: "web-1", there[1]: "web-2"}
+
+
+def test_a_number_that_somebody_else_has_given_to_another_meanwhile_is_looked_at_again() -> None:
     fleet = fleet_of(environment(fleets={"web": PLAIN | {"name": "web-{index}"}}))
     context = ShowingContext(1)
     context.shown = {"i-02": member(2, fleet)}
-    run_step(scale_out(1, [member(2, fleet)], name="web-{index}"), context)
-    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
-    assert named == ["web-2"]
+    context.later = {"i-02": member(2, fleet, tags={INDEX_TAG: "2"})}
+    with pytest.raises(ChangedMeanwhile, match="somebody else has given the number of i-10 to i-02"):
+        run_step(replace(scale_out(1, name="web-{index}"), expected=2), context)
 
 
 def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_members_agree() -> None:
@@ -421,8 +462,7 @@ def test_numbers_are_made_of_all_that_is_shown_so_that_two_who_launch_the_same_m
     context.shown = {"i-02": member(2, fleet)}
     step = scale_out(1, name="web-{index}")
     run_step(replace(step, expected=2), context)
-    named = [call.params["Tags"][0]["Value"] for call in context.sent if call.operation == "CreateTags"]
-    assert named == ["web-2"]
+    assert named(context) == {"i-10": "web-2"}
 
 
 def test_a_name_that_somebody_else_has_given_is_not_waited_for_to_change() -> None:

@@ -201,13 +201,16 @@ class ScaleOut:
     def _name(self, new: Sequence[Instance], context: ExecutionContext) -> Mapping[str, str]:
         """Give new members their numbers where names have one: the names by id.
 
-        The numbers are made of what is shown of the whole fleet once the new members are, so that two who
-        launched them together number them alike.
+        Members that were there when this was planned are numbered by the plan, at the same time: what
+        they take there is not free, whoever is older. The others are numbered by what is shown of the whole
+        fleet once the new members are, so that two who launched them together number them alike.
         """
         if not new or not self.fleet.is_indexed:
             return {}
         shown = self.launches.wait_for(new, context, Until.SHOWN)
-        numbers = indexes([member for member in shown.values() if self.launches.is_member(member)])
+        there = {member.id for member in self.members}
+        others = [member for member in shown.values() if member.id not in there]
+        numbers = indexes([member for member in others if self.launches.is_member(member)], self.members)
         mine = {member.id: numbers[member.id] for member in new if member.id in numbers}
         calls = tuple(name_call(self.fleet, name, index) for name, index in mine.items())
         run_step(Parallel(calls), context)
@@ -225,7 +228,17 @@ class ScaleOut:
         renamed = [id_ for id_, name in names.items() if id_ in shown and shown[id_].tag("Name") != name]
         if renamed:
             raise ChangedMeanwhile(f"somebody else has given a name to {', '.join(renamed)}")
+        self._look_for_the_same_numbers(shown, names)
         return shown
+
+    def _look_for_the_same_numbers(self, shown: Mapping[str, Instance], names: Collection[str]) -> None:
+        """A concurrent apply that saw fewer members numbers others otherwise."""
+        live = [member for member in shown.values() if self.launches.is_member(member)]
+        others = {member.tag(INDEX_TAG): member.id for member in live if member.id not in names}
+        for name in names:
+            other = others.get(shown[name].tag(INDEX_TAG)) if name in shown else None
+            if other:
+                raise ChangedMeanwhile(f"somebody else has given the number of {name} to {other}")
 
     def _set_after_launch(self, new: Sequence[Instance], context: ExecutionContext) -> Mapping[str, Instance]:
         """Give new members the settings that RunInstances does not take: all instances as shown then.
