@@ -12,6 +12,7 @@ from fnmatch import fnmatchcase
 PREFIX = "provisioner:"
 ENVIRONMENT_TAG = "provisioner:environment"
 FLEET_TAG = "provisioner:fleet"
+GROUP_TAG = "provisioner:security_group"
 REGION_TAG = "provisioner:region"
 LAUNCH_TAG = "provisioner:launch"
 ASKED_TAG = "provisioner:asked"

@@ -44,6 +44,9 @@ class Entry(Protocol):
     def check_as_written(self, path: Path, value: Any) -> None:
         """Report what is no text in `value`, which is at `path`, and would be sent otherwise than written."""
 
+    def has(self, section: str, key: str) -> bool:
+        """Whether the named section of the spec has this key."""
+
     def check_reference(self, path: Path, section: str, key: str) -> None:
         """Report at `path` a key that the named section of the spec does not have."""
 

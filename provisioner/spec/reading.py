@@ -177,11 +177,16 @@ class SpecEntry:
                 self.problem(path, message, hint)
                 self._misread.add(path)
 
+    def has(self, section: str, key: str) -> bool:
+        """Whether a section of the spec has this key."""
+        entries = self._reading.spec.get(section)
+        return isinstance(entries, dict) and key in entries
+
     def check_reference(self, path: Path, section: str, key: str) -> None:
         """Report a key that a section of the spec does not have."""
-        entries = self._reading.spec.get(section)
-        if isinstance(entries, dict) and key in entries:
+        if self.has(section, key):
             return
+        entries = self._reading.spec.get(section)
         keys: Mapping[str, Any] = entries if isinstance(entries, dict) else {}
         meant = self._reading.suggestions.near(key, keys)
         shown = [shorten(key) for key in islice(keys, MAX_KEYS_SHOWN)]
