@@ -4,11 +4,14 @@ Light to import: moto and Flask are loaded in the server process only.
 """
 
 from local_aws.client import (
+    Authorization,
     LocalAws,
     add_image,
     add_instance,
     advance,
+    authorizations,
     calls,
+    clear_authorizations,
     clear_calls,
     control,
     count_calls,
@@ -40,6 +43,7 @@ from local_aws.settings import (
 
 __all__ = [
     "DEFAULT_PORT",
+    "Authorization",
     "CallRecord",
     "Capacity",
     "Faults",
@@ -50,7 +54,9 @@ __all__ = [
     "add_image",
     "add_instance",
     "advance",
+    "authorizations",
     "calls",
+    "clear_authorizations",
     "clear_calls",
     "control",
     "count_calls",

@@ -36,7 +36,7 @@ _RESPONSES: dict[str, Any] = {
 }
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""
-_CREDENTIAL = re.compile(r"Credential=[^/]*/\d+/([^/]+)/([^/]+)/aws4_request")
+_CREDENTIAL = re.compile(r"Credential=([^/]*)/\d+/([^/]+)/([^/]+)/aws4_request")
 
 
 class AwsError(Exception):
@@ -68,6 +68,7 @@ class Call:
     region: str
     params: dict[str, Any]
     response: Any = None
+    access_key: str = ""
 
     @property
     def name(self) -> str:
@@ -104,7 +105,7 @@ def not_implemented(name: str, detail: str = "") -> AwsError:
 def service_of(environ: dict[str, Any]) -> str:
     """The service that a WSGI request is signed for, or an empty text."""
     scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    return scope[2] if scope else ""
+    return scope[3] if scope else ""
 
 
 def check_service(environ: dict[str, Any]) -> None:
@@ -124,7 +125,7 @@ def read_call(environ: dict[str, Any], body: bytes) -> Call:
     # What is read already has one length, however it was sent.
     environ["CONTENT_LENGTH"] = str(len(body))
     scope = _CREDENTIAL.search(environ.get("HTTP_AUTHORIZATION", ""))
-    region, service = scope.groups() if scope else ("us-east-1", "")
+    access_key, region, service = scope.groups() if scope else ("", "us-east-1", "")
     target = environ.get("HTTP_X_AMZ_TARGET", "")
     operation = target.rpartition(".")[2]
     if not target and environ.get("CONTENT_TYPE", "").startswith("application/x-www-form-urlencoded"):
@@ -136,7 +137,7 @@ def read_call(environ: dict[str, Any], body: bytes) -> Call:
     if not operation:
         raise AwsError("MissingAction", "The request must contain the parameter Action.")
     response = _RESPONSES[service]()
-    call = Call(service, operation, region, {}, response)
+    call = Call(service, operation, region, {}, response, access_key)
     try:
         response.setup_class(BackendRequest(environ))
     except OperationNotFoundError:

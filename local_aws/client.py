@@ -58,6 +58,31 @@ def clear_calls(local: LocalAws) -> None:
     control(local, "calls/clear", {})
 
 
+@dataclass(frozen=True)
+class Authorization:
+    """One thing that policies were asked about for a call: whether `principal` may do `action` on `resource`.
+
+    `context`: the condition keys that had a value, as a text or a list of texts.
+    """
+
+    principal: str
+    operation: str
+    action: str
+    resource: str
+    context: Mapping[str, Any]
+    allowed: bool
+
+
+def authorizations(local: LocalAws) -> list[Authorization]:
+    """What policies were asked about since the start or the last `clear_authorizations`, oldest first."""
+    return [Authorization(**item) for item in control(local, "authorizations")["authorizations"]]
+
+
+def clear_authorizations(local: LocalAws) -> None:
+    """Forgets what policies were asked about."""
+    control(local, "authorizations/clear", {})
+
+
 def advance(local: LocalAws, seconds: float) -> None:
     """Moves the local AWS's clock forward: pending instances boot, lag passes, buckets refill."""
     control(local, "advance", {"seconds": seconds})

@@ -157,6 +157,12 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
             return {"calls": [asdict(item) for item in app.record.calls()]}
         case "POST", "calls/clear":
             app.record.clear()
+        case "GET", "authorizations":
+            with app.world.lock:
+                return {"authorizations": list(app.world.authorized)}
+        case "POST", "authorizations/clear":
+            with app.world.lock:
+                app.world.authorized.clear()
         case "POST", "advance":
             app.world.clock.advance(float(body["seconds"]))
         case "POST", "reset":

@@ -81,6 +81,9 @@ class Conditions:
 
     latency_ms: float = _option(0.0, "Milliseconds that every call takes at least.")
     throttle: bool = _option(False, "Enforce the request rates that AWS publishes for EC2, and some for IAM.")
+    enforce_iam: bool = _option(
+        False, "Authorise each call by the policies of the user or role whose keys sign it."
+    )
     propagation_s: float = _option(
         0.0, "Seconds until EC2 knows a new instance profile, or its new role, and a trust policy a new role."
     )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import heapq
 import threading
-from collections import defaultdict
+from collections import defaultdict, deque
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -72,6 +72,7 @@ class Member:
         return self.state not in ("shutting-down", "terminated")
 
 
+MAX_AUTHORIZED = 100_000
 CODES = {"pending": 0, "running": 16, "shutting-down": 32, "terminated": 48, "stopping": 64, "stopped": 80}
 """The states of an instance, and their codes."""
 
@@ -247,6 +248,10 @@ class World:
         self.role_added: dict[str, float] = {}
         # Token buckets by action and region; see corrections/limits.py.
         self.buckets: dict[str, Any] = {}
+        # Whether the service-linked role of Spot is there, without which no Spot Instance starts.
+        self.has_spot_role = False
+        # What policies were asked about, oldest first; see iam/gatekeeper.py.
+        self.authorized: deque[dict[str, Any]] = deque(maxlen=MAX_AUTHORIZED)
         # What IAM of a partition held before each write within the lag: (when, (roles, profiles)).
         self.iam_history: dict[str, list[tuple[float, Any]]] = defaultdict(list)
 

@@ -12,6 +12,7 @@ from moto.utilities.utils import get_partition
 from local_aws.call import AwsError, Call
 from local_aws.corrections import (
     attributes,
+    authorization,
     describe,
     hibernation,
     iam_limits,
@@ -44,6 +45,7 @@ from local_aws.corrections import (
 from local_aws.corrections.characters import check_characters
 from local_aws.corrections.registry import CHECKS, HANDLERS
 from local_aws.corrections.states import settle
+from local_aws.iam.gatekeeper import authorize
 from local_aws.world import World
 
 __all__ = ["answer_call", "settle"]
@@ -51,6 +53,7 @@ __all__ = ["answer_call", "settle"]
 # Imported for what they register when they are imported.
 _THEMES = (
     attributes,
+    authorization,
     describe,
     hibernation,
     iam_limits,
@@ -90,6 +93,8 @@ def answer_call(world: World, call: Call) -> Any:
     world.partition = get_partition(call.region)
     limits.charge_request(world, call)
     check_characters(call)
+    if world.faults.enforce_iam:
+        authorize(world, call)
     for check in CHECKS.get(call.name, ()):
         check(world, call)
     if call.service == "ec2" and call.params.get("DryRun"):

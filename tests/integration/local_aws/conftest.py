@@ -91,3 +91,8 @@ def iam(local: LocalAws, clients: dict[str, Any]) -> Any:
 def image(clients: dict[str, Any]) -> str:
     """The id of a public image."""
     return str(clients["ssm"].get_parameter(Name=AL2023)["Parameter"]["Value"])
+
+
+@pytest.fixture
+def sts(local: LocalAws, clients: dict[str, Any]) -> Any:
+    return clients["sts"]
