@@ -18,13 +18,13 @@ from provisioner.kinds.fleet.spec import (
     Where,
     keys_hidden_from_metadata,
 )
+from provisioner.kinds.fleet.user_data.composing import MAX_USER_DATA
+from provisioner.kinds.fleet.user_data.forms import why_not_beside
+from provisioner.kinds.fleet.user_data.parts import asked_by, user_data_to_send
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
 from provisioner.kinds.keep import keep_tags
 from provisioner.model import Address, Desired, Environment
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
-
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-add-user-data.html
-MAX_USER_DATA = 16 * 1024
 
 
 def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
@@ -35,7 +35,7 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
     _check_metadata(raw, entry)
     metadata = raw.get("metadata", {})
     types = raw["instance_type"]
-    return Fleet(
+    fleet = Fleet(
         key=key,
         count=raw["count"],
         name=_name(key, raw, entry),
@@ -70,6 +70,8 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         ignore_changes=frozenset(raw.get("ignore_changes", ())),
         keep=raw.get("keep"),
     )
+    _check_parts(fleet, entry)
+    return fleet
 
 
 def _update(raw: Mapping[str, Any], count: int) -> Update:
@@ -152,6 +154,26 @@ def _user_data(written: Any, entry: Entry) -> bytes:
             "put the bulk where the instance can fetch it, S3 for instance",
         )
     return content or b""
+
+
+def _check_parts(fleet: Fleet, entry: Entry) -> None:
+    """What the instance is to do for us goes beside the user data, where it can and where there is room."""
+    asked = " and ".join(f"`{key}`" for key in asked_by(fleet))
+    if not asked or len(fleet.user_data) > MAX_USER_DATA:
+        return
+    path: Path = ("user_data",) if "user_data" in fleet.written else ()
+    if why := why_not_beside(fleet.user_data):
+        message = f"the user data {why}, and {asked} needs cloud-init"
+        entry.problem(path, message, f"take {asked} out, or use other user data")
+        return
+    size, sent = len(fleet.user_data), len(user_data_to_send(fleet))
+    if sent > MAX_USER_DATA:
+        entry.problem(
+            path,
+            f"{size} bytes of user data, and {sent - size} beside it for {asked}; EC2 takes at most "
+            f"{MAX_USER_DATA}, so {MAX_USER_DATA - sent + size} are left for yours",
+            "put the bulk where the instance can fetch it, S3 for instance",
+        )
 
 
 def _volumes(written: Any, entry: Entry) -> tuple[Volume, ...]:

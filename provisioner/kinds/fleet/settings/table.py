@@ -72,6 +72,7 @@ from provisioner.kinds.fleet.settings.volumes import (
     what_volumes_have,
 )
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
+from provisioner.kinds.fleet.user_data.parts import user_data_to_send
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
@@ -307,8 +308,8 @@ SETTINGS: tuple[Setting, ...] = (
         "user data runs at the first boot, so only a new instance acts on it",
         f"{EC2_GUIDE}/user-data.html",
         **recorded(USER_DATA),
-        launch=lambda fleet, _: part_if_said("UserData", fleet.user_data or None),
-        change=lambda to: modify_attribute(to, "UserData", to.fleet.user_data),
+        launch=lambda fleet, _: part_if_said("UserData", user_data_to_send(fleet) or None),
+        change=lambda to: modify_attribute(to, "UserData", user_data_to_send(to.fleet)),
     ),
     Setting(
         "termination_protection",

@@ -14,6 +14,7 @@ from provisioner.kinds.fleet.settings.remembered import (
     user_data_record,
 )
 from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.user_data.composing import user_data_in
 from provisioner.kinds.instances import Instance
 from provisioner.model import UserData
 
@@ -27,10 +28,15 @@ def with_user_data(reader: Reader, instance: Instance) -> Instance:
     return replace(instance, described={**instance.described, _READ: content})
 
 
+def _own(member: Instance) -> bytes:
+    """The user's own of the user data that was read."""
+    return user_data_in(base64.b64decode(member.described[_READ]))
+
+
 def _read(reader: Reader, instance: Instance) -> str:
     if _READ not in instance.described:
         instance = with_user_data(reader, instance)
-    return user_data_record(base64.b64decode(instance.described[_READ]))
+    return user_data_record(_own(instance))
 
 
 USER_DATA = Remembered("user_data", DIGEST, lambda fleet: user_data_record(fleet.user_data), _read)
@@ -44,7 +50,7 @@ def wanted_user_data(fleet: Fleet) -> UserData | None:
 def observed_user_data(member: Instance) -> UserData | None:
     """What a member has, for a plan: all of it where it was read, else what was written down."""
     if _READ in member.described:
-        return _told(base64.b64decode(member.described[_READ]), None)
+        return _told(_own(member), None)
     record = USER_DATA.of(member)
     return None if record in (None, user_data_record(b"")) else UserData(record or "")
 
