@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from copy import copy
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
@@ -35,6 +36,7 @@ from provisioner.model import (
     Plan,
     Replan,
     Result,
+    SentAt,
     Wait,
 )
 from provisioner.waiter import Waiter
@@ -102,13 +104,21 @@ class Executor:
         self.waiter = Waiter(aws, self.stop, clock)
         self.first_asked: dict[str, float] = {}
         self.answers: dict[tuple[Address, str], dict[str, Any]] = {}
+        self.began: list[datetime] = []
 
     @cached_property
     def to_the_end(self) -> Executor:
         """The same, which nothing stops."""
         other = Executor(self.aws.to_the_end(), self.on_event, threading.Event(), self.clock)
-        other.first_asked, other.answers = self.first_asked, self.answers
+        other.first_asked, other.answers, other.began = self.first_asked, self.answers, self.began
         return other
+
+    def start(self) -> datetime:
+        """When this run first sent something that has this moment in it."""
+        # One list for all threads and rounds: whoever looks first has set it.
+        if not self.began:
+            self.began.append(self.aws.now())
+        return self.began[0]
 
     def execute(self, plan: Plan) -> list[Outcome]:
         """What became of every change, in the plan's order. A failure stops only what needs it."""
@@ -194,13 +204,13 @@ class _ExecutionContext:
 
     def send(self, call: Call) -> dict[str, Any]:
         self.check()
-        params = _filled_in(call.params, self._executor.answers)
+        params = _filled_in(call.params, self._executor.answers, self._executor.start)
         answer = self._executor.aws.send(call.service, call.operation, **params)
         self._executor.answers[self._change.address, call.operation] = answer
         return answer
 
     def value_of(self, output: Output) -> str:
-        return str(_filled_in(output, self._executor.answers))
+        return str(_filled_in(output, self._executor.answers, self._executor.start))
 
     def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
         actions = tuple(actions)
@@ -250,16 +260,18 @@ def _comes_before(earlier: Change, later: Change) -> bool:
     return is_own or earlier.address in later.needs
 
 
-def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any]) -> Any:
-    """A value with what AWS has assigned in place of each Output."""
+def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any], start: Callable[[], datetime]) -> Any:
+    """A value with what AWS has assigned in place of each Output, and with the time that is sent."""
+    if isinstance(value, SentAt):
+        return value.sent(start())
     if isinstance(value, Output):
         found = answers[value.address, value.operation]
         for name in value.path:
             found = found[name]
         return found
     if isinstance(value, Mapping):
-        return {name: _filled_in(inner, answers) for name, inner in value.items()}
-    return [_filled_in(inner, answers) for inner in value] if isinstance(value, list) else value
+        return {name: _filled_in(inner, answers, start) for name, inner in value.items()}
+    return [_filled_in(inner, answers, start) for inner in value] if isinstance(value, list) else value
 
 
 def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]) -> list[Address] | None:

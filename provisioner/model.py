@@ -8,10 +8,12 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from provisioner.errors import Problem
+from provisioner.expiry.times import Expiry, stamp
 
 if TYPE_CHECKING:
     from provisioner.kinds.instances import Instance
@@ -76,7 +78,7 @@ class Environment:
     """A whole spec, checked: everything that should exist in one account and one region.
 
     `skipped_regions` are not asked for instances that use what is to be deleted. `suspects` are the places of
-    what looks like a secret, in the spec and in the files that it names.
+    what looks like a secret, in the spec and in the files that it names. `expires` is when all of it ends.
     """
 
     name: str
@@ -88,6 +90,7 @@ class Environment:
     source: str = ""
     skipped_regions: tuple[str, ...] = ()
     suspects: tuple[Problem, ...] = ()
+    expires: Expiry | None = None
 
     def of(self, type_: type[T]) -> dict[Address, T]:
         """All of one type that the spec asks for."""
@@ -157,6 +160,25 @@ class Output:
     address: Address
     operation: str
     path: tuple[str, ...]
+
+
+class SentAt(str):
+    """A text with times in it that begin when it is first sent; until then it is `words` that say so.
+
+    `form` has {start} in place of when this run first sent something, and {end} of that time `after` it.
+    """
+
+    _form: str
+    _after: timedelta
+
+    def __new__(cls, words: str, form: str, after: timedelta) -> SentAt:
+        made = super().__new__(cls, words)
+        made._form, made._after = form, after
+        return made
+
+    def sent(self, start: datetime) -> str:
+        """What is sent by a run that began to send at `start`."""
+        return self._form.format(start=stamp(start), end=stamp(start + self._after))
 
 
 @runtime_checkable

@@ -20,6 +20,8 @@ INDEX_TAG = "provisioner:index"
 ATTACHED_TAG = "provisioner:attached"
 SWAPPED_TAG = "provisioner:swapped"
 KEEP_TAG = "provisioner:keep"
+EXPIRES_TAG = "provisioner:expires"
+LIFETIME_TAG = "provisioner:lifetime"
 # What EC2's console shows as the name of a thing.
 NAME_TAG = "Name"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 from provisioner.errors import UnexpectedAnswer, UsageError
@@ -50,7 +51,11 @@ def _observe(
         reader.parallel(*(partial(kind.observe, reader, environment, launching) for kind in kinds))
     )
     identity = identity or _named_in(observed) or reader.identity()
-    world = World(environment, Observation(identity, observed), destroying, deep, looking)
+    now = reader.now()
+    world = World(environment, Observation(identity, observed), destroying, deep, looking, now)
+    for kind in kinds:
+        resources = {**world.environment.resources, **kind.resolve(world)}
+        world = world._replace(environment=replace(world.environment, resources=resources))
 
     details = reader.parallel(*(partial(kind.observe_details, reader, world) for kind in kinds))
     return world._replace(observation=Observation(identity, _merged(details)))

@@ -8,6 +8,8 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.exceptions as botocore_errors
@@ -30,6 +32,20 @@ _ROOT = re.compile(rb"\s*(?:<\?xml[^>]{0,200}\?>\s*)?<([\w.:-]{1,200})[\s>/]")
 _WITH_ATTRIBUTES = re.compile(rb"""<[^!?/\s<>][^\s<>/]*+\s(?:[^<>"']++|"[^"]*+"|'[^']*+')*+""")
 # AWS's answers have no document type; those that have one are HTML, or define entities without end.
 _FOREIGN = re.compile(rb"<!doctype|<!entity|<html[\s>]", re.IGNORECASE)
+
+
+# A header has whole seconds, and an answer takes its time.
+JITTER = timedelta(seconds=5)
+
+
+def seconds_ahead(answer: Mapping[str, Any], now: datetime) -> timedelta:
+    """How far ahead of `now` the clock is of whoever answered; nothing where that may be the way it took."""
+    date = answer.get("ResponseMetadata", {}).get("HTTPHeaders", {}).get("date", "")
+    try:
+        ahead = parsedate_to_datetime(date) - now
+    except (TypeError, ValueError):
+        return timedelta(0)
+    return ahead if abs(ahead) > JITTER else timedelta(0)
 
 
 class NotFromAws(Exception):

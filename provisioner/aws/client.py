@@ -11,13 +11,14 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import botocore.exceptions as botocore_errors
 from botocore import xform_name
 from botocore.config import Config
 
-from provisioner.aws.answers import AnswerCheck, BoundedSession
+from provisioner.aws.answers import AnswerCheck, BoundedSession, seconds_ahead
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
 from provisioner.aws.login import (
@@ -103,6 +104,8 @@ class Aws:
         self._asked: dict[str, float] = {}
         self._answered: set[str] = set()
         self._waited: set[str] = set()
+        # How far the clock of the local AWS was moved forward, by its last answer.
+        self._ahead = [timedelta(0)]
         self.target = target
         self._config = Config(
             region_name=target.region,
@@ -137,6 +140,14 @@ class Aws:
         """Fetches the credentials, and asks for a code where one is wanted. Raises AwsError."""
         if not self.target.is_local:
             log_in(self._session)
+
+    def now(self) -> datetime:
+        """What time it is; by the local AWS's clock, which can be moved, where that has answered.
+
+        AWS itself answers nobody whose clock differs by more than minutes:
+        https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html
+        """
+        return datetime.now(UTC) + self._ahead[0]
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """Read something, again where that is right. Raises AwsError, and PermissionError for a write."""
@@ -319,6 +330,8 @@ class Aws:
         finally:
             self._on_call(Sent(service, operation, time.monotonic() - started, code))
         self._answered.add(service)
+        if self.target.is_local:
+            self._ahead[0] = seconds_ahead(answer, datetime.now(UTC))
         return answer
 
     def _in_time(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import UTC, datetime
 from types import MappingProxyType
 from typing import Any, NamedTuple, Protocol, TypeVar
 
@@ -22,6 +23,7 @@ class Entry(Protocol):
     environment: str
     region: str
     tags: Mapping[str, str]
+    expires: str | None
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`; reading goes on, so that all problems are told at once."""
@@ -57,6 +59,9 @@ class Reader(Protocol):
     def identity(self) -> Identity:
         """Whose AWS it is. Raises AwsError."""
 
+    def now(self) -> datetime:
+        """What time it is, by AWS's clock once it has answered anything."""
+
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         """One Describe, Get or List; all else is refused. Raises AwsError."""
 
@@ -84,7 +89,7 @@ class World(NamedTuple):
     """What a kind may look at while it compares: the whole spec and all that was observed.
 
     `deep`: also what takes calls of its own for each thing. `looking`: to tell what there is, and nothing
-    more, so that what only a change needs is not looked up.
+    more, so that what only a change needs is not looked up. `now` is when it was looked.
     """
 
     environment: Environment
@@ -92,6 +97,7 @@ class World(NamedTuple):
     destroying: bool = False
     deep: bool = False
     looking: bool = False
+    now: datetime = datetime(1970, 1, 1, tzinfo=UTC)
 
     @property
     def identity(self) -> Identity:
@@ -166,6 +172,13 @@ class Kind(Protocol[D, Ob]):
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, Ob]:
         """What else `compare` needs, now that everything was observed; all of this kind, once more."""
+
+    def resolve(self, world: World) -> Mapping[Address, Desired]:
+        """What the spec asks for at some addresses, of any kind, now that it is known what there is.
+
+        For what the spec leaves open until then; most kinds leave nothing open.
+        """
+        return {}
 
     def compare(self, address: Address, desired: D | None, observed: Ob | None, world: World) -> Findings:
         """What to do so that AWS has what the spec says at one address."""

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import Problem, SpecError
+from provisioner.expiry.times import Expiry, TimeProblem, parse_expiry
 from provisioner.kinds.base import AnyKind
 from provisioner.model import Address, Desired, Environment
 from provisioner.spec.document import Document, read
@@ -60,6 +61,7 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
         wrong = None if spec.get(SKIP) is True else region_problem(region, reading.suggestions)
         if wrong:
             reading.report(document.problem(("region",), *wrong))
+    expires = _expires(reading, spec) if not any(path == ("expires",) for path, _ in found) else None
     # A name that is refused must not show up in further problems, such as names made from it being too long.
     named_wrongly = any(path == ("environment",) for path, _ in found)
     name = "" if named_wrongly else spec.get("environment", "")
@@ -83,7 +85,18 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
         resources=resources,
         source=document.file,
         suspects=reading.suspects(),
+        expires=expires,
     )
+
+
+def _expires(reading: Reading, spec: Mapping[str, Any]) -> Expiry | None:
+    if "expires" not in spec:
+        return None
+    try:
+        return parse_expiry(spec["expires"])
+    except TimeProblem as problem:
+        reading.report(reading.document.problem(("expires",), problem.message, problem.hint))
+        return None
 
 
 def _entries(spec: Mapping[str, Any], kind: AnyKind) -> list[tuple[str, Mapping[str, Any]]]:

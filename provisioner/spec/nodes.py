@@ -194,7 +194,8 @@ class Builder:
         if text is None:
             self._problem(node, path, "a text with half of a character", "remove the escape")
             return ""
-        if node.tag in _TEXT or node.tag == f"{CORE}merge" or (self.dates and node.tag == f"{CORE}timestamp"):
+        is_time = node.tag == f"{CORE}timestamp" and (self.dates or _is_of_time(path))
+        if node.tag in _TEXT or node.tag == f"{CORE}merge" or is_time:
             return text
         self.texts[path] = text
         kind = node.tag.removeprefix(CORE)
@@ -219,6 +220,11 @@ class Builder:
         if node.tag != CORE + expected:
             tag = node.tag.replace(CORE, "!!")
             self._problem(node, path, f"the YAML tag {shorten(tag)} has no meaning here", "remove it")
+
+
+def _is_of_time(path: Path) -> bool:
+    """Whether a time is asked for at this place of a spec, so that nobody can have meant another text."""
+    return path == ("expires",) or (len(path) == 3 and (path[0], path[2]) == ("fleets", "expires"))
 
 
 def _number(node: yaml.Node, kind: str) -> int | float:

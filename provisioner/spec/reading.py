@@ -114,6 +114,7 @@ class SpecEntry:
         self.environment = environment
         self.region: str = spec["region"] if isinstance(spec.get("region"), str) else ""
         self.tags: Mapping[str, str] = texts(spec.get("tags"))
+        self.expires: str | None = spec["expires"] if isinstance(spec.get("expires"), str) else None
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`, which is relative to the entry."""

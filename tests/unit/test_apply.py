@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -48,6 +49,9 @@ class FakeAws:
         if operation in self.failing:
             raise AwsError(service, operation, self.failing[operation], "no", 400, "req-1", "do this")
         return {"Thing": {"Id": f"id-{len(self.called)}"}}
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")

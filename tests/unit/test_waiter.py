@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -33,6 +34,9 @@ class FakeReader:
     def __init__(self, *rounds: list[dict[str, Any]] | Exception) -> None:
         self.rounds = list(rounds)
         self.calls = 0
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")

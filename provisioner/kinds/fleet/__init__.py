@@ -14,6 +14,7 @@ from typing import Any
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.fleet.call_rules import RULES
+from provisioner.kinds.fleet.ending import ending_words, resolve_ends
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.parse import parse_fleet
 from provisioner.kinds.fleet.placement import per_option
@@ -23,7 +24,7 @@ from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.fleet.volumes.attached import LeftVolumes, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.kinds.keep import is_kept
-from provisioner.model import Address, Environment, Findings, Note
+from provisioner.model import Address, Desired, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import merged
 
@@ -79,6 +80,9 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             for at, image in sources.items()
         }
 
+    def resolve(self, world: World) -> Mapping[Address, Desired]:
+        return resolve_ends(world)
+
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedFleet]:
         from provisioner.kinds.fleet.read.details import observe_details
 
@@ -113,6 +117,7 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             "kept": sum(is_kept(member.tags) for member in observed.members),
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
+            "expires": ending_words(desired, world.now) if desired else None,
             "note": "; ".join(observed.unchecked) or None,
             "volumes_on_no_member": [volume.summary() for volume in observed.left_volumes],
             "members": [member.summary() for member in observed.members],

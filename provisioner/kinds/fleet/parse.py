@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.errors import UsageError
 from provisioner.kinds.base import Entry, Path
+from provisioner.kinds.fleet.ending import parse_end
 from provisioner.kinds.fleet.spec import (
     ON_DEMAND,
     SPOT,
@@ -32,9 +33,11 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
     profile = raw.get("instance_profile")
     if profile:
         entry.check_reference(("instance_profile",), "instance_profiles", profile)
-    _check_metadata(raw, entry)
+    expires = parse_end(raw, entry)
+    _check_metadata(raw, entry, ends=expires is not None)
     metadata = raw.get("metadata", {})
     types = raw["instance_type"]
+    goes_down = expires or raw.get("market") == SPOT
     fleet = Fleet(
         key=key,
         count=raw["count"],
@@ -51,11 +54,11 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         http_tokens=metadata.get("http_tokens", "required"),
         http_endpoint=metadata.get("http_endpoint", "enabled"),
         hop_limit=metadata.get("hop_limit", 1),
-        instance_tags=metadata.get("instance_tags", "disabled"),
+        instance_tags=metadata.get("instance_tags", "enabled" if expires else "disabled"),
         monitoring=raw.get("monitoring", False),
         ebs_optimized=raw.get("ebs_optimized"),
         termination_protection=raw.get("termination_protection", False),
-        shutdown_behavior=raw.get("shutdown_behavior", "terminate" if raw.get("market") == SPOT else "stop"),
+        shutdown_behavior=raw.get("shutdown_behavior", "terminate" if goes_down else "stop"),
         associate_public_ip=raw.get("associate_public_ip"),
         tenancy=raw.get("tenancy"),
         tags=_tags(key, raw, entry),
@@ -69,6 +72,8 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         written=raw,
         ignore_changes=frozenset(raw.get("ignore_changes", ())),
         keep=raw.get("keep"),
+        expires=expires,
+        own_end="expires" in raw,
     )
     _check_parts(fleet, entry)
     return fleet
@@ -194,16 +199,18 @@ def _volume(written: Mapping[str, Any], path: Path, entry: Entry) -> Volume:
     return Volume(**written)
 
 
-def _check_metadata(raw: Mapping[str, Any], entry: Entry) -> None:
-    if raw.get("metadata", {}).get("instance_tags") != "enabled":
+def _check_metadata(raw: Mapping[str, Any], entry: Entry, ends: bool) -> None:
+    said = raw.get("metadata", {}).get("instance_tags")
+    if said != "enabled" and not (ends and said is None):
         return
+    way_out = "take `expires` out" if ends else "set `instance_tags: disabled`"
     own = raw.get("tags", {})
     for key in keys_hidden_from_metadata({**entry.tags, **own}):
         message = (
             f"the tag key {key!r} cannot be shown in the metadata, which takes letters, digits and +-=.,_:@"
         )
-        path: Path = ("tags", key) if key in own else ("metadata", "instance_tags")
-        entry.problem(path, message, "rename the tag, or set `instance_tags: disabled`")
+        path: Path = ("tags", key) if key in own else ("metadata", "instance_tags") if said else ()
+        entry.problem(path, message, f"rename the tag, or {way_out}")
 
 
 def keep_images(environment: Environment) -> Environment:

@@ -170,7 +170,12 @@ def verb(paths: str) -> str:
 
 
 def to_replace(fleet: Fleet, observed: ObservedFleet) -> tuple[Instance, ...]:
-    """The members that only a replacement gives what the spec asks for, in the order in which they go."""
+    """The members that only a replacement gives what the spec asks for, in the order in which they go.
+
+    None once the fleet has come to its end: nothing is launched any more.
+    """
+    if fleet.is_over:
+        return ()
     wrong = set(differing(fleet, observed.members, How.REPLACE)) - fleet.protect
     if fleet.rebalance:
         surplus = select_for_scale_in(
@@ -210,6 +215,8 @@ def who_leaves(fleet: Fleet, observed: ObservedFleet) -> Leaving:
 
 
 def to_restart(fleet: Fleet, members: Sequence[Instance]) -> tuple[Instance, ...]:
-    """The members that a stop and a start gives what the spec asks for."""
+    """The members that a stop and a start gives what the spec asks for; what has ended is not started."""
+    if fleet.is_over:
+        return ()
     wrong = differing(fleet, members, How.RESTART)
     return tuple(member for member in members if member.id in wrong)

@@ -8,7 +8,10 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
+from provisioner.expiry.times import Expiry
+from provisioner.kinds.expiry import End
 from provisioner.model import Address
+from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
 
 ROOT_VOLUME, VOLUMES = "root_volume", "volumes"
 ON_DEMAND, SPOT = "on_demand", "spot"
@@ -82,7 +85,12 @@ class CapacityOption:
 
 @dataclass(frozen=True)
 class Fleet:
-    """A fleet. `tags` are those that every member has but for its name. None: AWS chooses."""
+    """A fleet. `tags` are those that every member has but for its name. None: AWS chooses.
+
+    `expires` is what it or the environment says of its end, `own_end` that it does so itself. What follows
+    once it is known what there is: the `end`, whether it `is_over`, and whether something of the environment
+    outlives the members and so remembers it.
+    """
 
     key: str
     count: int
@@ -117,6 +125,11 @@ class Fleet:
     written: Mapping[str, Any] = field(default_factory=dict)
     ignore_changes: frozenset[str] = frozenset()
     keep: bool | None = None
+    expires: Expiry | None = None
+    own_end: bool = False
+    end: End | None = None
+    is_over: bool = False
+    is_outlived: bool = False
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
@@ -155,6 +168,11 @@ class Fleet:
     @property
     def uses(self) -> frozenset[Address]:
         return frozenset({self.profile}) if self.profile else frozenset()
+
+    @property
+    def volume_tags(self) -> dict[str, str]:
+        """The tags of the volumes of members: without those of their end, as volumes may outlive members."""
+        return {key: value for key, value in self.tags.items() if key not in (EXPIRES_TAG, LIFETIME_TAG)}
 
     @property
     def is_indexed(self) -> bool:
@@ -200,6 +218,7 @@ class Fleet:
             "fallback": self.fallback,
             "rebalance": self.rebalance,
             "keep": self.keep,
+            "expires": self.end.words() if self.end else self.expires.written if self.expires else None,
         }
 
     def member_name(self, index: int) -> str:

@@ -70,6 +70,10 @@ class ObservedRole:
     def arn(self) -> str | None:
         return self.role.arn if self.role else None
 
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self.role.tags if self.role else {}
+
 
 def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[FoundRole]:
     """All roles under the environment's path, and whoever has the names `wanted`, whatever their case."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from typing import Any, NamedTuple, TypeVar
 
 from provisioner.apply import _failure
@@ -90,6 +91,9 @@ class _Reader:
     def __init__(self, shown: Shown, answers: Iterable[Answer]) -> None:
         self.shown = shown
         self.remembered = _launch_answers(answers)
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")

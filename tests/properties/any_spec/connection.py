@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from provisioner.model import Identity
@@ -78,6 +79,9 @@ class Connection:
 
     def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
         return [read() for read in reads]
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         answer = self.call("sts", "GetCallerIdentity")

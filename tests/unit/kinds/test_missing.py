@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -34,6 +35,9 @@ class Account:
 
     def __init__(self, absent: dict[str, Any]) -> None:
         self.absent = absent
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -60,6 +61,9 @@ class Iam:
         if operation == self.denied:
             raise DENIED
         yield from ({"Arn": arn} for arn in (OF_AWS if params["Scope"] == "AWS" else OF_ACCOUNT))
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
 
     def identity(self) -> Identity:
         raise AssertionError("nobody asks here whose it is")

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.diff.change import UNIT, Phase
+from provisioner.kinds.fleet.diff.ending_notes import ending_notes
 from provisioner.kinds.fleet.diff.fields import launch_fields
 from provisioner.kinds.fleet.diff.interrupting_changes import (
     power_change,
@@ -63,7 +64,8 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     changeable = tuple(member for member in staying if member.market != SPOT)
     restarted = to_restart(fleet, changeable)
     restarted_ids = {member.id for member in restarted}
-    powered = [member for member in changeable if member.id not in restarted_ids]
+    # What has come to its end would shut itself down as soon as it is started.
+    powered = [member for member in changeable if member.id not in restarted_ids and not fleet.is_over]
     down = [member for member in restarted if member.is_stopped or fleet.power == "stopped"]
     up = [member for member in restarted if not member.is_stopped and fleet.power == "running"]
     stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
@@ -74,11 +76,12 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     profile = wanted_profile(fleet, world)
     launches = _launches(fleet, observed, profile, world)
     told = (
+        *ending_notes(address, fleet, observed, world),
         *notes(address, pinned, observed, staying),
         *kept_unsaid(address, fleet.keep, *(member.tags for member in observed.members)),
         *staying_notes(address, fleet, leaving.members, world.environment.region),
     )
-    missing, surplus = max(-leaving.surplus, 0), max(leaving.surplus, 0)
+    missing, surplus = 0 if fleet.is_over else max(-leaving.surplus, 0), max(leaving.surplus, 0)
     replacing: tuple[Change, ...] = ()
     if leaving.is_rollout:
         replacing = (

@@ -26,7 +26,17 @@ from provisioner.naming import INDEX_TAG, NAME_TAG, is_ignored
 
 _USER_DATA = "user_data"
 # What a spec says of a fleet and is told in its own way.
-_APART = ("count", "name", "instance_type", "instance_profile", _USER_DATA, "tags", ROOT_VOLUME, VOLUMES)
+_APART = (
+    "count",
+    "name",
+    "instance_type",
+    "instance_profile",
+    _USER_DATA,
+    "tags",
+    ROOT_VOLUME,
+    VOLUMES,
+    "expires",
+)
 # Sections whose keys are fields by themselves, as in the table of settings.
 _SECTIONS = {"update", "image", "subnets", *(setting.section for setting in SETTINGS if setting.section)}
 # As many values as members have of one field are told one by one.
@@ -60,6 +70,8 @@ def launch_fields(
     yield from said
     named = FieldChange("name", None, fleet.name, is_default="name" not in fleet.written)
     settled = {field.path for field in said}
+    if fleet.expires:
+        yield FieldChange("expires", None, fleet.end.words() if fleet.end else fleet.expires.written)
     yield from made_tags(fleet.tags)
     yield named
     yield from _defaults(fleet, settled)

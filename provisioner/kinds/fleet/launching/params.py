@@ -65,7 +65,7 @@ def launch_params(
         **({"IamInstanceProfile": {"Name": profile}} if profile else {}),
         "TagSpecifications": [
             {"ResourceType": "instance", "Tags": tag_list(named)},
-            {"ResourceType": "volume", "Tags": tag_list({**fleet.tags})},
+            {"ResourceType": "volume", "Tags": tag_list(fleet.volume_tags)},
         ],
     }
 

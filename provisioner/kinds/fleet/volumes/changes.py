@@ -22,11 +22,11 @@ from provisioner.model import Call, FieldChange, Parallel, Step
 
 def tag_steps(fleet: Fleet, volumes: Sequence[ObservedVolume], removed: Iterable[str]) -> tuple[Step, ...]:
     """The steps that give volumes the fleet's tags, and take off those that their instance loses."""
-    removed = [key for key in removed if key not in fleet.tags]
+    removed = [key for key in removed if key not in fleet.volume_tags]
     put: dict[tuple[tuple[str, str], ...], list[str]] = {}
     taken: dict[tuple[str, ...], list[str]] = {}
     for volume in volumes:
-        missing = tuple(tag for tag in sorted(fleet.tags.items()) if volume.tags.get(tag[0]) != tag[1])
+        missing = tuple(tag for tag in sorted(fleet.volume_tags.items()) if volume.tags.get(tag[0]) != tag[1])
         surplus = tuple(key for key in removed if key in volume.tags)
         if missing:
             put.setdefault(missing, []).append(volume.id)
@@ -42,7 +42,7 @@ def tag_steps(fleet: Fleet, volumes: Sequence[ObservedVolume], removed: Iterable
         for keys, ids in taken.items()
         for part in chunks(ids, MAX_IDS)
     ]
-    has_no_room = any(is_crowded(fleet.tags, volume.tags) for volume in volumes)
+    has_no_room = any(is_crowded(fleet.volume_tags, volume.tags) for volume in volumes)
     return (*deleted, *created) if has_no_room else (*created, *deleted)
 
 
@@ -51,7 +51,7 @@ def tag_fields(fleet: Fleet, volumes: Iterable[ObservedVolume]) -> tuple[FieldCh
     found = {
         (key, volume.tags.get(key), value)
         for volume in volumes
-        for key, value in fleet.tags.items()
+        for key, value in fleet.volume_tags.items()
         if volume.tags.get(key) != value
     }
     fields: dict[str, FieldChange] = {}

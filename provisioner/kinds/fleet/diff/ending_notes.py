@@ -1,0 +1,70 @@
+"""What to know of the end of a fleet before its plan is approved."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator
+
+from provisioner.kinds.base import World
+from provisioner.kinds.expiry import end_in
+from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.kinds.fleet.placement import on_members
+from provisioner.kinds.fleet.spec import Fleet
+from provisioner.model import Address, Note
+from provisioner.naming import EXPIRES_TAG
+
+
+def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world: World) -> Iterator[Note]:
+    """When it is, what it means where that is past, and where it cannot come about by itself."""
+    if fleet.end is None:
+        return
+    told = fleet.end.words_at(world.now)
+    if not fleet.is_over:
+        yield Note(address, f"expires {told}")
+        yield from _forgotten(address, fleet)
+        yield from _stopped(address, fleet, observed)
+        return
+    said = fleet.expires
+    extended = f"`provisioner extend {shlex.quote(world.environment.source)} 2h`"
+    later = extended if said and said.after else "set a later `expires`"
+    yield Note(
+        address,
+        f"expired at {told}: nothing is launched, replaced or started any more; {later}, or take "
+        "`expires` out",
+        is_warning=True,
+    )
+    live = [member for member in observed.members if end_in(member.tags) == fleet.end.at]
+    coming = [member for member in observed.members if member not in live]
+    if coming:
+        yield Note(
+            address,
+            f"{on_members(coming)} will get the tag {EXPIRES_TAG} with a time that is past: each shuts "
+            "itself down and is terminated within a minute of this apply",
+            is_warning=True,
+        )
+    if live:
+        yield Note(
+            address,
+            f"{on_members(live)} still there after the end; `provisioner reap --region "
+            f"{world.environment.region}` terminates what did not shut itself down",
+        )
+
+
+def _forgotten(address: Address, fleet: Fleet) -> Iterator[Note]:
+    if fleet.expires and fleet.expires.after and not fleet.is_outlived:
+        yield Note(
+            address,
+            "nothing of this environment outlives its members and remembers that they have ended: EC2 "
+            "forgets them about an hour later, and the next apply launches them anew. Give `expires` as a "
+            "time, or the environment a role, a profile or a key pair",
+            is_warning=True,
+        )
+
+
+def _stopped(address: Address, fleet: Fleet, observed: ObservedFleet) -> Iterator[Note]:
+    if fleet.power == "stopped" and observed.members:
+        yield Note(
+            address,
+            "stopped members do not shut themselves down at the end, and their volumes go on costing money: "
+            "`provisioner reap` terminates them",
+        )
