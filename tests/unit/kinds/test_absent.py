@@ -122,6 +122,7 @@ ABOUT_THE_FLEET = {
     "update",
     "ignore_changes",
     "keep",
+    "expires",
 }
 ALWAYS_SENT = {"ImageId", "TagSpecifications"}
 
