@@ -223,8 +223,8 @@ class Builder:
 
 
 def _is_of_time(path: Path) -> bool:
-    """Whether a time is asked for at this place of a spec, so that nobody can have meant another text."""
-    return path == ("expires",) or (len(path) == 3 and (path[0], path[2]) == ("fleets", "expires"))
+    """Whether a time is asked for here, of all or of one entry, so that nobody can have meant another text."""
+    return len(path) in (1, 3) and path[-1] == "expires"
 
 
 def _number(node: yaml.Node, kind: str) -> int | float:
