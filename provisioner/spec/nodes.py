@@ -223,7 +223,7 @@ class Builder:
 
 
 def _is_of_time(path: Path) -> bool:
-    """Whether a time is asked for here, of all or of one entry, so that nobody can have meant another text."""
+    """Whether a time is asked for here, of all or of one entry: nobody can have meant another text."""
     return len(path) in (1, 3) and path[-1] == "expires"
 
 
