@@ -154,6 +154,8 @@ class Region:
         # Volume id -> its modifications, oldest first.
         self.modifications: dict[str, list[Modification]] = {}
         self.capacity_reservations: dict[str, dict[str, Any]] = {}
+        # The ids of instances that look at the tag which says when they end; see corrections/shutdown.py.
+        self.watching: set[str] = set()
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0

@@ -12,7 +12,7 @@ from typing import Any
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import capacity, credentials, status
+from local_aws.corrections import capacity, credentials, shutdown, status
 from local_aws.corrections.fit import Machine, check_abilities, check_offered
 from local_aws.corrections.registry import check, handler
 from local_aws.gate import chance
@@ -33,6 +33,8 @@ def settle(world: World) -> None:
                 region.forget(member)
             elif _may_become(member.state, what):
                 _become(world, region, member, what, at)
+        for member in shutdown.due(world, region) if region.watching else ():
+            _shut_down(world, region, member)
 
 
 def begin(world: World, region: Region, member: Member, through: str, to: str, seconds: float) -> None:
@@ -197,6 +199,17 @@ def may_reboot(world: World, call: Call) -> None:
             raise _wrong_state(member, "rebooted")
 
 
+def _shut_down(world: World, region: Region, member: Member) -> None:
+    """A shutdown from within, which stops an instance or terminates it, as its attribute says."""
+    if shutdown.stops(member):
+        member.instance.stop()
+        shutdown.say_why(member)
+        begin(world, region, member, "stopping", "stopped", world.faults.stop_s)
+    else:
+        shutdown.say_why(member)
+        begin(world, region, member, "shutting-down", "terminated", world.faults.terminate_s)
+
+
 def _may_become(state: str, to: str) -> bool:
     allowed = {"pending": "running", "stopping": "stopped", "shutting-down": "terminated"}
     return allowed.get(state) == to
@@ -214,6 +227,7 @@ def _become(world: World, region: Region, member: Member, to: str, at: float) ->
         set_state(member, to)
     if to == "running":
         status.begin(world, member, at)
+        shutdown.boot(region, member)
 
 
 def _die(world: World, region: Region, member: Member) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from typing import Any
 
 import pytest
@@ -185,3 +186,36 @@ def test_dry_runs_of_calls_on_instances(ec2: Any, image: str) -> None:
         ec2.modify_instance_attribute(InstanceId=instance, SourceDestCheck={"Value": False}, DryRun=True)
     assert ids(seen(ec2)) == [instance]
     assert one(ec2, instance)["State"]["Name"] == "running"
+
+
+HOOK = "#cloud-boothook\n# shuts this instance down at the time in its tag provisioner:expires.\n"
+ENDED = "2001-01-01T00:00:00Z"
+SHOWN = {"InstanceMetadataTags": "enabled"}
+# User data, end, metadata, and what becomes of it. The shutdown behaviour is terminate unless said otherwise.
+SHUTDOWNS: dict[str, tuple[dict[str, Any], str, str]] = {
+    "past": ({}, ENDED, "terminated"),
+    "to come": ({}, "2999-01-01T00:00:00Z", "running"),
+    "no time": ({}, "soon", "running"),
+    "without the hook": ({"UserData": "#!/bin/sh\n"}, ENDED, "running"),
+    "tags not in the metadata": ({"MetadataOptions": {"InstanceMetadataTags": "disabled"}}, ENDED, "running"),
+    "no metadata": ({"MetadataOptions": {**SHOWN, "HttpEndpoint": "disabled"}}, ENDED, "running"),
+    "packed": ({"UserData": gzip.compress(HOOK.encode())}, ENDED, "terminated"),
+    "stops": ({"InstanceInitiatedShutdownBehavior": "stop"}, ENDED, "stopped"),
+    "protected": ({"DisableApiTermination": True}, ENDED, "terminated"),
+}
+
+
+@pytest.mark.correction("shutdown-from-within")
+@pytest.mark.parametrize("case", SHUTDOWNS)
+def test_an_instance_with_the_boot_hook_ends_at_the_time_in_its_tag(
+    local: LocalAws, ec2: Any, image: str, case: str
+) -> None:
+    more, end, becomes = SHUTDOWNS[case]
+    asked = {"UserData": HOOK, "MetadataOptions": SHOWN, "InstanceInitiatedShutdownBehavior": "terminate"}
+    instance = launch_one(ec2, image, **{**asked, **more})
+    advance(local, 3600)
+    assert state(ec2, instance) == "running"
+    ec2.create_tags(Resources=[instance], Tags=[{"Key": "provisioner:expires", "Value": end}])
+    assert state(ec2, instance) == becomes
+    if becomes != "running":
+        assert one(ec2, instance)["StateReason"]["Code"] == "Client.InstanceInitiatedShutdown"

@@ -9,7 +9,9 @@ from provisioner.kinds.base import World
 from provisioner.kinds.expiry import end_in
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import on_members
+from provisioner.kinds.fleet.settings.launch_tag import has_part
 from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.user_data.parts import EXPIRES
 from provisioner.model import Address, Note
 from provisioner.naming import EXPIRES_TAG
 
@@ -23,6 +25,7 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
         yield Note(address, f"expires {told}")
         yield from _forgotten(address, fleet)
         yield from _stopped(address, fleet, observed)
+        yield from _without_hook(address, observed)
         return
     said = fleet.expires
     extended = f"`provisioner extend {shlex.quote(world.environment.source)} 2h`"
@@ -38,10 +41,11 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
     if coming:
         yield Note(
             address,
-            f"{on_members(coming)} will get the tag {EXPIRES_TAG} with a time that is past: each shuts "
-            "itself down and is terminated within a minute of this apply",
+            f"{on_members(coming)} will get the tag {EXPIRES_TAG} with a time that is past: what can shut "
+            "itself down does so, and is terminated, within a minute of this apply",
             is_warning=True,
         )
+        yield from _without_hook(address, observed)
     if live:
         yield Note(
             address,
@@ -58,6 +62,17 @@ def _forgotten(address: Address, fleet: Fleet) -> Iterator[Note]:
             "forgets them about an hour later, and the next apply launches them anew. Give `expires` as a "
             "time, or the environment a role, a profile or a key pair",
             is_warning=True,
+        )
+
+
+def _without_hook(address: Address, observed: ObservedFleet) -> Iterator[Note]:
+    """Members that know their end and cannot bring it about."""
+    without = [member for member in observed.members if not has_part(member, EXPIRES)]
+    if without:
+        yield Note(
+            address,
+            f"{on_members(without)} launched before `expires` was said, so without the boot hook that shuts "
+            "them down: at the end `provisioner reap` terminates them",
         )
 
 

@@ -14,14 +14,17 @@ from provisioner.kinds.fleet.settings.remembered import Remembered, image_source
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.user_data.parts import part_names
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
 # As what each member was launched, which is added when the launch is sent.
 _TYPE = Remembered("type", "[a-z0-9]+[a-z0-9.-]*", lambda fleet: None)
+# Which parts of ours its user data has beside the user's own.
+_PARTS = Remembered("parts", "[a-z]+(,[a-z]+)*", lambda fleet: ",".join(part_names(fleet)) or None)
 _WORDS: Mapping[str, Remembered] = {
     remembered.word: remembered
-    for remembered in (*(setting.remembered for setting in SETTINGS), _TYPE)
+    for remembered in (*(setting.remembered for setting in SETTINGS), _PARTS, _TYPE)
     if remembered
 }
 # What keeps a member from being terminated, as its words; protection against stopping does too.
@@ -56,6 +59,11 @@ def read_record(instance: Instance) -> Mapping[str, str]:
 @lru_cache(maxsize=1024)
 def _parse_record(text: str) -> Mapping[str, str]:
     return MappingProxyType(dict(word.split("=", 1) for word in text.split() if _is_possible(word)))
+
+
+def has_part(instance: Instance, name: str) -> bool:
+    """Whether a member was launched with a part of ours, by its name, in its user data."""
+    return name in (_PARTS.of(instance) or "").split(",")
 
 
 def impossible_words(instance: Instance) -> list[str]:
