@@ -123,7 +123,9 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
         if (change.action in (Action.DELETE, Action.REPLACE) or change.exact) and not change.deferred:
             allowed.setdefault(change.address, set()).update(change.instances)
     for change in plan.changes:
-        takes_away = change.action is Action.DELETE or (change.action is Action.REPLACE and change.instances)
+        takes_away = change.action is Action.DELETE or (
+            change.action is Action.REPLACE and bool(change.instances or change.unique_id)
+        )
         # A launch of ours that came meanwhile is known by its token, and nothing else is.
         is_approved = change.whole and (change.address in wholly or approved.destroy)
         if not (takes_away or change.exact) or change.deferred or is_approved:

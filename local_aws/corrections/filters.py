@@ -97,6 +97,14 @@ IMAGE_PATHS = {
 }
 """Filters of DescribeImages, as paths in one of its images."""
 
+KEY_PAIR_PATHS = {
+    "fingerprint": "KeyFingerprint",
+    "key-name": "KeyName",
+    "key-pair-id": "KeyPairId",
+    "tag-key": "Tags.Key",
+}
+"""Filters of DescribeKeyPairs, as paths in one of its key pairs."""
+
 VOLUME_PATHS = {
     "attachment.attach-time": "Attachments.AttachTime",
     "attachment.delete-on-termination": "Attachments.DeleteOnTermination",

@@ -19,7 +19,6 @@ FOR_LAUNCHES = (
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
-    "ec2:DescribeKeyPairs",
     "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
 )

@@ -24,6 +24,7 @@ from provisioner.kinds.fleet.user_data.forms import why_not_beside
 from provisioner.kinds.fleet.user_data.parts import asked_by, user_data_to_send
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
 from provisioner.kinds.keep import keep_tags
+from provisioner.kinds.key_pair.spec import KeyPair
 from provisioner.model import Address, Desired, Environment
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 
@@ -74,9 +75,24 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         keep=raw.get("keep"),
         expires=expires,
         own_end="expires" in raw,
+        key_pair=_key_pair(raw, entry),
     )
     _check_parts(fleet, entry)
     return fleet
+
+
+def _key_pair(raw: Mapping[str, Any], entry: Entry) -> Address | None:
+    """The key pair of the spec that the fleet names, which wins over one of the account."""
+    name = raw.get("key_name")
+    return Address("key_pair", name) if name is not None and entry.has("key_pairs", name) else None
+
+
+def with_key_pair(fleet: Fleet, environment: Environment) -> Fleet:
+    """The fleet with the name in AWS and the mark of the spec's key pair, if it has one of the spec."""
+    if fleet.key_pair is None:
+        return fleet
+    key_pair = environment.of(KeyPair)[fleet.key_pair]
+    return replace(fleet, key_name=key_pair.name, key_mark=key_pair.public_key.mark)
 
 
 def _update(raw: Mapping[str, Any], count: int) -> Update:

@@ -90,6 +90,9 @@ class Fleet:
     `expires` is what it or the environment says of its end, `own_end` that it does so itself. What follows
     once it is known what there is: the `end`, whether it `is_over`, and whether something of the environment
     outlives the members and so remembers it.
+
+    `key_pair` is the address of the spec's own key pair that `key_name` names. Once `with_key_pair` has
+    looked it up, `key_name` is its name in AWS, and `key_mark` tells the key.
     """
 
     key: str
@@ -130,6 +133,8 @@ class Fleet:
     end: End | None = None
     is_over: bool = False
     is_outlived: bool = False
+    key_pair: Address | None = None
+    key_mark: str | None = None
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
@@ -167,7 +172,7 @@ class Fleet:
 
     @property
     def uses(self) -> frozenset[Address]:
-        return frozenset({self.profile}) if self.profile else frozenset()
+        return frozenset(address for address in (self.profile, self.key_pair) if address)
 
     @property
     def volume_tags(self) -> dict[str, str]:

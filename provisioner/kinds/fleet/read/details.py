@@ -10,6 +10,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
+from provisioner.kinds.fleet.parse import with_key_pair
 from provisioner.kinds.fleet.placement import to_replace
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
@@ -26,6 +27,7 @@ from provisioner.kinds.fleet.volumes.changes import goes_otherwise
 from provisioner.kinds.instance_profile.binding import bound_wrong, find_associations, wanted_at
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Instance, find_unhealthy
+from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.model import Address
 from provisioner.naming import LAUNCH_TAG
 from provisioner.retry import DENIED_CODES
@@ -35,7 +37,8 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     """All fleets once more, each with what it takes to compare it. Raises AwsError."""
     if world.looking:
         return world.observed_of(ObservedFleet)
-    written, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
+    fleets_of_spec, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
+    written = {at: with_key_pair(fleet, world.environment) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
     wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
     rebound = [member.id for members in wrong.values() for member in members if member.profile]
@@ -63,6 +66,15 @@ def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
     )
 
 
+def _launched_with(members: Iterable[Instance], world: World) -> frozenset[Address]:
+    """The environment's own key pairs that members were launched with."""
+    names = {member.key_name for member in members}
+    key_pairs = world.observed_of(ObservedKeyPair)
+    return frozenset(
+        at for at, found in key_pairs.items() if found.name in names and found.is_of(world.environment.name)
+    )
+
+
 def _bound_wrong(fleet: Fleet | None, observed: ObservedFleet, world: World) -> list[Instance]:
     if fleet is None or world.destroying:
         return []
@@ -77,7 +89,9 @@ def _details_of(
     associations: Mapping[str, str],
     world: World,
 ) -> ObservedFleet:
-    observed = replace(observed, uses=_bound_to(observed.members, world))
+    observed = replace(
+        observed, uses=_bound_to(observed.members, world) | _launched_with(observed.members, world)
+    )
     if desired and world.deep:
         observed = replace(observed, members=_as_they_are(reader, desired, observed.members))
     if desired and not world.destroying:

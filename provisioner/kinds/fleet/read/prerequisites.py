@@ -170,7 +170,8 @@ def _abilities(reader: Reader, fleet: Fleet) -> tuple[ObservedType, ...]:
 
 
 def _check_key(reader: Reader, fleet: Fleet) -> None:
-    if not fleet.key_name:
+    # One of the spec is imported before anything is launched.
+    if not fleet.key_name or fleet.key_pair:
         return
     try:
         reader.call("ec2", "DescribeKeyPairs", KeyNames=[fleet.key_name])

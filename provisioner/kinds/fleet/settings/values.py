@@ -56,6 +56,39 @@ def same_image(desired: ImageIs, observed: ImageIs) -> bool:
     return desired.id == observed.id or is_kept
 
 
+class KeyIs(NamedTuple):
+    """A key pair of the spec: its name in AWS, and how the fingerprint of its public key begins."""
+
+    name: str
+    mark: str
+
+    def __str__(self) -> str:
+        return f"{self.name} (SHA256:{self.mark}…)"
+
+
+KEY = Remembered("key", "[A-Za-z0-9+/]{16}", lambda fleet: fleet.key_mark)
+
+
+def key_desired(fleet: Fleet) -> str | KeyIs | None:
+    return KeyIs(fleet.key_name, fleet.key_mark) if fleet.key_name and fleet.key_mark else fleet.key_name
+
+
+def key_observed(instance: Instance) -> str | KeyIs | None:
+    mark = KEY.of(instance)
+    return KeyIs(instance.key_name, mark) if instance.key_name and mark else instance.key_name
+
+
+def same_key(desired: str | KeyIs | None, observed: str | KeyIs | None) -> bool:
+    """Whether it is the same key pair, and the same key as far as it is known which one was put on."""
+    if isinstance(desired, KeyIs) and isinstance(observed, KeyIs):
+        return desired == observed
+    return _name_of(desired) == _name_of(observed)
+
+
+def _name_of(key: str | KeyIs | None) -> str | None:
+    return key.name if isinstance(key, KeyIs) else key
+
+
 def same_groups(desired: tuple[str, ...], observed: Mapping[str, str]) -> bool:
     """Whether the groups are those that the spec gives, each by id, by name, or by both."""
     ids = {name: group for group, name in observed.items()} | {group: group for group in observed}

@@ -1,0 +1,98 @@
+"""Key pairs: the public halves of SSH keys, which EC2 puts on instances at their first boot."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any
+
+from provisioner.errors import AwsError
+from provisioner.kinds import service_rules
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.keep import is_kept
+from provisioner.kinds.key_pair.compare import compare_key_pair, told
+from provisioner.kinds.key_pair.observed import ObservedKeyPair, by_address, find_key_pairs
+from provisioner.kinds.key_pair.public_key import MAKE_ONE
+from provisioner.kinds.key_pair.spec import KeyPair, parse_key_pair
+from provisioner.kinds.key_pair.steps import DUPLICATE, IMPORT, NOT_FOUND
+from provisioner.model import Address, Environment, Findings, Replan
+from provisioner.retry import DENIED_CODES, CallRules, RetryRule, merged
+
+# Where it is told that key pairs could not be read; no key in a spec can look like it.
+UNREAD = "(not read)"
+
+
+def _is_about_one_of(error: AwsError, made: Collection[str]) -> bool:
+    return error.code == NOT_FOUND and any(f"'{name}'" in error.text for name in made)
+
+
+RULES = CallRules(
+    retry=(RetryRule("key pair imported just now, not visible yet", 30, _is_about_one_of),),
+    replan=((Replan.SOON, lambda error: error.code in (DUPLICATE, NOT_FOUND)),),
+    hints={(IMPORT, "InvalidKey.Format"): lambda _: f"EC2 takes no such key; {MAKE_ONE}"},
+    made={IMPORT: lambda params, _: [params["KeyName"]]},
+)
+
+
+class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
+    name = "key_pair"
+    section = "key_pairs"
+    is_of_iam = False
+    call_rules = merged((service_rules.INSTANCES, RULES))
+
+    def parse(self, key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
+        return parse_key_pair(key, raw, entry)
+
+    def check(self, entries: Mapping[Address, KeyPair]) -> Iterable[tuple[Address, Path, str]]:
+        """Names are unique in a region, by case."""
+        first: dict[str, Address] = {}
+        for address, key_pair in entries.items():
+            other = first.setdefault(key_pair.name, address)
+            if other != address:
+                yield address, ("name",), f"has the same name in AWS as {other}: {key_pair.name}"
+
+    def observe(
+        self, reader: Reader, environment: Environment, launching: bool
+    ) -> Mapping[Address, ObservedKeyPair]:
+        desired = environment.of(KeyPair)
+        wanted = [key_pair.name for key_pair in desired.values()] if launching else []
+        try:
+            found = find_key_pairs(reader, environment.name, wanted)
+        except AwsError as error:
+            if desired or error.code not in DENIED_CODES:
+                raise
+            text = f"whether key pairs are left was not read: ec2 {error.operation}: {error.code}"
+            return {Address(self.name, UNREAD): ObservedKeyPair("", "", {}, unread=text)}
+        return by_address(found, desired, environment.name)
+
+    def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedKeyPair]:
+        return world.observed_of(ObservedKeyPair)
+
+    def compare(
+        self, address: Address, desired: KeyPair | None, observed: ObservedKeyPair | None, world: World
+    ) -> Findings:
+        return compare_key_pair(address, desired, observed, world)
+
+    def describe(self, desired: KeyPair, observed: ObservedKeyPair | None, world: World) -> Mapping[str, Any]:
+        return {
+            "name": desired.name,
+            "public_key": str(desired.public_key),
+            "file": desired.file,
+            "ssh": desired.ssh,
+            "tags": desired.tags,
+            "keep": desired.keep,
+        }
+
+    def status(
+        self, address: Address, desired: KeyPair | None, observed: ObservedKeyPair | None, world: World
+    ) -> Mapping[str, Any]:
+        if observed is None:
+            return {"state": "absent"}
+        if observed.unread:
+            return {"state": "not read", "note": observed.unread}
+        return {
+            "state": "there",
+            "name": observed.name,
+            "id": observed.id,
+            "kept": is_kept(observed.tags),
+            "public_key": told(observed.public_key) if observed.public_key else None,
+        }
