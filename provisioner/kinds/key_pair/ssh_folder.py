@@ -29,10 +29,13 @@ def read_public_half(name: str) -> bytes:
         raise NotAPublicKey(f"there is no file ~/.ssh/{name}", _others()) from None
     except OSError as error:
         raise NotAPublicKey(f"the file ~/.ssh/{name} cannot be read: {error.strerror}", _others()) from None
-    with os.fdopen(descriptor, "rb") as file:
+    try:
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             raise NotAPublicKey(f"~/.ssh/{name} is not a regular file", _others())
-        content = file.read(MAX_BYTES + 1)
+        # A regular file of this size is read at once.
+        content = os.read(descriptor, MAX_BYTES + 1)
+    finally:
+        os.close(descriptor)
     if len(content) > MAX_BYTES:
         raise NotAPublicKey(f"the file ~/.ssh/{name} is larger than {MAX_BYTES // 1024} KiB", _others())
     return content

@@ -136,7 +136,12 @@ class Ec2(Machines):
         ]
         return {"Images": [row for row in rows if passes(row, Filters)]}
 
-    def describe_key_pairs(self, KeyNames: list[str]) -> dict[str, Any]:
+    def describe_key_pairs(
+        self, KeyNames: list[str] | None = None, Filters: Any = (), IncludePublicKey: bool = False
+    ) -> dict[str, Any]:
+        if KeyNames is None:
+            # Nobody here imports any.
+            return {"KeyPairs": []}
         missing = [key for key in KeyNames if key not in KEYS]
         if missing:
             raise Fault("InvalidKeyPair.NotFound", f"The key pair '{missing[0]}' does not exist")
