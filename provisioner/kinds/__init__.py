@@ -10,12 +10,14 @@ from provisioner.kinds.fleet.parse import keep_images, refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.key_pair import KeyPairKind
 from provisioner.kinds.role import RoleKind
+from provisioner.kinds.security_group import SecurityGroupKind
 from provisioner.retry import COMMON, merged
 
 __all__ = ["CALL_RULES", "KINDS", "keep_images", "refresh_images", "schema_folder"]
 
 KINDS: tuple[AnyKind, ...] = checked(
-    (RoleKind(), InstanceProfileKind(), KeyPairKind(), FleetKind(), AttachmentKind()), schema_folder()
+    (RoleKind(), InstanceProfileKind(), SecurityGroupKind(), KeyPairKind(), FleetKind(), AttachmentKind()),
+    schema_folder(),
 )
 
 CALL_RULES = merged((COMMON, *(kind.call_rules for kind in KINDS)))

