@@ -1,10 +1,4 @@
-"""Rego, evaluated in process by `regopy`, and the checks of OPA's compiler that it does not make.
-
-What OPA refuses to compile, such as a name that is nothing, regopy takes for undefined; a rule called `deny`
-would then never deny. So the compiled rules are gone through: whatever reads a variable that nothing gives a
-value, or calls a function that is not there, is an error.
-https://www.openpolicyagent.org/docs/latest/ir/
-"""
+"""Rego, evaluated in process by `regopy`: what rules say of a plan, with OPA's checks and in OPA's order."""
 
 from __future__ import annotations
 
@@ -12,51 +6,31 @@ import base64
 import json
 import re
 import tempfile
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provisioner.errors import Problem, SpecError, UsageError
+from provisioner.guardrails.compiled import Rule, rules_in, without_function, without_value
 from provisioner.guardrails.files import RuleFiles
+from provisioner.guardrails.order import PACKAGE as ORDER
+from provisioner.guardrails.order import compares, order_module, put_in_order
 
 if TYPE_CHECKING:
-    from regopy import Interpreter
+    from regopy import Bundle, Interpreter
 
 # As in conftest: https://www.conftest.dev/#evaluating-policies
 _RULE = re.compile(r"(?P<what>deny|violation|warn)(_[a-zA-Z0-9]+)*")
 # An error in rego-cpp's words: the length of a file's name, the name, the place in bytes, the message.
 _ERROR = re.compile(r"\(error \d+:(?P<file>[0-9]*)\|(?P<at>\d+)\|\d+\s+\(errormsg \d+:(?P<text>[^\n]*)\)")
 _ESCAPED = re.compile(r"\\(?:u[0-9a-fA-F]{4}|.)|\"", re.DOTALL)
-# What a plan calls for operators, without a name that rules could use.
-_OPERATORS = frozenset({"eq"})
-_PRINTING = {"internal.print": "print", "trace": "trace"}
-MAX_SHOWN = 60
 # Of one rule. Nobody reads more, and each is a refusal or a warning that is shown.
 MAX_MESSAGES = 1000
 # The package of the rules that are asked, beside those of the user.
 QUESTIONS = "provisioner_questions"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A rule that can speak: `package` as the parts of its path, and the file that it is in."""
-
-    package: tuple[str, ...]
-    name: str
-    file: str
-
-    @property
-    def is_warning(self) -> bool:
-        return self.name.startswith("warn")
-
-    @property
-    def reference(self) -> str:
-        """The rule as Rego refers to it."""
-        return "data" + "".join(f"[{json.dumps(part)}]" for part in (*self.package, self.name))
-
-    def __str__(self) -> str:
-        return f"{'.'.join(self.package)}.{self.name}"
+# The file of a bundle that its rules are in.
+PLAN = "plan.json"
 
 
 @dataclass(frozen=True)
@@ -76,9 +50,14 @@ class Rules:
     """Rules, compiled; each input is judged on its own."""
 
     def __init__(
-        self, interpreter: Interpreter, rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]
+        self,
+        interpreter: Interpreter,
+        bundle: Bundle,
+        rules: Sequence[Rule],
+        excepting: Collection[tuple[str, ...]],
     ) -> None:
         self._interpreter = interpreter
+        self._bundle = bundle
         self._rules = rules
         self._excepting = excepting
 
@@ -129,17 +108,17 @@ class Rules:
 
     def _ask(self, name: str = "") -> Any:
         """The value of one of the rules of `_questions`, or of all; None: none. Raises _NotEvaluated."""
-        query = f"data.{QUESTIONS}.{name}".removesuffix(".")
         try:
-            # regopy answers a query that it cannot compile with what it said last.
-            self._interpreter.query(json.dumps(query))
-            output = self._interpreter.query(query)
+            if name:
+                output = self._interpreter.query_bundle_entrypoint(self._bundle, f"{QUESTIONS}/{name}")
+            else:
+                output = self._interpreter.query_bundle(self._bundle)
         except ValueError as error:
             # What regopy could not read as JSON: an error in rego-cpp's words.
             told = _ERROR.search(getattr(error, "doc", ""))
             raise _NotEvaluated(f"it fails: {told['text']}" if told else "its value is no JSON") from None
         expressions = output.results[0].expressions if output.results else []
-        if not output.ok() or expressions == [query]:
+        if not output.ok():
             raise _NotEvaluated("it fails: a function got what it does not take, or a rule has two values")
         return expressions[0] if expressions else None
 
@@ -189,11 +168,12 @@ def compile_rules(files: RuleFiles) -> Rules:
     the files.
     """
     interpreter = _interpreter(files)
-    plan = _compiled(interpreter, files)
-    wrong = [*_without_value(plan, files), *_without_function(plan, files, interpreter)]
+    with tempfile.TemporaryDirectory() as folder:
+        plan = _compiled(interpreter, files, Path(folder) / "rules", "data")
+    wrong = [*without_value(plan, files), *without_function(plan, files, interpreter)]
     if wrong:
         raise SpecError(list(dict.fromkeys(wrong)))
-    every = sorted(_rules(plan, files), key=str)
+    every = sorted(rules_in(plan, files), key=str)
     rules = [rule for rule in every if _RULE.fullmatch(rule.name)]
     if not rules:
         raise UsageError(
@@ -201,20 +181,43 @@ def compile_rules(files: RuleFiles) -> Rules:
             "without one, everything would be allowed: write `deny contains msg if { ... }`",
         )
     excepting = {rule.package for rule in every if rule.name == "exception"}
-    asking = RuleFiles({**files.modules, QUESTIONS: _questions(rules, excepting)}, files.data)
-    return Rules(_interpreter(asking), rules, excepting)
+    return (_asking_in_order if compares(plan) else _asking)(files, rules, excepting)
+
+
+def _asking(files: RuleFiles, rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) -> Rules:
+    """The rules with what they are asked."""
+    files = RuleFiles({**files.modules, QUESTIONS: _questions(rules, excepting)}, files.data)
+    interpreter = _interpreter(files)
+    return Rules(interpreter, interpreter.build(*_asked(rules, excepting)), rules, excepting)
+
+
+def _asking_in_order(
+    files: RuleFiles, rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]
+) -> Rules:
+    """The same, comparing as OPA does."""
+    questions = _questions(rules, excepting)
+    files = RuleFiles({**files.modules, QUESTIONS: questions, ORDER: order_module()}, files.data)
+    interpreter = _new_interpreter()
+    with tempfile.TemporaryDirectory() as folder:
+        bundle = Path(folder) / "rules"
+        plan = _compiled(_interpreter(files), files, bundle, *_asked(rules, excepting))
+        put_in_order(plan)
+        (bundle / PLAN).write_text(json.dumps(plan, ensure_ascii=False), encoding="utf-8")
+        return Rules(interpreter, interpreter.load_bundle(str(bundle)), rules, excepting)
+
+
+def _asked(rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) -> tuple[str, list[str]]:
+    """The query for all questions, and the entrypoint of each."""
+    names = [f"answer_{number}" for number in range(len(rules))]
+    names += [f"excepted_{number}" for number, rule in enumerate(rules) if rule.package in excepting]
+    return f"data.{QUESTIONS}", [f"{QUESTIONS}/{name}" for name in names]
 
 
 def _interpreter(files: RuleFiles) -> Interpreter:
-    try:
-        import regopy
-    except ImportError:
-        hint = "install it: pip install 'provisioner[policy]'"
-        raise UsageError("guardrails are evaluated by regopy, which is not installed", hint) from None
-    interpreter = regopy.Interpreter()
-    interpreter.log_level = regopy.LogLevel.NONE
-    # A function that fails would otherwise be undefined, and a rule that calls it never deny.
-    interpreter.strict_built_in_errors = True
+    """What has read the files. Raises UsageError and SpecError."""
+    interpreter = _new_interpreter()
+    import regopy
+
     for number, text in enumerate(files.modules.values()):
         try:
             # By its number: regopy leaves the folder out of a name.
@@ -226,111 +229,32 @@ def _interpreter(files: RuleFiles) -> Interpreter:
     return interpreter
 
 
-def _compiled(interpreter: Interpreter, files: RuleFiles) -> Mapping[str, Any]:
-    """All modules as OPA's intermediate representation. Raises SpecError."""
+def _new_interpreter() -> Interpreter:
+    try:
+        import regopy
+    except ImportError:
+        hint = "install it: pip install 'provisioner[policy]'"
+        raise UsageError("guardrails are evaluated by regopy, which is not installed", hint) from None
+    interpreter = regopy.Interpreter()
+    interpreter.log_level = regopy.LogLevel.NONE
+    # A function that fails would otherwise be undefined, and a rule that calls it never deny.
+    interpreter.strict_built_in_errors = True
+    return interpreter
+
+
+def _compiled(
+    interpreter: Interpreter, files: RuleFiles, bundle: Path, query: str, entrypoints: Sequence[str] = ()
+) -> dict[str, Any]:
+    """All modules as OPA's intermediate representation, which is also in the folder. Raises SpecError."""
     import regopy
 
-    with tempfile.TemporaryDirectory() as folder:
-        try:
-            bundle = interpreter.build("data")
-            interpreter.save_bundle(str(Path(folder) / "bundle"), bundle)
-            text = (Path(folder) / "bundle" / "plan.json").read_text(encoding="utf-8")
-        except (regopy.RegoError, ValueError, OSError) as error:
-            raise SpecError(_problems(str(error), files)) from None
-    plan: Mapping[str, Any] = json.loads(text, strict=False)
+    try:
+        interpreter.save_bundle(str(bundle), interpreter.build(query, entrypoints))
+        text = (bundle / PLAN).read_text(encoding="utf-8")
+    except (regopy.RegoError, ValueError, OSError) as error:
+        raise SpecError(_problems(str(error), files)) from None
+    plan: dict[str, Any] = json.loads(text, strict=False)
     return plan
-
-
-def _rules(plan: Mapping[str, Any], files: RuleFiles) -> Iterator[Rule]:
-    for function in plan["funcs"]["funcs"]:
-        _, *path = function["path"]
-        # Functions have parameters besides the input and the data.
-        if len(path) > 1 and len(function["params"]) == 2:
-            yield Rule(tuple(path[:-1]), path[-1], _file_of(function, plan, files))
-
-
-def _file_of(function: Mapping[str, Any], plan: Mapping[str, Any], files: RuleFiles) -> str:
-    """The file that a rule is in; the first of several."""
-    placed = (statement for statement in _statements(function["blocks"]) if "file" in statement)
-    first = next(placed, {"file": 0})
-    return _name(plan, first, files)
-
-
-def _name(plan: Mapping[str, Any], statement: Mapping[str, Any], files: RuleFiles) -> str:
-    number = int(plan["static"]["files"][statement["file"]]["value"])
-    return list(files.modules)[number]
-
-
-def _statements(blocks: Iterable[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:
-    """All statements, also those inside of others."""
-    for block in blocks:
-        for item in block["stmts"]:
-            statement = item["stmt"]
-            yield statement
-            yield from _statements(statement.get("blocks") or ())
-            if "block" in statement:
-                yield from _statements([statement["block"]])
-
-
-def _without_value(plan: Mapping[str, Any], files: RuleFiles) -> Iterator[Problem]:
-    """Where a variable is read that nothing gives a value: what OPA calls unsafe."""
-    for function in plan["funcs"]["funcs"]:
-        given = set(function["params"])
-        place: Mapping[str, Any] = {}
-        for statement in _statements(function["blocks"]):
-            place = statement if "file" in statement else place
-            if any(variable not in given for variable in _read_by(statement)):
-                message = "a name here has no value: it is misspelt, or no rule or `some` gives it one"
-                yield _problem(plan, place, files, message)
-            given |= {statement[name] for name in ("target", "result", "local") if name in statement}
-            if _is_scan(statement):
-                given |= {statement["key"], statement["value"]}
-
-
-def _is_scan(statement: Mapping[str, Any]) -> bool:
-    return isinstance(statement.get("key"), int) and "block" in statement
-
-
-def _read_by(statement: Mapping[str, Any]) -> Iterator[int]:
-    """The numbers of the variables that a statement reads."""
-    if _is_scan(statement):
-        yield statement["source"]
-    for value in (*statement.values(), *statement.get("args", ())):
-        if isinstance(value, dict) and value.get("type") == "local":
-            yield value["value"]
-
-
-def _without_function(
-    plan: Mapping[str, Any], files: RuleFiles, interpreter: Interpreter
-) -> Iterator[Problem]:
-    """Where a function is called that is neither in the files nor in regopy, or that prints."""
-    ours = {function["name"] for function in plan["funcs"]["funcs"]}
-    for function in plan["funcs"]["funcs"]:
-        for statement in _statements(function["blocks"]):
-            name = statement.get("func")
-            if not name or name in ours or name in _OPERATORS:
-                continue
-            if name in _PRINTING:
-                message = f"{_PRINTING[name]} would print in the middle of the plan; take it out"
-                yield _problem(plan, statement, files, message)
-            elif not interpreter.is_builtin(name):
-                message = f"there is no function {name}; regopy lacks some of OPA's: see docs/guardrails.md"
-                yield _problem(plan, statement, files, message)
-
-
-def _problem(
-    plan: Mapping[str, Any], statement: Mapping[str, Any], files: RuleFiles, message: str
-) -> Problem:
-    if "file" not in statement:
-        return Problem(next(iter(files.modules)), 1, 1, "", message)
-    file, line = _name(plan, statement, files), int(statement["row"])
-    text = files.modules[file].splitlines()[line : line + 1]
-    return Problem(file, line + 1, int(statement["col"]) + 1, "", message, _short_line("".join(text)))
-
-
-def _short_line(text: str) -> str | None:
-    text = text.strip()
-    return (text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}…") or None
 
 
 def _problems(errors: str, files: RuleFiles, number: int = 0) -> list[Problem]:
