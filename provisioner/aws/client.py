@@ -133,6 +133,13 @@ class Aws:
         other._asked, other._answered, other._waited = {}, set(), set()
         return other
 
+    def aside(self) -> Aws:
+        """The same connections, for what nobody waits for: of what does not answer nothing is told."""
+        other = object.__new__(Aws)
+        other.__dict__.update(self.__dict__)
+        other._on_waiting, other._waited = lambda _: None, set()
+        return other
+
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
         self._stop = stop
