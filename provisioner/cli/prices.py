@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -50,7 +49,7 @@ class Pricing:
         wait_s = self._wait_s()
         if any(some.reads_cost for some in rules):
             wait_s = MAX_S_FOR_RULES
-        return replace(plan, cost=plan_cost(plan, world, self._lookup, wait_s, datetime.now(UTC)))
+        return replace(plan, cost=plan_cost(plan, world, self._lookup, wait_s))
 
     def prices(self, uses: Iterable[Use]) -> Prices:
         """What is known of the prices of these."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from provisioner.costs.uses import (
     LINUX,
@@ -110,6 +111,15 @@ def plan_uses(plan: Plan, world: World, images: Mapping[str, ImageFacts]) -> dic
         after = _after(world.desired_as(Fleet, address), known, changes)
         uses[address] = uses_of_fleet(known), after
     return uses
+
+
+def end_of(address: Address, world: World) -> datetime | None:
+    """When a fleet ends; of one that is still to be launched, as if that was now."""
+    fleet = world.environment.of(Fleet).get(address)
+    if fleet is None or fleet.end is None:
+        return None
+    after = fleet.end.said.after
+    return world.now + after if fleet.end.at is None and after else fleet.end.at
 
 
 def guessed_operation(image: Image) -> str:

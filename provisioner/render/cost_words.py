@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from provisioner.costs.cost import HOURS_A_DAY, Cost, CostLine, PlanCost
+from provisioner.expiry.times import clock_words
 
 MADE_UP = "made-up prices of the local AWS"
 # Digits of an amount below 1 that count.
@@ -57,13 +57,7 @@ def end_words(cost: PlanCost) -> str:
         return ""
     at, total = cost.until_end
     least = "" if cost.after.is_known else "at least "
-    return f", {least}{money(total)} {cost.currency} until {moment(at)}"
-
-
-def moment(at: datetime) -> str:
-    """A time with its offset: `2026-11-26 18:00 +01:00`."""
-    offset = at.strftime("%z")
-    return f"{at:%Y-%m-%d %H:%M} {offset[:3]}:{offset[3:5]}" if offset else f"{at:%Y-%m-%d %H:%M}"
+    return f", {least}{money(total)} {cost.currency} until {clock_words(at)}"
 
 
 def remarks(cost: PlanCost) -> str:

@@ -25,7 +25,7 @@ NO_CALLS = {"iam:PassRole"}
 
 @cache
 def called() -> frozenset[str]:
-    """All operations of AWS that the code of the kinds and of costs has the names of, as actions of a policy."""
+    """All operations of AWS that the code of kinds and costs has the names of, as actions of a policy."""
     session = botocore.session.get_session()
     service_of = {
         name: service for service in SERVICES for name in session.get_service_model(service).operation_names
