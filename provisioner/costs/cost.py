@@ -121,7 +121,7 @@ class PlanCost:
 
 
 def merged(costs: Iterable[Cost]) -> Cost:
-    """The sum of several, things that are called the same in one line: unknown ones first, then the dearest."""
+    """The sum of several, things that are called the same in one line. Unknown ones first, then dear ones."""
     lines: dict[str, CostLine] = {}
     for cost in costs:
         for line in cost.lines:
