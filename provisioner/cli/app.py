@@ -17,6 +17,7 @@ from provisioner.cli.common import DONE, FAILED, INTERRUPTED, WRONG_USE, tell_li
 from provisioner.cli.completion import COMPLETE, complete, completion
 from provisioner.cli.drift import drift
 from provisioner.cli.help import Group
+from provisioner.cli.permissions import permissions
 from provisioner.cli.plan import plan
 from provisioner.cli.schema import schema
 from provisioner.cli.status import status
@@ -72,7 +73,7 @@ def cli() -> None:
     """EC2 fleets, IAM roles and instance profiles on AWS, from one YAML spec and with no state file."""
 
 
-for command in (validate, plan, apply, destroy, drift, status, schema, completion):
+for command in (validate, plan, apply, destroy, drift, status, permissions, schema, completion):
     cli.add_command(command)
 
 

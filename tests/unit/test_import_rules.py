@@ -31,7 +31,7 @@ TALKING = ("boto3", "botocore", "tenacity", "moto", "flask", "werkzeug")
 PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server")
 
 # Words that a module may use although a kind has the same name: here, the profile that an instance has.
-NOT_THE_KIND = {("provisioner.render.as_status", "instance_profile")}
+NOT_THE_KIND = {("provisioner.render.as_status", "instance_profile"), ("provisioner.rights", "role")}
 
 
 @cache

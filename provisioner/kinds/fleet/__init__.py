@@ -17,7 +17,7 @@ from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.ending import ending_words, resolve_ends
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
-from provisioner.kinds.fleet.parse import parse_fleet
+from provisioner.kinds.fleet.parse import parse_fleet, with_key_pair
 from provisioner.kinds.fleet.placement import per_option
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
@@ -29,6 +29,7 @@ from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Address, Desired, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 MAX_IDS_OF_A_COMMAND = 20
 
@@ -99,6 +100,12 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
         if address.key == FOREIGN:
             return Findings(notes=tuple(_foreign_notes(address, observed, world.environment.region)))
         return compare_fleet(address, desired, observed, world)
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.fleet.permissions import fleet_permissions
+
+        fleets = (with_key_pair(fleet, environment) for fleet in environment.of(Fleet).values())
+        return fleet_permissions(tuple(fleets), place, purpose)
 
     def describe(self, desired: Fleet, observed: ObservedFleet | None, world: World) -> Mapping[str, Any]:
         return desired.as_data()
