@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,17 +18,15 @@ def observe(
     destroying: bool = False,
     deep: bool = False,
     looking: bool = False,
-    beside: Callable[[], None] = lambda: None,
 ) -> World:
     """What AWS has of the environment; `deep`: also what takes calls of its own for each thing.
 
-    `looking`: to tell what there is, and not to plan anything. `beside` is called with the first reads, once
-    this is known to be the right account: it begins what nobody waits for.
+    `looking`: to tell what there is, and not to plan anything.
 
     Raises AwsError, UnexpectedAnswer, and UsageError when this is another account.
     """
     try:
-        return _observe(environment, reader, kinds, destroying, deep, looking, beside)
+        return _observe(environment, reader, kinds, destroying, deep, looking)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         # All that is worked with here was answered by AWS, or by something that is not AWS.
         raise UnexpectedAnswer(error) from error
@@ -41,7 +39,6 @@ def _observe(
     destroying: bool,
     deep: bool,
     looking: bool,
-    beside: Callable[[], None],
 ) -> World:
     identity = None
     if environment.account_id:
@@ -50,13 +47,9 @@ def _observe(
         _check_account(environment, identity)
 
     launching = not (destroying or looking)
-    reads = [partial(kind.observe, reader, environment, launching) for kind in kinds]
-
-    def begin() -> Mapping[Address, Observed]:
-        beside()
-        return {}
-
-    observed = _merged(reader.parallel(*reads, begin))
+    observed = _merged(
+        reader.parallel(*(partial(kind.observe, reader, environment, launching) for kind in kinds))
+    )
     identity = identity or _named_in(observed) or reader.identity()
     now = reader.now()
     world = World(environment, Observation(identity, observed), destroying, deep, looking, now)

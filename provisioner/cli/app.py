@@ -16,9 +16,11 @@ from provisioner.cli.apply import apply, destroy
 from provisioner.cli.common import DONE, FAILED, INTERRUPTED, WRONG_USE, tell_line, tell_problems
 from provisioner.cli.completion import COMPLETE, complete, completion
 from provisioner.cli.drift import drift
+from provisioner.cli.extend import extend
 from provisioner.cli.help import Group
-from provisioner.cli.permissions import permissions
+from provisioner.cli.list import list_environments
 from provisioner.cli.plan import plan
+from provisioner.cli.reap import reap
 from provisioner.cli.schema import schema
 from provisioner.cli.status import status
 from provisioner.cli.validate import validate
@@ -37,7 +39,8 @@ class Root(Group):
         **dict.fromkeys(("init", "deploy", "create", "update", "run"), "apply"),
         "up": "apply' or 'local up",
         **dict.fromkeys(("diff", "preview"), "plan"),
-        **dict.fromkeys(("show", "list", "ls"), "status"),
+        "show": "status",
+        "ls": "list",
         **dict.fromkeys(("check", "lint"), "validate"),
         "version": "--version",
         "help": "--help",
@@ -73,7 +76,19 @@ def cli() -> None:
     """EC2 fleets, IAM roles and instance profiles on AWS, from one YAML spec and with no state file."""
 
 
-for command in (validate, plan, apply, destroy, drift, status, permissions, schema, completion):
+for command in (
+    validate,
+    plan,
+    apply,
+    destroy,
+    drift,
+    status,
+    list_environments,
+    extend,
+    reap,
+    schema,
+    completion,
+):
     cli.add_command(command)
 
 

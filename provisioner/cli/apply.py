@@ -14,7 +14,6 @@ from provisioner.cli.options import (
     DEEP,
     FORMAT,
     IDS,
-    NO_COST,
     POLICY,
     REFRESH,
     SHOW_USER_DATA,
@@ -39,7 +38,6 @@ if TYPE_CHECKING:
 @IDS
 @SHOW_USER_DATA
 @SKIP_REGION
-@NO_COST
 @connection_options
 def apply(
     spec: SpecFile,
@@ -52,7 +50,6 @@ def apply(
     ids: bool,
     show_user_data: bool,
     skipped_regions: str,
-    no_cost: bool,
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
@@ -69,7 +66,6 @@ def apply(
         approved=approved,
         rules=load_rules(spec, policies),
         shown=Shown(ids, show_user_data),
-        no_cost=no_cost,
     )
 
 
@@ -80,7 +76,6 @@ def apply(
 @FORMAT
 @POLICY
 @SKIP_REGION
-@NO_COST
 @connection_options
 def destroy(
     spec: SpecFile,
@@ -89,7 +84,6 @@ def destroy(
     output_format: str,
     policies: tuple[str, ...],
     skipped_regions: str,
-    no_cost: bool,
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
@@ -103,5 +97,4 @@ def destroy(
         destroying=True,
         approved=approved,
         rules=load_rules(spec, policies),
-        no_cost=no_cost,
     )

@@ -26,7 +26,6 @@ from provisioner.cli.common import (
     connect_to,
     console_for,
     make_plan,
-    pricing_for,
     refusal_code,
     say,
     say_data,
@@ -35,6 +34,7 @@ from provisioner.cli.common import (
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
+    from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
     from provisioner.cli.expect import Approved
     from provisioner.guardrails.rego import Rules
@@ -60,7 +60,6 @@ def apply_plan(
     approved: Approved | None = None,
     rules: Sequence[Rules] = (),
     shown: Shown = IN_SHORT,
-    no_cost: bool = False,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
 
@@ -80,8 +79,7 @@ def apply_plan(
             f"digest, or `{command} --yes`",
         )
     aws = connect_to(environment, options)
-    pricing = pricing_for(aws, environment, options, no_cost)
-    plan = make_plan(environment, aws, destroying, deep, rules, pricing)
+    plan = make_plan(environment, aws, destroying, deep, rules)
     for_programs = output_format == "json"
     show_plan(plan, options, stderr=for_programs, shown=shown)
     if approved:
@@ -93,17 +91,20 @@ def apply_plan(
         say("cancelled; nothing was changed", err=True)
         return REFUSED
     try:
-        with _stoppable() as stop:
+        with stoppable() as stop:
             aws.heed(stop)
             with Teller(plan, for_programs) as teller:
                 carried = converge(
                     plan,
-                    lambda: make_plan(environment, aws, destroying, deep, rules, pricing if rules else None),
+                    lambda: make_plan(environment, aws, destroying, deep, rules),
                     Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )
             teller.tell_rest(carried.outcomes)
-            return _code(carried, stop.is_set(), refreshed)
+            code = _code(carried, stop.is_set(), refreshed)
+            if destroying and code == DONE:
+                _tell_what_is_left(environment, aws, for_programs)
+            return code
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -118,6 +119,18 @@ def _code(carried: ApplyResult, interrupted: bool, refreshed: tuple[str, ...]) -
     if interrupted:
         return INTERRUPTED
     return DONE if is_good else FAILED
+
+
+def _tell_what_is_left(environment: Environment, aws: Aws, for_programs: bool) -> None:
+    """Look once more, by the tags alone, and say that nothing is left that costs money, or what is."""
+    from provisioner.account.contents import IamContents, read_all
+    from provisioner.account.environments import environments
+    from provisioner.render.as_account import left_lines
+
+    contents = read_all(aws, [environment.region], environment.name)
+    unread = [problem for region in contents for problem in region.unread]
+    for line in left_lines(environment.name, environments(contents, IamContents()), unread):
+        say(line, err=for_programs)
 
 
 def _agreed(environment: Environment, destroying: bool) -> bool:
@@ -204,7 +217,7 @@ class Teller:
 
 
 @contextmanager
-def _stoppable() -> Iterator[threading.Event]:
+def stoppable() -> Iterator[threading.Event]:
     """An event that SIGINT, SIGTERM and SIGHUP set; a second SIGINT ends the process at once.
 
     A handler interrupts whatever the main thread is at, which may hold the locks of the event and of the

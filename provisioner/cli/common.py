@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from provisioner.aws.client import Aws, Sent
     from provisioner.aws.connect import Options
-    from provisioner.cli.prices import Pricing
     from provisioner.errors import SpecError
     from provisioner.guardrails.rego import Rules
     from provisioner.model import Environment, Plan
@@ -41,12 +40,19 @@ def load_spec(spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: st
     from provisioner.spec import load
 
     skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
-    _check_skipped(skipped)
+    check_regions("--skip-region", skipped, f", or `{_every_region()}`")
     environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
     return replace(environment, skipped_regions=skipped)
 
 
-def _check_skipped(regions: Sequence[str]) -> None:
+def _every_region() -> str:
+    from provisioner.model import EVERY_REGION
+
+    return EVERY_REGION
+
+
+def check_regions(option: str, regions: Sequence[str], or_else: str = "") -> None:
+    """Raises UsageError for the name of a region that there is none of."""
     from provisioner.errors import UsageError
     from provisioner.model import EVERY_REGION
     from provisioner.spec.regions import known_regions
@@ -58,8 +64,8 @@ def _check_skipped(regions: Sequence[str]) -> None:
             meant = Suggestions().near(region, sorted(known))
             maybe = f"did you mean {quoted(meant)}? " if meant else ""
             raise UsageError(
-                f"--skip-region: there is no region {quoted(region)}",
-                f"{maybe}write names of regions with commas between them, or `{EVERY_REGION}`",
+                f"{option}: there is no region {quoted(region)}",
+                f"{maybe}write names of regions with commas between them{or_else}",
             )
 
 
@@ -83,6 +89,11 @@ def load_rules(spec: SpecFile, policies: Sequence[str]) -> Sequence[Rules]:
 
 def connect_to(environment: Environment, options: Options) -> Aws:
     """A reading connection. Raises UsageError, LocalAwsError and ProvisionerError."""
+    return connect_in(environment.region, options)
+
+
+def connect_in(region: str, options: Options) -> Aws:
+    """A reading connection in a region. Raises UsageError, LocalAwsError and ProvisionerError."""
     from provisioner.aws.connect import connect
 
     def show(sent: Sent) -> None:
@@ -92,36 +103,18 @@ def connect_to(environment: Environment, options: Options) -> Aws:
     def show_waiting(what: str) -> None:
         say(what, err=True)
 
-    return connect(environment.region, options, show if options.verbose else lambda sent: None, show_waiting)
-
-
-def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: bool) -> Pricing | None:
-    """What finds prices; None where nobody asks for them, or nothing could cost anything by the hour."""
-    if no_cost:
-        return None
-    from provisioner.cli.prices import Pricing
-
-    return Pricing(aws, environment, options)
+    return connect(region, options, show if options.verbose else lambda sent: None, show_waiting)
 
 
 def make_plan(
-    environment: Environment,
-    aws: Aws,
-    destroying: bool,
-    deep: bool = False,
-    rules: Sequence[Rules] = (),
-    pricing: Pricing | None = None,
+    environment: Environment, aws: Aws, destroying: bool, deep: bool = False, rules: Sequence[Rules] = ()
 ) -> Plan:
     """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
-    beside = pricing.begin if pricing else lambda: None
-    world = observe(environment, aws, KINDS, destroying, deep, beside=beside)
-    made = compare(world, KINDS)
-    if pricing:
-        made = pricing.with_cost(made, world, rules)
+    made = compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
     if not rules:
         return made
     from provisioner.guardrails.judge import guarded

@@ -15,6 +15,7 @@ from provisioner.aws.connect import local_problems, require_local
 from provisioner.cli.common import say, say_data
 from provisioner.cli.help import Group
 from provisioner.errors import LocalAwsError, UsageError
+from provisioner.expiry.times import parse_duration
 
 
 class LocalGroup(Group):
@@ -118,6 +119,17 @@ def add_instance(instance_id: str | None, tags: tuple[str, ...], region: str) ->
     pairs = dict(tag.split("=", 1) for tag in tags)
     instance_id = instance_id or f"i-{secrets.token_hex(9)[:17]}"
     say(local_aws.add_instance(_running(), instance_id, pairs, region=region))
+
+
+@local.command()
+@click.argument("duration")
+def advance(duration: str) -> None:
+    """Move its clock forward, by 90m or 9h, say: what is due by then happens."""
+    span = parse_duration(duration)
+    if not span:
+        raise UsageError(f"{duration!r} is no duration", "write 90m, 9h, 2d or 1h30m")
+    local_aws.advance(_running(), span.total_seconds())
+    say(f"LOCAL AWS's clock is {duration} further")
 
 
 def _running() -> LocalAws:

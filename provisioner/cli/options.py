@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from provisioner.cli.common import SpecFile
+from provisioner.cli.where import Where
 
 ROOT = click.option(
     "--root",
@@ -69,8 +70,6 @@ POLICY = click.option(
     help="A folder of Rego files whose `deny` refuses a plan, as with conftest; or builtin:NAME.",
 )
 
-NO_COST = click.option("--no-cost", is_flag=True, help="Do not ask AWS for prices.")
-
 SKIP_REGION = click.option(
     "--skip-region",
     "skipped_regions",
@@ -117,5 +116,24 @@ def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapper(spec: str, root: str | None, **rest: Any) -> Any:
         return command(spec=SpecFile(spec, root), **rest)
+
+    return wrapper
+
+
+def regions_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds the options that say which regions are meant, and hands them on as `where`."""
+
+    @click.option("--region", "named", metavar="REGION", multiple=True, help="A region; may be given again.")
+    @click.option("--all-regions", "every", is_flag=True, help="Every region that is switched on.")
+    @click.option(
+        "--skip-region",
+        "skipped",
+        metavar="REGIONS",
+        default="",
+        help="Regions that --all-regions leaves out: names with commas.",
+    )
+    @functools.wraps(command)
+    def wrapper(named: tuple[str, ...], every: bool, skipped: str, **rest: Any) -> Any:
+        return command(where=Where(named, every, skipped), **rest)
 
     return wrapper

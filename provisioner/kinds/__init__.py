@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+
 from provisioner.kinds.attachment import AttachmentKind
-from provisioner.kinds.base import AnyKind
+from provisioner.kinds.base import AnyKind, World
 from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
 from provisioner.kinds.fleet.parse import keep_images, refresh_images
@@ -11,9 +13,10 @@ from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.key_pair import KeyPairKind
 from provisioner.kinds.role import RoleKind
 from provisioner.kinds.security_group import SecurityGroupKind
+from provisioner.model import Change
 from provisioner.retry import COMMON, merged
 
-__all__ = ["CALL_RULES", "KINDS", "keep_images", "refresh_images", "schema_folder"]
+__all__ = ["CALL_RULES", "KINDS", "extend_ends", "keep_images", "refresh_images", "schema_folder"]
 
 KINDS: tuple[AnyKind, ...] = checked(
     (RoleKind(), InstanceProfileKind(), SecurityGroupKind(), KeyPairKind(), FleetKind(), AttachmentKind()),
@@ -21,3 +24,11 @@ KINDS: tuple[AnyKind, ...] = checked(
 )
 
 CALL_RULES = merged((COMMON, *(kind.call_rules for kind in KINDS)))
+
+
+def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tuple[Change, ...]:
+    """The changes that move the ends of a spec's durations; see there. Raises UsageError."""
+    # What only a plan needs: reading a spec takes less time than importing the rest.
+    from provisioner.kinds.fleet.diff import extending
+
+    return extending.extend_ends(world, to, only)

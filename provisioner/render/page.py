@@ -101,7 +101,6 @@ class Page:
     digest: str = ""
     tiles: Sequence[Tile] = ()
     aside: str = ""
-    cost: str = ""
     refusals: Sequence[Refusal] = ()
     warnings: Sequence[Note] = ()
     gone: str = ""

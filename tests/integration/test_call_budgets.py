@@ -62,19 +62,19 @@ def counted(cloud: Cloud, run: Run, *words: Any) -> Counter[str]:
 
 # Before a profile goes, each other region that is switched on is asked who uses it.
 ELSEWHERE = 1 + 16
+# At the end it is looked for instances, volumes, groups and key pairs that are left.
+LOOKING = 4
 
 
 def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Write, image: str) -> None:
     spec = write(having(FIFTY, fleets__worker__image=image))
     applied = counted(cloud, run, "apply", "--yes", spec)
     assert applied["RunInstances"] == 3
-    assert applied.total() - applied["GetProducts"] <= 22
-    # Prices are asked once a day: those of types and those of volumes.
-    assert applied["GetProducts"] <= 2
+    assert applied.total() <= 22
     assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 8
     destroyed = counted(cloud, run, "destroy", "--yes", spec)
     assert destroyed["TerminateInstances"] == 1
-    assert destroyed.total() <= 18 + ELSEWHERE
+    assert destroyed.total() <= 18 + ELSEWHERE + LOOKING
 
 
 def test_a_newer_image_is_looked_for_beside_the_other_reads(

@@ -30,8 +30,15 @@ TALKING = ("boto3", "botocore", "tenacity", "moto", "flask", "werkzeug")
 # The only modules that print. The command does so through its gate, and these are not the command.
 PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server")
 
-# Words that a module may use although a kind has the same name: here, the profile that an instance has.
-NOT_THE_KIND = {("provisioner.render.as_status", "instance_profile"), ("provisioner.rights", "role")}
+# Words that a module may use although a kind has the same name: the profile that an instance has, what is
+# counted of an account, and the option that names a fleet of which an end is moved.
+NOT_THE_KIND = {
+    ("provisioner.render.as_status", "instance_profile"),
+    *(
+        ("provisioner.render.as_account", name)
+        for name in ("fleet", "role", "fleets", "roles", "instance_profiles")
+    ),
+}
 
 
 @cache

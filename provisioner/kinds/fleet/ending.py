@@ -78,13 +78,13 @@ def resolve_ends(world: World) -> Mapping[Address, Desired]:
     In a plan to destroy nothing ends anywhere else.
     """
     fleets = world.desired_of(Fleet)
-    lasting = {} if world.destroying else dict(_lasting(world))
+    lasting = {} if world.destroying else dict(lasting_in(world))
     common = _common_end(fleets, lasting, world)
     tags: dict[Address, dict[str, str]] = {at: common.tags() if common else {} for at in lasting}
     resolved: dict[Address, Desired] = {}
     for address, fleet in fleets.items():
         end = _own_end(address, fleet, lasting, world) if fleet.own_end else common
-        holder = next(iter(_holders(fleet, lasting)), None)
+        holder = holder_of(fleet, lasting)
         if end and fleet.own_end and holder:
             tags[holder] |= end.remembered(fleet.key)
         if fleet.expires:
@@ -99,16 +99,17 @@ def resolve_ends(world: World) -> Mapping[Address, Desired]:
     return resolved
 
 
-def _lasting(world: World) -> Iterator[tuple[Address, Desired]]:
+def lasting_in(world: World) -> Iterator[tuple[Address, Desired]]:
     """What the spec asks for that has tags, and stays when all members are gone."""
     for at, thing in sorted(world.environment.resources.items()):
         if at.kind not in _PASSING and isinstance(thing, Tagged):
             yield at, thing
 
 
-def _holders(fleet: Fleet, lasting: Mapping[Address, Desired]) -> list[Address]:
-    """What can remember the end of a fleet: what it uses first."""
-    return [*sorted(fleet.uses & lasting.keys()), *(at for at in lasting if at not in fleet.uses)]
+def holder_of(fleet: Fleet, lasting: Mapping[Address, Desired]) -> Address | None:
+    """What remembers the end of a fleet: something that it uses, or else the first that there is."""
+    candidates = [*sorted(fleet.uses & lasting.keys()), *lasting]
+    return candidates[0] if candidates else None
 
 
 def _common_end(
@@ -123,7 +124,7 @@ def _common_end(
     shown = [instance for observed in every for instance in _counting(observed)]
     return settle(
         said,
-        _records(recorded_in(_ours(at, world)) for at in lasting),
+        _records(recorded_in(our_tags(at, world)) for at in lasting),
         _records(recorded_in(instance.tags) for instance in shown),
         _first_launch(every),
         any(fleet.count for fleet in ending.values()),
@@ -134,7 +135,7 @@ def _own_end(address: Address, fleet: Fleet, lasting: Mapping[Address, Desired],
     observed = world.observed_as(ObservedFleet, address) or ObservedFleet()
     return settle(
         cast("Expiry", fleet.expires),
-        _records(remembered_in(_ours(at, world), fleet.key) for at in lasting),
+        _records(remembered_in(our_tags(at, world), fleet.key) for at in lasting),
         _records(recorded_in(instance.tags) for instance in _counting(observed)),
         _first_launch([observed]),
         fleet.count > 0,
@@ -145,7 +146,7 @@ def _records(found: Iterable[Recorded | None]) -> list[Recorded]:
     return [record for record in found if record]
 
 
-def _ours(at: Address, world: World) -> Mapping[str, str]:
+def our_tags(at: Address, world: World) -> Mapping[str, str]:
     """The tags of what is at an address, if it is this environment's."""
     thing = world.observed(at)
     tags: Mapping[str, str] = thing.tags if isinstance(thing, Tagged) else {}

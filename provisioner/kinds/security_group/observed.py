@@ -69,6 +69,14 @@ class ObservedGroup:
         """DescribeSecurityGroups does not show one everywhere, and others tell whose account it is."""
         return None
 
+    @property
+    def id(self) -> str:
+        return self.group.id if self.group else ""
+
+    @property
+    def tags(self) -> Mapping[str, str]:
+        return self.group.tags if self.group else {}
+
 
 @dataclass(frozen=True)
 class FoundVpc:

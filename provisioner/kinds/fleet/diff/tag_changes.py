@@ -12,7 +12,8 @@ from provisioner.kinds.fleet.launching.scale_out import name_call, number_call
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import indexes, on_members
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.fleet.volumes.changes import tag_fields, tag_steps
+from provisioner.kinds.fleet.volumes.changes import tag_fields
+from provisioner.kinds.fleet.volumes.changes import tag_steps as volume_steps
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, group_by
 from provisioner.kinds.tags import (
     is_crowded,
@@ -38,12 +39,12 @@ def tag_changes(
     for members in group_by([member for member in staying if wrong(member)], wrong):
         fields = wrong(members[0])
         removed = [field.path.removeprefix("tags.") for field in fields if field.after is None]
-        on_volumes = tag_steps(fleet, volumes(members), removed)
+        on_volumes = volume_steps(fleet, volumes(members), removed)
         also = " and their volumes" if on_volumes else ""
         # The volumes first: that they are still to be done shows on the members.
         steps = (
             *on_volumes,
-            *_tag_steps(members, fields),
+            *tag_steps(members, fields),
             until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
         )
         yield update(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
@@ -51,7 +52,7 @@ def tag_changes(
     for members in group_by(alone, lambda member: tag_fields(fleet, volumes([member]))):
         reason = f"tags differ on volumes of {on_members(members)}"
         fields = tag_fields(fleet, volumes(members))
-        yield update(address, members, reason, fields, tag_steps(fleet, volumes(members), ()))
+        yield update(address, members, reason, fields, volume_steps(fleet, volumes(members), ()))
 
 
 def name_changes(
@@ -68,7 +69,7 @@ def name_changes(
     if wrong:
         before: set[Any] = {member.tag(NAME_TAG) for member in wrong}
         field = FieldChange("name", before.pop() if len(before) == 1 else "various", fleet.name)
-        steps: tuple[Step, ...] = _tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
+        steps: tuple[Step, ...] = tag_steps(wrong, (FieldChange("tags.Name", None, fleet.name),))
         if fleet.is_indexed:
             numbered = {member.id: numbers[member.id] for member in wrong}
             call = number_call if is_left_alone else name_call
@@ -77,7 +78,8 @@ def name_changes(
         yield update(address, wrong, f"name differs on {on_members(wrong)}", (field,), (*steps, shown))
 
 
-def _tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tuple[Step, ...]:
+def tag_steps(members: Sequence[Instance], fields: Sequence[FieldChange]) -> tuple[Step, ...]:
+    """The steps that give members the tags that fields say, and take off those that go."""
     changed = {field.path.removeprefix("tags."): field.after for field in fields}
     put = {key: value for key, value in changed.items() if value is not None}
     removed = [{"Key": key} for key in sorted(changed.keys() - put.keys())]

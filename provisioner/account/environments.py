@@ -1,0 +1,124 @@
+"""The environments of an account, each in its region: what carries their tags, and what they have left."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from provisioner.account.contents import (
+    IamContents,
+    RegionContents,
+    Thing,
+    is_launched_by_its_tags,
+)
+from provisioner.kinds.expiry import end_in
+from provisioner.kinds.instances import Instance
+from provisioner.kinds.volumes import ObservedVolume
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+
+# Their paths, by environment and region.
+Specs = Mapping[tuple[str, str], Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Found:
+    """One environment in one region; `region` is empty for what IAM has of one that is in none.
+
+    `members` are what its fleets launched and lives, `foreign` what only carries its tags. `volumes` are on
+    no live instance, `things` its groups and key pairs. `specs`: which of the given specs are of it; None:
+    none were given.
+    """
+
+    environment: str
+    region: str
+    members: tuple[Instance, ...] = ()
+    foreign: tuple[Instance, ...] = ()
+    volumes: tuple[ObservedVolume, ...] = ()
+    things: tuple[Thing, ...] = ()
+    roles: int = 0
+    profiles: int = 0
+    specs: tuple[str, ...] | None = None
+
+    @property
+    def fleets(self) -> list[str]:
+        """The fleets that have members."""
+        return sorted({member.tag(FLEET_TAG) or "" for member in self.members})
+
+    @property
+    def states(self) -> dict[str, int]:
+        """How many members are in which state."""
+        return dict(sorted(Counter(member.state for member in self.members).items()))
+
+    @property
+    def launched(self) -> str | None:
+        """When the oldest member was launched."""
+        return min((member.launched for member in self.members if member.launched), default=None)
+
+    @property
+    def ends(self) -> list[datetime]:
+        """When its members end, each time once."""
+        return sorted({end for member in self.members if (end := end_in(member.tags))})
+
+    @property
+    def endless(self) -> int:
+        """How many members have no end."""
+        return sum(end_in(member.tags) is None for member in self.members)
+
+
+def environments(
+    regions: Sequence[RegionContents],
+    iam: IamContents,
+    specs: Specs | None = None,
+) -> list[Found]:
+    """All environments of which anything is there; `specs` by environment and region."""
+    found = [_found(name, region, specs) for region in regions for name in sorted(_names(region))]
+    placed: Counter[str] = Counter(each.environment for each in found)
+    every: list[Found] = []
+    for each in found:
+        # IAM is global: where an environment's name is in several regions, nobody can tell whose a role is.
+        is_alone = placed[each.environment] == 1
+        roles = iam.roles.get(each.environment, 0) if is_alone else 0
+        profiles = iam.profiles.get(each.environment, 0) if is_alone else 0
+        every.append(replace(each, roles=roles, profiles=profiles))
+    for name in sorted({*iam.roles, *iam.profiles}):
+        if placed[name] != 1:
+            roles, profiles = iam.roles.get(name, 0), iam.profiles.get(name, 0)
+            every.append(Found(name, "", roles=roles, profiles=profiles, specs=_of_name(name, specs)))
+    return sorted(every, key=lambda each: (each.environment, each.region))
+
+
+def _of_name(name: str, specs: Specs | None) -> tuple[str, ...] | None:
+    if specs is None:
+        return None
+    return tuple(path for at, paths in specs.items() if at[0] == name for path in paths)
+
+
+def _names(region: RegionContents) -> set[str]:
+    live = [instance.tag(ENVIRONMENT_TAG) or "" for instance in region.instances if instance.is_live]
+    left = [volume.tags.get(ENVIRONMENT_TAG, "") for volume in _on_nothing(region)]
+    return {name for name in (*live, *left, *(thing.environment for thing in region.things)) if name}
+
+
+def _found(name: str, region: RegionContents, specs: Specs | None) -> Found:
+    live = [item for item in region.instances if item.is_live and item.tag(ENVIRONMENT_TAG) == name]
+    members = tuple(instance for instance in live if is_launched_by_its_tags(instance))
+    return Found(
+        name,
+        region.region,
+        members=members,
+        foreign=tuple(instance for instance in live if instance not in members),
+        volumes=tuple(v for v in _on_nothing(region) if v.tags.get(ENVIRONMENT_TAG) == name),
+        things=tuple(thing for thing in region.things if thing.environment == name),
+        specs=None if specs is None else tuple(specs.get((name, region.region), ())),
+    )
+
+
+def _on_nothing(region: RegionContents) -> Iterable[ObservedVolume]:
+    """The volumes that are on no live instance, and not about to go with one that has ended."""
+    live = {instance.id for instance in region.instances if instance.is_live}
+    gone = {instance.id for instance in region.instances if not instance.is_live}
+    for volume in region.volumes:
+        if volume.instance not in live and not (volume.instance in gone and volume.goes):
+            yield volume

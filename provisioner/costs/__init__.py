@@ -1,1 +1,0 @@
-"""What runs costs: what is paid for, AWS's prices of it, and the sum. Only `lookup.py` asks AWS."""

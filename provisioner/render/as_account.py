@@ -1,0 +1,216 @@
+"""What an account has of environments, for people and for programs. Each line goes through the gate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from provisioner.account.contents import called, end_of
+from provisioner.account.environments import Found
+from provisioner.account.reaping import Ended, Reaped
+from provisioner.expiry.times import clock_words, distance_words, read_stamp, span_words, stamp
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, KEEP_TAG
+from provisioner.render.layout import cells
+from provisioner.visible import presentable
+
+if TYPE_CHECKING:
+    from provisioner.kinds.instances import Instance
+
+FORMAT_VERSION = 1
+HOW_FREE = "under termination or stop protection: switch that off in its spec first"
+
+
+def reap_lines(
+    account_id: str, found: Sequence[Ended], unread: Sequence[str], now: datetime, local: bool
+) -> Iterator[str]:
+    """What would be terminated, what is left alone and why, and what could not be read."""
+    yield _heading("What has expired", account_id, [region.region for region in found], local)
+    yield ""
+    for region in found:
+        yield from (_going(region.region, instance, now) for instance in region.instances)
+    for region in found:
+        for why, instances in (
+            (f"kept by the tag {KEEP_TAG}", region.kept),
+            (HOW_FREE, region.protected),
+            ("carries the tags, and was not launched by that fleet: foreign", region.foreign),
+        ):
+            yield from (f"left alone  {_whose(each, region.region)}: {why}" for each in instances)
+    yield from (f"not read    {problem}" for problem in unread)
+    number = sum(len(region.instances) for region in found)
+    if number:
+        yield f"! TERMINATES {number} instance{'' if number == 1 else 's'}."
+    else:
+        yield "Nothing has expired that is still there." if not any(_left(found)) else "Nothing to terminate."
+
+
+def _left(found: Iterable[Ended]) -> Iterator[Instance]:
+    for region in found:
+        yield from (*region.kept, *region.protected, *region.foreign)
+
+
+def _heading(what: str, account_id: str, regions: Sequence[str], local: bool) -> str:
+    where = ", ".join(regions) if len(regions) <= 3 else f"{len(regions)} regions"
+    return f"{what}  account {account_id}, {where}{'  LOCAL' if local else ''}"
+
+
+def _whose(instance: Instance, region: str) -> str:
+    at = f"{instance.tag(ENVIRONMENT_TAG)} fleet/{instance.tag(FLEET_TAG)}"
+    return f"{region}  {at}  {called(instance)}"
+
+
+def _going(region: str, instance: Instance, now: datetime) -> str:
+    end = end_of(instance)
+    told = f"expired {clock_words(end)}, {distance_words(end, now)}" if end else ""
+    return f"- {_whose(instance, region)}  {instance.state}  {told}"
+
+
+def reap_data(
+    account_id: str, found: Sequence[Ended], results: Sequence[Reaped], unread: Sequence[str]
+) -> dict[str, Any]:
+    """The same as one JSON object, with what became of it."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "account_id": account_id,
+        "expired": [_item(region.region, item) for region in found for item in region.instances],
+        "left_alone": [
+            {**_item(region.region, item), "why": why}
+            for region in found
+            for why, items in (
+                ("kept", region.kept),
+                ("protected", region.protected),
+                ("foreign", region.foreign),
+            )
+            for item in items
+        ],
+        "terminated": [name for reaped in results for name in reaped.done],
+        "failed": [{"id": name, "message": why} for reaped in results for name, why in reaped.failed],
+        "unread": list(unread),
+    }
+
+
+def _item(region: str, instance: Instance) -> dict[str, Any]:
+    end = end_of(instance)
+    return {
+        "environment": instance.tag(ENVIRONMENT_TAG),
+        "fleet": instance.tag(FLEET_TAG),
+        "region": region,
+        "id": instance.id,
+        "name": instance.tag("Name"),
+        "state": instance.state,
+        "expires": stamp(end) if end else None,
+    }
+
+
+def list_data(
+    account_id: str, found: Sequence[Found], unread: Sequence[str], costs: Mapping[tuple[str, str], Any]
+) -> dict[str, Any]:
+    """All environments as JSON; `costs` an hour by environment and region, where they are known."""
+    return {
+        "format_version": FORMAT_VERSION,
+        "account_id": account_id,
+        "environments": [
+            {
+                "environment": each.environment,
+                "region": each.region or None,
+                "members": len(each.members),
+                "states": each.states,
+                "fleets": each.fleets,
+                "launched": each.launched,
+                "expires": [stamp(end) for end in each.ends],
+                "without_end": each.endless,
+                "cost_an_hour": costs.get((each.environment, each.region)),
+                "roles": each.roles,
+                "instance_profiles": each.profiles,
+                "volumes": [volume.summary() for volume in each.volumes],
+                "others": [{"kind": item.kind, "id": item.id, "name": item.name} for item in each.things],
+                "foreign": [instance.id for instance in each.foreign],
+                **({} if each.specs is None else {"specs": list(each.specs)}),
+            }
+            for each in found
+        ],
+        "unread": list(unread),
+    }
+
+
+def list_lines(
+    heading: tuple[str, Sequence[str], bool],
+    found: Sequence[Found],
+    unread: Sequence[str],
+    now: datetime,
+    costs: Mapping[tuple[str, str], str],
+) -> Iterator[str]:
+    """All environments as a table, and below it what of them is not a member."""
+    account_id, regions, local = heading
+    yield _heading("Environments", account_id, regions, local)
+    yield ""
+    if not found:
+        yield "None."
+    titles = ["environment", "region", "members", "age", "expires", "cost an hour", "besides", "spec"]
+    rows = [_row(each, now, costs.get((each.environment, each.region), "")) for each in found]
+    has_column = [any(row[at] for row in rows) or at < 3 for at in range(len(titles))]
+    shown = [[cell for cell, has in zip(row, has_column, strict=True) if has] for row in (titles, *rows)]
+    widths = [max(map(cells, column)) for column in zip(*shown, strict=True)]
+    for row in shown if found else ():
+        padded = (cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True))
+        yield "  ".join(padded).rstrip()
+    for each in found:
+        for instance in each.foreign:
+            yield f"foreign   {each.region}  {called(instance)} only carries the tags of {each.environment}"
+    yield from (f"not read  {problem}" for problem in unread)
+
+
+def _row(each: Found, now: datetime, cost: str) -> list[str]:
+    states = ", ".join(f"{number} {state}" for state, number in each.states.items())
+    launched = read_stamp(each.launched)
+    spec = "" if each.specs is None else ", ".join(map(presentable, each.specs)) or "none of these"
+    return [
+        presentable(each.environment),
+        each.region or "-",
+        states or "none",
+        span_words(now - launched) if launched else "",
+        _ends(each, now),
+        cost,
+        besides(each),
+        spec,
+    ]
+
+
+def _ends(each: Found, now: datetime) -> str:
+    if not each.ends:
+        return "never" if each.members else ""
+    first = each.ends[0]
+    told = f"{'expired ' if first <= now else ''}{clock_words(first)}, {distance_words(first, now)}"
+    if len(each.ends) > 1:
+        told += f"; the last {clock_words(each.ends[-1])}"
+    return told + (f"; {each.endless} never" if each.endless else "")
+
+
+def besides(each: Found) -> str:
+    """What there is of an environment besides its members, by number."""
+    kinds = [thing.kind for thing in each.things]
+    counted = [
+        (each.roles, "role"),
+        (each.profiles, "instance profile"),
+        *((kinds.count(kind), kind) for kind in sorted(set(kinds))),
+        (len(each.volumes), "volume"),
+        (len(each.foreign), "foreign instance"),
+    ]
+    return ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counted if number)
+
+
+def left_lines(environment: str, found: Sequence[Found], unread: Sequence[str]) -> Iterator[str]:
+    """What of an environment is left after its destruction that costs money, or that nothing is."""
+    left = [
+        *(f"instance {called(item)}, {item.state}" for each in found for item in each.members),
+        *(f"instance {called(item)}, which only carries its tags" for each in found for item in each.foreign),
+        *(f"volume {volume}" for each in found for volume in each.volumes),
+        *(f"{thing}, which is free" for each in found for thing in each.things),
+    ]
+    if unread:
+        yield f"Whether anything of {environment} is left is not known: {'; '.join(unread)}"
+    elif not left:
+        yield f"Nothing of {environment} is left that costs money."
+    if left:
+        yield f"Left of {environment}:"
+        yield from (f"  {line}" for line in left)
