@@ -77,6 +77,16 @@ def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Wr
     assert destroyed.total() <= 18 + ELSEWHERE + LOOKING
 
 
+def test_what_fleets_have_in_common_is_asked_once(cloud: Cloud, run: Run, write: Write, image: str) -> None:
+    fleet = {**FIFTY["fleets"]["worker"], "count": 1, "image": image, "security_groups": ["default"]}
+
+    def planned(fleets: int) -> Counter[str]:
+        spec = having(FIFTY, fleets={f"f{number}": fleet for number in range(fleets)})
+        return counted(cloud, run, "plan", write(spec))
+
+    assert planned(12) == planned(1)
+
+
 def test_a_newer_image_is_looked_for_beside_the_other_reads(
     cloud: Cloud, run: Run, write: Write, image: str
 ) -> None:

@@ -15,6 +15,7 @@ from provisioner.kinds.fleet.placement import to_replace
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
+from provisioner.kinds.fleet.read.shared_reads import SharedReads
 from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
@@ -37,6 +38,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     """All fleets once more, each with what it takes to compare it. Raises AwsError."""
     if world.looking:
         return world.observed_of(ObservedFleet)
+    reader = SharedReads(reader)
     fleets_of_spec, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
     written = {at: with_key_pair(fleet, world.environment) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}

@@ -1,0 +1,70 @@
+"""Equal questions are asked once: for what many fleets of an environment have in common.
+
+Only within one look at AWS: whoever looks again asks anew.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from datetime import datetime
+from typing import Any, TypeVar
+
+from provisioner.kinds.base import Reader
+from provisioner.model import Identity
+
+T = TypeVar("T")
+
+
+class SharedReads(Reader):
+    """A reader that remembers its answers, and lets whoever asks the same meanwhile wait for them.
+
+    Answers belong to all that have asked, so nobody may change them. An error is an answer too.
+    """
+
+    def __init__(self, reader: Reader) -> None:
+        self._reader = reader
+        self._lock = threading.Lock()
+        self._asked: dict[str, Future[Any]] = {}
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        key = _key(service, operation, "", params)
+        return self._once(key, lambda: self._reader.call(service, operation, **params))
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        def read() -> tuple[Any, ...]:
+            return tuple(self._reader.pages(service, operation, key, **params))
+
+        yield from self._once(_key(service, operation, key, params), read)
+
+    def identity(self) -> Identity:
+        return self._reader.identity()
+
+    def now(self) -> datetime:
+        return self._reader.now()
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        return self._reader.answers(operation)
+
+    def parallel(self, *reads: Callable[[], T]) -> list[T]:
+        return self._reader.parallel(*reads)
+
+    def in_region(self, region: str) -> Reader:
+        return SharedReads(self._reader.in_region(region))
+
+    def _once(self, key: str, read: Callable[[], T]) -> T:
+        with self._lock:
+            first = key not in self._asked
+            asked: Future[T] = self._asked.setdefault(key, Future())
+        if first:
+            try:
+                asked.set_result(read())
+            except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
+                asked.set_exception(error)
+        return asked.result()
+
+
+def _key(*asked: Any) -> str:
+    return json.dumps(asked, sort_keys=True, default=repr)
