@@ -17,7 +17,7 @@ from xml.sax.saxutils import escape  # nosec B406 # writes XML, reads none
 
 from botocore.model import OperationNotFoundError
 from moto.core.exceptions import ServiceException
-from moto.core.responses import ActionResult
+from moto.core.responses import ActionResult, BaseResponse
 from moto.core.utils import camelcase_to_underscores
 from moto.ec2.responses import EC2Response
 from moto.iam.responses import IamResponse
@@ -28,12 +28,23 @@ from werkzeug.exceptions import HTTPException
 
 from local_aws.ec2_xml import write_ec2
 
+
+class _PricingResponse(BaseResponse):  # type: ignore[misc]
+    """What moto has for other services: it reads a request, and knows the service model."""
+
+    def __init__(self) -> None:
+        super().__init__(service_name="pricing")
+
+
 _RESPONSES: dict[str, Any] = {
     "ec2": EC2Response,
     "iam": IamResponse,
     "sts": TokenResponse,
     "ssm": SimpleSystemManagerResponse,
+    "pricing": _PricingResponse,
 }
+_OF_JSON = ("ssm", "pricing")
+"""The services that talk in JSON, and not in forms and XML."""
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""
 _CREDENTIAL = re.compile(r"Credential=([^/]*)/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -109,7 +120,7 @@ def service_of(environ: dict[str, Any]) -> str:
 
 
 def check_service(environ: dict[str, Any]) -> None:
-    """Raises AwsError for what is not sent to one of the four services, wherever moto would pass it on to."""
+    """Raises AwsError for what is not sent to one of these services, wherever moto would pass it on to."""
     service = service_of(environ)
     if service and service not in _RESPONSES:
         known = ", ".join(name.upper() for name in _RESPONSES)
@@ -119,7 +130,7 @@ def check_service(environ: dict[str, Any]) -> None:
 
 
 def read_call(environ: dict[str, Any], body: bytes) -> Call:
-    """The call in a WSGI request with this body. Raises AwsError for what is no call of the four services."""
+    """The call in a WSGI request with this body. Raises AwsError for what is no call of these services."""
     check_service(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     # What is read already has one length, however it was sent.
@@ -146,7 +157,7 @@ def read_call(environ: dict[str, Any], body: bytes) -> Call:
         ) from None
     # The user agent may name a region too, and moto believes that first; the signature is what AWS looks at.
     response.region = region
-    call.params = _json(body) if service == "ssm" else dict(response.params)
+    call.params = _json(body) if service in _OF_JSON else dict(response.params)
     return call
 
 
@@ -170,7 +181,9 @@ def write_answer(call: Call, result: Any) -> Answer:
         status, headers, body = call.response.serialized(result)
     else:
         status, headers, body = call.response._transform_response({}, result)
-    kind = headers.get("Content-Type", "application/x-amz-json-1.1" if call.service == "ssm" else "text/xml")
+    kind = headers.get(
+        "Content-Type", "application/x-amz-json-1.1" if call.service in _OF_JSON else "text/xml"
+    )
     data = body if isinstance(body, bytes) else body.encode()
     return Answer(int(status), kind, data.replace(b">request-id<", f">{uuid.uuid4()}<".encode()))
 
@@ -190,7 +203,7 @@ def write_error(call: Call | None, problem: Exception, service: str = "") -> Ans
         problem.status = 412
     code, message = (escape(NOT_IN_XML.sub("?", text)) for text in (problem.code, problem.message))
     request_id = uuid.uuid4()
-    if service == "ssm":
+    if service in _OF_JSON:
         kind = "application/x-amz-json-1.1"
         text = json.dumps({"__type": problem.code, "message": problem.message})
     elif service == "ec2":

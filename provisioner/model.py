@@ -16,6 +16,7 @@ from provisioner.errors import Problem
 from provisioner.expiry.times import Expiry, stamp
 
 if TYPE_CHECKING:
+    from provisioner.costs.cost import PlanCost
     from provisioner.kinds.instances import Instance
 
 T = TypeVar("T")
@@ -400,7 +401,8 @@ class Plan:
     """Everything that apply would do, in the order in which it would.
 
     `uses` has everything that the spec asks for or AWS has, with what it uses, also what does not change.
-    `desired` is all that the spec asks for, changed or not, as data: what rules look at.
+    `desired` is all that the spec asks for, changed or not, as data: what rules look at. `cost` is what all
+    that costs by the hour; None: that was not asked.
     """
 
     environment: str
@@ -412,6 +414,7 @@ class Plan:
     destroy: bool = False
     uses: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
     desired: Mapping[Address, Mapping[str, Any]] = field(default_factory=dict)
+    cost: PlanCost | None = None
 
     @property
     def summary(self) -> dict[Action, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -18,15 +18,17 @@ def observe(
     destroying: bool = False,
     deep: bool = False,
     looking: bool = False,
+    beside: Callable[[], None] = lambda: None,
 ) -> World:
     """What AWS has of the environment; `deep`: also what takes calls of its own for each thing.
 
-    `looking`: to tell what there is, and not to plan anything.
+    `looking`: to tell what there is, and not to plan anything. `beside` is called with the first reads, once
+    this is known to be the right account: it begins what nobody waits for.
 
     Raises AwsError, UnexpectedAnswer, and UsageError when this is another account.
     """
     try:
-        return _observe(environment, reader, kinds, destroying, deep, looking)
+        return _observe(environment, reader, kinds, destroying, deep, looking, beside)
     except (LookupError, ValueError, TypeError, AttributeError) as error:
         # All that is worked with here was answered by AWS, or by something that is not AWS.
         raise UnexpectedAnswer(error) from error
@@ -39,6 +41,7 @@ def _observe(
     destroying: bool,
     deep: bool,
     looking: bool,
+    beside: Callable[[], None],
 ) -> World:
     identity = None
     if environment.account_id:
@@ -47,9 +50,13 @@ def _observe(
         _check_account(environment, identity)
 
     launching = not (destroying or looking)
-    observed = _merged(
-        reader.parallel(*(partial(kind.observe, reader, environment, launching) for kind in kinds))
-    )
+    reads = [partial(kind.observe, reader, environment, launching) for kind in kinds]
+
+    def begin() -> Mapping[Address, Observed]:
+        beside()
+        return {}
+
+    observed = _merged(reader.parallel(*reads, begin))
     identity = identity or _named_in(observed) or reader.identity()
     now = reader.now()
     world = World(environment, Observation(identity, observed), destroying, deep, looking, now)

@@ -19,7 +19,7 @@ _OURS = re.compile(r"(\n|\r|\x1b\[(?:[0-9;]*m|\?25[lh]|[0-9]*[AK]))")
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 # How the signs of plans are written where the encoding has no others; `+`, `~` and `-` are the other ones.
-ASCII_FORMS = {"±": "*", "→": "->", "·": "|", "…": "...", "—": "-"}
+ASCII_FORMS = {"±": "*", "→": "->", "·": "|", "…": "...", "—": "-", "×": "x"}
 # The name of what `encode` does with what an encoding does not have.
 AS_ASCII = "provisioner.as_ascii"
 

@@ -28,6 +28,7 @@ from provisioner.aws.login import (
     login_command,
     open_local_session,
     open_session,
+    require,
 )
 from provisioner.aws.rate_limit import READING, RateLimit
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
@@ -132,6 +133,13 @@ class Aws:
         other._asked, other._answered, other._waited = {}, set(), set()
         return other
 
+    def aside(self) -> Aws:
+        """The same connections, for what nobody waits for: of what does not answer nothing is told."""
+        other = object.__new__(Aws)
+        other.__dict__.update(self.__dict__)
+        other._on_waiting, other._waited = lambda _: None, set()
+        return other
+
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
         self._stop = stop
@@ -156,8 +164,7 @@ class Aws:
         return self._call(service, operation, params)
 
     def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        client = self._client(service)
-        method = getattr(client, xform_name(operation))
+        method = getattr(self._client(service, operation), xform_name(operation))
 
         failed: list[AwsError] = []
         # Patience begins when a call is sent for the first time, and not while it waits for its turn.
@@ -263,10 +270,12 @@ class Aws:
         if seconds > 0:
             self._stop.wait(seconds)
 
-    def _client(self, service: str) -> Any:
+    def _client(self, service: str, operation: str) -> Any:
         # Making clients from one session in several threads races (boto3 guide, "Multithreading").
         with self._lock:
-            if service not in self._clients:
+            client = self._clients.get(service)
+            if client is None or xform_name(operation) not in client.meta.method_to_api_mapping:
+                require(self._session, service, operation)
                 try:
                     client = self._session.client(  # type: ignore[call-overload]
                         service, endpoint_url=self.target.endpoint_url, config=self._config

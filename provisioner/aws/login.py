@@ -15,10 +15,11 @@ import botocore.configprovider
 import botocore.exceptions as botocore_errors
 import botocore.session
 from botocore.credentials import Credentials
-from botocore.loaders import Loader
+from botocore.loaders import Loader, create_loader
 
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
+from provisioner.aws.service_models import ModelLoader
 from provisioner.errors import AwsError, ProvisionerError
 from provisioner.retry import NO_CREDENTIALS
 from provisioner.secrecy import learn_passing_secret, learn_secrets
@@ -31,8 +32,14 @@ _SIGNATURE = "AWS4-"
 def open_session(profile: str | None, region: str) -> boto3.Session:
     """A session by boto's chain. Raises ProvisionerError for a profile that does not exist."""
     try:
+        core = botocore.session.get_session()
+        if profile:
+            core.set_config_variable("profile", profile)
+        core.register_component(
+            "data_loader", ModelLoader(create_loader(core.get_config_variable("data_path")))
+        )
         # The region is also that of the STS which is asked for a role.
-        return boto3.Session(profile_name=profile, region_name=region)
+        return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
     except botocore_errors.ProfileNotFound as error:
         raise ProvisionerError(
             str(error), "see `aws configure list-profiles` for the profiles there are"
@@ -53,11 +60,18 @@ def open_local_session() -> boto3.Session:
     unread = {name: (None, None, default, convert) for name, (_, _, default, convert) in defaults.items()}
     files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     core = botocore.session.Session(session_vars=unread | files)
-    only_aws = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    core.register_component("data_loader", only_aws)
+    only_aws = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    core.register_component("data_loader", ModelLoader(only_aws))
     return boto3.Session(  # nosec B106 # no secret: the local AWS takes any
         aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core
     )
+
+
+def require(session: boto3.Session, service: str, operation: str) -> None:
+    """A client made of the session from now on has this operation, if botocore knows it."""
+    loader = session._session.get_component("data_loader")
+    if isinstance(loader, ModelLoader):
+        loader.require(service, operation)
 
 
 def log_in(session: boto3.Session) -> None:

@@ -19,6 +19,7 @@ from provisioner.cli.drift import drift
 from provisioner.cli.extend import extend
 from provisioner.cli.help import Group
 from provisioner.cli.list import list_environments
+from provisioner.cli.permissions import permissions
 from provisioner.cli.plan import plan
 from provisioner.cli.reap import reap
 from provisioner.cli.schema import schema
@@ -86,6 +87,7 @@ for command in (
     list_environments,
     extend,
     reap,
+    permissions,
     schema,
     completion,
 ):

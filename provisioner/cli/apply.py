@@ -14,6 +14,7 @@ from provisioner.cli.options import (
     DEEP,
     FORMAT,
     IDS,
+    NO_COST,
     POLICY,
     REFRESH,
     SHOW_USER_DATA,
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @IDS
 @SHOW_USER_DATA
 @SKIP_REGION
+@NO_COST
 @connection_options
 def apply(
     spec: SpecFile,
@@ -50,6 +52,7 @@ def apply(
     ids: bool,
     show_user_data: bool,
     skipped_regions: str,
+    no_cost: bool,
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
@@ -66,6 +69,7 @@ def apply(
         approved=approved,
         rules=load_rules(spec, policies),
         shown=Shown(ids, show_user_data),
+        no_cost=no_cost,
     )
 
 
@@ -76,6 +80,7 @@ def apply(
 @FORMAT
 @POLICY
 @SKIP_REGION
+@NO_COST
 @connection_options
 def destroy(
     spec: SpecFile,
@@ -84,6 +89,7 @@ def destroy(
     output_format: str,
     policies: tuple[str, ...],
     skipped_regions: str,
+    no_cost: bool,
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
@@ -97,4 +103,5 @@ def destroy(
         destroying=True,
         approved=approved,
         rules=load_rules(spec, policies),
+        no_cost=no_cost,
     )

@@ -26,6 +26,7 @@ from provisioner.cli.common import (
     connect_to,
     console_for,
     make_plan,
+    pricing_for,
     refusal_code,
     say,
     say_data,
@@ -60,6 +61,7 @@ def apply_plan(
     approved: Approved | None = None,
     rules: Sequence[Rules] = (),
     shown: Shown = IN_SHORT,
+    no_cost: bool = False,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
 
@@ -79,7 +81,8 @@ def apply_plan(
             f"digest, or `{command} --yes`",
         )
     aws = connect_to(environment, options)
-    plan = make_plan(environment, aws, destroying, deep, rules)
+    pricing = pricing_for(aws, environment, options, no_cost)
+    plan = make_plan(environment, aws, destroying, deep, rules, pricing)
     for_programs = output_format == "json"
     show_plan(plan, options, stderr=for_programs, shown=shown)
     if approved:
@@ -96,7 +99,7 @@ def apply_plan(
             with Teller(plan, for_programs) as teller:
                 carried = converge(
                     plan,
-                    lambda: make_plan(environment, aws, destroying, deep, rules),
+                    lambda: make_plan(environment, aws, destroying, deep, rules, pricing if rules else None),
                     Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )

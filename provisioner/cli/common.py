@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 
     from provisioner.aws.client import Aws, Sent
     from provisioner.aws.connect import Options
+    from provisioner.cli.prices import Pricing
     from provisioner.errors import SpecError
     from provisioner.guardrails.rego import Rules
     from provisioner.model import Environment, Plan
@@ -106,15 +107,33 @@ def connect_in(region: str, options: Options) -> Aws:
     return connect(region, options, show if options.verbose else lambda sent: None, show_waiting)
 
 
+def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: bool) -> Pricing | None:
+    """What finds prices; None where nobody asks for them, or nothing could cost anything by the hour."""
+    if no_cost:
+        return None
+    from provisioner.cli.prices import Pricing
+
+    return Pricing(aws, environment, options)
+
+
 def make_plan(
-    environment: Environment, aws: Aws, destroying: bool, deep: bool = False, rules: Sequence[Rules] = ()
+    environment: Environment,
+    aws: Aws,
+    destroying: bool,
+    deep: bool = False,
+    rules: Sequence[Rules] = (),
+    pricing: Pricing | None = None,
 ) -> Plan:
     """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
-    made = compare(observe(environment, aws, KINDS, destroying, deep), KINDS)
+    beside = pricing.begin if pricing else lambda: None
+    world = observe(environment, aws, KINDS, destroying, deep, beside=beside)
+    made = compare(world, KINDS)
+    if pricing:
+        made = pricing.with_cost(made, world, rules)
     if not rules:
         return made
     from provisioner.guardrails.judge import guarded

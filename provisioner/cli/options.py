@@ -70,6 +70,8 @@ POLICY = click.option(
     help="A folder of Rego files whose `deny` refuses a plan, as with conftest; or builtin:NAME.",
 )
 
+NO_COST = click.option("--no-cost", is_flag=True, help="Do not ask AWS for prices.")
+
 SKIP_REGION = click.option(
     "--skip-region",
     "skipped_regions",

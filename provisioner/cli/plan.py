@@ -15,6 +15,7 @@ from provisioner.cli.common import (
     load_rules,
     load_spec,
     make_plan,
+    pricing_for,
     refusal_code,
     say,
     say_data,
@@ -25,6 +26,7 @@ from provisioner.cli.help import Command
 from provisioner.cli.options import (
     DEEP,
     IDS,
+    NO_COST,
     PLAN_FORMAT,
     POLICY,
     REFRESH,
@@ -57,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--force", is_flag=True, help="Let --out replace a file that is not a plan.")
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
 @SKIP_REGION
+@NO_COST
 @connection_options
 def plan(
     spec: SpecFile,
@@ -71,6 +74,7 @@ def plan(
     force: bool,
     destroying: bool,
     skipped_regions: str,
+    no_cost: bool,
     options: Options,
 ) -> None:
     """Show what apply would do. Changes nothing."""
@@ -82,7 +86,9 @@ def plan(
         raise UsageError("--force goes with --out FILE")
     environment = load_spec(spec, refreshed, skipped_regions)
     rules = load_rules(spec, policies)
-    made = make_plan(environment, connect_to(environment, options), destroying, deep, rules)
+    aws = connect_to(environment, options)
+    pricing = pricing_for(aws, environment, options, no_cost)
+    made = make_plan(environment, aws, destroying, deep, rules, pricing)
     given = _given_again(spec, refreshed, deep, policies, skipped_regions, destroying, options)
     match output_format:
         case "json":

@@ -60,6 +60,8 @@ class Rules:
         self._bundle = bundle
         self._rules = rules
         self._excepting = excepting
+        # Whether what they say may depend on prices, so that it is worth waiting for them.
+        self.reads_cost = False
 
     def __len__(self) -> int:
         return len(self._rules)
@@ -181,7 +183,9 @@ def compile_rules(files: RuleFiles) -> Rules:
             "without one, everything would be allowed: write `deny contains msg if { ... }`",
         )
     excepting = {rule.package for rule in every if rule.name == "exception"}
-    return (_asking_in_order if compares(plan) else _asking)(files, rules, excepting)
+    made = (_asking_in_order if compares(plan) else _asking)(files, rules, excepting)
+    made.reads_cost = any("cost" in text for text in files.modules.values())
+    return made
 
 
 def _asking(files: RuleFiles, rules: Sequence[Rule], excepting: Collection[tuple[str, ...]]) -> Rules:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
 from provisioner.retry import CallRules
+from provisioner.rights import Place, Purpose, Statement
 
 Path = tuple[str | int, ...]
 T = TypeVar("T")
@@ -182,6 +183,13 @@ class Kind(Protocol[D, Ob]):
 
     def compare(self, address: Address, desired: D | None, observed: Ob | None, world: World) -> Findings:
         """What to do so that AWS has what the spec says at one address."""
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        """What a deployer has to be allowed for all of this kind in a spec, and no more.
+
+        To plan takes what reads, and to apply what writes beside that; to destroy takes its own reads and
+        writes. Where the spec has nothing of this kind, it is what is asked all the same.
+        """
 
     def describe(self, desired: D, observed: Ob | None, world: World) -> Mapping[str, Any]:
         """What the spec asks for, as data: its fields, absent ones too."""

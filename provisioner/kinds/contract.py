@@ -11,7 +11,7 @@ from provisioner.retry import CallRules
 
 BASE = "base.schema.json"
 _PACKAGE = Path(__file__).resolve().parents[1]
-_METHODS = ("parse", "check", "observe", "observe_details", "compare", "describe", "status")
+_METHODS = ("parse", "check", "observe", "observe_details", "compare", "permissions", "describe", "status")
 _ATTRIBUTES = {
     "name": str,
     "section": str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from provisioner.model import Action, Plan
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_text import SYMBOLS
+from provisioner.render.cost_words import cost_sentences
 from provisioner.render.graph import in_columns, in_rows
 from provisioner.render.page import Label, Page, Tile, listed, page_html
 from provisioner.render.verdict import Counted, counted, deferred, destroyed, verdict, writing_calls
@@ -34,6 +35,7 @@ def plan_html(plan: Plan, given: str = "SPEC", local: bool = False, user_data: b
             digest=digest,
             tiles=_tiles(plan),
             aside=_aside(plan),
+            cost=_cost(plan),
             refusals=plan.refusals,
             warnings=[note for note in plan.notes if note.is_warning],
             gone=breakdown(destroyed(plan)),
@@ -59,3 +61,8 @@ def _aside(plan: Plan) -> str:
     told = [f"{later:,} of them deferred: apply leaves them as they are."] if later else []
     told += [f"{writing_calls(plan.changes)}."] if plan.changes and not plan.refusals else []
     return " ".join(told)
+
+
+def _cost(plan: Plan) -> str:
+    has_cost = plan.cost is not None and plan.cost.changes and not plan.refusals
+    return ": ".join(cost_sentences(plan.cost)) if plan.cost and has_cost else ""

@@ -19,6 +19,7 @@ from provisioner.model import (
     UserData,
     foretold_calls,
 )
+from provisioner.render.cost_words import cost_data
 from provisioner.render.fields import wide_rights
 from provisioner.secrecy import without_credentials, without_credentials_at
 
@@ -58,6 +59,7 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
             | _also(note)
             for note in plan.notes
         ],
+        "cost": cost_data(plan.cost),
         "desired": {str(address): jsonable(desired) for address, desired in plan.desired.items()},
     }
     data = _without_credentials(subject | content)

@@ -12,6 +12,7 @@ from provisioner.model import Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
 from provisioner.render.as_text import SYMBOLS
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
+from provisioner.render.cost_words import cost_sentences
 from provisioner.render.field_lines import WIDE, field_lines
 from provisioner.render.fields import fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
@@ -84,10 +85,12 @@ def _head(plan: Plan, local: bool) -> str:
     if rows:
         number = deferred(plan)
         later = f"{number:,} of them deferred. " if number else ""
+        cost = plan.cost if plan.cost and plan.cost.changes and not plan.refusals else None
         calls = "" if plan.refusals else f"{writing_calls(plan.changes)}."
         is_wide = any(has_wide_rights(fields_of(change)) for change in plan.changes)
         legend = f" {WIDE_LEGEND}" if is_wide else ""
         lines += ["", "| | | |", "|---|---|---|", *rows, "", later + calls + legend]
+        lines += ["", f"**Cost**: {sentence(': '.join(cost_sentences(cost)))}"] if cost else []
     return "\n".join(lines)
 
 

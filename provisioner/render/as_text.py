@@ -8,6 +8,7 @@ from rich.text import Text
 
 from provisioner.model import Action, Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
+from provisioner.render.cost_words import cost_sentences
 from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, width_of, words
@@ -153,6 +154,18 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
     return lines + _count_lines(plan, width)
 
 
+def _cost_lines(plan: Plan, width: int) -> list[Line]:
+    """What it costs by the hour, of a plan that changes that."""
+    if plan.cost is None or not plan.cost.changes:
+        return []
+    total, parts = cost_sentences(plan.cost)
+    start: Line = (Piece("Cost:", "title"), Piece(" "))
+    return [
+        *flow(words(f"{total}:"), width, start, 6, gap=" "),
+        *flow(words(parts), width, indent=6, gap=" "),
+    ]
+
+
 def _count_lines(plan: Plan, width: int) -> list[Line]:
     if not plan.changes:
         if plan.destroy:
@@ -174,4 +187,8 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     items.append(line(f"{writing_calls(plan.changes)}."))
     counts = flow(items, width, (Piece("Plan:", "title"), Piece(" ")), 6, gap=" ")
     # There to be pasted, and so not broken.
-    return [*counts, (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint"))]
+    return [
+        *counts,
+        *_cost_lines(plan, width),
+        (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint")),
+    ]

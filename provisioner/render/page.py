@@ -101,6 +101,7 @@ class Page:
     digest: str = ""
     tiles: Sequence[Tile] = ()
     aside: str = ""
+    cost: str = ""
     refusals: Sequence[Refusal] = ()
     warnings: Sequence[Note] = ()
     gone: str = ""

@@ -71,6 +71,7 @@ def program(
     """The program in this process, with pauses shortened as suits a cloud that answers at once."""
     monkeypatch.setenv("PROVISIONER_LOCAL", "1")
     monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(local_folder))
     monkeypatch.setenv("NO_COLOR", "1")
     monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
@@ -105,7 +106,13 @@ def home(tmp_path: Path) -> Path:
 @pytest.fixture
 def local_environment(cloud: Cloud, local_folder: Path, home: Path) -> dict[str, str]:
     """The variables with which the program uses the local AWS of these tests."""
-    return clean_environment(home, PROVISIONER_LOCAL="1", PROVISIONER_LOCAL_DIR=str(local_folder))
+    return clean_environment(
+        home,
+        PROVISIONER_LOCAL="1",
+        PROVISIONER_LOCAL_DIR=str(local_folder),
+        # What prices are asked for is asked once, and not in each test.
+        XDG_CACHE_HOME=str(local_folder),
+    )
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -157,12 +158,17 @@ class Program:
         return Ran(ended.value.code, out.getvalue(), err.getvalue())
 
 
+# What the processes of these tests keep, and is not to be made anew by each of them.
+CACHE = TemporaryDirectory(prefix="provisioner-cache-")
+
+
 def clean_environment(home: Path, **more: str) -> dict[str, str]:
     """The variables of a machine on which nobody ever had anything to do with AWS."""
     kept = {name: os.environ[name] for name in ("PATH", "PYTHONPATH", "LANG", "TMPDIR") if name in os.environ}
     return {
         **kept,
         "HOME": str(home),
+        "XDG_CACHE_HOME": CACHE.name,
         "AWS_EC2_METADATA_DISABLED": "true",
         "NO_COLOR": "1",
         "COLUMNS": "100",

@@ -34,6 +34,7 @@ PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server
 # counted of an account, and the option that names a fleet of which an end is moved.
 NOT_THE_KIND = {
     ("provisioner.render.as_status", "instance_profile"),
+    ("provisioner.rights", "role"),
     *(
         ("provisioner.render.as_account", name)
         for name in ("fleet", "role", "fleets", "roles", "instance_profiles")

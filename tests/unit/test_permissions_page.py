@@ -13,7 +13,7 @@ from pathlib import Path
 import botocore.session
 
 ROOT = Path(__file__).resolve().parents[2]
-SERVICES = ("ec2", "iam", "ssm")
+SERVICES = ("ec2", "iam", "ssm", "pricing")
 # The names that are put together in `kinds/iam.py`, and who we are, which `aws/client.py` asks for.
 NOT_SPELT_OUT = {
     *("iam:TagRole", "iam:UntagRole", "iam:TagInstanceProfile", "iam:UntagInstanceProfile"),
@@ -25,14 +25,15 @@ NO_CALLS = {"iam:PassRole"}
 
 @cache
 def called() -> frozenset[str]:
-    """All operations of AWS that the code of the kinds has the names of, as actions of a policy."""
+    """All operations of AWS that the code of kinds and costs has the names of, as actions of a policy."""
     session = botocore.session.get_session()
     service_of = {
         name: service for service in SERVICES for name in session.get_service_model(service).operation_names
     }
     spelt = (
         f"{service_of[node.value]}:{node.value}"
-        for path in (ROOT / "provisioner/kinds").rglob("*.py")
+        for folder in ("kinds", "costs")
+        for path in (ROOT / "provisioner" / folder).rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and node.value in service_of
     )

@@ -22,6 +22,7 @@ from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.instance_profile.binding import find_associations
 from provisioner.model import Address, Environment, Findings
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 
 class AttachmentKind(Kind[Attachment, ObservedAttachment]):
@@ -98,6 +99,11 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
             tuple(refusals(address, desired, observed, world)),
             tuple(notes(address, desired, observed, world)),
         )
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.attachment.permissions import attachment_permissions
+
+        return attachment_permissions(tuple(environment.of(Attachment).values()), place, purpose)
 
     def describe(
         self, desired: Attachment, observed: ObservedAttachment | None, world: World

@@ -5,6 +5,7 @@ What only a plan needs is imported by a plan only: reading a spec takes less tim
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.fleet.call_rules import RULES
 from provisioner.kinds.fleet.ending import ending_words, resolve_ends
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
-from provisioner.kinds.fleet.parse import parse_fleet
+from provisioner.kinds.fleet.parse import parse_fleet, with_key_pair
 from provisioner.kinds.fleet.placement import per_option
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
@@ -24,9 +25,11 @@ from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.fleet.volumes.attached import LeftVolumes, left_notes, left_volumes, on_nobody
 from provisioner.kinds.instances import Instance, chunks, named
 from provisioner.kinds.keep import is_kept
+from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Address, Desired, Environment, Findings, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 MAX_IDS_OF_A_COMMAND = 20
 
@@ -98,6 +101,12 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             return Findings(notes=tuple(_foreign_notes(address, observed, world.environment.region)))
         return compare_fleet(address, desired, observed, world)
 
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.fleet.permissions import fleet_permissions
+
+        fleets = (with_key_pair(fleet, environment) for fleet in environment.of(Fleet).values())
+        return fleet_permissions(tuple(fleets), place, purpose)
+
     def describe(self, desired: Fleet, observed: ObservedFleet | None, world: World) -> Mapping[str, Any]:
         return desired.as_data()
 
@@ -130,7 +139,18 @@ def _images(environment: Environment) -> dict[Address, Image]:
 
 
 def _with_left(found: Mapping[str, ObservedFleet], left: LeftVolumes) -> dict[str, ObservedFleet]:
-    """The fleets with the volumes that are on no member of the environment, each at the one that it names."""
+    """The fleets with what volumes their members have, as far as tags show them, and with those that are on
+    no member of the environment, each at the one that it names."""
+    on_members: dict[str, list[ObservedVolume]] = defaultdict(list)
+    for volume in (volume for volumes in left.by_fleet.values() for volume in volumes if volume.instance):
+        on_members[volume.instance or ""].append(volume)
+    found = {
+        key: replace(
+            observed,
+            volumes={m.id: tuple(on_members[m.id]) for m in observed.members if m.id in on_members},
+        )
+        for key, observed in found.items()
+    }
     members = [member for observed in found.values() for member in observed.members]
     gone = [instance for observed in found.values() for instance in observed.gone]
     volumes = {key or FOREIGN: on_nobody(those, members, gone) for key, those in left.by_fleet.items()}

@@ -29,9 +29,12 @@ MAX_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Subnet:
+    """`is_public`: what is launched there gets a public address, unless it says otherwise."""
+
     id: str
     zone: str
     vpc: str
+    is_public: bool = False
 
 
 @dataclass(frozen=True)
@@ -39,7 +42,8 @@ class Prerequisites:
     """What a launch or a change of security groups needs to know of the account.
 
     `groups` maps the spec's security groups, ids or names, to ids. `image` is the one to launch from, and
-    `deprecated` since when its owner advises against it.
+    `deprecated` since when its owner advises against it. Of its root volume are GiB and type, and `operation`
+    is what it is billed as, where EC2 said so.
     """
 
     subnets: tuple[Subnet, ...] = ()
@@ -47,6 +51,9 @@ class Prerequisites:
     deprecated: str | None = None
     root_device: str | None = None
     groups: Mapping[str, str] = field(default_factory=dict)
+    root_gb: int | None = None
+    root_type: str | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +70,7 @@ class ObservedImage:
     """An image; `deprecated`: the day since when its owner advises against it, if that has come.
 
     Of the root volume are device, size in GiB, volume type and encryption; `root_type` is ebs or
-    instance-store. None: EC2 did not say, or was not asked.
+    instance-store; `operation` is what it is billed as. None: EC2 did not say, or was not asked.
     """
 
     id: str
@@ -77,6 +84,7 @@ class ObservedImage:
     root_volume_type: str | None = None
     root_encrypted: bool | None = None
     boot_mode: str | None = None
+    operation: str | None = None
 
 
 @dataclass(frozen=True, order=True)

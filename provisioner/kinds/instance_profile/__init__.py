@@ -24,6 +24,7 @@ from provisioner.kinds.regions import NOWHERE, find_users_elsewhere
 from provisioner.model import Address, Environment, Findings
 from provisioner.naming import ATTACHED_TAG
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 
 class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
@@ -87,6 +88,11 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
         world: World,
     ) -> Findings:
         return compare_profile(address, desired, observed, world)
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.instance_profile.permissions import profile_permissions
+
+        return profile_permissions(tuple(environment.of(InstanceProfile).values()), place, purpose)
 
     def describe(
         self, desired: InstanceProfile, observed: ObservedProfile | None, world: World

@@ -16,6 +16,7 @@ from provisioner.kinds.key_pair.spec import KeyPair, parse_key_pair
 from provisioner.kinds.key_pair.steps import DUPLICATE, IMPORT, NOT_FOUND
 from provisioner.model import Address, Environment, Findings, Replan
 from provisioner.retry import DENIED_CODES, CallRules, RetryRule, merged
+from provisioner.rights import Place, Purpose, Statement
 
 # Where it is told that key pairs could not be read; no key in a spec can look like it.
 UNREAD = "(not read)"
@@ -71,6 +72,11 @@ class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
         self, address: Address, desired: KeyPair | None, observed: ObservedKeyPair | None, world: World
     ) -> Findings:
         return compare_key_pair(address, desired, observed, world)
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.key_pair.permissions import key_pair_permissions
+
+        return key_pair_permissions(tuple(environment.of(KeyPair).values()), place, purpose)
 
     def describe(self, desired: KeyPair, observed: ObservedKeyPair | None, world: World) -> Mapping[str, Any]:
         return {

@@ -29,6 +29,7 @@ from provisioner.kinds.tags import (
 from provisioner.model import Address, Environment, Findings, Refusal
 from provisioner.naming import iam_path
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 
 class RoleKind(Kind[Role, ObservedRole]):
@@ -94,6 +95,11 @@ class RoleKind(Kind[Role, ObservedRole]):
             return Findings(changes=tuple(create_role(address, role, partition, trusts)))
         changes = tuple(update_role(address, role, found, partition, ignored, trusts))
         return Findings(changes=changes, notes=kept_unsaid(address, role.keep, found.tags))
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.role.permissions import role_permissions
+
+        return role_permissions(tuple(environment.of(Role).values()), place, purpose)
 
     def describe(self, desired: Role, observed: ObservedRole | None, world: World) -> Mapping[str, Any]:
         # What only a plan needs: reading a spec takes less time than importing the rest.

@@ -17,6 +17,7 @@ from provisioner.kinds.security_group.rules import Rule, in_words
 from provisioner.kinds.security_group.spec import KIND, SECTION, SecurityGroup, parse_group
 from provisioner.model import Address, Environment, Findings
 from provisioner.retry import merged
+from provisioner.rights import Place, Purpose, Statement
 
 
 class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
@@ -52,6 +53,11 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         from provisioner.kinds.security_group.compare import compare_group
 
         return compare_group(address, desired, observed or ObservedGroup(), world)
+
+    def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
+        from provisioner.kinds.security_group.permissions import group_permissions
+
+        return group_permissions(tuple(environment.of(SecurityGroup).values()), place, purpose)
 
     def describe(
         self, desired: SecurityGroup, observed: ObservedGroup | None, world: World

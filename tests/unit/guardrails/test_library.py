@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from provisioner.costs.cost import Cost, CostLine, FleetCost, PlanCost
 from provisioner.guardrails.files import RuleFiles, library, read_rules
 from provisioner.guardrails.judge import guarded
 from provisioner.guardrails.rego import compile_rules
@@ -46,10 +48,39 @@ def gone(number: int, **more: Any) -> Change:
     return Change(Address("fleet", "web"), more.pop("action", Action.DELETE), "", size=number, **more)
 
 
+def of_cost(before: int, after: int, of: str = "t3.large on demand") -> Plan:
+    """A plan after which so many run, each at 0.5 by the hour; of `x9.large` nobody knows the price."""
+
+    def cost(number: int) -> Cost:
+        each = None if of.startswith("x9") else Decimal("0.5") * number
+        return Cost((CostLine(of, number, each),) if number else ())
+
+    fleets = {Address("fleet", "web"): FleetCost(cost(before), cost(after))}
+    return replace(of_changes(gone(0)), cost=PlanCost(fleets))
+
+
 NOTHING: dict[str, Any] = {}
 
 # The rule, its parameters, a plan that passes, one that does not, and what is said of it.
 CASES: list[tuple[str, dict[str, Any], Plan, Plan, str]] = [
+    (
+        "max_cost",
+        {"max_cost_per_hour": 10},
+        of_cost(0, 20),
+        of_cost(0, 21),
+        "it would cost 10.5 USD by the hour, and at most 10 is allowed",
+    ),
+    # What is too dear already may get cheaper.
+    ("max_cost", NOTHING, of_cost(50, 40), of_cost(0, 1), "at most 0 is allowed"),
+    # What has no known price is not nothing.
+    (
+        "max_cost",
+        NOTHING,
+        of_cost(2, 2, "x9.large"),
+        of_cost(0, 2, "x9.large"),
+        "nobody knows what this costs: 2 × x9.large",
+    ),
+    ("max_cost", NOTHING, of_changes(), of_changes(gone(0)), "leave out --no-cost"),
     (
         "destroyed",
         NOTHING,
@@ -280,6 +311,8 @@ def test_rights_on_all_but_a_few_are_wide() -> None:
         ("destroyed", {"max_destroyed": True}, "max_destroyed is no number"),
         ("destroyed", {"max_destroyed": [5]}, "max_destroyed is no number"),
         ("destroyed", {"max_destroyed": "5"}, "max_destroyed is no number"),
+        ("max_cost", {"max_cost_per_hour": "5"}, "max_cost_per_hour is no number"),
+        ("max_cost", {"max_cost_per_hour": None}, "max_cost_per_hour is no number"),
         ("tags", {"required_tags": "owner"}, "required_tags is no list"),
         ("tags", {"required_tags": None}, "required_tags is no list"),
         ("wide_rights", {"wide_policies": "AdministratorAccess"}, "wide_policies is no list"),

@@ -70,6 +70,7 @@ def test_a_plan_as_data() -> None:
         "changes",
         "refusals",
         "notes",
+        "cost",
         "desired",
     ]
     assert data["summary"] == {"create": 52, "update": 0, "replace": 0, "delete": 0}

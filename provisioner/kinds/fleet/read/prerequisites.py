@@ -121,7 +121,16 @@ def observe_prerequisites(
     if intent.launching and fleet.root_volume and found.id and not (found.root_device or problems):
         message = f"image {found.id} does not say which device its root volume is"
         problems.append(Problem(message, "check `root_volume:`"))
-    prerequisites = Prerequisites(subnets, found.id or None, found.deprecated, found.root_device, groups)
+    prerequisites = Prerequisites(
+        subnets,
+        found.id or None,
+        found.deprecated,
+        found.root_device,
+        groups,
+        found.root_gb,
+        found.root_volume_type,
+        found.operation,
+    )
     return prerequisites, tuple(sorted(problems)), tuple(sorted(unchecked))
 
 

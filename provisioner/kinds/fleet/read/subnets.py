@@ -36,7 +36,13 @@ def find_subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
                 params["Filters"].append({"Name": "availability-zone", "Values": list(where.zones)})
         found = list(reader.pages("ec2", "DescribeSubnets", "Subnets", **params))
     subnets = tuple(
-        Subnet(subnet["SubnetId"], subnet["AvailabilityZone"], subnet["VpcId"]) for subnet in found
+        Subnet(
+            subnet["SubnetId"],
+            subnet["AvailabilityZone"],
+            subnet["VpcId"],
+            bool(subnet.get("MapPublicIpOnLaunch")),
+        )
+        for subnet in found
     )
     if not subnets and where.tags:
         raise MissingPrerequisite(no_such_subnet_tags(reader, where.tags))

@@ -1,0 +1,65 @@
+"""What a deployer has to be allowed for security groups."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from provisioner.kinds.security_group.spec import SecurityGroup
+from provisioner.naming import ENVIRONMENT_TAG
+from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, actions, read_ec2, together
+
+REVOKE = ("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress")
+RULES = (
+    "AuthorizeSecurityGroupEgress",
+    "AuthorizeSecurityGroupIngress",
+    *REVOKE,
+    "UpdateSecurityGroupRuleDescriptionsEgress",
+    "UpdateSecurityGroupRuleDescriptionsIngress",
+)
+CREATE = "CreateSecurityGroup"
+
+
+def group_permissions(groups: Sequence[SecurityGroup], place: Place, purpose: Purpose) -> Iterator[Statement]:
+    """The statements for the security groups of a spec."""
+    if purpose is not Purpose.APPLY:
+        yield read_ec2(place, "DescribeSecurityGroups")
+    if not groups:
+        return
+    if purpose is not Purpose.APPLY:
+        yield read_ec2(place, "DescribeNetworkInterfaces", "DescribeSecurityGroupRules")
+    every = place.ec2("security-group")
+    if purpose is Purpose.PLAN:
+        yield read_ec2(place, "DescribeVpcs")
+        return
+    rules = REVOKE if purpose is Purpose.DESTROY else RULES
+    why = "to change and delete security groups that carry the environment's tag"
+    yield Statement("SecurityGroups", why, actions("ec2", "DeleteSecurityGroup", *rules), every, place.owned)
+    if purpose is Purpose.DESTROY:
+        return
+    why = "to make security groups that carry the environment's tag"
+    yield Statement("MakeGroups", why, actions("ec2", CREATE), every, place.named_so)
+    at_once = together(place.named_so, {"StringEquals": {"ec2:CreateAction": CREATE}})
+    why = "to give security groups their tags when they are made"
+    yield Statement("TagNewGroups", why, ("ec2:CreateTags",), every, at_once)
+    yield from _in_vpcs(groups, place)
+    why = "to correct tags of groups that carry the environment's tag, and to give it to no other"
+    stays = together(place.owned, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
+    yield Statement("TagGroups", why, ("ec2:CreateTags",), every, stays)
+    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG]}}
+    why = "to take tags off security groups, but never the environment's own"
+    yield Statement("UntagGroups", why, ("ec2:DeleteTags",), every, together(place.owned, never))
+
+
+def _in_vpcs(groups: Sequence[SecurityGroup], place: Place) -> Iterator[Statement]:
+    """Where groups are made, as narrow as the spec tells it."""
+    why = "to make security groups in the VPCs that the spec names"
+    create = actions("ec2", CREATE)
+    named = [group.vpc.id for group in groups if group.vpc.id]
+    is_default = any(group.vpc.id is None and not group.vpc.tags for group in groups)
+    if is_default or named:
+        # Which one is the default, only EC2 knows.
+        yield Statement("UseVpcs", why, create, place.ec2("vpc", *(() if is_default else named)))
+    for group in groups:
+        if group.vpc.tags:
+            tags = {f"aws:ResourceTag/{key}": value for key, value in sorted(group.vpc.tags.items())}
+            yield Statement("UseTaggedVpcs", why, create, place.ec2("vpc"), {"StringEquals": tags})
