@@ -12,6 +12,7 @@ import click
 
 from provisioner import __version__
 from provisioner.cli import output
+from provisioner.cli.access import hosts, inventory, ssh_config
 from provisioner.cli.apply import apply, destroy
 from provisioner.cli.common import DONE, FAILED, INTERRUPTED, WRONG_USE, tell_line, tell_problems
 from provisioner.cli.completion import COMPLETE, complete, completion
@@ -43,6 +44,7 @@ class Root(Group):
         "show": "status",
         "ls": "list",
         **dict.fromkeys(("check", "lint"), "validate"),
+        "ssh": "ssh-config",
         "version": "--version",
         "help": "--help",
     }
@@ -88,6 +90,9 @@ for command in (
     extend,
     reap,
     permissions,
+    ssh_config,
+    inventory,
+    hosts,
     schema,
     completion,
 ):

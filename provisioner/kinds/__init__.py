@@ -8,6 +8,7 @@ from provisioner.kinds.attachment import AttachmentKind
 from provisioner.kinds.base import AnyKind, World
 from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
+from provisioner.kinds.fleet.hosts import find_hosts
 from provisioner.kinds.fleet.parse import keep_images, refresh_images
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.key_pair import KeyPairKind
@@ -16,7 +17,15 @@ from provisioner.kinds.security_group import SecurityGroupKind
 from provisioner.model import Change
 from provisioner.retry import COMMON, merged
 
-__all__ = ["CALL_RULES", "KINDS", "extend_ends", "keep_images", "refresh_images", "schema_folder"]
+__all__ = [
+    "CALL_RULES",
+    "KINDS",
+    "extend_ends",
+    "find_hosts",
+    "keep_images",
+    "refresh_images",
+    "schema_folder",
+]
 
 KINDS: tuple[AnyKind, ...] = checked(
     (RoleKind(), InstanceProfileKind(), SecurityGroupKind(), KeyPairKind(), FleetKind(), AttachmentKind()),
