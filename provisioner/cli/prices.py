@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
     from provisioner.costs.prices import Prices
+    from provisioner.costs.status_cost import StatusCost
     from provisioner.costs.uses import Use
     from provisioner.guardrails.rego import Rules
     from provisioner.kinds.base import World
@@ -50,6 +51,12 @@ class Pricing:
         if any(some.reads_cost for some in rules):
             wait_s = MAX_S_FOR_RULES
         return replace(plan, cost=plan_cost(plan, world, self._lookup, wait_s))
+
+    def of_world(self, world: World) -> StatusCost:
+        """What costs that is there."""
+        from provisioner.costs.status_cost import status_cost, uses_in
+
+        return status_cost(world, self.prices(uses_in(world)))
 
     def prices(self, uses: Iterable[Use]) -> Prices:
         """What is known of the prices of these."""

@@ -2,30 +2,93 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from provisioner.cli.common import SpecFile, connect_to, console_for, load_spec, say_data
+from provisioner.cli import output
+from provisioner.cli.common import (
+    INTERRUPTED,
+    SpecFile,
+    connect_to,
+    console_for,
+    load_spec,
+    pricing_for,
+    say_data,
+)
 from provisioner.cli.help import Command
-from provisioner.cli.options import FORMAT, connection_options, spec_argument
+from provisioner.cli.options import FORMAT, NO_COST, connection_options, spec_argument
+from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
+    from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
+    from provisioner.cli.prices import Pricing
+    from provisioner.costs.status_cost import StatusCost
+    from provisioner.model import Environment
+
+# How long --watch waits before it looks again.
+PAUSE_S = 5.0
 
 
 @click.command(cls=Command)
 @spec_argument
 @FORMAT
+@click.option("--watch", is_flag=True, help="Look again every 5 seconds, until Ctrl-C.")
+@NO_COST
 @connection_options
-def status(spec: SpecFile, output_format: str, options: Options) -> None:
-    """Show what there is: fleets and their members, roles, profiles, attachments."""
+def status(spec: SpecFile, output_format: str, watch: bool, no_cost: bool, options: Options) -> None:
+    """Show what there is and what it costs: fleets and their members, roles, profiles, attachments."""
+    if watch and output_format == "json":
+        raise UsageError("--watch is for people to look at", "leave out --format json")
+    environment = load_spec(spec)
+    aws = connect_to(environment, options)
+    pricing = pricing_for(aws, environment, options, no_cost)
+    if not watch:
+        _show_once(environment, aws, pricing, output_format, options.is_local)
+        return
+    lines = 0
+    try:
+        while True:
+            shown = _text(_observed(environment, aws, pricing), options.is_local)
+            lines = _show_again(shown, lines, is_first=not lines)
+            time.sleep(PAUSE_S)
+    except KeyboardInterrupt:
+        raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+class Seen(NamedTuple):
+    """What is there by address, for environment, region and account; what it costs; and when that was."""
+
+    subject: tuple[str, str, str, Mapping[str, Mapping[str, Any]]]
+    cost: StatusCost | None
+    now: datetime
+
+
+def _show_once(
+    environment: Environment, aws: Aws, pricing: Pricing | None, output_format: str, local: bool
+) -> None:
+    from provisioner.render.as_status import status_data
+
+    seen = _observed(environment, aws, pricing)
+    if output_format == "json":
+        say_data(status_data(*seen.subject, cost=seen.cost))
+    else:
+        console_for().print(_text(seen, local), soft_wrap=True)
+
+
+def _observed(environment: Environment, aws: Aws, pricing: Pricing | None) -> Seen:
+    """What is there now, what it costs, and when that was."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
-    from provisioner.render.as_status import status_data, status_text
 
-    environment = load_spec(spec)
-    world = observe(environment, connect_to(environment, options), KINDS, looking=True)
+    beside = pricing.begin if pricing else lambda: None
+    world = observe(environment, aws, KINDS, looking=True, beside=beside)
     every = world.environment.resources.keys() | world.observation.resources.keys()
     statuses = {
         str(address): kind.status(address, world.desired(address), world.observed(address), world)
@@ -34,7 +97,25 @@ def status(spec: SpecFile, output_format: str, options: Options) -> None:
         if address.kind == kind.name
     }
     subject = (environment.name, environment.region, world.identity.account_id, statuses)
-    if output_format == "json":
-        say_data(status_data(*subject))
-    else:
-        console_for().print(status_text(*subject, local=options.is_local), soft_wrap=True)
+    return Seen(subject, pricing.of_world(world) if pricing else None, world.now)
+
+
+def _text(seen: Seen, local: bool) -> Text:
+    from provisioner.render.as_status import status_text
+
+    width = console_for().width
+    return status_text(*seen.subject, local=local, width=width, cost=seen.cost, now=seen.now)
+
+
+def _show_again(shown: Text, lines: int, is_first: bool) -> int:
+    """Show a status in place of the one before, which had so many lines, or below it where there is no
+    terminal. How many lines it has."""
+    console = console_for()
+    if output.out().isatty():
+        # Up to where the last one began, and each of its lines erased on the way down.
+        erased = f"\x1b[{lines}A" + "\x1b[K\n" * lines + f"\x1b[{lines}A" if lines else ""
+        console.file.write(erased)
+    elif not is_first:
+        console.print()
+    console.print(shown, soft_wrap=True)
+    return shown.plain.count("\n") + 1

@@ -98,16 +98,21 @@ def uses_of_member(member: Instance, known: Known = Known()) -> Iterator[Use]:
         yield from _new_volumes(known.fleet, known.image(member.image))
 
 
+def every_fleet(world: World, images: Mapping[str, ImageFacts] | None = None) -> dict[Address, Known]:
+    """The fleets that are in the spec or there, each with what is known of it."""
+    fleets, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
+    return {
+        address: Known(fleets.get(address), there.get(address) or ObservedFleet(), images or {})
+        for address in sorted(fleets.keys() | there.keys())
+        if address.key != FOREIGN
+    }
+
+
 def plan_uses(plan: Plan, world: World, images: Mapping[str, ImageFacts]) -> dict[Address, tuple[Uses, Uses]]:
     """What is paid for of each fleet before the plan and after it."""
-    fleets = world.environment.of(Fleet)
-    there = world.observed_of(ObservedFleet)
     uses: dict[Address, tuple[Uses, Uses]] = {}
-    for address in sorted(fleets.keys() | there.keys()):
-        if address.key == FOREIGN:
-            continue
+    for address, known in every_fleet(world, images).items():
         changes = [change for change in plan.changes if change.address == address and change.deferred is None]
-        known = Known(fleets.get(address), there.get(address) or ObservedFleet(), images)
         after = _after(world.desired_as(Fleet, address), known, changes)
         uses[address] = uses_of_fleet(known), after
     return uses

@@ -20,6 +20,7 @@ from provisioner.kinds.tags import (
 )
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, Scope, Until, Wait
+from provisioner.naming import EXPIRES_TAG
 
 if TYPE_CHECKING:
     from mypy_boto3_ec2.type_defs import InstanceTypeDef
@@ -127,6 +128,7 @@ class Instance:
             "public_ip": self.public_ip,
             "instance_profile": self.profile.name if self.profile else None,
             "launched": self.launched or None,
+            "expires": self.tag(EXPIRES_TAG),
         }
 
 

@@ -1,20 +1,31 @@
-"""What there is: one line a thing, and below it a table of its members. What members share is said once."""
+"""What there is: a line or more for each thing, and below it its members. What members share is said once.
+
+Members are a table where it fits, and else a paragraph each: nothing is cut off at any width.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from decimal import Decimal
 from typing import Any
 
 from rich.text import Text
 
-from provisioner.render.layout import Line, Piece, cells, line, padded, shortened
+from provisioner.costs.cost import HOURS_A_DAY
+from provisioner.costs.status_cost import StatusCost
+from provisioner.expiry.times import span_words
+from provisioner.render.cost_words import MADE_UP, about, hourly, line_data, money, number
+from provisioner.render.layout import INDENT, Line, Piece, cells, flow, line, padded, words
 from provisioner.render.styled import styled
 from provisioner.visible import presentable
 
 FORMAT_VERSION = 1
-# A Name can have 256 characters, and one long one would push all else out of sight.
-WIDEST_NAME = 60
+# What is less is not told in digits.
+LEAST = Decimal("0.01")
+# Wider than any table.
+AS_WIDE_AS_NEEDED = 100_000
 TITLES = {
     "id": "instance",
     "name": "name",
@@ -25,7 +36,9 @@ TITLES = {
     "private_ip": "private address",
     "public_ip": "public address",
     "instance_profile": "profile",
-    "launched": "launched",
+    "age": "age",
+    "price": "price",
+    "expires": "expires",
 }
 # What former members have left behind.
 VOLUMES = "volumes_on_no_member"
@@ -38,7 +51,7 @@ VOLUME_TITLES = {
     "instance": "attached to",
 }
 IN_TABLES = ("members", VOLUMES)
-ALWAYS_IN_THE_TABLE = ("id", "state", "launched")
+ALWAYS_IN_THE_TABLE = ("id", "state", "age")
 STATE_STYLES = {
     "running": "well",
     "pending": "unfinished",
@@ -49,38 +62,102 @@ STATE_STYLES = {
 Statuses = Mapping[str, Mapping[str, Any]]
 
 
-def status_data(environment: str, region: str, account_id: str, statuses: Statuses) -> dict[str, Any]:
+def status_data(
+    environment: str, region: str, account_id: str, statuses: Statuses, cost: StatusCost | None = None
+) -> dict[str, Any]:
     """The status as one JSON object."""
-    return {
+    resources = {address: dict(status) for address, status in statuses.items()}
+    data: dict[str, Any] = {
         "format_version": FORMAT_VERSION,
         "environment": environment,
         "region": region,
         "account_id": account_id,
-        "resources": {address: dict(status) for address, status in statuses.items()},
+        "resources": resources,
+        "cost": None,
     }
+    if cost is None:
+        return data
+    for status in resources.values():
+        if "members" in status:
+            status["members"] = [member | {"hourly": _hourly(member, cost)} for member in status["members"]]
+    data["cost"] = {
+        "currency": cost.currency,
+        "made_up": cost.made_up,
+        "hourly": number(cost.cost.hourly),
+        "since_launch": {"at_least": cost.is_least, "amount": number(cost.since_launch)},
+        "unknown": list(cost.cost.unknown),
+        "reason": cost.reason,
+        "lines": [{"what": line.what, **line_data(line)} for line in cost.cost.lines],
+    }
+    return data
+
+
+def _hourly(member: Mapping[str, Any], cost: StatusCost) -> float | None:
+    amount = cost.members.get(member["id"])
+    return None if amount is None else number(amount)
 
 
 def status_text(
-    environment: str, region: str, account_id: str, statuses: Statuses, local: bool = False
+    environment: str,
+    region: str,
+    account_id: str,
+    statuses: Statuses,
+    local: bool = False,
+    width: int = AS_WIDE_AS_NEEDED,
+    cost: StatusCost | None = None,
+    now: datetime | None = None,
 ) -> Text:
-    """The status laid out for a terminal; print it with `soft_wrap=True`."""
-    heading: Line = (
-        Piece("Status of "),
-        Piece(environment, "title"),
-        Piece(f"  account {account_id}, {region}", "faint"),
-        *((Piece("  LOCAL", "place"),) if local else ()),
-    )
-    lines: list[Line] = [heading, ()]
-    width = max((cells(presentable(address)) for address in statuses), default=0)
+    """The status laid out for `width` columns; print it with `soft_wrap=True`."""
+    heading: list[Line] = [
+        (Piece("Status of "), Piece(environment, "title")),
+        line(f"account {account_id}, {region}", "faint"),
+        *([line("LOCAL", "place")] if local else []),
+    ]
+    lines: list[Line] = [*flow(heading, width, indent=0), *_cost_lines(cost, width), ()]
+    column = max((cells(presentable(address)) for address in statuses), default=0)
     for address, status in statuses.items():
-        members: Sequence[Mapping[str, Any]] = status.get("members", ())
+        members = [_told(member, cost, now) for member in status.get("members", ())]
         shared = _shared(members)
-        lines.append(_line(address, status, shared, width))
-        lines += _table(members, {key: title for key, title in TITLES.items() if key not in shared})
-        lines += _table(status.get(VOLUMES, ()), VOLUME_TITLES)
+        lines += _lines(address, status, shared, column, width)
+        left = {key: title for key, title in TITLES.items() if key not in shared}
+        lines += _members(members, left, width)
+        lines += _members(status.get(VOLUMES, ()), VOLUME_TITLES, width)
     if not statuses:
         lines.append(line("Nothing."))
     return styled(lines)
+
+
+def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:
+    """What all of it costs by the hour, and has cost."""
+    if cost is None or not cost.cost.lines:
+        return []
+    told = f"{hourly(cost.cost, cost.currency)}"
+    if cost.cost.hourly:
+        told += f", about {about(cost.cost.hourly * HOURS_A_DAY)} {cost.currency} a day"
+        some = "at least" if cost.is_least else "about"
+        amount = money(cost.since_launch) if cost.since_launch >= LEAST else f"under {LEAST}"
+        told += f"; {some} {amount} {cost.currency} since launch, of what is there"
+    told += f"; {MADE_UP}" if cost.made_up else ""
+    told += f"; not all is known: {cost.reason}" if cost.cost.unknown and cost.reason else ""
+    return flow(words(told), width, (Piece("Costs "),), INDENT, gap=" ")
+
+
+def _told(member: Mapping[str, Any], cost: StatusCost | None, now: datetime | None) -> dict[str, Any]:
+    """A member as it is shown: how old it is, what it costs, and on which market."""
+    launched = member.get("launched")
+    amount = cost.members.get(member["id"]) if cost else None
+    price = "unknown" if cost and member["id"] in cost.members else None
+    return {
+        **member,
+        "market": (member.get("market") or "on demand").replace("_", " "),
+        "age": _age(launched, now) if launched and now else launched,
+        "price": price if cost is None or amount is None else f"{money(amount)} {cost.currency}/h",
+    }
+
+
+def _age(launched: str, now: datetime) -> str:
+    began = datetime.fromisoformat(launched)
+    return span_words(abs(now - (began if began.tzinfo else began.replace(tzinfo=UTC))))
 
 
 def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -99,14 +176,20 @@ def _single_spaced(text: str) -> str:
     return re.sub(" {2,}", " ", text)
 
 
-def _line(address: str, status: Mapping[str, Any], shared: Mapping[str, Any], width: int) -> Line:
-    pieces = [*padded(line(address, "title"), width), Piece("  ")]
-    pieces.append(Piece(_single_spaced(str(status["state"]))))
+def _lines(
+    address: str, status: Mapping[str, Any], shared: Mapping[str, Any], column: int, width: int
+) -> list[Line]:
+    """A thing: its address, its state, and all else that is said of it."""
     said = {key: value for key, value in status.items() if key not in ("state", "arn", *IN_TABLES)}
-    for key, value in (said | {TITLES[key]: value for key, value in shared.items()}).items():
-        if value:
-            pieces += [Piece(f"  {key.replace('_', ' ')} ", "faint"), Piece(_shown(value))]
-    return tuple(pieces)
+    titled = {TITLES[key]: value for key, value in shared.items() if not said.get(key)}
+    items = [line(_single_spaced(str(status["state"])))]
+    items += [_item(key.replace("_", " "), _shown(value)) for key, value in (said | titled).items() if value]
+    start = padded(line(address, "title"), column)
+    return flow(items, width, (*start, Piece("  ")), INDENT)
+
+
+def _item(title: str, value: str) -> Line:
+    return (Piece(f"{title} ", "faint"), Piece(value))
 
 
 def _shown(value: Any) -> str:
@@ -117,19 +200,30 @@ def _shown(value: Any) -> str:
     return _single_spaced(str(value))
 
 
-def _table(things: Sequence[Mapping[str, Any]], columns_of: Mapping[str, str]) -> list[Line]:
+def _members(things: Sequence[Mapping[str, Any]], columns_of: Mapping[str, str], width: int) -> list[Line]:
+    """A table of things, or a paragraph for each where it is wider than that."""
     if not things:
         return []
     titles = [Piece(title, "faint") for title in columns_of.values()]
-    rows = [[_cell(str(thing.get(key) or "-"), key) for key in columns_of] for thing in things]
+    rows = [[_cell(thing.get(key), key) for key in columns_of] for thing in things]
     columns = [max(cells(piece.text) for piece in column) for column in zip(titles, *rows, strict=True)]
-    return [_row(row, columns) for row in (titles, *rows)]
+    if sum(columns) + 2 * len(columns) <= width:
+        return [_row(row, columns) for row in (titles, *rows)]
+    return [part for row in rows for part in _paragraph(row, titles, width)]
 
 
-def _cell(text: str, key: str) -> Piece:
-    text = _single_spaced(text)
-    if key == "name":
-        text = shortened(presentable(text), WIDEST_NAME)
+def _paragraph(row: Sequence[Piece], titles: Iterable[Piece], width: int) -> list[Line]:
+    """A thing on as many lines as it takes: its id, and each of its columns with its title."""
+    items: list[Line] = [
+        (Piece(f"{title.text} ", "faint"), piece)
+        for title, piece in list(zip(titles, row, strict=True))[1:]
+        if piece.text != "-"
+    ]
+    return flow([(row[0],), *items], width, (Piece("  "),), INDENT)
+
+
+def _cell(value: Any, key: str) -> Piece:
+    text = _single_spaced(str(value or "-"))
     return Piece(text, STATE_STYLES.get(text, "") if key == "state" else "")
 
 
