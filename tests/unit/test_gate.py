@@ -141,8 +141,8 @@ def test_no_name_moves_what_is_forged_to_where_a_line_begins() -> None:
             lines = status_text("e", "r", "1", {"fleet/x": status}, width=width).plain.splitlines()
             assert max(map(cells, lines)) <= width
             assert not any(line.startswith(FORGED) for line in lines)
-            # Nor behind so much space that it looks like the begin of one.
-            assert not any("     " in line.strip() for line in lines if FORGED in line)
+            # Nor as if a column or a line of its own began there.
+            assert not any(f"  {FORGED}" in line.strip() for line in lines)
 
 
 @LONG
