@@ -13,7 +13,7 @@ from datetime import datetime
 from functools import lru_cache, partial
 from typing import Any, TypeVar
 
-from provisioner.errors import AwsError
+from provisioner.errors import AwsError, UnexpectedAnswer
 from provisioner.kinds.base import Reader
 from provisioner.kinds.expiry import end_in
 from provisioner.kinds.instances import Instance, find_instances, named
@@ -68,8 +68,12 @@ class IamContents:
 
 
 def switched_on(reader: Reader) -> list[str]:
-    """The names of the regions that the account has switched on. Raises AwsError."""
-    return sorted(region["RegionName"] for region in reader.call("ec2", "DescribeRegions")["Regions"])
+    """The names of the regions that the account has switched on. Raises AwsError and UnexpectedAnswer."""
+    answer = reader.call("ec2", "DescribeRegions")
+    try:
+        return sorted(region["RegionName"] for region in answer["Regions"])
+    except (LookupError, TypeError) as error:
+        raise UnexpectedAnswer(error) from error
 
 
 def read_instances(reader: Reader, regions: Iterable[str]) -> list[RegionContents]:
@@ -147,6 +151,18 @@ def _or_why(read: Callable[[], Iterable[T]], where: str) -> tuple[tuple[T, ...],
         return tuple(read()), ""
     except AwsError as error:
         return (), f"{where}: {error.message}"
+    except (LookupError, ValueError, TypeError, AttributeError) as error:
+        # All that is worked with here was answered by AWS, or by something that is not AWS.
+        return (), f"{where}: {UnexpectedAnswer(error).message}"
+
+
+def volumes_by_instance(region: RegionContents) -> dict[str, list[ObservedVolume]]:
+    """The volumes that are on each instance, by its id."""
+    found: dict[str, list[ObservedVolume]] = {}
+    for volume in region.volumes:
+        if volume.instance:
+            found.setdefault(volume.instance, []).append(volume)
+    return found
 
 
 def called(instance: Instance) -> str:

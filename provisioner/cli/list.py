@@ -10,7 +10,7 @@ import click
 
 from provisioner.cli.common import DONE, FAILED, SpecFile, load_spec, say, say_data
 from provisioner.cli.help import Command
-from provisioner.cli.options import FORMAT, ROOT, connection_options, regions_options
+from provisioner.cli.options import FORMAT, NO_COST, ROOT, connection_options, regions_options
 from provisioner.cli.where import Where
 
 if TYPE_CHECKING:
@@ -21,14 +21,21 @@ if TYPE_CHECKING:
 @click.argument("specs", nargs=-1, type=click.Path())
 @ROOT
 @regions_options
+@NO_COST
 @FORMAT
 @connection_options
 def list_environments(
-    specs: tuple[str, ...], root: str | None, where: Where, output_format: str, options: Options
+    specs: tuple[str, ...],
+    root: str | None,
+    where: Where,
+    no_cost: bool,
+    output_format: str,
+    options: Options,
 ) -> int:
     """List all environments of the account: members, age, end, what is left, and whether a spec has them."""
     from provisioner.account.contents import read_all, read_iam
     from provisioner.account.environments import environments
+    from provisioner.cli.list_costs import costs_by_environment
     from provisioner.kinds.base import both
     from provisioner.render.as_account import list_data, list_lines
 
@@ -38,11 +45,12 @@ def list_environments(
     contents, iam = both(aws, lambda: read_all(aws, regions), lambda: read_iam(aws))
     found = environments(contents, iam, known)
     unread = [*(problem for region in contents for problem in region.unread), *iam.unread]
+    costs = {} if no_cost else costs_by_environment(found, contents, aws, options)
     if output_format == "json":
-        say_data(list_data(identity.account_id, found, unread, {}))
+        say_data(list_data(identity.account_id, found, unread, costs))
     else:
         heading = (identity.account_id, regions, options.is_local)
-        for line in list_lines(heading, found, unread, aws.now(), {}):
+        for line in list_lines(heading, found, unread, aws.now(), costs):
             say(line)
     return FAILED if unread else DONE
 

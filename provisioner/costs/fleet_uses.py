@@ -83,6 +83,16 @@ def uses_of_fleet(known: Known) -> Counter[Use]:
     return uses
 
 
+def uses_of(
+    members: Sequence[Instance],
+    volumes: Mapping[str, Sequence[ObservedVolume]],
+    left: Sequence[ObservedVolume],
+) -> Counter[Use]:
+    """What is paid for of these, where no spec is at hand; `volumes` by instance, `left` on none."""
+    on = {instance: tuple(its) for instance, its in volumes.items()}
+    return uses_of_fleet(Known(observed=ObservedFleet(tuple(members), volumes=on, left_volumes=tuple(left))))
+
+
 def uses_of_member(member: Instance, known: Known = Known()) -> Iterator[Use]:
     """What is paid for of one instance."""
     if member.state in BILLED:

@@ -1,7 +1,7 @@
 """Killed at its launch, and run again at another time: one launch, and one end, which a duration begins once.
 
-The end is a parameter of the launch. Where something was made before it, that remembers the end; where nothing
-was, the next run asks for another one, and EC2 says that there was a launch.
+The end is a parameter of the launch. Where something was made before it, that remembers the end. Where
+nothing was, the next run asks for another one, and EC2 says that there was a launch.
 """
 
 from __future__ import annotations

@@ -219,7 +219,7 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert "Left of kept: volume vol-" in destroyed.words
     forged = cloud.stranger(tags={"provisioner:environment": "probe", "provisioner:fleet": "worker"})
     cloud.forget_calls()
-    listed = program.run("list", program.write(ENDING), *REGION, "--format", "json")
+    listed = program.run("list", program.write(ENDING), *REGION, "--format", "json", "--no-cost")
     # Instances, volumes, groups, keys; roles, profiles; who we are.
     assert len(cloud.calls()) == 7
     found: dict[str, Any] = {item["environment"]: item for item in listed.data["environments"]}
@@ -230,5 +230,6 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert (found["bare"]["members"], found["bare"]["roles"]) == (0, 1)
     assert [len(found[name]["volumes"]) for name in ("kept", "probe")] == [2, 0]
     text = program.run("list", *REGION).words
+    assert "USD/h (made up)" in text
     assert "probe us-east-1 2 running" in text
     assert "2 volumes" in text
