@@ -72,11 +72,11 @@ class Deployer:
         self.program = program
         self.keys = keys
 
-    def client(self, service: str) -> Any:
+    def client(self, service: str, region: str = REGION) -> Any:
         """A client with the same keys, for what the program would not do."""
         return boto3.client(
             service,  # type: ignore[call-overload]
-            region_name=REGION,
+            region_name=region,
             endpoint_url=self.cloud.server.endpoint_url,
             **self.keys,
         )

@@ -42,6 +42,9 @@ def fleet_permissions(fleets: Sequence[Fleet], place: Place, purpose: Purpose) -
     if purpose is not Purpose.APPLY:
         # Status and destroy tell what volumes are on no member.
         yield read_ec2(place, "DescribeVolumes")
+        yield Statement("ReadPrices", "to say what a plan costs", ("pricing:GetProducts",))
+    if purpose is not Purpose.APPLY and any(SPOT in fleet.markets for fleet in fleets):
+        yield read_ec2(place, "DescribeSpotPriceHistory")
     if not fleets:
         return
     match purpose:

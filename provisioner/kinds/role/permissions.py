@@ -25,11 +25,13 @@ def role_permissions(roles: Sequence[Role], place: Place, purpose: Purpose) -> I
     yield read_iam("GetAccountAuthorizationDetails", "ListRoles")
     if not roles:
         return
+    # A name that is not taken has no path, and one that somebody else has may have any.
+    named = [name for role in roles for name in (role.name, f"*/{role.name}")]
     yield Statement(
         "ReadRoles",
-        "to read a role by itself where IAM's lists lag behind, and before it is deleted",
+        "to read roles by themselves where IAM's lists may not be read or lag, and before they are deleted",
         actions("iam", *ONE_BY_ONE),
-        place.iam("role"),
+        (*place.iam("role"), *place.iam("role", *named)),
     )
     match purpose:
         case Purpose.PLAN:
