@@ -151,6 +151,14 @@ def set_status(local: LocalAws, instance_id: str, status: str) -> None:
     control(local, "status", {"instance_id": instance_id, "status": status})
 
 
+def end_user_data(local: LocalAws, instance_id: str, result: str) -> None:
+    """Says how the user data of an instance ends: it has `finished` or `failed` by now, or it `hangs`.
+
+    Raises LocalAwsError if there is no such instance or result.
+    """
+    control(local, "user-data", {"instance_id": instance_id, "result": result})
+
+
 def reclaim(local: LocalAws, instance_ids: Iterable[str]) -> None:
     """Takes Spot Instances back as AWS does: they terminate. Raises LocalAwsError, and takes none, if one of
     them is not there, not Spot or terminated."""

@@ -36,7 +36,7 @@ from local_aws.call import (
     write_error,
 )
 from local_aws.client import CONTROL_PATH, LOOPBACK
-from local_aws.corrections import answer_call, credentials, images, parameters, settle, spot, status
+from local_aws.corrections import answer_call, console, credentials, images, parameters, settle, spot, status
 from local_aws.corrections.launch import start_with_id
 from local_aws.door import knows_token, read_body, refusal
 from local_aws.errors import LocalAwsError
@@ -201,6 +201,10 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
             with app.world.lock:
                 settle(app.world)
                 status.force(app.world, body["instance_id"], body["status"])
+        case "POST", "user-data":
+            with app.world.lock:
+                settle(app.world)
+                console.end_user_data(app.world, body["instance_id"], body["result"])
         case _:
             raise LocalAwsError(f"no such control: {method} {path}")
     return {}

@@ -93,6 +93,8 @@ class Conditions:
     boot_failure_share: float = _option(0.0, "Share of new instances that terminate instead of running.")
     status_s: float = _option(0.0, "Seconds that status checks stay initializing after a start.")
     impaired_share: float = _option(0.0, "Share of new instances whose status checks fail.")
+    user_data_s: float = _option(0.0, "Seconds that user data takes, at the first boot of an instance.")
+    user_data_failure_share: float = _option(0.0, "Share of new instances whose user data fails.")
     stop_s: float = _option(0.0, "Seconds that an instance stays stopping.")
     terminate_s: float = _option(0.0, "Seconds that an instance stays shutting-down.")
     associate_s: float = _option(0.0, "Seconds that an association stays associating or disassociating.")

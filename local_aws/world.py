@@ -43,6 +43,9 @@ class Member:
     # Status checks: when they were or will be through, and since when they fail.
     checked_at: float | None = None
     impaired_since: float | None = None
+    # When it booted, and when and how its user data ended or will, where that was decided.
+    boots: list[float] = field(default_factory=list)
+    user_data_result: tuple[float, str] | None = None
     launch: dict[str, Any] = field(default_factory=dict)
     history: list[tuple[float, dict[str, Any]]] = field(default_factory=list)
 

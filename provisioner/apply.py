@@ -310,4 +310,4 @@ def _failure(error: ProvisionerError) -> Failure:
         hint = error.hint or (None if wanted is Replan.NO else _NOT_AS_PLANNED)
         return Failure(error.text, operation, error.code, error.request_id, hint, wanted)
     wanted = {LaunchNotVisible: Replan.PATIENTLY, ChangedMeanwhile: Replan.SOON}.get(type(error), Replan.NO)
-    return Failure(error.message, hint=error.hint, replan=wanted)
+    return Failure(error.message, hint=error.hint, replan=wanted, lines=error.lines)

@@ -11,10 +11,12 @@ from typing import Self
 class ProvisionerError(Exception):
     """Anything a user is told without a traceback.
 
-    `message` says what is wrong and where; `hint`, when there is one, what to do about it.
+    `message` says what is wrong and where; `hint`, when there is one, what to do about it. `lines` are what a
+    machine of the user's said, as it was.
     """
 
     exit_code = 1
+    lines: tuple[str, ...] = ()
 
     def __init__(self, message: str, hint: str | None = None) -> None:
         super().__init__(message)

@@ -445,7 +445,7 @@ class Replan(StrEnum):
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a change failed, in AWS's words where AWS spoke."""
+    """Why a change failed, in AWS's words where AWS spoke; `lines` are what an instance said."""
 
     message: str
     operation: str | None = None
@@ -453,6 +453,7 @@ class Failure:
     request_id: str | None = None
     hint: str | None = None
     replan: Replan = Replan.NO
+    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -13,6 +13,7 @@ from local_aws.call import AwsError, Call
 from local_aws.corrections import (
     attributes,
     authorization,
+    console,
     describe,
     hibernation,
     iam_limits,
@@ -56,6 +57,7 @@ __all__ = ["answer_call", "settle"]
 _THEMES = (
     attributes,
     authorization,
+    console,
     describe,
     hibernation,
     iam_limits,

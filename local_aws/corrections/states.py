@@ -228,6 +228,7 @@ def _become(world: World, region: Region, member: Member, to: str, at: float) ->
     if to == "running":
         status.begin(world, member, at)
         shutdown.boot(region, member)
+        member.boots.append(at)
 
 
 def _die(world: World, region: Region, member: Member) -> None:

@@ -101,6 +101,7 @@ def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:
         return "for an unknown reason", []
     summary = ": ".join(detail for detail in (failure.operation, failure.code) if detail)
     details = [(failure.message, "gone")] if summary else []
+    details += [(text, "faint") for text in failure.lines]
     if failure.hint:
         details.append((failure.hint, ""))
     if failure.request_id:

@@ -19,6 +19,7 @@ from provisioner.kinds.fleet.ending import ending_words, resolve_ends
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.parse import parse_fleet, with_key_pair
 from provisioner.kinds.fleet.placement import per_option
+from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet, Image
@@ -127,10 +128,16 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
             "expires": ending_words(desired, world.now) if desired else None,
-            "note": "; ".join(observed.unchecked) or None,
+            "note": "; ".join([*observed.unchecked, *_not_ready(desired, observed)]) or None,
             "volumes_on_no_member": [volume.summary() for volume in observed.left_volumes],
             "members": [member.summary() for member in observed.members],
         }
+
+
+def _not_ready(desired: Fleet | None, observed: ObservedFleet) -> Iterator[str]:
+    waiting = not_ready(desired, observed.members) if desired else ()
+    if waiting:
+        yield f"user data has not finished, as far as is known, on {', '.join(map(named, waiting))}"
 
 
 def _images(environment: Environment) -> dict[Address, Image]:

@@ -13,10 +13,10 @@ from provisioner.kinds.fleet.volumes.changes import is_set
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
 from provisioner.model import FieldChange
-from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, compared_tags
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY_TAG, compared_tags
 
 # Tags of a member that are not among the fleet's.
-KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG})
+KEPT_APART = frozenset({LAUNCH_TAG, ASKED_TAG, INDEX_TAG, NAME_TAG, READY_TAG})
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,8 @@ from provisioner.kinds.base import Entry, Path
 from provisioner.kinds.fleet.ending import parse_end
 from provisioner.kinds.fleet.spec import (
     ON_DEMAND,
+    READINESS,
+    RUNNING,
     SPOT,
     Fleet,
     Image,
@@ -69,7 +71,8 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         fallback=raw.get("fallback"),
         protect=frozenset(raw.get("protect", ())),
         rebalance=raw.get("rebalance", False),
-        update=_update(raw.get("update", {}), raw["count"]),
+        update=_update(raw.get("update", {}), raw["count"], raw.get("ready", RUNNING), entry),
+        ready=raw.get("ready", RUNNING),
         written=raw,
         ignore_changes=frozenset(raw.get("ignore_changes", ())),
         keep=raw.get("keep"),
@@ -95,10 +98,14 @@ def with_key_pair(fleet: Fleet, environment: Environment) -> Fleet:
     return replace(fleet, key_name=key_pair.name, key_mark=key_pair.public_key.mark)
 
 
-def _update(raw: Mapping[str, Any], count: int) -> Update:
+def _update(raw: Mapping[str, Any], count: int, ready: str, entry: Entry) -> Update:
+    healthy = raw.get("healthy", ready)
+    if READINESS.index(healthy) < READINESS.index(ready):
+        message = f"{healthy} asks less of a member than the fleet's `ready: {ready}`"
+        entry.problem(("update", "healthy"), message, f"take it out: {ready} is its default then")
     most = raw.get("max_unavailable", "10%")
     number = most if isinstance(most, int) else count * int(most.removesuffix("%")) // 100
-    return Update(**{**raw, "max_unavailable": max(1, number)})
+    return Update(**{**raw, "max_unavailable": max(1, number), "healthy": healthy})
 
 
 def _market(raw: Mapping[str, Any], entry: Entry) -> str:

@@ -13,7 +13,7 @@ from provisioner.kinds.fleet.settings.differences import how_for
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME
-from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES, Fleet
+from provisioner.kinds.fleet.spec import CLOUD_INIT, ROOT_VOLUME, RUNNING, SPOT, VOLUMES, Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call
 from provisioner.naming import ENVIRONMENT_TAG
@@ -68,7 +68,7 @@ def _read(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     reads |= {"DescribeVpcs"} if any(fleet.tenancy == "default" for fleet in fleets) else set()
     many = any(len(fleet.security_groups) > GROUPS_EVERYWHERE for fleet in fleets)
     reads |= {"DescribeAccountAttributes"} if many else set()
-    healthy = any(fleet.update.healthy == "status_ok" for fleet in fleets)
+    healthy = any(fleet.update.healthy != RUNNING for fleet in fleets)
     reads |= {"DescribeInstanceStatus"} if healthy else set()
     reads |= {"DescribeInstanceCreditSpecifications"} if _says(fleets, "credit_specification") else set()
     reads |= {"DescribeIamInstanceProfileAssociations"} if any(fleet.profile for fleet in fleets) else set()
@@ -199,6 +199,14 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     on_instances = {call.operation for call in calls} - set(on_interfaces)
     power = ("StartInstances", "StopInstances") if any(map(_stops, fleets)) else ()
     yield _instances(place, "TerminateInstances", *power, *sorted(on_instances))
+    if any(fleet.ready == CLOUD_INIT for fleet in fleets):
+        yield Statement(
+            "ReadConsoles",
+            "to learn from the console of instances of the environment whether user data has finished",
+            ("ec2:GetConsoleOutput",),
+            place.ec2("instance"),
+            place.owned,
+        )
     if _modifies_volumes(fleets):
         yield Statement(
             "ModifyVolumes",

@@ -15,6 +15,8 @@ from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
 
 ROOT_VOLUME, VOLUMES = "root_volume", "volumes"
 ON_DEMAND, SPOT = "on_demand", "spot"
+# When a member is ready, the least first.
+RUNNING, STATUS_OK, CLOUD_INIT = READINESS = ("running", "status_ok", "cloud_init")
 
 # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html
 _KEY_IN_METADATA = re.compile(r"(?!(\.|\.\.|_index)$)[A-Za-z0-9+=.,_:@-]+")
@@ -61,7 +63,10 @@ class Volume:
 
 @dataclass(frozen=True)
 class Update:
-    """How members are restarted and replaced; `max_unavailable` is a number of members."""
+    """How members are restarted and replaced; `max_unavailable` is a number of members.
+
+    `healthy` is at least what the fleet says by `ready`.
+    """
 
     max_unavailable: int = 1
     order: str = "launch_first"
@@ -125,6 +130,7 @@ class Fleet:
     protect: frozenset[str] = frozenset()
     rebalance: bool = False
     update: Update = Update()
+    ready: str = RUNNING
     written: Mapping[str, Any] = field(default_factory=dict)
     ignore_changes: frozenset[str] = frozenset()
     keep: bool | None = None
@@ -224,6 +230,7 @@ class Fleet:
             "rebalance": self.rebalance,
             "keep": self.keep,
             "expires": self.end.words() if self.end else self.expires.written if self.expires else None,
+            "ready": self.ready,
         }
 
     def member_name(self, index: int) -> str:

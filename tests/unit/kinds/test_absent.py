@@ -112,6 +112,7 @@ ABSENT: dict[str, Absent] = {
 
 # What says nothing of an instance's settings.
 ABOUT_THE_FLEET = {
+    "ready",
     "name",
     "tags",
     "power",

@@ -27,12 +27,14 @@ class Phase(IntEnum):
     # EC2 takes no tag that the metadata cannot show while it shows tags, nor the other way round.
     TAGS_AND_METADATA = 1
     POWER = 2
+    # Nothing takes a member down while its user data runs.
+    READY = 3
     # Those that are down take nobody away, and others' replacements wait until they are as they should be.
-    RESTART_STOPPED = 3
-    REPLACE = 4
-    RESTART = 5
+    RESTART_STOPPED = 4
+    REPLACE = 5
+    RESTART = 6
     # The protection of those that go may have to be switched off first.
-    TERMINATE = 6
+    TERMINATE = 7
 
 
 def update(

@@ -11,6 +11,7 @@ from provisioner.kinds.fleet.diff.ending_notes import ending_notes
 from provisioner.kinds.fleet.diff.fields import launch_fields
 from provisioner.kinds.fleet.diff.interrupting_changes import (
     power_change,
+    ready_change,
     replace_change,
     restart_change,
 )
@@ -108,6 +109,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, observed, leaving.members, world),
         *power_change(address, fleet, observed, powered, world),
+        *ready_change(address, fleet, [member for member in staying if member not in down], world),
         *restart_change(address, fleet, observed, down, leaving.members, Phase.RESTART_STOPPED, world),
         *([_scale_out(address, fleet, observed, missing, launches)] if missing else ()),
         *replacing,

@@ -15,6 +15,8 @@ from provisioner.kinds.fleet.placement import (
     subnets_with_room,
     verb,
 )
+from provisioner.kinds.fleet.readiness.members import not_ready
+from provisioner.kinds.fleet.readiness.waiting import AwaitReady
 from provisioner.kinds.fleet.rolling_update.all_at_once import power_steps
 from provisioner.kinds.fleet.rolling_update.health import Health
 from provisioner.kinds.fleet.rolling_update.replacing import RollingReplacement
@@ -41,6 +43,20 @@ def power_change(
         steps = power_steps(wrong, fleet, world.environment.name, others)
         fields = (FieldChange("power", ", ".join(states), fleet.power),)
         yield update(address, wrong, reason, fields, steps, Phase.POWER)
+
+
+def ready_change(
+    address: Address, fleet: Fleet, members: Sequence[Instance], world: World
+) -> Iterator[Change]:
+    """The change that waits for those of the members whose user data has not finished."""
+    waiting = not_ready(fleet, members)
+    if waiting:
+        ids = tuple(member.id for member in waiting)
+        reason = f"user data has not finished on {on_members(waiting)}, as far as is known; wait for it"
+        fields = (FieldChange("ready", "not yet", fleet.ready),)
+        steps = (AwaitReady(fleet, world.environment.name, ids),)
+        # Whatever else is to be done to others is done all the same.
+        yield replace(update(address, waiting, reason, fields, steps, Phase.READY), blocks=False)
 
 
 def restart_change(

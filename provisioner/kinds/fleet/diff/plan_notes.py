@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, per_option, verb
+from provisioner.kinds.fleet.readiness.members import never_telling
 from provisioner.kinds.fleet.settings.differences import by_setting, differing
 from provisioner.kinds.fleet.settings.launch_tag import impossible_words, read_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How
@@ -29,6 +30,7 @@ def notes(
         (NoteKind.ADVICE, _earlier_tokens(observed.members)),
         (NoteKind.NOT_COMPARED, _unrecorded(staying)),
         (NoteKind.NOT_COMPARED, _left_out(fleet, staying)),
+        (NoteKind.NOT_COMPARED, _never_telling(fleet, staying)),
         (NoteKind.DIFFERENCE, _left_alone(fleet, staying)),
         (NoteKind.DIFFERENCE, _protected(fleet, observed.members)),
         (NoteKind.ADVICE, _not_there(fleet, observed.members)),
@@ -97,6 +99,16 @@ def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
         yield (
             f"the tag {LAUNCH_TAG} of {on_members(members)} does not say {path}, so it is "
             "not compared; `--deep` reads it"
+        )
+
+
+def _never_telling(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
+    """Members that cannot tell that they are ready, because they were launched before they were asked to."""
+    members = never_telling(fleet, staying)
+    if members:
+        yield (
+            f"{on_members(members)} launched without what `ready: cloud_init` needs beside the user data, so "
+            "whether it has finished is not known; status checks count there. A replacement has it"
         )
 
 

@@ -18,8 +18,9 @@ from provisioner.kinds.fleet.observed import (
     scope_of,
 )
 from provisioner.kinds.fleet.placement import indexes, spread
+from provisioner.kinds.fleet.readiness.waiting import MINUTE_S, await_ready, foretold_calls_of_waiting
 from provisioner.kinds.fleet.settings.differences import AFTER_LAUNCH, after_launch_steps
-from provisioner.kinds.fleet.spec import CapacityOption, Fleet
+from provisioner.kinds.fleet.spec import RUNNING, CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.tags import (
     tag_list,
@@ -91,7 +92,8 @@ class ScaleOut:
         )
 
     def foretold(self) -> Iterable[Call]:
-        return self.launches.foretold(spread(self.count, self.subnets, self.staying))
+        yield from self.launches.foretold(spread(self.count, self.subnets, self.staying))
+        yield from foretold_calls_of_waiting(self.fleet)
 
     def launch(self, context: ExecutionContext, tell: Callable[[str], None] = lambda phase: None) -> Launched:
         """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
@@ -269,7 +271,12 @@ class ScaleOut:
 
 @run_step.register
 def _scale_out(step: ScaleOut, context: ExecutionContext) -> None:
-    shortage = step.launch(context, context.tell).shortage
+    launched, fleet = step.launch(context, context.tell), step.fleet
+    if launched.new and fleet.ready != RUNNING and fleet.power == "running":
+        ids = [member.id for member in launched.new]
+        scopes = (scope_of(step.launches.environment),)
+        await_ready(fleet, ids, scopes, context, MINUTE_S * fleet.update.timeout_minutes)
+    shortage = launched.shortage
     if shortage:
         raise shortage
 

@@ -16,13 +16,14 @@ from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.read.shared_reads import SharedReads
+from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.user_data import USER_DATA, with_user_data
 from provisioner.kinds.fleet.settings.volume_drift import drift_in_words, may_differ
-from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.spec import RUNNING, Fleet
 from provisioner.kinds.fleet.volumes.attached import attached_volumes, with_details
 from provisioner.kinds.fleet.volumes.changes import goes_otherwise
 from provisioner.kinds.instance_profile.binding import bound_wrong, find_associations, wanted_at
@@ -121,9 +122,10 @@ def _details_of(
     )
     restarting = differing(fleet, observed.members, How.RESTART)
     going = restarting or to_replace(fleet, observed) or len(observed.members) > fleet.count
-    if fleet.update.healthy == "status_ok" and fleet.power == "running" and going:
+    if fleet.update.healthy != RUNNING and fleet.power == "running" and going:
         running = [member.id for member in observed.members if member.state == "running"]
         others = {member.id for member in observed.members} - set(running)
+        others |= {member.id for member in not_ready(fleet, observed.members)}
         observed = replace(observed, unhealthy=find_unhealthy(reader, running) | others)
     return observed
 

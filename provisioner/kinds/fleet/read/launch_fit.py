@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.fleet.observed import ObservedImage, Problem
-from provisioner.kinds.fleet.spec import Fleet, keys_hidden_from_metadata
+from provisioner.kinds.fleet.spec import CLOUD_INIT, Fleet, keys_hidden_from_metadata
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
@@ -22,7 +22,7 @@ from provisioner.kinds.tags import (
     MAX_TAGS,
     staying_tags,
 )
-from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG
+from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY_TAG
 
 # Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
@@ -181,6 +181,7 @@ def tag_problems(fleet: Fleet, members: Iterable[Instance], ignored: Sequence[st
     """Which tags of others on members stand in the way of the fleet's own, or of showing them inside."""
     own = {**fleet.tags, **dict.fromkeys((NAME_TAG, LAUNCH_TAG, ASKED_TAG), "")}
     own |= {INDEX_TAG: ""} if fleet.is_indexed else {}
+    own |= {READY_TAG: ""} if fleet.ready == CLOUD_INIT else {}
     for member in members:
         stay = staying_tags(member.tags or {}, own, with_keep(ignored, fleet.keep))
         if len(own) + len(stay) > MAX_TAGS:

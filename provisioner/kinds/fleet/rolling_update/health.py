@@ -1,11 +1,12 @@
-"""When a member is healthy: by its state, and by EC2's status checks where the fleet asks for them."""
+"""When a member is healthy: by its state, and by what the fleet asks for besides."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 
 from provisioner.execution import ExecutionContext
-from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.readiness.waiting import await_ready
+from provisioner.kinds.fleet.spec import RUNNING, Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.model import Condition, Scope, Until, Wait
 
@@ -22,7 +23,7 @@ class Health:
 
     def __init__(self, fleet: Fleet, unhealthy: Collection[str]) -> None:
         self._fleet = fleet
-        self._checks = fleet.update.healthy == "status_ok" and fleet.power == "running"
+        self._checks = fleet.update.healthy != RUNNING and fleet.power == "running"
         self._unhealthy_when_planned = set(unhealthy)
         self._passed_checks: set[str] = set()
         self._given_up: set[str] = set()
@@ -68,15 +69,12 @@ class Health:
         Raises WaitError, AwsError.
         """
         ids = tuple(ids)
-        until = Until.STOPPED if self._fleet.power == "stopped" else Until.STARTED
-        wait = Wait(
-            ids,
-            Until.HEALTHY if self._checks else until,
-            scopes,
-            timeout_s=MINUTE_S * self._fleet.update.timeout_minutes,
-            condition=condition,
-        )
-        shown = context.wait(wait)
+        timeout_s = MINUTE_S * self._fleet.update.timeout_minutes
+        if self._fleet.power == "stopped":
+            wait = Wait(ids, Until.STOPPED, scopes, timeout_s=timeout_s, condition=condition)
+            shown = context.wait(wait)
+        else:
+            shown = await_ready(self._fleet, ids, scopes, context, timeout_s, condition)
         self._passed_checks |= set(ids)
         self.down = ()
         return shown

@@ -91,7 +91,9 @@ class RollingUpdate(ABC):
         except WaitError as error:
             told = self.put_back(error)
             if self.fleet.update.pause_on_failure:
-                raise self.paused(error, told) from error
+                paused = self.paused(error, told)
+                paused.lines = error.lines
+                raise paused from error
             self.shown = self.look()
             self.health.give_up(self.given_up(ids))
 

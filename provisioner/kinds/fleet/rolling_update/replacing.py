@@ -11,6 +11,7 @@ from provisioner.kinds.fleet.call_rules import INSTANCE_QUOTA_CODES
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.placement import spread
+from provisioner.kinds.fleet.readiness.waiting import foretold_calls_of_waiting
 from provisioner.kinds.fleet.rolling_update.loop import RollingUpdate
 from provisioner.kinds.fleet.rolling_update.rollout import (
     LAUNCH_FIRST,
@@ -70,7 +71,8 @@ class RollingReplacement:
 
     def foretold(self) -> Iterable[Call]:
         # How many go where depends on how many there is room for at a time.
-        return self.launches.foretold(dict.fromkeys(self.launches.prerequisites.subnets, 0))
+        yield from self.launches.foretold(dict.fromkeys(self.launches.prerequisites.subnets, 0))
+        yield from foretold_calls_of_waiting(self.launches.fleet)
 
 
 @run_step.register

@@ -23,9 +23,10 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
     Terminate,
 )
 from provisioner.kinds.fleet.rolling_update.starting import RESET, Start, ran_as
-from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings.launch_tag import PARTS, launch_record, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
+from provisioner.kinds.fleet.settings.user_data import USER_DATA
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.tags import (
@@ -223,7 +224,12 @@ class _Restarting(RollingUpdate):
                 for name in self._with(setting, wave):
                     changed.setdefault(name, {})[word] = texts[word]
         for name, words in changed.items():
-            record = write_record({**read_record(self.shown[name]), **words})
+            before = dict(read_record(self.shown[name]))
+            if USER_DATA.word in words:
+                # Parts of ours are beside the user data, as new members have them.
+                before.pop(PARTS.word, None)
+                words |= {PARTS.word: texts[PARTS.word]} if PARTS.word in texts else {}
+            record = write_record({**before, **words})
             yield Call("ec2", "CreateTags", {"Resources": [name], "Tags": tag_list({LAUNCH_TAG: record})})
 
     def _to_start(self, wave: _Wave) -> Start:

@@ -20,11 +20,11 @@ from provisioner.naming import LAUNCH_TAG
 
 # As what each member was launched, which is added when the launch is sent.
 _TYPE = Remembered("type", "[a-z0-9]+[a-z0-9.-]*", lambda fleet: None)
-# Which parts of ours its user data has beside the user's own.
-_PARTS = Remembered("parts", "[a-z]+(,[a-z]+)*", lambda fleet: ",".join(part_names(fleet)) or None)
+# The parts of ours that its user data has, which are compared with nothing.
+PARTS = Remembered("parts", "[a-z]+(,[a-z]+)*", lambda fleet: ",".join(part_names(fleet)) or None)
 _WORDS: Mapping[str, Remembered] = {
     remembered.word: remembered
-    for remembered in (*(setting.remembered for setting in SETTINGS), _PARTS, _TYPE)
+    for remembered in (*(setting.remembered for setting in SETTINGS), PARTS, _TYPE)
     if remembered
 }
 # What keeps a member from being terminated, as its words; protection against stopping does too.
@@ -63,7 +63,7 @@ def _parse_record(text: str) -> Mapping[str, str]:
 
 def has_part(instance: Instance, name: str) -> bool:
     """Whether a member was launched with a part of ours, by its name, in its user data."""
-    return name in (_PARTS.of(instance) or "").split(",")
+    return name in (PARTS.of(instance) or "").split(",")
 
 
 def impossible_words(instance: Instance) -> list[str]:

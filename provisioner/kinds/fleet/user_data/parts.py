@@ -9,7 +9,7 @@ from __future__ import annotations
 from functools import cache
 from importlib import resources
 
-from provisioner.kinds.fleet.spec import Fleet
+from provisioner.kinds.fleet.spec import CLOUD_INIT, Fleet
 from provisioner.kinds.fleet.user_data.composing import compose
 
 EXPIRES, READY = "expires", "ready"
@@ -17,8 +17,8 @@ EXPIRES, READY = "expires", "ready"
 
 def part_names(fleet: Fleet) -> tuple[str, ...]:
     """The parts that user data of the fleet's new members has, in their order."""
-    expires = (EXPIRES,) if getattr(fleet, "expires", None) is not None else ()
-    return (*expires, *((READY,) if getattr(fleet, "ready", None) == "cloud_init" else ()))
+    expires = (EXPIRES,) if fleet.expires is not None else ()
+    return (*expires, *((READY,) if fleet.ready == CLOUD_INIT else ()))
 
 
 def asked_by(fleet: Fleet) -> tuple[str, ...]:
