@@ -18,7 +18,7 @@ ANSIBLE = shutil.which("ansible-inventory", path=str(Path(sys.executable).parent
     "ansible-inventory"
 )
 with_ansible = pytest.mark.skipif(
-    ANSIBLE is None, reason="there is no `ansible-inventory`; `pip install ansible-core` brings it"
+    ANSIBLE is None, reason="there is no `ansible-inventory`; `make setup` brings it"
 )
 EVIL = "{{ lookup('pipe', 'touch pwned') }}"
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from provisioner.errors import AwsError, ChangedMeanwhile, SpecError
-from provisioner.kinds import KINDS
+from provisioner.kinds import CALL_RULES, KINDS
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.parse import with_key_pair
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
@@ -266,6 +266,20 @@ class TestImporting:
 
 
 OWN = {"Key": ENVIRONMENT_TAG, "Value": "env"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_sent_again"),
+    [
+        ("The key pair 'env-me' does not exist", True),
+        ("The key pair 'env-m' does not exist", False),
+        ("The key pair 'env-me-too' does not exist", False),
+    ],
+)
+def test_a_launch_waits_for_what_was_imported_just_now(text: str, is_sent_again: bool) -> None:
+    error = AwsError("ec2", "RunInstances", "InvalidKeyPair.NotFound", text, 400)
+    assert bool(CALL_RULES.retry_rule_for(error, {"env-me"})) is is_sent_again
+    assert CALL_RULES.made["ImportKeyPair"]({"KeyName": "env-me"}, {}) == ["env-me"]
 
 
 class TestDeleting:
