@@ -15,6 +15,8 @@ READY := $(VENV)/.ready
 AUDIT := .venv-audit
 AUDIT_READY := $(AUDIT)/.ready
 PROVISIONER := $(BIN)/provisioner
+# So that what is said to type next is a target.
+export PROVISIONER_MAKE := 1
 FLAGS := $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
 
 # Only wheels: to build a package would fetch what builds it, past the hashes. The lock names all there is: with its

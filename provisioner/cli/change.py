@@ -32,6 +32,7 @@ from provisioner.cli.common import (
     say_data,
     show_plan,
 )
+from provisioner.cli.next_steps import find_next_steps
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
     from provisioner.guardrails.rego import Rules
     from provisioner.model import Environment, Outcome, Plan
     from provisioner.reconcile import ApplyResult
+    from provisioner.render.next_steps import NextSteps
 
 STOPPING = "stopping: what is in flight is finished first; again to stop at once"
 # How long the end waits for that to be said, on a terminal that may be stopped.
@@ -103,7 +105,11 @@ def apply_plan(
                     Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )
-            teller.tell_rest(carried.outcomes)
+            is_good = bool(to_do) and all(outcome.is_good for outcome in carried.outcomes)
+            steps = None
+            if is_good and not (destroying or carried.obstacle or stop.is_set()):
+                steps = find_next_steps(environment, aws, plan, options.is_local)
+            teller.tell_rest(carried.outcomes, steps)
             code = _code(carried, stop.is_set(), refreshed)
             if destroying and code == DONE:
                 _tell_what_is_left(environment, aws, for_programs)
@@ -186,8 +192,8 @@ class Teller:
             gate.above = None
         self._progress.__exit__(kind, error, trace)
 
-    def tell_rest(self, outcomes: Sequence[Outcome]) -> None:
-        """The ends that were not told, and how many there are of each; for programs all of them."""
+    def tell_rest(self, outcomes: Sequence[Outcome], steps: NextSteps | None = None) -> None:
+        """The ends that were not told, how many there are of each, and what to do next; for programs all."""
         from provisioner.render.as_json import outcomes_data
         from provisioner.render.as_outcomes import outcomes_text
 
@@ -195,10 +201,16 @@ class Teller:
         seconds = time.monotonic() - self._started
         console = self._result
         if self._for_programs:
-            say_data(outcomes_data(environment, outcomes))
+            from provisioner.render.next_steps import next_data
+
+            say_data(outcomes_data(environment, outcomes) | {"next": next_data(steps) if steps else None})
         if outcomes:
             text = outcomes_text(environment, outcomes, seconds, console.width, self._already)
             console.print(text, soft_wrap=True)
+        if steps:
+            from provisioner.render.next_steps import next_text
+
+            console.print(next_text(steps, console.width), soft_wrap=True)
         if outcomes and output.out().failure and not output.out().isatty():
             # Whoever watches gets to see what whoever wanted the result does not.
             everything = outcomes_text(environment, outcomes, seconds, self._around.width)

@@ -1,0 +1,105 @@
+"""What an apply ends with: it looks once more where members are, and says what to type next."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from provisioner.errors import ProvisionerError
+
+if TYPE_CHECKING:
+    from provisioner.aws.client import Aws
+    from provisioner.kinds.fleet.hosts import Host
+    from provisioner.model import Environment, Plan
+    from provisioner.render.next_steps import NextSteps
+
+# Set by the Makefile, whose targets are what was typed then.
+MAKE_VARIABLE = "PROVISIONER_MAKE"
+# What lets Session Manager in:
+# https://docs.aws.amazon.com/systems-manager/latest/userguide/session-manager-getting-started-instance-profile.html
+SSM_POLICIES = ("AmazonSSMManagedInstanceCore", "AmazonSSMManagedEC2InstanceDefaultPolicy")
+
+
+def find_next_steps(environment: Environment, aws: Aws, plan: Plan, local: bool) -> NextSteps | None:
+    """What to do next; None where no member runs, or nobody may look. Two calls at most."""
+    from provisioner.kinds import find_hosts
+
+    fleets = [desired for at, desired in plan.desired.items() if at.kind == "fleet"]
+    if not fleets:
+        return None
+    try:
+        # Who logs in is told by the image, and matters where there is a key to log in with.
+        with_images = any(fleet.get("key_name") for fleet in fleets)
+        hosts = find_hosts(aws, environment, with_images=with_images).hosts
+    except (ProvisionerError, LookupError, ValueError, TypeError, AttributeError):
+        # What was to be done is done: this is for convenience only.
+        return None
+    return next_steps(plan, hosts, environment.source, local)
+
+
+def next_steps(plan: Plan, hosts: Sequence[Host], source: str, local: bool) -> NextSteps | None:
+    """What to do next with the hosts that run, if any do."""
+    from provisioner.access.ssh_config import reached_at
+    from provisioner.render.next_steps import NextSteps
+
+    if not hosts:
+        return None
+    fleets: dict[str, list[str]] = {}
+    for host in hosts:
+        fleets.setdefault(host.fleet, []).append(reached_at(host, private=False) or host.id)
+    ssh = next(_ssh(plan, hosts), None)
+    session = next(_sessions(plan, hosts), None)
+    ends = {desired.get("expires") for at, desired in plan.desired.items() if at.kind == "fleet"} - {None}
+    commands = (*(["ssh-config"] if ssh else []), "status", "destroy")
+    return NextSteps(
+        fleets,
+        [login for login in (ssh, session) if login],
+        [command(name, source, local) for name in commands],
+        plan.cost,
+        "; ".join(sorted(map(str, ends))) or None,
+        local,
+    )
+
+
+def _ssh(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:
+    """How to log in to a member with a key, where its user is known."""
+    from provisioner.access.ssh_config import reached_at
+    from provisioner.access.users import WINDOWS, user_of
+
+    for host in hosts:
+        user, address = user_of(host.image), reached_at(host, private=False)
+        if user and user != WINDOWS and address and _desired(plan, "fleet", host.fleet).get("key_name"):
+            key = ["-i", host.key_file] if host.key_file else []
+            yield _typed(["ssh", *key, f"{user}@{address}"])
+
+
+def _sessions(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:
+    """How to open a session on a member whose role allows that."""
+    for host in hosts:
+        key = _desired(plan, "fleet", host.fleet).get("instance_profile")
+        role = _desired(plan, "instance_profile", key).get("role")
+        policies = _desired(plan, "role", role).get("managed_policies") or ()
+        if any(str(policy).rpartition("/")[2] in SSM_POLICIES for policy in policies):
+            yield _typed(["aws", "ssm", "start-session", "--region", plan.region, "--target", host.id])
+
+
+def _desired(plan: Plan, kind: str, key: Any) -> Mapping[str, Any]:
+    """What the spec asks for at an address; of what a spec does not have, nothing."""
+    found = (desired for at, desired in plan.desired.items() if (at.kind, at.key) == (kind, key))
+    return next(found, {})
+
+
+def command(name: str, source: str, local: bool) -> str:
+    """A command about a spec, as the one was typed that says so: of the Makefile, or the program's own."""
+    if os.environ.get(MAKE_VARIABLE) and name in ("status", "destroy"):
+        return f"make {name} SPEC={shlex.quote(source)}{' LOCAL=1' if local else ''}"
+    return f"provisioner {name} {shlex.quote(source)}{' --local' if local else ''}"
+
+
+def _typed(words: Sequence[str]) -> str:
+    """A command as it is typed; `~/` at the beginning of a path is for the shell."""
+    return " ".join(
+        f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word) for word in words
+    )
