@@ -17,6 +17,7 @@ from provisioner.cli.options import (
     NO_COST,
     POLICY,
     REFRESH,
+    REFRESH_MY_IP,
     SHOW_USER_DATA,
     SKIP_REGION,
     YES,
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
 @EXPECT
 @FORMAT
 @REFRESH
+@REFRESH_MY_IP
 @DEEP
 @POLICY
 @IDS
@@ -47,6 +49,7 @@ def apply(
     expected: str | None,
     output_format: str,
     refreshed: tuple[str, ...],
+    my_ip: bool,
     deep: bool,
     policies: tuple[str, ...],
     ids: bool,
@@ -57,7 +60,7 @@ def apply(
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
     approved = read_expected(expected)
-    environment = load_spec(spec, refreshed, skipped_regions)
+    environment = load_spec(spec, refreshed, skipped_regions, my_ip)
     return apply_plan(
         environment,
         yes,

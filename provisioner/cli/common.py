@@ -29,20 +29,28 @@ class SpecFile(NamedTuple):
     root: str | None = None
 
 
-def load_spec(spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: str = "") -> Environment:
+# Where whoever uses the local AWS is.
+LOCAL_ADDRESS = "127.0.0.1/32"
+
+
+def load_spec(
+    spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: str = "", my_ip: bool = False
+) -> Environment:
     """The environment that a spec describes, with the images of some fleets to be followed.
 
-    `skipped_regions` are the names of regions with commas between them, as on the command line.
+    `my_ip`: rules for the address of whoever runs this get the present one. `skipped_regions` are
+    the names of regions with commas between them, as on the command line.
 
     Raises SpecError, and UsageError for a fleet that the spec does not have or whose image is fixed, and for
     the name of a region that there is none of.
     """
-    from provisioner.kinds import KINDS, refresh_images
+    from provisioner.kinds import KINDS, refresh_images, refresh_my_ip
     from provisioner.spec import load
 
     skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
     check_regions("--skip-region", skipped, f", or `{_every_region()}`")
     environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
+    environment = refresh_my_ip(environment) if my_ip else environment
     return replace(environment, skipped_regions=skipped)
 
 
@@ -125,10 +133,11 @@ def make_plan(
     pricing: Pricing | None = None,
 ) -> Plan:
     """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
-    from provisioner.kinds import KINDS
+    from provisioner.kinds import KINDS, with_my_ip
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
+    environment = with_my_ip(environment, LOCAL_ADDRESS) if aws.target.is_local else environment
     beside = pricing.begin if pricing else lambda: None
     world = observe(environment, aws, KINDS, destroying, deep, beside=beside)
     made = compare(world, KINDS)

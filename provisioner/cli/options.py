@@ -45,6 +45,13 @@ REFRESH = click.option(
     help="Replace the fleet's members where the spec's parameter or lookup has a newer image.",
 )
 
+REFRESH_MY_IP = click.option(
+    "--refresh-my-ip",
+    "my_ip",
+    is_flag=True,
+    help="Give rules with `cidr: my_ip` the address that you have now.",
+)
+
 DEEP = click.option(
     "--deep",
     is_flag=True,

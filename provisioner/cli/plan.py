@@ -30,6 +30,7 @@ from provisioner.cli.options import (
     PLAN_FORMAT,
     POLICY,
     REFRESH,
+    REFRESH_MY_IP,
     SHOW_USER_DATA,
     SKIP_REGION,
     connection_options,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 @spec_argument
 @PLAN_FORMAT
 @REFRESH
+@REFRESH_MY_IP
 @DEEP
 @POLICY
 @IDS
@@ -65,6 +67,7 @@ def plan(
     spec: SpecFile,
     output_format: str,
     refreshed: tuple[str, ...],
+    my_ip: bool,
     deep: bool,
     policies: tuple[str, ...],
     ids: bool,
@@ -84,12 +87,12 @@ def plan(
         check_target(out, force)
     elif force:
         raise UsageError("--force goes with --out FILE")
-    environment = load_spec(spec, refreshed, skipped_regions)
+    environment = load_spec(spec, refreshed, skipped_regions, my_ip)
     rules = load_rules(spec, policies)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     made = make_plan(environment, aws, destroying, deep, rules, pricing)
-    given = _given_again(spec, refreshed, deep, policies, skipped_regions, destroying, options)
+    given = _given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)
     match output_format:
         case "json":
             from provisioner.render.as_json import plan_data
@@ -123,6 +126,7 @@ def plan(
 def _given_again(
     spec: SpecFile,
     refreshed: tuple[str, ...],
+    my_ip: bool,
     deep: bool,
     policies: tuple[str, ...],
     skipped_regions: str,
@@ -133,6 +137,7 @@ def _given_again(
     given = [spec.path, *(["--root", spec.root] if spec.root else [])]
     if not destroying:
         given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
+        given += ["--refresh-my-ip"] if my_ip else []
         given += ["--deep"] if deep else []
     given += [word for policy in policies for word in ("--policy", policy)]
     given += ["--skip-region", skipped_regions] if skipped_regions else []

@@ -14,6 +14,7 @@ from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.key_pair import KeyPairKind
 from provisioner.kinds.role import RoleKind
 from provisioner.kinds.security_group import SecurityGroupKind
+from provisioner.kinds.security_group.spec import refresh_my_ip, with_my_ip
 from provisioner.model import Change
 from provisioner.retry import COMMON, merged
 
@@ -24,7 +25,9 @@ __all__ = [
     "find_hosts",
     "keep_images",
     "refresh_images",
+    "refresh_my_ip",
     "schema_folder",
+    "with_my_ip",
 ]
 
 KINDS: tuple[AnyKind, ...] = checked(

@@ -6,6 +6,7 @@ so is escaping what has a meaning in its markup. Texts are on one line each and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from difflib import unified_diff
 from enum import StrEnum
@@ -21,6 +22,9 @@ from provisioner.visible import presentable
 
 # The field of a role whose items are policies of others, by ARN.
 MANAGED_POLICIES = "managed_policies"
+# The fields of a security group whose items are rules, a line each, and what lets the whole world in.
+RULES = ("ingress", "egress")
+_FROM_EVERYWHERE = re.compile(r" from (0\.0\.0\.0/0|::/0)(?![0-9.])")
 
 
 class Shape(StrEnum):
@@ -110,7 +114,7 @@ def _told(field: FieldChange, is_made: bool, user_data: bool, is_drift: bool) ->
     if is_policy(before) or is_policy(after):
         yield told(Shape.POLICY, _policy(before, after, is_new, is_drift))
     elif items := _items(field, is_new, is_drift):
-        yield told(Shape.ITEMS, items)
+        yield told(Shape.POLICY if field.path in RULES else Shape.ITEMS, items)
     else:
         yield told(Shape.VALUE, _value(before, after, is_new))
     if user_data and (lines := _text(before, after, is_new)):
@@ -130,10 +134,13 @@ def _items(field: FieldChange, is_new: bool, is_drift: bool) -> list[Part]:
         return []
     before, after = ([] if value is None else jsonable(value) for value in (field.before, field.after))
     is_managed = field.path.rpartition(".")[2] == MANAGED_POLICIES
+    is_rule = field.path in RULES
+
+    def is_wide(item: str) -> bool:
+        return (is_managed and is_wide_policy(item)) or (is_rule and bool(_FROM_EVERYWHERE.search(item)))
 
     def part(sign: str, item: Any) -> Part:
-        is_asked = is_managed and (sign == "-") is is_drift
-        return Part(sign, shown_item(item), is_asked and is_wide_policy(str(item)))
+        return Part(sign, shown_item(item), (sign == "-") is is_drift and is_wide(str(item)))
 
     gone = [part("-", item) for item in before if item not in after]
     return gone + [part("" if is_new else "+", item) for item in after if item not in before]

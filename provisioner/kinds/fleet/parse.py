@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.errors import UsageError
-from provisioner.kinds.base import Entry, Path
+from provisioner.kinds.base import Entry, Path, World
 from provisioner.kinds.fleet.ending import parse_end
 from provisioner.kinds.fleet.spec import (
     ON_DEMAND,
@@ -27,6 +27,8 @@ from provisioner.kinds.fleet.user_data.parts import asked_by, user_data_to_send
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
 from provisioner.kinds.keep import keep_tags
 from provisioner.kinds.key_pair.spec import KeyPair
+from provisioner.kinds.security_group.observed import id_at, vpc_at
+from provisioner.kinds.security_group.spec import SecurityGroup
 from provisioner.model import Address, Desired, Environment
 from provisioner.naming import FLEET_TAG, NAME_TAG, default_name, ownership_tags
 
@@ -79,6 +81,9 @@ def parse_fleet(key: str, raw: Mapping[str, Any], entry: Entry) -> Fleet:
         expires=expires,
         own_end="expires" in raw,
         key_pair=_key_pair(raw, entry),
+        own_groups=frozenset(
+            group for group in raw.get("security_groups", ()) if entry.has("security_groups", group)
+        ),
     )
     _check_parts(fleet, entry)
     return fleet
@@ -96,6 +101,21 @@ def with_key_pair(fleet: Fleet, environment: Environment) -> Fleet:
         return fleet
     key_pair = environment.of(KeyPair)[fleet.key_pair]
     return replace(fleet, key_name=key_pair.name, key_mark=key_pair.public_key.mark)
+
+
+def with_references(fleet: Fleet, world: World) -> Fleet:
+    """The fleet with what AWS calls the key pair and the security groups of the spec that it names."""
+    groups = {key: Address("security_group", key) for key in sorted(fleet.own_groups)}
+    return replace(
+        with_key_pair(fleet, world.environment),
+        own_ids={key: id_at(address, world) for key, address in groups.items()},
+        own_vpcs={key: vpc_at(address, world) for key, address in groups.items()},
+    )
+
+
+def groups_that_name_its_own(fleet: Fleet, world: World) -> frozenset[Address]:
+    """The groups of the spec whose rules name a group of the fleet: its members rely on these rules."""
+    return frozenset(at for at, group in world.desired_of(SecurityGroup).items() if group.uses & fleet.uses)
 
 
 def _update(raw: Mapping[str, Any], count: int, ready: str, entry: Entry) -> Update:

@@ -10,7 +10,7 @@ from typing import Any
 
 from provisioner.expiry.times import Expiry
 from provisioner.kinds.expiry import End
-from provisioner.model import Address
+from provisioner.model import Address, Output
 from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
 
 ROOT_VOLUME, VOLUMES = "root_volume", "volumes"
@@ -98,6 +98,9 @@ class Fleet:
 
     `key_pair` is the address of the spec's own key pair that `key_name` names. Once `with_key_pair` has
     looked it up, `key_name` is its name in AWS, and `key_mark` tells the key.
+
+    `own_groups` are those of `security_groups` that are keys of the spec's own. Once `with_references` has
+    looked them up, `own_ids` and `own_vpcs` have their ids, or what stands for those, and their VPCs.
     """
 
     key: str
@@ -141,6 +144,9 @@ class Fleet:
     is_outlived: bool = False
     key_pair: Address | None = None
     key_mark: str | None = None
+    own_groups: frozenset[str] = frozenset()
+    own_ids: Mapping[str, str | Output] = field(default_factory=dict)
+    own_vpcs: Mapping[str, str | None] = field(default_factory=dict)
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""
@@ -178,7 +184,8 @@ class Fleet:
 
     @property
     def uses(self) -> frozenset[Address]:
-        return frozenset(address for address in (self.profile, self.key_pair) if address)
+        groups = (Address("security_group", key) for key in self.own_groups)
+        return frozenset(address for address in (self.profile, self.key_pair, *groups) if address)
 
     @property
     def volume_tags(self) -> dict[str, str]:
@@ -190,9 +197,20 @@ class Fleet:
         """Whether each member has a number in its name."""
         return self.member_name(1) != self.name
 
-    def group_ids(self, known: Mapping[str, str]) -> list[str]:
-        """The ids of its security groups, each once; `known` maps them as the spec has them to their ids."""
-        return list(dict.fromkeys(known[group] for group in self.security_groups))
+    @property
+    def other_groups(self) -> tuple[str, ...]:
+        """Those of its security groups that the spec does not make, by id or by name."""
+        return tuple(group for group in self.security_groups if group not in self.own_groups)
+
+    @property
+    def wanted_groups(self) -> dict[str | Output, str]:
+        """Its security groups as the spec has them, by their ids where the spec makes them."""
+        return {self.own_ids.get(group, group): group for group in sorted(self.security_groups)}
+
+    def group_ids(self, known: Mapping[str, str]) -> list[str | Output]:
+        """The ids of its security groups, each once; `known` maps those of others, as the spec has them."""
+        ids = {**known, **self.own_ids}
+        return list(dict.fromkeys(ids[group] for group in self.security_groups))
 
     def as_data(self) -> dict[str, Any]:
         """Its fields as in the spec, absent ones too; of user data the size and a digest."""

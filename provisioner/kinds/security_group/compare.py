@@ -247,7 +247,7 @@ def _changed_rules(
                 continue
             words = in_words(rule, known)
             id_ = observed.rule_ids.get((is_egress, rule.traffic))
-            before.append(f"{words}, {id_}" if rule in some.surplus and id_ else words)
+            before.append(f"{words} {id_}" if rule in some.surplus and id_ else words)
             if rule not in some.surplus and rule.traffic not in changed:
                 after.append(words)
         after += [in_words(rule, known) for rule in (*some.missing, *some.described)]

@@ -103,9 +103,8 @@ def _with_my_ip(observed: Observed, desired: Mapping[Address, SecurityGroup]) ->
     needing = {at: wanted for at, wanted in desired.items() if needs_my_ip(wanted, observed[at])}
     if not needing:
         return observed
-    given = next(iter(needing.values())).my_ip
     try:
-        address = given or find_my_ip()
+        address = find_my_ip(next(iter(needing.values())).my_ip)
     except MyIpUnknown as unknown:
         problem = (unknown.message, unknown.hint or "")
         return observed | {at: replace(observed[at], problem=problem) for at in needing}

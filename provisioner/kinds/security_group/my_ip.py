@@ -20,8 +20,11 @@ class MyIpUnknown(ProvisionerError):
     """Why the address is not known."""
 
 
-def find_my_ip() -> str:
-    """The address as a block: what PROVISIONER_MY_IP says, or else what AWS sees. Raises MyIpUnknown."""
+def find_my_ip(known: str | None) -> str:
+    """The address as a block: what PROVISIONER_MY_IP says, what is `known`, or else what AWS sees.
+
+    Raises MyIpUnknown.
+    """
     given = os.environ.get(VARIABLE, "").strip()
     if given:
         try:
@@ -31,6 +34,8 @@ def find_my_ip() -> str:
             raise MyIpUnknown(
                 message, f"set it to an address such as 203.0.113.7, or unset {VARIABLE}"
             ) from None
+    if known:
+        return known
     hint = f"set {VARIABLE} to your address, or write it into the spec instead of my_ip"
     try:
         with urlopen(Request(ENDPOINT), timeout=TIMEOUT_S) as answer:

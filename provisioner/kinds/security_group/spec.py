@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path
@@ -22,7 +22,7 @@ from provisioner.kinds.security_group.rules import (
     prefix_list_peer,
     protocol_name,
 )
-from provisioner.model import Address
+from provisioner.model import Address, Environment
 from provisioner.naming import GROUP_TAG, default_name, ownership_tags
 
 KIND = "security_group"
@@ -49,8 +49,8 @@ class Vpc:
 class SecurityGroup:
     """A security group; `egress` None: all, as EC2 has it by itself. `name`, `description` None: not said.
 
-    `my_ip` is the address of whoever runs this, where that is given; `refresh_my_ip`: what is there is not
-    kept.
+    `my_ip` is the address of whoever runs this, where that is known without asking; `refresh_my_ip`: the one
+    that rules were made with is not kept.
     """
 
     key: str
@@ -78,6 +78,21 @@ class SecurityGroup:
     def uses(self) -> frozenset[Address]:
         named = {Address(KIND, str(rule.traffic.peer.value)) for rule in self.rules if is_key(rule)}
         return frozenset(named - {Address(KIND, self.key)})
+
+
+def with_my_ip(environment: Environment, address: str) -> Environment:
+    """The environment with the address, as a block, that my_ip stands for where AWS cannot be asked."""
+    return _each_group(environment, my_ip=address)
+
+
+def refresh_my_ip(environment: Environment) -> Environment:
+    """The environment with rules whose my_ip is the present address, whatever they were made with."""
+    return _each_group(environment, refresh_my_ip=True)
+
+
+def _each_group(environment: Environment, **changed: Any) -> Environment:
+    groups = {at: replace(group, **changed) for at, group in environment.of(SecurityGroup).items()}
+    return replace(environment, resources={**environment.resources, **groups})
 
 
 def is_key(rule: Rule) -> bool:
@@ -160,7 +175,7 @@ def _ports(
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_IpPermission.html
     """
-    told = "all traffic" if protocol == ALL else protocol
+    told = "all traffic" if protocol == ALL else f"protocol {protocol}" if protocol.isdecimal() else protocol
     for name in ("type", "code"):
         if name in raw and protocol not in ICMP:
             entry.problem((*path, name), f"{told} has no {name}", "write `protocol: icmp`, or take it out")

@@ -34,8 +34,12 @@ class TakesGroups(Protocol):
     """What a spec asks for of a thing whose instances have groups."""
 
     @property
-    def security_groups(self) -> tuple[str | Address, ...]:
+    def security_groups(self) -> tuple[str, ...]:
         """Those that they are to have; empty: not said."""
+
+    @property
+    def other_groups(self) -> tuple[str, ...]:
+        """Those of them that the spec does not make, by id or by name."""
 
     def ignores(self, path: str) -> bool:
         """Whether members that are there are left as they are in this."""
@@ -135,5 +139,5 @@ def _keeps(
         yield f"members of {at} have it, and the spec does not say `security_groups` of them"
     elif fleet.ignores("security_groups"):
         yield f"members of {at} have it, which leaves `security_groups` to others by `ignore_changes`"
-    elif {group.id, group.name} & set(fleet.security_groups):
+    elif {group.id, group.name} & set(fleet.other_groups):
         yield f"{at} still names it"

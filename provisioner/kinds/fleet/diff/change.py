@@ -2,13 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import World
+from provisioner.kinds.fleet.conditions import SettingsAgree
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.instances import Instance, names_of
-from provisioner.model import Action, Address, Change, Condition, FieldChange, Rollout, Step, Until, Wait
+from provisioner.model import (
+    Action,
+    Address,
+    CallCount,
+    Change,
+    Condition,
+    FieldChange,
+    Output,
+    Rollout,
+    Step,
+    Until,
+    Wait,
+)
 
 # What a fleet's changes are counted in.
 UNIT = "instance"
@@ -61,6 +76,35 @@ def update(
         rollout=rollout,
         names=names_of(members),
     )
+
+
+@dataclass(frozen=True)
+class UntilGrouped:
+    """A wait for members to have the groups of their fleet, some of which this plan makes."""
+
+    wait: Wait
+    agree: SettingsAgree
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+
+@run_step.register
+def _until_grouped(step: UntilGrouped, context: ExecutionContext) -> None:
+    fleet = step.agree.fleet
+    ids = {
+        key: context.value_of(group) if isinstance(group, Output) else group
+        for key, group in fleet.own_ids.items()
+    }
+    agree = replace(step.agree, fleet=replace(fleet, own_ids=ids))
+    context.wait(replace(step.wait, condition=agree))
+
+
+def until_settings_shown(members: Sequence[Instance], world: World, agree: SettingsAgree) -> Step:
+    """What a correction of settings ends with."""
+    wait = until_shown(members, world, agree)
+    is_new = any(isinstance(group, Output) for group in agree.fleet.own_ids.values())
+    return UntilGrouped(wait, agree) if is_new else wait
 
 
 def until_shown(members: Sequence[Instance], world: World, condition: Condition) -> Wait:

@@ -29,7 +29,7 @@ from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.scale_out import ScaleOut
 from provisioner.kinds.fleet.observed import ObservedFleet, Subnet
-from provisioner.kinds.fleet.parse import with_key_pair
+from provisioner.kinds.fleet.parse import groups_that_name_its_own, with_references
 from provisioner.kinds.fleet.placement import spread, to_restart, who_leaves
 from provisioner.kinds.fleet.read.images import with_image
 from provisioner.kinds.fleet.rolling_update.all_at_once import Termination
@@ -58,7 +58,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         return _leaving(address, observed, world)
     if observed.problems:
         return Findings(refusals=tuple(refuse_problem(address, problem) for problem in observed.problems))
-    pinned = with_key_pair(fleet, world.environment)
+    pinned = with_references(fleet, world)
     fleet = with_image(pinned, observed)
     leaving = who_leaves(fleet, observed)
     gone = {member.id for member in leaving.members}
@@ -116,6 +116,8 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         *restart_change(address, fleet, observed, up, leaving.members, Phase.RESTART, world),
         *([_scale_in(address, fleet, leaving.members, observed, world)] if surplus and not replacing else ()),
     )
+    relies_on = groups_that_name_its_own(fleet, world)
+    changes = tuple(replace(change, needs=change.needs | relies_on) for change in changes)
     return Findings(changes=changes, notes=told)
 
 
@@ -171,7 +173,7 @@ def _spread_text(shares: Mapping[Subnet, int]) -> str:
 def _confirm(address: Address, observed: ObservedFleet, world: World) -> Change:
     """The change that comes before any other while a launch is seen in part."""
     written = world.environment.of(Fleet).get(address)
-    fleet = with_key_pair(written, world.environment) if written else None
+    fleet = with_references(written, world) if written else None
     profile = wanted_profile(fleet, world) if fleet else None
     step = confirm_launch(
         fleet, profile.name if profile else None, observed.prerequisites, observed.partly_observed

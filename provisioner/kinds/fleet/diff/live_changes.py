@@ -11,7 +11,7 @@ from provisioner.kinds.fleet.conditions import (
     SettingsAgree,
     VolumesGo,
 )
-from provisioner.kinds.fleet.diff.change import Phase, until_shown, update
+from provisioner.kinds.fleet.diff.change import Phase, until_settings_shown, until_shown, update
 from provisioner.kinds.fleet.diff.fields import setting_field
 from provisioner.kinds.fleet.diff.tag_changes import name_changes, tag_changes
 from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
@@ -134,7 +134,7 @@ def _setting_change(
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),
             *_remembering_steps(members, words),
-            until_shown(members, world, agree),
+            until_settings_shown(members, world, agree),
         ),
     )
 

@@ -192,7 +192,7 @@ def confirm_launch(
                 groups={name: group for group, name in (lives.groups or {}).items()}
                 | {group: group for group in lives.groups or {}},
             )
-            if all(group in as_it_was.groups for group in fleet.security_groups):
+            if all(group in as_it_was.groups for group in fleet.wanted_groups):
                 subnet = Subnet(lives.subnet, first.zone, lives.vpc)
                 params = launch_params(fleet, profile, as_it_was, subnet)
                 option = CapacityOption(first.type, first.market)

@@ -10,7 +10,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
-from provisioner.kinds.fleet.parse import with_key_pair
+from provisioner.kinds.fleet.parse import with_references
 from provisioner.kinds.fleet.placement import to_replace
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
@@ -30,6 +30,7 @@ from provisioner.kinds.instance_profile.binding import bound_wrong, find_associa
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Instance, find_unhealthy
 from provisioner.kinds.key_pair.observed import ObservedKeyPair
+from provisioner.kinds.security_group.observed import ObservedGroup
 from provisioner.model import Address
 from provisioner.naming import LAUNCH_TAG
 from provisioner.retry import DENIED_CODES
@@ -41,7 +42,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
         return world.observed_of(ObservedFleet)
     reader = SharedReads(reader)
     fleets_of_spec, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
-    written = {at: with_key_pair(fleet, world.environment) for at, fleet in fleets_of_spec.items()}
+    written = {at: with_references(fleet, world) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
     wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
     rebound = [member.id for members in wrong.values() for member in members if member.profile]
@@ -78,6 +79,13 @@ def _launched_with(members: Iterable[Instance], world: World) -> frozenset[Addre
     )
 
 
+def _grouped_in(members: Iterable[Instance], world: World) -> frozenset[Address]:
+    """The environment's own security groups that members have."""
+    ids = {id_ for member in members for id_ in member.groups or ()}
+    groups = world.observed_of(ObservedGroup)
+    return frozenset(at for at, found in groups.items() if found.group and found.group.id in ids)
+
+
 def _bound_wrong(fleet: Fleet | None, observed: ObservedFleet, world: World) -> list[Instance]:
     if fleet is None or world.destroying:
         return []
@@ -92,9 +100,9 @@ def _details_of(
     associations: Mapping[str, str],
     world: World,
 ) -> ObservedFleet:
-    observed = replace(
-        observed, uses=_bound_to(observed.members, world) | _launched_with(observed.members, world)
-    )
+    members = observed.members
+    uses = _bound_to(members, world) | _launched_with(members, world) | _grouped_in(members, world)
+    observed = replace(observed, uses=uses)
     if desired and world.deep:
         observed = replace(observed, members=_as_they_are(reader, desired, observed.members))
     if desired and not world.destroying:

@@ -192,20 +192,26 @@ def _check_key(reader: Reader, fleet: Fleet) -> None:
 
 
 def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]:
-    if not fleet.security_groups:
+    where = ", ".join(sorted(vpcs))
+    for group, vpc in fleet.own_vpcs.items():
+        if vpc not in (None, *vpcs):
+            message = f"security group {group} is in {vpc}, and the fleet in {where}"
+            hint = f"no member moves to another VPC: give the fleet `subnets:` of {vpc}, and it is replaced"
+            raise MissingPrerequisite(Problem(message, f"{hint}; or correct `vpc:` of the group"))
+    if not fleet.other_groups:
+        _check_number(reader, len(fleet.own_groups))
         return {}
     filters = [{"Name": "vpc-id", "Values": sorted(vpcs)}]
     found = list(reader.pages("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=filters))
     ids = {group["GroupId"]: group["GroupId"] for group in found}
     known = {group["GroupName"]: group["GroupId"] for group in found} | ids
-    unknown = [group for group in fleet.security_groups if group not in known]
+    unknown = [group for group in fleet.other_groups if group not in known]
     if unknown:
         by_id = all(group.startswith("sg-") for group in unknown)
         names = sorted(ids if by_id else {group["GroupName"] for group in found})
-        where = ", ".join(sorted(vpcs))
         raise MissingPrerequisite(missing("security group", unknown, lambda: names, "security_groups", where))
-    chosen = {group: known[group] for group in fleet.security_groups}
-    _check_number(reader, len(set(chosen.values())))
+    chosen = {group: known[group] for group in fleet.other_groups}
+    _check_number(reader, len(set(fleet.group_ids(chosen))))
     return chosen
 
 

@@ -357,7 +357,7 @@ SETTINGS: tuple[Setting, ...] = (
         How.LIVE,
         "the groups of a network interface change while the instance runs",
         f"{EC2_API}/API_ModifyInstanceAttribute.html",
-        lambda fleet: tuple(sorted(fleet.security_groups)) or NOT_COMPARED,
+        lambda fleet: fleet.wanted_groups or NOT_COMPARED,
         lambda instance: instance.groups or {},
         same_groups,
         launch=launch_groups,

@@ -25,7 +25,7 @@ from provisioner.kinds.fleet.settings.setting import (
 )
 from provisioner.kinds.fleet.spec import SPOT, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
-from provisioner.model import Call
+from provisioner.model import Call, Output
 
 MARKET = "InstanceMarketOptions"
 # What a launch says of its network interface, wherever RunInstances takes it: see params.py.
@@ -89,9 +89,10 @@ def _name_of(key: str | KeyIs | None) -> str | None:
     return key.name if isinstance(key, KeyIs) else key
 
 
-def same_groups(desired: tuple[str, ...], observed: Mapping[str, str]) -> bool:
+def same_groups(desired: Mapping[str | Output, str], observed: Mapping[str, str]) -> bool:
     """Whether the groups are those that the spec gives, each by id, by name, or by both."""
-    ids = {name: group for group, name in observed.items()} | {group: group for group in observed}
+    ids: dict[str | Output, str] = {name: group for group, name in observed.items()}
+    ids |= {group: group for group in observed}
     return {ids.get(group) for group in desired} == set(observed)
 
 
