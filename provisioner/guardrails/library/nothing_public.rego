@@ -1,4 +1,5 @@
-# No fleet asks for public addresses, and nobody and everybody may not assume a role.
+# No fleet asks for public addresses, no security group lets everybody in, and nobody and everybody may not
+# assume a role.
 package main
 
 import rego.v1
@@ -15,6 +16,14 @@ warn_public contains msg if {
 	startswith(address, "fleet/")
 	fleet.associate_public_ip == null
 	msg := sprintf("%s gets public addresses where its subnets say so: set associate_public_ip to false", [address])
+}
+
+deny_public contains msg if {
+	some address, group in input.desired
+	startswith(address, "security_group/")
+	some rule in group.ingress
+	rule.cidr in {"0.0.0.0/0", "::/0"}
+	msg := sprintf("%s lets everybody in, from %s: name the addresses that may", [address, rule.cidr])
 }
 
 deny_public contains msg if {

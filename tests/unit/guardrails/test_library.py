@@ -34,6 +34,11 @@ def of_role(**fields: Any) -> Plan:
     return planned(environment(roles={"web": fields}), {})
 
 
+def of_group(block: str) -> Plan:
+    group = {"ingress": [{"port": 443, "cidr": block}]}
+    return planned(environment(security_groups={"web": group}), {})
+
+
 def of_fleet(**fields: Any) -> Plan:
     fleet = {"count": 1, "image": IMAGE, "instance_type": "t3.micro", **fields}
     desired = environment(fleets={"web": fleet})
@@ -204,6 +209,14 @@ CASES: list[tuple[str, dict[str, Any], Plan, Plan, str]] = [
         of_fleet(associate_public_ip=True),
         "fleet/web gets public addresses",
     ),
+    (
+        "nothing_public",
+        NOTHING,
+        of_group("10.0.0.0/8"),
+        of_group("0.0.0.0/0"),
+        "security_group/web lets everybody in, from 0.0.0.0/0",
+    ),
+    ("nothing_public", NOTHING, of_group("::1/128"), of_group("::/0"), "lets everybody in, from ::/0"),
     (
         "nothing_public",
         NOTHING,
