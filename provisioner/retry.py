@@ -65,12 +65,14 @@ SERVER_FAULT_CODES = frozenset(
 class RetryRule:
     """One reason to send a call again, and for how many seconds at most.
 
-    `applies` gets the error and the names and ids that this run has made.
+    `applies` gets the error and the names and ids that this run has made. `pause_s` is how many seconds lie
+    between two tries, where it is known what is waited for; None: some at random, and longer each time.
     """
 
     name: str
     seconds: float
     applies: Callable[[AwsError, Collection[str]], bool]
+    pause_s: float | None = None
 
 
 def names_one_of(error: AwsError, made: Collection[str]) -> bool:

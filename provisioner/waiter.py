@@ -16,8 +16,15 @@ from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_instances, find_unhealthy
 from provisioner.model import Until, Wait
 
-# Seconds before each round; the last one again and again. EC2 takes some ten seconds to start an instance.
-ROUNDS = (0.2, 1.0, 2.0, 3.0, 5.0)
+# Seconds before each round at least; the last one again and again. EC2 takes some ten seconds to start an
+# instance, and a round is one request of the twenty a second that its bucket refills with, for 1000 members.
+ROUNDS = (0.2, 1.0)
+# What takes minutes is looked at less often: after a twentieth of what it has taken so far, up to this.
+SHARE_OF_WAIT = 0.05
+LONGEST_S = 5.0
+# A look of several pages, or one that was throttled because others draw on the same bucket, takes longer, and
+# is then that many times as far from the next.
+TIMES_A_LOOK = 2.0
 
 
 # What to do about instances that EC2 has ended instead of starting them.
@@ -35,6 +42,7 @@ _STARTING = (Until.RUNNING, Until.STARTED, Until.HEALTHY)
 class _Waiting:
     wait: Wait
     on_progress: Callable[[int, int], None]
+    began: float
     deadline: float
     over: threading.Event = field(default_factory=threading.Event)
     error: BaseException | None = None
@@ -63,7 +71,8 @@ class Waiter:
         self, wait: Wait, on_progress: Callable[[int, int], None] = lambda done, total: None
     ) -> Mapping[str, Instance]:
         """All instances that were seen, once the wait is over. Raises WaitError, AwsError, Interrupted."""
-        waiting = _Waiting(wait, on_progress, self._clock() + wait.timeout_s)
+        now = self._clock()
+        waiting = _Waiting(wait, on_progress, now, now + wait.timeout_s)
         with self._lock:
             if not self._waiting:
                 threading.Thread(target=self._rounds, daemon=True).start()
@@ -74,12 +83,16 @@ class Waiter:
         return waiting.observed
 
     def _rounds(self) -> None:
+        looked_s = 0.0
         for number in itertools.count():
             asked: list[_Waiting] = []
             try:
-                self._stop.wait(ROUNDS[min(number, len(ROUNDS) - 1)])
+                waited_s = self._clock() - max(waiting.began for waiting in self._asked())
+                self._stop.wait(pause_s(number, waited_s, looked_s))
                 asked = self._asked()
+                began = self._clock()
                 self._round(asked)
+                looked_s = self._clock() - began
             except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
                 _end(asked or self._asked(), error)
             with self._lock:
@@ -140,6 +153,15 @@ class Waiter:
         elif self._clock() > waiting.deadline:
             waiting.error = _too_late(wait, pending)
             waiting.over.set()
+
+
+def pause_s(number: int, waited_s: float, looked_s: float) -> float:
+    """How many seconds to pause before a round, the first of which has the number 0.
+
+    `waited_s`: for how long whoever came last has waited. `looked_s`: how long the last look took.
+    """
+    least = ROUNDS[min(number, len(ROUNDS) - 1)]
+    return max(least, min(LONGEST_S, max(waited_s * SHARE_OF_WAIT, looked_s * TIMES_A_LOOK)))
 
 
 def _too_late(wait: Wait, pending: Sequence[str]) -> ProvisionerError:

@@ -38,6 +38,7 @@ from provisioner.retry import (
     FIRST_ANSWER_S,
     INVALID_ANSWER,
     UNANSWERED,
+    RetryRule,
     first_wait_s,
     is_answer,
 )
@@ -212,10 +213,17 @@ class Aws:
             failed = state.outcome.exception() if state.outcome else None
             return isinstance(failed, AwsError) and self._is_worth_a_retry(failed, time.monotonic() - sent[0])
 
-        pause = wait_random_exponential(multiplier=0.5, max=8, min=0.1)
+        longer_each_time = wait_random_exponential(multiplier=0.5, max=8, min=0.1)
+
+        def pause(state: RetryCallState) -> float:
+            failed = state.outcome.exception() if state.outcome else None
+            rule = self._retry_rule(failed) if isinstance(failed, AwsError) else None
+            seconds = longer_each_time(state) if rule is None or rule.pause_s is None else rule.pause_s
+            return min(seconds, self._longest_pause(error.service))
+
         answer: dict[str, Any] = Retrying(
             retry=should_retry,
-            wait=lambda state: min(pause(state), self._longest_pause(error.service)),
+            wait=pause,
             stop=lambda _: self._stop.is_set(),
             sleep=self._wait,
             reraise=True,
@@ -382,10 +390,13 @@ class Aws:
                 return False
             self._tell_of_waiting(f"{error.text}: trying again")
             return True
+        rule = self._retry_rule(error)
+        return rule is not None and seconds < rule.seconds
+
+    def _retry_rule(self, error: AwsError) -> RetryRule | None:
         with self._lock:
             made = frozenset(self._made)
-        rule = CALL_RULES.retry_rule_for(error, made)
-        return rule is not None and seconds < rule.seconds
+        return CALL_RULES.retry_rule_for(error, made)
 
     def _remember(self, operation: str, params: dict[str, Any], answer: dict[str, Any]) -> None:
         if operation.startswith(READING):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from provisioner.aws.rate_limit import EC2
 from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
 from provisioner.model import Replan
@@ -50,6 +51,13 @@ AGAIN = [
     ),
     (error("DeleteRole", "DeleteConflict"), "still in use"),
 ]
+
+
+def test_a_new_profile_is_asked_for_as_often_as_the_bucket_of_launches_refills() -> None:
+    rule = CALL_RULES.retry_rule_for(error("RunInstances", "InvalidParameterValue", INVALID))
+    assert rule is not None
+    assert rule.pause_s == 1 / EC2["RunInstances"].per_second
+
 
 NOT_AGAIN = [
     error("RunInstances", "InsufficientInstanceCapacity", status=500),

@@ -13,7 +13,7 @@ import pytest
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, WaitError
 from provisioner.kinds.instances import as_instance
 from provisioner.model import Identity, Until, Wait
-from provisioner.waiter import Waiter, has_failed, is_over
+from provisioner.waiter import Waiter, has_failed, is_over, pause_s
 from tests.support.build import BARE_INSTANCE
 
 SCOPE = (("tag:provisioner:environment", ("env",)),)
@@ -106,6 +106,25 @@ def test_when_a_wait_is_over(until: Until, shown: Any, over: bool, failed: bool)
     instance = as_instance(shown) if shown else None
     assert is_over(asked, instance) is over
     assert (instance is not None and has_failed(asked, instance)) is failed
+
+
+PAUSES = [
+    # round, seconds waited, seconds the last look took, seconds until the next
+    (0, 0.0, 0.0, 0.2),
+    (1, 0.2, 0.06, 1.0),
+    (8, 8.0, 0.06, 1.0),
+    (40, 40.0, 0.06, 2.0),
+    (99, 600.0, 0.06, 5.0),
+    (1, 0.2, 1.5, 3.0),
+    (9, 9.0, 60.0, 5.0),
+    # Somebody who has just come is looked after like the first.
+    (99, 0.0, 0.06, 1.0),
+]
+
+
+@pytest.mark.parametrize(("number", "waited", "looked", "pause"), PAUSES)
+def test_how_often_it_looks(number: int, waited: float, looked: float, pause: float) -> None:
+    assert pause_s(number, waited, looked) == pytest.approx(pause)
 
 
 def test_it_looks_until_all_are_there() -> None:

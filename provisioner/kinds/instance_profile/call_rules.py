@@ -11,6 +11,10 @@ from provisioner.retry import CallRules, RetryRule
 TAKES_A_PROFILE = frozenset(
     {"RunInstances", "AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation"}
 )
+# How long a new profile takes to get to EC2 is not known, and nothing else tells whether it has. The bucket
+# of RunInstances refills with two requests a second, and one launch asks for all of its fleet:
+# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+PROBING_S = 0.5
 
 
 def _is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
@@ -34,7 +38,7 @@ def _holds_a_role(error: AwsError) -> bool:
 RULES = CallRules(
     retry=(
         # Not for as long as it may take: looking again in between tells a new profile from a deleted one.
-        RetryRule("instance profile not known to EC2 yet", 20, _is_unknown),
+        RetryRule("instance profile not known to EC2 yet", 20, _is_unknown, PROBING_S),
         RetryRule(
             "still in use",
             15,
