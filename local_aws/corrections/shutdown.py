@@ -1,8 +1,8 @@
 """Instances that shut themselves down at the time in their tag, as a boot hook in their user data does.
 
 The script itself does not run here; what it does is known. It starts with each boot, reads the tag
-`provisioner:expires` from the metadata, and shuts down when that is past. Tags are in the metadata while that
-is switched on: EC2 User Guide, "View tags for your EC2 instances using instance metadata"
+`provisioner:expires` from the metadata, and shuts down when that is past, unless it is kept. Tags are in the
+metadata while that is switched on: EC2 User Guide, "View tags for your EC2 instances using instance metadata"
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/work-with-tags-in-IMDS.html). What a shutdown from within
 does is an attribute: "Change instance initiated shutdown behavior"
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_ChangingInstanceInitiatedShutdownBehavior.html).
@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 
 from local_aws.world import Member, Region, World
 
-EXPIRES_TAG = "provisioner:expires"
+EXPIRES_TAG, KEEP_TAG = "provisioner:expires", "provisioner:keep"
 # What the boot hook says of itself.
 _HOOK = b"shuts this instance down at the time in its tag provisioner:expires"
 _REASON = "Client.InstanceInitiatedShutdown"
@@ -76,6 +76,8 @@ def stops(member: Member) -> bool:
 
 
 def _is_past(tags: dict[str, str], now: datetime) -> bool:
+    if KEEP_TAG in tags:
+        return False
     try:
         end = datetime.strptime(tags.get(EXPIRES_TAG, ""), "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=UTC)
     except ValueError:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
-from provisioner.expiry.times import Expiry
+from provisioner.expiry.times import Expiry, stamp
 from provisioner.kinds.expiry import End
 from provisioner.model import Address, Output
 from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
@@ -247,9 +247,15 @@ class Fleet:
             "fallback": self.fallback,
             "rebalance": self.rebalance,
             "keep": self.keep,
-            "expires": self.end.words() if self.end else self.expires.written if self.expires else None,
+            "expires": self._ends(),
             "ready": self.ready,
         }
+
+    def _ends(self) -> str | None:
+        """When it ends, in UTC; a duration that has not begun as it is written."""
+        if self.end and self.end.at:
+            return stamp(self.end.at)
+        return self.expires.written if self.expires else None
 
     def member_name(self, index: int) -> str:
         """The Name tag of the member with this number."""

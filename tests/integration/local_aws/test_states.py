@@ -205,6 +205,16 @@ SHUTDOWNS: dict[str, tuple[dict[str, Any], str, str]] = {
 }
 
 
+def test_an_instance_that_is_kept_does_not_end(ec2: Any, image: str) -> None:
+    asked = {"UserData": HOOK, "MetadataOptions": SHOWN, "InstanceInitiatedShutdownBehavior": "terminate"}
+    instance = launch_one(ec2, image, **asked)
+    tags = [{"Key": "provisioner:keep", "Value": "yes"}, {"Key": "provisioner:expires", "Value": ENDED}]
+    ec2.create_tags(Resources=[instance], Tags=tags)
+    assert state(ec2, instance) == "running"
+    ec2.delete_tags(Resources=[instance], Tags=tags[:1])
+    assert state(ec2, instance) == "terminated"
+
+
 @pytest.mark.correction("shutdown-from-within")
 @pytest.mark.parametrize("case", SHUTDOWNS)
 def test_an_instance_with_the_boot_hook_ends_at_the_time_in_its_tag(

@@ -29,6 +29,7 @@ class Imds(ThreadingHTTPServer):
     """An IMDSv2: a tag is only told to those who have a token. `tag` None: tags are not shown."""
 
     tag: str | None = None
+    keys: str | None = "Name\nprovisioner:expires\nprovisioner:keeper"
     asked = 0
     block_on_close = False
 
@@ -44,6 +45,8 @@ class _Answers(BaseHTTPRequestHandler):
         self.server.asked += 1
         if self.headers.get("X-aws-ec2-metadata-token") != "a-token":
             self._say(401, "")
+        elif self.path == "/latest/meta-data/tags/instance/" and self.server.keys:
+            self._say(200, self.server.keys)
         elif self.path != "/latest/meta-data/tags/instance/provisioner:expires" or self.server.tag is None:
             self._say(404, "<html>not found</html>")
         else:
@@ -134,6 +137,24 @@ def test_it_shuts_down_when_the_time_of_its_tag_has_passed(
         imds.tag = utc(seconds=-1)
         until(lambda: machine.shut_down.exists() and len(machine.shut_down.read_text().splitlines()) >= 2)
         assert machine.shut_down.read_text().startswith("-h now")
+    finally:
+        machine.end()
+
+
+@pytest.mark.parametrize(
+    "keys", ["provisioner:expires\nprovisioner:keep", "provisioner:keep\nprovisioner:expires", None]
+)
+def test_what_is_kept_stays_and_so_does_what_cannot_tell(
+    imds: Imds, tmp_path: Path, keys: str | None
+) -> None:
+    """While the tag `provisioner:keep` is there, or the keys of its tags cannot be read."""
+    imds.tag, imds.keys = utc(seconds=-1), keys
+    machine = Machine(imds, tmp_path, "sh", has_curl=bool(shutil.which("curl")))
+    try:
+        until(lambda: imds.asked >= 6)
+        assert not machine.shut_down.exists()
+        imds.keys = "Name\nprovisioner:expires"
+        until(machine.shut_down.exists)
     finally:
         machine.end()
 

@@ -12,8 +12,9 @@ from provisioner.kinds.fleet.placement import on_members
 from provisioner.kinds.fleet.settings.launch_tag import has_part
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.user_data.parts import EXPIRES
+from provisioner.kinds.keep import is_kept
 from provisioner.model import Address, Note
-from provisioner.naming import EXPIRES_TAG
+from provisioner.naming import EXPIRES_TAG, KEEP_TAG
 
 
 def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world: World) -> Iterator[Note]:
@@ -36,8 +37,12 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
         "`expires` out",
         is_warning=True,
     )
-    live = [member for member in observed.members if end_in(member.tags) == fleet.end.at]
-    coming = [member for member in observed.members if member not in live]
+    ending = [member for member in observed.members if not is_kept(member.tags)]
+    live = [member for member in ending if end_in(member.tags) == fleet.end.at]
+    coming = [member for member in ending if member not in live]
+    kept = len(observed.members) - len(ending)
+    if kept:
+        yield Note(address, f"{on_members(range(kept))} kept by the tag {KEEP_TAG}: they do not end")
     if coming:
         yield Note(
             address,

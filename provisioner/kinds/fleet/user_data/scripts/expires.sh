@@ -1,7 +1,7 @@
 #cloud-boothook
 #!/bin/sh
 # From provisioner: shuts this instance down at the time in its tag provisioner:expires.
-# The tag is read every minute, so it can be moved. Without it nothing happens.
+# The tag is read every minute, so it can be moved. Without it, or with provisioner:keep, nothing happens.
 unit=provisioner-expires
 if [ "${1-}" != watch ]; then
   # Before sysinit.target: neither wait for the unit, nor let it wait for that.
@@ -37,13 +37,20 @@ print(get("meta-data/tags/instance/" + sys.argv[2], {"X-aws-ec2-metadata-token":
   done
 }
 d='[0-9]'
+nl='
+'
 while :; do
   expires=$(read_tag provisioner:expires)
   case $expires in
     $d$d$d$d-$d$d-${d}${d}T$d$d:$d$d:${d}${d}Z)
       # Times of this form are in order when their text is.
       if LC_ALL=C expr "$(date -u +%Y-%m-%dT%H:%M:%SZ)" '>=' "$expires" >/dev/null; then
-        shutdown -h now "expired at $expires" || poweroff || halt -p
+        # What has the tag provisioner:keep stays, and what cannot tell its tags looks again.
+        keys=$(read_tag "") || keys=provisioner:keep
+        case $nl$keys$nl in
+          *"${nl}provisioner:keep$nl"*) ;;
+          *) shutdown -h now "expired at $expires" || poweroff || halt -p ;;
+        esac
       fi
       ;;
   esac
