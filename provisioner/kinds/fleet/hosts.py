@@ -13,6 +13,7 @@ from provisioner.errors import AwsError, UsageError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import FOREIGN, find_fleets
 from provisioner.kinds.fleet.placement import index_of
+from provisioner.kinds.fleet.settings.values import KEY
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance
 from provisioner.kinds.key_pair.spec import KeyPair
@@ -76,17 +77,18 @@ def find_hosts(
         raise UsageError(f"{environment.source} has no fleet {fleet}", f"its fleets: {known}")
     chosen = {key: those for key, those in sorted(members.items()) if fleet in (None, key)}
     running = {key: [one for one in those if one.state == "running"] for key, those in chosen.items()}
-    notes = [*_not_running(chosen)]
+    key_pairs = {key_pair.name: key_pair for key_pair in environment.of(KeyPair).values()}
+    notes = [*_not_running(chosen), *_with_another_key(running, key_pairs)]
     images: dict[str, Mapping[str, Any]] = {}
     if with_images:
         ids = sorted({member.image for those in running.values() for member in those if member.image})
         images, denied = _images(reader, ids)
         notes += denied
-    key_files = _key_files(environment)
+    folder = Path(environment.source).absolute().parent
     hosts = (
         host
         for key, those in running.items()
-        for host in _hosts(key, those, written.get(key), environment.name, images, key_files)
+        for host in _hosts(key, those, written.get(key), environment.name, images, key_pairs, folder)
     )
     return Hosts(tuple(hosts), tuple(notes))
 
@@ -129,16 +131,32 @@ def _images(reader: Reader, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, 
     return {image["ImageId"]: image for image in answer["Images"]}, []
 
 
-def _key_files(environment: Environment) -> dict[str, str]:
-    """Where the private half of each key pair is, by its name in AWS, if the spec names the public one."""
-    folder = Path(environment.source).absolute().parent
-    files: dict[str, str] = {}
-    for key_pair in environment.of(KeyPair).values():
-        named = key_pair.ssh or key_pair.file or ""
-        public = PurePath("~/.ssh" if key_pair.ssh else folder, named)
-        if named.endswith(_PUBLIC_HALF):
-            files[key_pair.name] = str(public.with_suffix(""))
-    return files
+def _with_another_key(
+    running: Mapping[str, Sequence[Instance]], key_pairs: Mapping[str, KeyPair]
+) -> Iterator[str]:
+    """Members that were launched before a key pair got the key that the spec has now."""
+    for key, members in running.items():
+        others = [member.id for member in members if not _has_the_key(member, key_pairs)]
+        if others:
+            yield (
+                f"{Address('fleet', key)}: {', '.join(others)} launched with another key than the spec has "
+                "now; that one lets in until they are replaced"
+            )
+
+
+def _has_the_key(member: Instance, key_pairs: Mapping[str, KeyPair]) -> bool:
+    """Whether a member has the key of the spec, as far as its launch tag says; true of others' key pairs."""
+    key_pair = key_pairs.get(member.key_name or "")
+    return key_pair is None or KEY.of(member) in (None, key_pair.public_key.mark)
+
+
+def _key_file(member: Instance, key_pairs: Mapping[str, KeyPair], folder: Path) -> str | None:
+    """Where the private half of a member's key is, if the spec names the public one by its file."""
+    key_pair = key_pairs.get(member.key_name or "")
+    named = (key_pair.ssh or key_pair.file or "") if key_pair else ""
+    if key_pair is None or not named.endswith(_PUBLIC_HALF) or not _has_the_key(member, key_pairs):
+        return None
+    return str(PurePath("~/.ssh" if key_pair.ssh else folder, named).with_suffix(""))
 
 
 def _hosts(
@@ -147,7 +165,8 @@ def _hosts(
     fleet: Fleet | None,
     environment: str,
     images: Mapping[str, Mapping[str, Any]],
-    key_files: Mapping[str, str],
+    key_pairs: Mapping[str, KeyPair],
+    folder: Path,
 ) -> Iterator[Host]:
     ordered = sorted(members, key=lambda member: (index_of(member) or 0, member.launched, member.id))
     taken: set[str] = set()
@@ -168,7 +187,7 @@ def _hosts(
             public_ip=_address(member.public_ip),
             private_ip=_address(member.private_ip),
             ipv6=_address(member.described.get("Ipv6Address")),
-            key_file=key_files.get(member.key_name or ""),
+            key_file=_key_file(member, key_pairs, folder),
             image=images.get(member.image, {}),
             tags=member.tags or {},
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from provisioner.errors import AwsError, UsageError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.hosts import find_hosts
+from provisioner.kinds.key_pair.public_key import parse_public_key
 from provisioner.model import Environment, Identity
 from tests.support.build import SUBNETS, environment, launched_in
 
@@ -162,6 +164,14 @@ class TestImages:
         assert "so users are not known: ec2 DescribeImages: UnauthorizedOperation" in note
 
 
+@pytest.fixture
+def ssh_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A home with one public key."""
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    (tmp_path / ".ssh" / "me.pub").write_text(MINE)
+
+
 @pytest.mark.parametrize(
     ("entry", "file"),
     [
@@ -171,13 +181,29 @@ class TestImages:
     ],
 )
 def test_the_private_half_is_beside_the_public_one(
-    entry: dict[str, str], file: str | None, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+    entry: dict[str, str], file: str | None, ssh_folder: None
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    (tmp_path / ".ssh").mkdir()
-    (tmp_path / ".ssh" / "me.pub").write_text(MINE)
     (host,) = find_hosts(Describing(instance(7)), desired(key_pairs={"me": entry})).hosts
     assert host.key_file == file
+
+
+@pytest.mark.parametrize(
+    ("word", "file", "notes"),
+    [
+        (f" key={parse_public_key(MINE).mark}", "~/.ssh/me", 0),
+        ("", "~/.ssh/me", 0),
+        (" key=AAAAAAAAAAAAAAAA", None, 1),
+        (" key=odd", "~/.ssh/me", 0),
+    ],
+    ids=["with this key", "nothing known", "with the one before", "what no launch writes"],
+)
+def test_a_member_that_was_launched_with_the_key_before_is_told(
+    word: str, file: str | None, notes: int, ssh_folder: None
+) -> None:
+    old = instance(7, tags={"provisioner:launch": f"type=t3.micro{word}"})
+    found = find_hosts(Describing(old), desired(key_pairs={"me": {"ssh": "me.pub"}}))
+    assert (found.hosts[0].key_file, len(found.notes)) == (file, notes)
+    assert all("launched with another key than the spec has now; that one" in note for note in found.notes)
 
 
 def test_a_fleet_that_has_left_the_spec_is_reached_by_ids() -> None:
