@@ -43,6 +43,7 @@ from tests.support.hostile import FORGED, HONEST, TRICKS, harmless, hostile
 
 # Each example is a whole plan; what a machine takes for one is not what is asked here.
 LONG = settings(deadline=None, max_examples=60)
+PLANS = settings(deadline=None, max_examples=20)
 
 
 class Paper(io.StringIO):
@@ -212,7 +213,7 @@ def statuses_of(text: str) -> dict[str, Any]:
     return {f"fleet/{text}": status}
 
 
-@LONG
+@PLANS
 @given(hostile)
 def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> None:
     plan, outcomes, statuses = plan_of(text), outcomes_of(text), statuses_of(text)
