@@ -99,6 +99,7 @@ def test_a_newer_image_is_looked_for_beside_the_other_reads(
     assert counted(cloud, run, "plan", "--detailed-exitcode", spec).total() <= 8
 
 
+@pytest.mark.long
 def test_a_thousand_members_and_forty_roles(cloud: Cloud, run: Run, write: Write, image: str) -> None:
     many = having(MANY, fleets__worker__image=image)
     launched = counted(cloud, run, "apply", "--yes", write(many))
