@@ -177,6 +177,10 @@ class SentAt(str):
         made._form, made._after = form, after
         return made
 
+    def __getnewargs__(self) -> tuple[str, str, timedelta]:  # type: ignore[override]
+        """A plan is data, which can be copied and sent elsewhere."""
+        return str(self), self._form, self._after
+
     def sent(self, start: datetime) -> str:
         """What is sent by a run that began to send at `start`."""
         return self._form.format(start=stamp(start), end=stamp(start + self._after))

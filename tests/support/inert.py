@@ -5,14 +5,14 @@ from __future__ import annotations
 import pickle
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import Enum
 from typing import Any
 
 from provisioner.execution import run_step
 from provisioner.model import Plan
 
-PLAIN = (str, bytes, int, float, bool, type(None), Enum, datetime)
+PLAIN = (str, bytes, int, float, bool, type(None), Enum, datetime, timedelta)
 
 
 def not_inert(value: Any, path: str = "") -> Iterator[str]:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from provisioner.execution import ExecutionContext, run_step
-from provisioner.model import Action, Address, Call, CallCount, Change, Parallel, Plan, Step
+from provisioner.model import Action, Address, Call, CallCount, Change, Parallel, Plan, SentAt, Step
 from tests.support.inert import check_is_data, not_inert
 
 AT = Address("role", "web")
@@ -64,10 +65,11 @@ def test_a_step_is_data_or_it_is_said_where_it_is_not(case: str) -> None:
 
 
 def test_a_step_inside_others_is_looked_at_too() -> None:
-    def plan_of(check: Callable[[], bool] | None) -> Plan:
+    def plan_of(check: Callable[[], bool] | str | None) -> Plan:
         step: Step = Parallel((Doing(check),))
         return Plan("env", "us-east-1", "123456789012", (Change(AT, Action.UPDATE, "", steps=(step,)),))
 
     check_is_data(plan_of(None))
+    check_is_data(plan_of(SentAt("8h from now", "{end}", timedelta(hours=8))))
     with pytest.raises(AssertionError, match=r"role/web\.steps\[0\]\.steps\[0\]\.what: function"):
         check_is_data(plan_of(lambda: True))
