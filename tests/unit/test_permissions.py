@@ -45,7 +45,8 @@ EVERYTHING: dict[str, Any] = having(
     fleets__worker__key_name="me",
     fleets__worker__security_groups=[f"sg-0123456789abcde{n}" for n in range(10, 16)],
     fleets__worker__tenancy="default",
-    fleets__worker__update={"healthy": "status_ok"},
+    fleets__worker__ready="cloud_init",
+    fleets__worker__user_data="#!/bin/sh\n",
     fleets__spot={
         "count": 1,
         "image": "ami-0123456789abcdef0",

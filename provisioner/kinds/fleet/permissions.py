@@ -199,14 +199,6 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     on_instances = {call.operation for call in calls} - set(on_interfaces)
     power = ("StartInstances", "StopInstances") if any(map(_stops, fleets)) else ()
     yield _instances(place, "TerminateInstances", *power, *sorted(on_instances))
-    if any(fleet.ready == CLOUD_INIT for fleet in fleets):
-        yield Statement(
-            "ReadConsoles",
-            "to learn from the console of instances of the environment whether user data has finished",
-            ("ec2:GetConsoleOutput",),
-            place.ec2("instance"),
-            place.owned,
-        )
     if _modifies_volumes(fleets):
         yield Statement(
             "ModifyVolumes",
@@ -240,6 +232,14 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
         why = "to move instances into the Capacity Reservation of the spec"
         action = ("ec2:ModifyInstanceCapacityReservationAttributes",)
         yield Statement("UseReservation", why, action, place.ec2("capacity-reservation", *reservations))
+    if any(fleet.ready == CLOUD_INIT for fleet in fleets):
+        yield Statement(
+            "ReadConsoles",
+            "to learn from the console of instances of the environment whether user data has finished",
+            ("ec2:GetConsoleOutput",),
+            place.ec2("instance"),
+            place.owned,
+        )
     if any(fleet.profile for fleet in fleets):
         ours = place.profile_of_ours("ec2:NewInstanceProfile")
         why = "to give instances of the environment the profile of their fleet"
