@@ -154,3 +154,17 @@ def test_new_members_are_waited_for_until_their_checks_are_passed(program: Progr
     ran = program.apply(having(checked, fleets__web__count=4))
     assert ran.code == 0, ran.said
     assert "GetConsoleOutput" not in cloud.operations()
+
+
+def test_who_may_not_read_consoles_is_told_what_to_do_and_nothing_is_launched_twice(
+    program: Program, cloud: Cloud
+) -> None:
+    cloud.break_with(local_aws.denied("GetConsoleOutput"))
+    ran = program.apply(WANTED)
+    assert ran.code == 1
+    assert "ec2:GetConsoleOutput, or set `ready: status_ok`" in failure(ran)["hint"]
+    there = cloud.ids("ready")
+    cloud.mend()
+    cloud.forget_calls()
+    assert program.apply(WANTED).code == 0
+    assert (cloud.ids("ready"), cloud.writes()) == (there, ["CreateTags"])

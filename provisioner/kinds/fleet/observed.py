@@ -70,7 +70,8 @@ class ObservedImage:
     """An image; `deprecated`: the day since when its owner advises against it, if that has come.
 
     Of the root volume are device, size in GiB, volume type and encryption; `root_type` is ebs or
-    instance-store; `operation` is what it is billed as. None: EC2 did not say, or was not asked.
+    instance-store; `operation` is what it is billed as; `platform` is windows, or nothing. None: EC2 did not
+    say, or was not asked.
     """
 
     id: str
@@ -84,6 +85,7 @@ class ObservedImage:
     root_volume_type: str | None = None
     root_encrypted: bool | None = None
     boot_mode: str | None = None
+    platform: str | None = None
     operation: str | None = None
 
 

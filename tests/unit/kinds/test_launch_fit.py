@@ -15,6 +15,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     as_type,
     image_volume_problems,
     is_in_doubt,
+    platform_problems,
     resize_problems,
     tag_problems,
     type_problems,
@@ -273,6 +274,27 @@ VOLUMES: dict[str, tuple[dict[str, Any], ObservedImage, list[str]]] = {
 @pytest.mark.parametrize(("fields", "image", "said"), VOLUMES.values(), ids=VOLUMES)
 def test_volume(fields: dict[str, Any], image: ObservedImage, said: list[str]) -> None:
     assert [str(problem) for problem in image_volume_problems(fleet(**fields), image)] == said
+
+
+@pytest.mark.parametrize(
+    ("fields", "platform", "said"),
+    [
+        ({}, "windows", []),
+        ({"ready": "status_ok"}, "windows", []),
+        ({"ready": "cloud_init"}, None, []),
+        (
+            {"ready": "cloud_init"},
+            "windows",
+            ["image ami-1 is Windows, and `ready: cloud_init` needs cloud-init"],
+        ),
+        ({"expires": "8h"}, "Windows", ["image ami-1 is Windows, and `expires` needs cloud-init"]),
+    ],
+)
+def test_what_instances_are_to_do_by_cloud_init_is_not_for_windows(
+    fields: dict[str, Any], platform: str | None, said: list[str]
+) -> None:
+    found = platform_problems(fleet(**fields), replace(IMAGE, platform=platform))
+    assert [problem.message for problem in found] == said
 
 
 def test_members_become_no_type_of_another_architecture() -> None:

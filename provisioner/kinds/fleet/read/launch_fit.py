@@ -15,6 +15,7 @@ from typing import Any
 
 from provisioner.kinds.fleet.observed import ObservedImage, Problem
 from provisioner.kinds.fleet.spec import CLOUD_INIT, Fleet, keys_hidden_from_metadata
+from provisioner.kinds.fleet.user_data.parts import asked_by
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
@@ -135,6 +136,19 @@ def resize_problems(resized: Iterable[Instance], types: Iterable[ObservedType]) 
 
 def _has(known: Collection[str], wanted: str) -> bool:
     return not known or wanted in known
+
+
+def platform_problems(fleet: Fleet, image: ObservedImage) -> Iterator[Problem]:
+    """What the fleet asks its instances to do and an image cannot, which has no cloud-init.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_Image.html: `Platform` is windows, or blank.
+    """
+    asked = " and ".join(f"`{key}`" for key in asked_by(fleet))
+    if asked and (image.platform or "").lower() == "windows":
+        yield Problem(
+            f"image {image.id} is Windows, and {asked} needs cloud-init",
+            f"take {asked} out, or choose another image",
+        )
 
 
 def image_volume_problems(fleet: Fleet, image: ObservedImage) -> Iterator[Problem]:

@@ -14,6 +14,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     as_type,
     image_volume_problems,
     is_in_doubt,
+    platform_problems,
     resize_problems,
     type_problems,
 )
@@ -111,7 +112,7 @@ def observe_prerequisites(
             read_if(intent.resizing and not is_placing, types, None),
         )
     if intent.launching:
-        problems += image_volume_problems(fleet, found)
+        problems += (*image_volume_problems(fleet, found), *platform_problems(fleet, found))
     if is_in_doubt(fleet, {found.architecture, *(member.architecture for member in intent.resized)}, found):
         able = read_if(intent.launching or bool(intent.resized), abilities, ())()
         problems += type_problems(fleet, found, able) if intent.launching else ()
