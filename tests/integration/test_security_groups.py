@@ -296,6 +296,22 @@ def test_a_prefix_list_is_a_source(program: Program, cloud: Cloud) -> None:
     applied(program, having(SPEC, security_groups__ssh__ingress=[{**rule, "description": "all of them"}]))
 
 
+@pytest.mark.parametrize(
+    ("source", "told"),
+    [
+        ({"group_id": "sg-0123456789abcdef0"}, "there is no security group sg-0123456789abcdef0"),
+        ({"prefix_list": "pl-0123456789abcdef0"}, "there is no prefix list pl-0123456789abcdef0"),
+    ],
+)
+def test_what_a_rule_names_and_ec2_does_not_have_is_told_first(
+    program: Program, cloud: Cloud, source: dict[str, Any], told: str
+) -> None:
+    ran = program.apply(having(SPEC, security_groups__ssh__ingress=[{"port": 22, **source}]))
+    assert ran.code == 1
+    assert told in ran.words
+    assert names(cloud) == set()
+
+
 def test_my_ip_stays_until_it_is_refreshed(
     program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

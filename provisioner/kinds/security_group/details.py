@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from provisioner.kinds.base import Reader, World
+from provisioner.errors import AwsError
+from provisioner.kinds.base import Reader, World, both
 from provisioner.kinds.security_group.my_ip import MyIpUnknown, find_my_ip
 from provisioner.kinds.security_group.observed import (
     FoundGroup,
@@ -16,7 +17,7 @@ from provisioner.kinds.security_group.observed import (
     find_groups,
     find_rule_ids,
 )
-from provisioner.kinds.security_group.rules import Traffic
+from provisioner.kinds.security_group.rules import GROUP, PREFIX_LIST, Traffic
 from provisioner.kinds.security_group.spec import SecurityGroup
 from provisioner.kinds.security_group.users import (
     Interface,
@@ -26,6 +27,7 @@ from provisioner.kinds.security_group.users import (
 )
 from provisioner.kinds.security_group.wanted import differences, needs_my_ip, wanted_rules
 from provisioner.model import Address
+from provisioner.retry import DENIED_CODES
 
 Observed = dict[Address, ObservedGroup]
 
@@ -46,8 +48,9 @@ def observe_details(reader: Reader, world: World) -> Observed:
         lambda: find_interfaces(reader, leaving) if leaving else [],
         lambda: find_referring(reader, leaving, ours) if leaving else [],
         lambda: _with_my_ip(observed, desired),
+        lambda: _absent(reader, observed, desired, world),
     )
-    rule_ids, taken, vpcs, interfaces, referring, observed = reader.parallel(*reads)
+    rule_ids, taken, vpcs, interfaces, referring, observed, absent = reader.parallel(*reads)
     observed = {
         at: replace(
             there,
@@ -60,7 +63,53 @@ def observe_details(reader: Reader, world: World) -> Observed:
         if wanted.vpc.id:
             vpc: FoundVpc = vpcs[wanted.vpc.id]
             observed[at] = replace(observed[at], has_ipv6=vpc.has_ipv6, problem=vpc.problem)
+    for at, problem in absent.items():
+        observed[at] = replace(observed[at], problem=observed[at].problem or problem)
     return _with_users(observed, leaving, interfaces, referring, world)
+
+
+def _absent(
+    reader: Reader, observed: Observed, desired: Mapping[Address, SecurityGroup], world: World
+) -> dict[Address, tuple[str, str]]:
+    """Which groups are to get rules that name a group or a prefix list that EC2 does not have."""
+    named: dict[str, dict[str, list[Address]]] = {GROUP: {}, PREFIX_LIST: {}}
+    for at, wanted in desired.items():
+        rules = wanted_rules(wanted, observed[at], world)
+        for rule in differences(wanted, observed[at].group, rules).missing:
+            sort, value = rule.traffic.peer
+            if sort in named and isinstance(value, str):
+                named[sort].setdefault(value, []).append(at)
+    ours = {there.group.id for there in observed.values() if there.group}
+    groups, lists = sorted(named[GROUP].keys() - ours), sorted(named[PREFIX_LIST])
+    found_groups, found_lists = both(
+        reader,
+        lambda: {group.id for group in find_groups(reader, "group-id", groups)} if groups else set(),
+        lambda: _prefix_lists(reader, lists) if lists else set(),
+    )
+    return {
+        at: (f"there is no {what} {id_} in this region", f"correct `{field}:`")
+        for sort, what, field, absent in (
+            (GROUP, "security group", "group_id", set(groups) - found_groups),
+            (PREFIX_LIST, "prefix list", "prefix_list", set(lists) - found_lists),
+        )
+        for id_ in sorted(absent)
+        for at in named[sort][id_]
+    }
+
+
+def _prefix_lists(reader: Reader, ids: list[str]) -> set[str]:
+    """Which of these prefix lists there are; all, where these credentials may not look: EC2 tells then.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html
+    """
+    asked = [{"Name": "prefix-list-id", "Values": ids}]
+    try:
+        shown = reader.call("ec2", "DescribeManagedPrefixLists", Filters=asked)["PrefixLists"]
+    except AwsError as error:
+        if error.code not in DENIED_CODES:
+            raise
+        return set(ids)
+    return {listed["PrefixListId"] for listed in shown}
 
 
 def _losing(
@@ -159,5 +208,5 @@ def _naming(rule_ids: Mapping[tuple[bool, Traffic], str], group: str, is_egress:
     return tuple(
         id_
         for (direction, traffic), id_ in rule_ids.items()
-        if direction is is_egress and traffic.peer == ("group", group)
+        if direction is is_egress and traffic.peer == (GROUP, group)
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from provisioner.kinds.security_group.rules import PREFIX_LIST
 from provisioner.kinds.security_group.spec import SecurityGroup
 from provisioner.naming import ENVIRONMENT_TAG
 from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, actions, read_ec2, together
@@ -30,6 +31,8 @@ def group_permissions(groups: Sequence[SecurityGroup], place: Place, purpose: Pu
     every = place.ec2("security-group")
     if purpose is Purpose.PLAN:
         yield read_ec2(place, "DescribeVpcs")
+        if any(rule.traffic.peer.sort == PREFIX_LIST for group in groups for rule in group.rules):
+            yield read_ec2(place, "DescribeManagedPrefixLists")
         return
     rules = REVOKE if purpose is Purpose.DESTROY else RULES
     why = "to change and delete security groups that carry the environment's tag"

@@ -15,12 +15,12 @@ from provisioner.kinds.tags import text
 from provisioner.model import Address, Output
 
 # Where EC2 lists the peers of each sort, and what it calls them there.
-_CIDR4, _CIDR6, _GROUP, _PREFIX_LIST = "cidr4", "cidr6", "group", "prefix_list"
+_CIDR4, _CIDR6, GROUP, PREFIX_LIST = "cidr4", "cidr6", "group", "prefix_list"
 _LISTS = {
     _CIDR4: ("IpRanges", "CidrIp"),
     _CIDR6: ("Ipv6Ranges", "CidrIpv6"),
-    _GROUP: ("UserIdGroupPairs", "GroupId"),
-    _PREFIX_LIST: ("PrefixListIds", "PrefixListId"),
+    GROUP: ("UserIdGroupPairs", "GroupId"),
+    PREFIX_LIST: ("PrefixListIds", "PrefixListId"),
 }
 ALL = "-1"
 WITH_PORTS = ("tcp", "udp")
@@ -96,12 +96,12 @@ def block(written: str) -> Peer:
 
 def group_peer(group: str | Output) -> Peer:
     """The instances that have a group, by its id."""
-    return Peer(_GROUP, group)
+    return Peer(GROUP, group)
 
 
 def prefix_list_peer(prefix_list: str) -> Peer:
     """The blocks of a prefix list, by its id."""
-    return Peer(_PREFIX_LIST, prefix_list)
+    return Peer(PREFIX_LIST, prefix_list)
 
 
 def rules_of(permissions: Iterable[Mapping[str, Any]], is_egress: bool) -> Iterator[Rule]:
@@ -128,9 +128,9 @@ def traffic_of(shown: Mapping[str, Any]) -> tuple[bool, Traffic]:
     elif "CidrIpv6" in shown:
         peer = Peer(_CIDR6, shown["CidrIpv6"])
     elif "PrefixListId" in shown:
-        peer = Peer(_PREFIX_LIST, shown["PrefixListId"])
+        peer = Peer(PREFIX_LIST, shown["PrefixListId"])
     else:
-        peer = Peer(_GROUP, text(shown["ReferencedGroupInfo"], "GroupId"))
+        peer = Peer(GROUP, text(shown["ReferencedGroupInfo"], "GroupId"))
     return bool(shown["IsEgress"]), Traffic(protocol, first, last, peer)
 
 
