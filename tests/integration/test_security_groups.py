@@ -163,6 +163,13 @@ def test_a_fleet_has_groups_of_the_spec_and_others(program: Program, cloud: Clou
     assert names(cloud) == {"ssh"}
 
 
+def test_a_key_that_is_none_is_told_with_those_that_are(program: Program, cloud: Cloud) -> None:
+    ran = program.plan(having(WITH_FLEET, fleets__worker__security_groups=["shh"]))
+    assert ran.code == 1
+    assert "there is no security group shh" in ran.words
+    assert "there are db, default, ssh" in ran.words
+
+
 def test_another_name_moves_twenty_members_while_they_run(
     program: Program, cloud: Cloud, grouped: Grouped
 ) -> None:

@@ -110,6 +110,7 @@ def with_references(fleet: Fleet, world: World) -> Fleet:
         with_key_pair(fleet, world.environment),
         own_ids={key: id_at(address, world) for key, address in groups.items()},
         own_vpcs={key: vpc_at(address, world) for key, address in groups.items()},
+        keys_of_groups=tuple(at.key for at in world.environment.of(SecurityGroup)),
     )
 
 

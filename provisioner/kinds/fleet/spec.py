@@ -100,7 +100,8 @@ class Fleet:
     looked it up, `key_name` is its name in AWS, and `key_mark` tells the key.
 
     `own_groups` are those of `security_groups` that are keys of the spec's own. Once `with_references` has
-    looked them up, `own_ids` and `own_vpcs` have their ids, or what stands for those, and their VPCs.
+    looked them up, `own_ids` and `own_vpcs` have their ids, or what stands for those, and their VPCs, and
+    `keys_of_groups` are those that it might have named.
     """
 
     key: str
@@ -147,6 +148,7 @@ class Fleet:
     own_groups: frozenset[str] = frozenset()
     own_ids: Mapping[str, str | Output] = field(default_factory=dict)
     own_vpcs: Mapping[str, str | None] = field(default_factory=dict)
+    keys_of_groups: tuple[str, ...] = ()
 
     def says(self, path: str) -> Any:
         """What the entry in the spec has at a dotted path, as it is written there; None: nothing."""

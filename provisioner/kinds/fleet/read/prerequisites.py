@@ -209,7 +209,8 @@ def _groups(reader: Reader, fleet: Fleet, vpcs: Iterable[str]) -> dict[str, str]
     unknown = [group for group in fleet.other_groups if group not in known]
     if unknown:
         by_id = all(group.startswith("sg-") for group in unknown)
-        names = sorted(ids if by_id else {group["GroupName"] for group in found})
+        named = {*fleet.keys_of_groups, *(group["GroupName"] for group in found)}
+        names = sorted(ids if by_id else named)
         raise MissingPrerequisite(missing("security group", unknown, lambda: names, "security_groups", where))
     chosen = {group: known[group] for group in fleet.other_groups}
     _check_number(reader, len(set(fleet.group_ids(chosen))))
