@@ -136,7 +136,7 @@ def _keeps(
     if member.interfaces and interface.id != member.interfaces[0]:
         yield f"{interface.id}, a further interface of {member.id}, has it"
     elif not fleet.security_groups:
-        yield f"members of {at} have it, and their `security_groups` are not said; the VPC's own is `[default]`"
+        yield f"members of {at} have it, whose `security_groups` are not said: `[default]` is the VPC's own"
     elif fleet.ignores("security_groups"):
         yield f"members of {at} have it, which leaves `security_groups` to others by `ignore_changes`"
     elif {group.id, group.name} & set(fleet.other_groups):
