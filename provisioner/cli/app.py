@@ -19,6 +19,7 @@ from provisioner.cli.completion import COMPLETE, complete, completion
 from provisioner.cli.drift import drift
 from provisioner.cli.extend import extend
 from provisioner.cli.help import Group
+from provisioner.cli.init import init
 from provisioner.cli.list import list_environments
 from provisioner.cli.permissions import permissions
 from provisioner.cli.plan import plan
@@ -38,7 +39,7 @@ class Root(Group):
 
     other_words: ClassVar[Mapping[str, str]] = {
         **dict.fromkeys(("delete", "remove", "rm", "down", "teardown"), "destroy"),
-        **dict.fromkeys(("init", "deploy", "create", "update", "run"), "apply"),
+        **dict.fromkeys(("deploy", "create", "update", "run"), "apply"),
         "up": "apply' or 'local up",
         **dict.fromkeys(("diff", "preview"), "plan"),
         "show": "status",
@@ -80,6 +81,7 @@ def cli() -> None:
 
 
 for command in (
+    init,
     validate,
     plan,
     apply,

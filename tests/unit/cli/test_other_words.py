@@ -9,7 +9,8 @@ from provisioner.cli.app import cli
 
 TOLD = {
     "delete x.yaml": "Did you mean 'destroy'?",
-    "init": "Did you mean 'apply'?",
+    "create": "Did you mean 'apply'?",
+    "int": "Did you mean 'init'?",
     "deploy x.yaml": "Did you mean 'apply'?",
     "up": "Did you mean 'apply' or 'local up'?",
     "version": "Did you mean '--version'?",
