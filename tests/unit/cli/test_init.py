@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import itertools
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
@@ -49,12 +51,14 @@ def written(path: Path) -> Environment:
 
 @pytest.mark.parametrize(
     ("name", "count", "type_", "key", "expires"),
-    itertools.product(
-        ("crunch", "2026-11", "yes", "a"),
-        (0, 50),
-        ("t3.micro", "t4g.small", "m7gd.large", "u-6tb1.112xlarge"),
-        ("id_ed25519.pub", None),
-        ("8h", "2026-11-26T18:00:00+01:00", None),
+    list(
+        itertools.product(
+            ("crunch", "2026-11", "yes", "a"),
+            (0, 50),
+            ("t3.micro", "t4g.small", "m7gd.large", "u-6tb1.112xlarge"),
+            ("id_ed25519.pub", None),
+            ("8h", "2026-11-26T18:00:00+01:00", None),
+        ),
     ),
 )
 def test_every_combination_of_answers_is_a_spec(
@@ -158,3 +162,18 @@ def test_in_a_checkout_editors_are_told_of_the_schema(folder: Path) -> None:
 )
 def test_it_ends_this_evening_where_that_is_still_to_come(hour: int, ends: str) -> None:
     assert this_evening(datetime(2026, 11, 26, hour, tzinfo=HERE)) == ends
+
+
+class Terminal(io.StringIO):
+    """What somebody types."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_it_asks_what_it_is_not_told(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdin", Terminal("shop\nmany\n7\n\nnone\n8h\n"))
+    init("crunch.yaml", "--region", "eu-west-1")
+    made = written(folder / "crunch.yaml")
+    assert (made.name, made.region) == ("shop", "eu-west-1")
+    assert (made.of(Fleet)[SERVER].count, made.of(Fleet)[SERVER].key_name) == (7, None)
