@@ -61,7 +61,10 @@ def _some(addresses: Sequence[str]) -> list[Line]:
 
 def _money(steps: NextSteps) -> str:
     ends = f"Ends {steps.ends}." if steps.ends else "Runs until it is destroyed."
-    return f"{_costs(steps.cost)} {ends}" if steps.cost and steps.cost.after.lines else ends
+    if not (steps.cost and steps.cost.after.lines):
+        return ends
+    # With an end, what it costs until then says when that is.
+    return _costs(steps.cost) if steps.cost.until_end else f"{_costs(steps.cost)} {ends}"
 
 
 def _costs(cost: PlanCost) -> str:

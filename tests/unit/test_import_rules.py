@@ -35,6 +35,9 @@ PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server
 NOT_THE_KIND = {
     ("provisioner.render.as_status", "instance_profile"),
     ("provisioner.rights", "role"),
+    # What rules see of a plan too: its JSON, by addresses.
+    *(("provisioner.cli.next_steps", name) for name in ("fleet", "role", "instance_profile")),
+    ("provisioner.render.next_steps", "fleets"),
     *(
         ("provisioner.render.as_account", name)
         for name in ("fleet", "role", "fleets", "roles", "instance_profiles")
