@@ -254,10 +254,10 @@ class Fleet:
         }
 
     def _ends(self) -> str | None:
-        """When it ends, in UTC; a duration that has not begun as it is written."""
+        """When it ends, in UTC; of a duration that has not begun, how long after its first launch."""
         if self.end and self.end.at:
             return stamp(self.end.at)
-        return self.expires.written if self.expires else None
+        return f"{self.expires.written} from the first launch" if self.expires else None
 
     def member_name(self, index: int) -> str:
         """The Name tag of the member with this number."""

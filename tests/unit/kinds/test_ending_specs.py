@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from provisioner.errors import SpecError
-from tests.support.build import environment, fleet_of
+from provisioner.kinds.fleet.ending import resolve_ends
+from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.model import foretold_calls
+from provisioner.render.as_json import plan_data
+from tests.support.build import AROUND, FLEET, environment, fleet_of, planned, world
 
 PLAIN = {"count": 1, "image": "ami-00000000000000001", "instance_type": "t3.micro", "expires": "8h"}
 
@@ -87,3 +92,40 @@ def test_a_time_needs_no_quotes(tmp_path: Any) -> None:
     path.write_text(f"{head}tags: {{expires: 2026-11-27}}\n")
     with pytest.raises(SpecError, match="YAML reads 2026-11-27 as a date"):
         load(str(path), KINDS)
+
+
+@pytest.mark.parametrize(
+    ("operation", "refused"), [("RunInstances:0002", True), ("RunInstances", False), (None, False)]
+)
+def test_an_image_of_windows_has_nothing_that_could_end_it(operation: str | None, refused: bool) -> None:
+    spec = environment(fleets={"web": PLAIN})
+    around = replace(AROUND, image="ami-00000000000000001", operation=operation)
+    plan = planned(spec, {FLEET: ObservedFleet(prerequisites=around)})
+    assert [refusal.exit_code for refusal in plan.refusals] == ([1] if refused else [])
+
+
+def test_a_plan_whose_end_is_yet_to_begin_is_data_and_has_no_time_of_day() -> None:
+    spec = environment(
+        expires="8h",
+        roles={"web": {}},
+        instance_profiles={"web": {"role": "web"}},
+        fleets={"web": {"count": 1, "image": "ami-00000000000000001", "instance_type": "t3.micro"}},
+    )
+    around = ObservedFleet(prerequisites=replace(AROUND, image="ami-00000000000000001"))
+    resolved = resolve_ends(world(spec, {FLEET: around}))
+    made = planned(replace(spec, resources={**spec.resources, **resolved}), {FLEET: around})
+    data = plan_data(made)
+    assert plan_data(made)["digest"] == data["digest"]
+    (launch,) = (change for change in made.changes if change.address == FLEET)
+    assert [field.after for field in launch.fields if field.path == "expires"] == ["8h from the first launch"]
+    created = [call for change in made.changes for call in foretold_calls(change.steps)]
+    sent = [
+        tag["Value"] for call in created for tag in _tags(call.params) if tag["Key"] == "provisioner:expires"
+    ]
+    assert sent == ["8h from the first launch"] * 3
+
+
+def _tags(params: Any) -> list[dict[str, str]]:
+    """The tags that a call gives, of instances where it is a launch."""
+    specs = params.get("TagSpecifications", ())
+    return [*params.get("Tags", ()), *(tag for spec in specs for tag in spec["Tags"])]

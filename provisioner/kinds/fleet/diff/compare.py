@@ -24,6 +24,7 @@ from provisioner.kinds.fleet.diff.refusals import (
     refuse_problem,
     refuse_protected,
     refuse_stopping,
+    refuse_windows,
 )
 from provisioner.kinds.fleet.launching.launch import confirm_launch
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
@@ -74,6 +75,8 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
     refusal = refuse_leaving(address, fleet, observed, leaving, world)
     refusal = refusal or refuse_stopping(address, fleet, stopped)
+    if leaving.is_rollout or (leaving.surplus < 0 and not fleet.is_over):
+        refusal = refusal or refuse_windows(address, fleet, observed)
     if refusal:
         return Findings(refusals=(refusal,))
     profile = wanted_profile(fleet, world)

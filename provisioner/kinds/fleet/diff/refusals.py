@@ -18,6 +18,9 @@ from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import is_kept, refuse_kept
 from provisioner.model import Address, Refusal
 
+# What images of Windows are billed as, with SQL Server and by an own licence too.
+WINDOWS = frozenset(f"RunInstances:{code}" for code in ("0002", "0006", "0102", "0202", "0800"))
+
 
 def refuse_leaving(
     address: Address, fleet: Fleet, observed: ObservedFleet, leaving: Leaving, world: World
@@ -87,6 +90,21 @@ def refuse_stopping(address: Address, fleet: Fleet, stopped: Sequence[Instance])
         address,
         f"{_are(protected)} to be stopped, and under stop protection",
         "set `stop_protection: false`, or take back what they are to be stopped for",
+    )
+
+
+def refuse_windows(address: Address, fleet: Fleet, observed: ObservedFleet) -> Refusal | None:
+    """Why nothing may be launched that could not end itself: its image has no cloud-init.
+
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/billing-info-fields.html
+    """
+    if not fleet.expires or observed.prerequisites.operation not in WINDOWS:
+        return None
+    return Refusal(
+        address,
+        f"the image {observed.prerequisites.image} is Windows, where the boot hook of `expires` does not run",
+        "take `expires` out, or choose an image with cloud-init",
+        exit_code=1,
     )
 
 
