@@ -97,8 +97,13 @@ class Reading:
         """What to do about a file that is missing."""
         files = files_beside(problem.path) if self.suggestions.left else ()
         meant = self.suggestions.near(problem.path.name, files)
-        beside = File(self.document.file).parent / name
-        return f"did you mean {File(name).with_name(meant)}?" if meant else f"looked for {beside}"
+        if meant:
+            return f"did you mean {File(name).with_name(meant)}?"
+        # What is no name at all may be a key that was pasted into the wrong place.
+        is_name = name.isprintable() and len(name) <= MAX_MESSAGE
+        return (
+            f"looked for {File(self.document.file).parent / name}" if is_name else "give the name of a file"
+        )
 
 
 class SpecEntry:

@@ -110,8 +110,8 @@ def _not_running(chosen: Mapping[str, Sequence[Instance]]) -> Iterator[str]:
     for key, members in chosen.items():
         left_out = [member for member in members if member.state != "running"]
         if left_out:
-            do_not = "do not run" if len(left_out) > 1 else "does not run"
-            yield f"{Address('fleet', key)}: {len(left_out)} of {len(members)} members {do_not}, and left out"
+            are = "do not run and are" if len(left_out) > 1 else "does not run and is"
+            yield f"{Address('fleet', key)}: {len(left_out)} of {len(members)} members {are} left out"
 
 
 def _images(reader: Reader, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, Any]], list[str]]:

@@ -8,7 +8,13 @@ from typing import Any
 
 from provisioner.kinds.base import Entry
 from provisioner.kinds.keep import keep_tags
-from provisioner.kinds.key_pair.public_key import NotAPublicKey, PublicKey, decoded, parse_public_key
+from provisioner.kinds.key_pair.public_key import (
+    NotAPublicKey,
+    PublicKey,
+    check_no_private_key,
+    decoded,
+    parse_public_key,
+)
 from provisioner.kinds.key_pair.ssh_folder import read_public_half
 from provisioner.model import Address
 from provisioner.naming import default_name, ownership_tags
@@ -58,12 +64,15 @@ def parse_key_pair(key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
 def _public_key(raw: Mapping[str, Any], entry: Entry) -> PublicKey | None:
     """The public half, wherever the entry has it; None: it has none, which is then reported."""
     field = next(name for name in ("public_key", "file", "ssh") if name in raw)
+    where = ""
     try:
+        # Also where the name of a file belongs, which would be told.
+        check_no_private_key(raw[field])
         if field == "public_key":
             return parse_public_key(raw[field])
+        where = f"{raw[field]}: "
         content = read_public_half(raw[field]) if field == "ssh" else entry.read_file((field,), raw[field])
         return None if content is None else parse_public_key(decoded(content))
     except NotAPublicKey as problem:
-        where = "" if field == "public_key" else f"{raw[field]}: "
         entry.problem((field,), f"{where}{problem.message}", problem.hint)
         return None

@@ -115,7 +115,7 @@ def test_only_members_that_run_and_of_one_fleet_if_it_is_named() -> None:
     foreign = instance(9, ClientToken="somebody's")
     found = find_hosts(Describing(instance(7), stopped, foreign), desired(), "web")
     assert [host.alias for host in found.hosts] == ["env-web-07"]
-    assert found.notes == ("fleet/web: 1 of 2 members does not run, and left out",)
+    assert found.notes == ("fleet/web: 1 of 2 members does not run and is left out",)
 
 
 def test_a_fleet_that_there_is_not_is_told_with_those_there_are() -> None:

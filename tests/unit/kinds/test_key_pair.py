@@ -355,6 +355,14 @@ class TestWhereItIsFrom:
         assert "this is a private key, and was neither shown nor sent" in said
         assert body not in said
 
+    @pytest.mark.parametrize("field", ["public_key", "file"])
+    @pytest.mark.parametrize("end", ["\\n", " "], ids=["in lines", "in one line"])
+    def test_nor_is_one_that_was_pasted(self, home: Path, field: str, end: str) -> None:
+        body = "b3BlbnNzaC1rZXktdjEAAAAABG5vbmU"
+        said = self.problem(home, f'{field}: "-----BEGIN OPENSSH PRIVATE KEY-----{end}{body}{end}"')
+        assert "this is a private key, and was neither shown nor sent" in said
+        assert body not in said
+
     def test_a_folder_is_no_file(self, home: Path) -> None:
         (home / ".ssh" / "a.pub").mkdir()
         assert "~/.ssh/a.pub is not a regular file" in self.problem(home, "ssh: a.pub")

@@ -318,3 +318,14 @@ def test_a_spec_is_a_regular_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_name_that_is_too_long_is_a_problem_of_the_command_line(name: str) -> None:
     with pytest.raises(SpecError, match=r"cannot be read: File name too long|does not exist"):
         load(name, KINDS)
+
+
+def test_a_text_that_was_pasted_for_a_name_is_not_told(tmp_path: Path) -> None:
+    """It may be a key."""
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(SPEC.format("-----BEGIN PRIVATE KEY-----\\nMC4CAQAwBQYDK2VwBCIEIA\\n"))
+    with pytest.raises(SpecError) as raised:
+        load(str(spec), KINDS)
+    (problem,) = raised.value.problems
+    assert problem.hint == "give the name of a file"
+    assert "MC4CAQAw" not in str(problem)
