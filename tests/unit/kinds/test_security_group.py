@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.kinds.security_group import SecurityGroupKind
+from provisioner.kinds.security_group.my_ip import MyIpUnknown, find_my_ip
 from provisioner.kinds.security_group.observed import ObservedGroup, as_group, observe_groups
 from provisioner.kinds.security_group.rules import in_words, rules_of
 from provisioner.kinds.security_group.spec import SecurityGroup
@@ -212,6 +213,32 @@ def test_which_group_is_at_which_address(
     groups = {at.key: found.group.id for at, found in observed.items() if found.group}
     assert groups == placed
     assert observed[SSH].new_name == new_name
+
+
+@pytest.mark.parametrize(
+    ("variables", "told"),
+    [
+        ({"PROVISIONER_MY_IP": "here"}, "PROVISIONER_MY_IP is 'here', which is no address"),
+        ({"https_proxy": "http://127.0.0.1:9"}, "my_ip: https://checkip.amazonaws.com/ did not say"),
+    ],
+)
+def test_why_the_own_address_is_not_known(
+    variables: dict[str, str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PROVISIONER_MY_IP", raising=False)
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(MyIpUnknown) as raised:
+        find_my_ip(None)
+    assert told in raised.value.message
+    assert "PROVISIONER_MY_IP" in (raised.value.hint or "")
+
+
+def test_the_own_address_is_what_is_said_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROVISIONER_MY_IP", "2001:DB8::7")
+    assert find_my_ip("127.0.0.1/32") == "2001:db8::7/128"
+    monkeypatch.delenv("PROVISIONER_MY_IP")
+    assert find_my_ip("127.0.0.1/32") == "127.0.0.1/32"
 
 
 def test_only_what_has_another_name_in_the_same_vpc_goes_together() -> None:
