@@ -97,7 +97,8 @@ def answered(
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
     if code in DENIED_CODES - {"InvalidAction"}:
-        hint = f"these credentials need the permission {service}:{operation}"
+        action = _denied_action(str(detail.get("Message", ""))) or f"{service}:{operation}"
+        hint = f"these credentials need the permission {action}; `provisioner permissions SPEC` prints all"
     return AwsError(
         service,
         operation,
@@ -107,6 +108,15 @@ def answered(
         metadata.get("RequestId"),
         hint,
     )
+
+
+def _denied_action(text: str) -> str | None:
+    """The action that was refused, which can be another than was called: a launch passes a role.
+
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html
+    """
+    found = re.search(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z0-9]+)", text)
+    return found[1] if found else None
 
 
 def too_late(service: str, operation: str, endpoint: str, seconds: float) -> AwsError:

@@ -35,6 +35,8 @@ MINE: dict[str, Any] = {
             "image": IMAGE,
             "instance_type": "t3.micro",
             "root_volume": {"size_gb": 10},
+            "security_groups": ["web"],
+            "key_name": "me",
         },
     },
     "attachments": {"lab": {"instance_profile": "worker", "select": {"tags": {"room": "lab"}}}},
@@ -174,6 +176,12 @@ ON_EC2: dict[str, Attempt] = {
     ),
     "launch with another key": lambda it, ec2: run(
         it, ec2, TagSpecifications=tags("mine", "instance", "volume"), KeyName="theirs"
+    ),
+    "launch with their group": lambda it, ec2: run(
+        it, ec2, TagSpecifications=tags("mine", "instance", "volume"), SecurityGroupIds=[it.group]
+    ),
+    "give mine their group": lambda it, ec2: ec2.modify_instance_attribute(
+        InstanceId=it.mine, Groups=[it.group]
     ),
     "launch on Spot": lambda it, ec2: run(
         it,

@@ -313,6 +313,16 @@ def test_less_is_enough_for_less(wanted: str, deploy: Deploying, program: Progra
     assert refused(deployer.asked(), policies) == []
 
 
+def test_what_is_missing_is_named_although_another_call_was_refused(
+    deploy: Deploying, tmp_path: Path
+) -> None:
+    policies = policies_of(Program(tmp_path), PROBE)
+    (less,) = (less for which, less in without_each(policies) if which == "iam:PassRole in PassRoles")
+    ran = deploy(less).program.apply(PROBE)
+    assert ran.code == 1
+    assert "need the permission iam:PassRole; `provisioner permissions SPEC` prints all" in ran.words
+
+
 # --- a second engine, for a sample of real decisions
 
 

@@ -55,7 +55,7 @@ EVERYTHING: dict[str, Any] = having(
         "monitoring": True,
     },
     attachments__lab={"instance_profile": "worker", "select": {"tags": {"room": "lab"}}},
-    security_groups__web={"ingress": [{"port": 443, "cidr": "0.0.0.0/0"}]},
+    security_groups__web={"ingress": [{"port": 443, "prefix_list": "pl-0123456789abcdef0"}]},
     key_pairs__other={
         "public_key": "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILg7TAGkmtokT2dHVKZXke5Od3s7kBUSQD0GSAsPC1BP me"
     },

@@ -118,10 +118,11 @@ def _launch(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     )
     yield Statement(
         "UseAtLaunch",
-        "to launch with the subnets, groups, keys and images that the spec names",
+        "to launch with the subnets, keys and images that the spec names",
         ("ec2:RunInstances",),
         tuple(_used(fleets, place)),
     )
+    yield from _groups("UseGroups", "to launch with", "RunInstances", fleets, place)
     for fleet in fleets:
         if fleet.where.tags:
             tags = {f"aws:ResourceTag/{key}": value for key, value in sorted(fleet.where.tags.items())}
@@ -156,11 +157,6 @@ def _used(fleets: Sequence[Fleet], place: Place) -> Iterator[str]:
         yield from place.ec2("subnet")
     elif named := [subnet for fleet in fleets for subnet in fleet.where.subnets]:
         yield from place.ec2("subnet", *named)
-    groups = [group for fleet in fleets for group in fleet.security_groups]
-    by_id = all(group.startswith("sg-") for group in groups) and all(
-        fleet.security_groups for fleet in fleets
-    )
-    yield from place.ec2("security-group", *(groups if by_id else ()))
     if keys := [fleet.key_name for fleet in fleets if fleet.key_name]:
         yield from place.ec2("key-pair", *keys)
     if placements := _placement_groups(fleets):
@@ -178,6 +174,25 @@ def _owner(fleet: Fleet, place: Place) -> str | None:
     if fleet.image.owner:
         return place.account_id if fleet.image.owner == "self" else fleet.image.owner
     return "amazon" if fleet.image.ssm and _OF_AMAZON.match(fleet.image.ssm) else None
+
+
+def _groups(
+    sid: str, what_for: str, operation: str, fleets: Sequence[Fleet], place: Place
+) -> Iterator[Statement]:
+    """What is done with security groups: given by id, or the spec's own by their tag, or else any."""
+    action = actions("ec2", operation)
+    others = [group for fleet in fleets for group in fleet.other_groups]
+    by_name = [group for group in others if not group.startswith("sg-")]
+    if by_name or not all(fleet.security_groups for fleet in fleets):
+        why = f"{what_for} security groups by name, or the default one, whose ids only EC2 knows"
+        yield Statement(sid, why, action, place.ec2("security-group"))
+        return
+    if others:
+        why = f"{what_for} the security groups that the spec names"
+        yield Statement(sid, why, action, place.ec2("security-group", *others))
+    if any(fleet.own_groups for fleet in fleets):
+        why = f"{what_for} security groups of the environment"
+        yield Statement(f"{sid}OfTheSpec", why, action, place.ec2("security-group"), place.owned)
 
 
 def _placement_groups(fleets: Sequence[Fleet]) -> list[str]:
@@ -207,15 +222,10 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
             place.ec2("volume"),
             place.owned,
         )
-    if groups := [call for call in calls if "Groups" in call.params]:
-        by_id = all(group.startswith("sg-") for fleet in fleets for group in fleet.security_groups)
-        named = [group for call in groups for group in call.params["Groups"]] if by_id else ()
-        yield Statement(
-            "ChangeGroups",
-            "to give instances the security groups of the spec",
-            actions("ec2", *sorted({call.operation for call in groups})),
-            place.ec2("security-group", *named),
-        )
+    changed = sorted({call.operation for call in calls if "Groups" in call.params})
+    with_groups = [fleet for fleet in fleets if fleet.security_groups]
+    for operation in changed:
+        yield from _groups("ChangeGroups", "to give instances", operation, with_groups, place)
     if on_interfaces:
         yield Statement(
             "ChangeInterfaces",
