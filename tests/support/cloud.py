@@ -27,6 +27,9 @@ ANYTHING = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action":
 AWS_POLICY = "arn:aws:iam::aws:policy/"
 
 
+OF_PRICES = ("GetProducts", "DescribeSpotPriceHistory")
+
+
 def is_reading(operation: str) -> bool:
     """Whether an operation only reads."""
     return operation.startswith(("Describe", "Get", "List"))
@@ -81,7 +84,13 @@ class Cloud:
         local_aws.clear_calls(self.server)
 
     def calls(self) -> list[CallRecord]:
-        return local_aws.calls(self.server)
+        """What was called, but for prices, which are asked in the background and come when they do."""
+        return [record for record in local_aws.calls(self.server) if record.operation not in OF_PRICES]
+
+    def price_calls(self) -> list[str]:
+        """The operations that ask for prices."""
+        operations = [record.operation for record in local_aws.calls(self.server)]
+        return [operation for operation in operations if operation in OF_PRICES]
 
     def operations(self) -> list[str]:
         """The operations called since the last `forget_calls`, in their order."""
