@@ -339,7 +339,7 @@ class TestTheCommandLine:
             (["local", "upp"], "up"),
             (["completion", "tcsh"], "tcsh"),
         ],
-        ids=lambda value: " ".join(value) if isinstance(value, list) else "",
+        ids=lambda value: " ".join(value).replace(f"{SPECS}/", "") if isinstance(value, list) else "",
     )
     def test_that_is_wrong_is_answered_with_what_would_be_right(
         self, arguments: list[str], said: str, program: Program, cloud: Cloud

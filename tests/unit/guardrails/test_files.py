@@ -83,7 +83,7 @@ def test_a_folder_that_is_none(what: str, tmp_path: Path) -> None:
         ("wide-rights", "did you mean builtin:wide_rights?"),
         ("policies/imdsv2", "name a folder of .rego files, or builtin:NAME"),
         ("builtin:imdsv3", 'no guardrail is called "imdsv3"'),
-        (__file__, "is no folder and no .rego file"),
+        pytest.param(__file__, "is no folder and no .rego file", id="a file of something else"),
     ],
 )
 def test_a_name_that_is_none(name: str, expected: str) -> None:
