@@ -190,7 +190,9 @@ EXTERNAL_CHANGES = (
     "a key is deleted",
     "a key's owner is taken off",
 )
-external_changes = st.lists(st.tuples(st.sampled_from(EXTERNAL_CHANGES), st.integers(0, 5)), max_size=4)
+external_changes = st.lists(
+    st.tuples(st.sampled_from(EXTERNAL_CHANGES), st.integers(0, 5)), max_size=4, unique=True
+)
 at_leisure = settings(
     deadline=None, database=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck)
 )
