@@ -54,6 +54,7 @@ def sweep_spec(cloud: Cloud, **fields: Any) -> Spec:
                 "instance_profile": "reader",
                 "subnets": subnets,
                 "key_name": "admin",
+                "security_groups": ["front"],
                 "name": "numbered-{index}",
             },
             "plain": {
@@ -173,8 +174,10 @@ class Account:
         members = self.cloud.live(NAME, fleet)
         assert len(members) == count
         assert {member["State"]["Name"] for member in members} <= {"running"}
-        keys = {member.get("KeyName") for member in members}
-        assert keys <= {f"{NAME}-admin" if fleet == "numbered" else None}
+        numbered = fleet == "numbered"
+        assert {member.get("KeyName") for member in members} <= {f"{NAME}-admin" if numbered else None}
+        groups = {group["GroupName"] for member in members for group in member["SecurityGroups"]}
+        assert groups <= {f"{NAME}-front" if numbered else "default"}
         assert {self.cloud.picture_of_instance(member)["BoundToProfileThatExists"] for member in members} <= {
             True
         }

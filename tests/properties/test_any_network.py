@@ -37,6 +37,7 @@ fleet = entry(
     image=st.just({"ssm": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"}),
     instance_type=st.just("t3.micro"),
     key_name=seldom(st.sampled_from(KEYS), 2),
+    security_groups=some(GROUPS, least=1, most=2),
     expires=seldom(st.sampled_from(["4h", "2099-01-01T00:00:00Z"])),
 )
 
@@ -57,6 +58,8 @@ def specs(draw: st.DrawFn) -> Spec:
     one = draw(fleet)
     if one.get("key_name") not in (None, *keys):
         del one["key_name"]
+    # Without a line, members would stay in the groups that they are in.
+    one["security_groups"] = [key for key in one["security_groups"] if key in groups] or ["default"]
     return spec | {"fleets": {"f0": one}}
 
 
@@ -159,6 +162,10 @@ class World:
             assert plain == spec[section][name].get("tags", {})
         members = self.cloud.live("any")
         assert len(members) == spec.get("fleets", {}).get("f0", {}).get("count", 0)
+        named = spec.get("fleets", {}).get("f0", {}).get("security_groups", ())
+        for member in members:
+            has = {one["GroupName"] for one in member["SecurityGroups"]}
+            assert has == {key if key == "default" else f"any-{key}" for key in named}
         says = spec.get("fleets", {}).get("f0", {}).get("expires") or spec.get("expires")
         ends = {tags_of(member).get("provisioner:expires") for member in members}
         assert len(ends) <= 1
