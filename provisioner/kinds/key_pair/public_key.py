@@ -69,7 +69,7 @@ class PublicKey:
     @property
     def mark(self) -> str:
         """The beginning of the fingerprint, which a launch tag has room for."""
-        return self.fingerprint.removeprefix("SHA256:")[:16]
+        return self.fingerprint.removeprefix("SHA256:")[:8]
 
 
 def decoded(content: bytes) -> str:

@@ -192,7 +192,7 @@ def test_the_private_half_is_beside_the_public_one(
     [
         (f" key={parse_public_key(MINE).mark}", "~/.ssh/me", 0),
         ("", "~/.ssh/me", 0),
-        (" key=AAAAAAAAAAAAAAAA", None, 1),
+        (" key=AAAAAAAA", None, 1),
         (" key=odd", "~/.ssh/me", 0),
     ],
     ids=["with this key", "nothing known", "with the one before", "what no launch writes"],

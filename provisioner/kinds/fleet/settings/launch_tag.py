@@ -13,11 +13,15 @@ from types import MappingProxyType
 from provisioner.kinds.fleet.settings.remembered import Remembered, image_source
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting
 from provisioner.kinds.fleet.settings.table import SETTINGS
+from provisioner.kinds.fleet.settings.values import KEY
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.user_data.parts import part_names
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions, without the type, of
+# which the longest is such as u7inh-32tb.480xlarge.
+MAX_LENGTH = 256 - len(" type=u7inh-32tb.480xlarge")
 # As what each member was launched, which is added when the launch is sent.
 _TYPE = Remembered("type", "[a-z0-9]+[a-z0-9.-]*", lambda fleet: None)
 # The parts of ours that its user data has, which are compared with nothing.
@@ -37,7 +41,11 @@ _PROTECTING = {
 def launch_record(fleet: Fleet) -> dict[str, str]:
     """What DescribeInstances will not show of a member launched now."""
     texts = {word: remembered.text(fleet) for word, remembered in _WORDS.items()}
-    return {word: text for word, text in texts.items() if text is not None}
+    record = {word: text for word, text in texts.items() if text is not None}
+    # Without it, members are taken to have the key of their key pair; all other words are worth more.
+    if len(write_record(record)) > MAX_LENGTH:
+        record.pop(KEY.word, None)
+    return record
 
 
 def of_same_source(fleet: Fleet, members: Iterable[Instance]) -> list[Instance]:

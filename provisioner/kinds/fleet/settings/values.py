@@ -66,7 +66,7 @@ class KeyIs(NamedTuple):
         return f"{self.name} (SHA256:{self.mark}…)"
 
 
-KEY = Remembered("key", "[A-Za-z0-9+/]{16}", lambda fleet: fleet.key_mark)
+KEY = Remembered("key", "[A-Za-z0-9+/]{8}", lambda fleet: fleet.key_mark)
 
 
 def key_desired(fleet: Fleet) -> str | KeyIs | None:
