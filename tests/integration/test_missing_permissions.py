@@ -19,7 +19,6 @@ FOR_LAUNCHES = (
     "ec2:DescribeImages",
     "ec2:DescribeInstanceTypeOfferings",
     "ec2:DescribeInstanceTypes",
-    "ec2:DescribeSecurityGroups",
     "ec2:DescribeSubnets",
 )
 ADVISORY = (
@@ -99,3 +98,17 @@ def test_what_would_only_tell_early_is_left_to_ec2(
     assert "was not checked" in told
     assert program.apply(by_id).code == 0
     assert len(cloud.ids("probe")) == 2
+
+
+def test_who_may_not_read_groups_is_told_so_and_can_have_all_else(
+    program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    assert program.apply(spec).code == 0
+    deny(cloud, "ec2:DescribeSecurityGroups")
+    plan = program.plan(spec)
+    assert (plan.code, plan.changes) == (0, [])
+    (note,) = plan.data["notes"]
+    assert "whether security groups are left was not read" in note["message"]
+    of_its_own = program.plan_or_error(having(spec, security_groups__ssh={}))
+    assert of_its_own.code == 1
+    assert "ec2:DescribeSecurityGroups" in of_its_own.words

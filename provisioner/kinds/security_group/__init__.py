@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from provisioner.errors import AwsError
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.keep import is_kept
@@ -16,8 +17,11 @@ from provisioner.kinds.security_group.observed import ObservedGroup, observe_gro
 from provisioner.kinds.security_group.rules import Rule, in_words
 from provisioner.kinds.security_group.spec import KIND, SECTION, SecurityGroup, parse_group
 from provisioner.model import Address, Environment, Findings
-from provisioner.retry import merged
+from provisioner.retry import DENIED_CODES, merged
 from provisioner.rights import Place, Purpose, Statement
+
+# Where it is told that groups could not be read; no key in a spec can look like it.
+UNREAD = "(not read)"
 
 
 class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
@@ -40,7 +44,13 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
     def observe(
         self, reader: Reader, environment: Environment, launching: bool
     ) -> Mapping[Address, ObservedGroup]:
-        return observe_groups(reader, environment)
+        try:
+            return observe_groups(reader, environment)
+        except AwsError as error:
+            if environment.of(SecurityGroup) or error.code not in DENIED_CODES:
+                raise
+            text = f"whether security groups are left was not read: ec2 {error.operation}: {error.code}"
+            return {Address(self.name, UNREAD): ObservedGroup(unread=text)}
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedGroup]:
         from provisioner.kinds.security_group.details import observe_details
@@ -76,6 +86,8 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         self, address: Address, desired: SecurityGroup | None, observed: ObservedGroup | None, world: World
     ) -> Mapping[str, Any]:
         group = observed.group if observed else None
+        if observed and observed.unread:
+            return {"state": "not read", "note": observed.unread}
         if group is None:
             return {"state": "absent"}
         from provisioner.kinds.security_group.compare import names

@@ -19,7 +19,19 @@ from provisioner.kinds.security_group.wanted import (
     wanted_rules,
 )
 from provisioner.kinds.tags import is_crowded, made_tags, tag_changes, tag_list, too_many_tags
-from provisioner.model import Action, Address, Call, Change, FieldChange, Findings, Output, Refusal, Step
+from provisioner.model import (
+    Action,
+    Address,
+    Call,
+    Change,
+    FieldChange,
+    Findings,
+    Note,
+    NoteKind,
+    Output,
+    Refusal,
+    Step,
+)
 from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
 
 MAX_TOLD_USERS = 5
@@ -38,6 +50,8 @@ def compare_group(
 ) -> Findings:
     """The changes of one group, or why there can be none."""
     group = observed.group
+    if observed.unread:
+        return Findings(notes=(Note(address, observed.unread, kind=NoteKind.NOT_COMPARED),))
     if desired is None:
         return _leaving(address, group, observed, world) if group else Findings()
     refusals = tuple(_refusals(address, desired, observed, world))

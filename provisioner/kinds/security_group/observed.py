@@ -49,7 +49,7 @@ class ObservedGroup:
     group would be called, and `taken` the group of others that has that name. `rule_ids` are those of its
     rules, where some may go; `referring` those rules of other groups of the environment that name it, by
     group and direction. `users` is who keeps it from being deleted, in words. `problem` is why nothing can be
-    done, and what to do about that.
+    done, and what to do about that. `unread`: there is nothing but the reason why groups could not be read.
     """
 
     group: FoundGroup | None = None
@@ -63,6 +63,7 @@ class ObservedGroup:
     my_ip: str | None = None
     problem: tuple[str, str] | None = None
     uses: frozenset[Address] = frozenset()
+    unread: str | None = None
 
     @property
     def arn(self) -> str | None:
