@@ -168,3 +168,21 @@ def test_who_may_not_read_consoles_is_told_what_to_do_and_nothing_is_launched_tw
     cloud.forget_calls()
     assert program.apply(WANTED).code == 0
     assert (cloud.ids("ready"), cloud.writes()) == (there, ["CreateTags"])
+
+
+def test_members_restarted_with_other_user_data_can_tell_from_then_on(program: Program, cloud: Cloud) -> None:
+    before = having(WANTED, fleets__web__ready="running", fleets__web__update__on_user_data="restart")
+    assert program.apply(before).code == 0
+    old = cloud.ids("ready")
+    other = having(before, fleets__web__ready="cloud_init", fleets__web__user_data="#!/bin/sh\nother\n")
+    ran = program.apply(other)
+    assert ran.code == 0, ran.said
+    assert told(cloud) == cloud.ids("ready") == old
+    assert program.plan(other, "--detailed-exitcode", "--deep").code == 0
+    # Without it, what is sent has no boot hook, and nobody waits for one.
+    last = having(before, fleets__web__user_data="#!/bin/sh\nlast\n")
+    assert program.apply(last).code == 0
+    assert (
+        "without what `ready: cloud_init` needs"
+        in program.plan(having(last, fleets__web__ready="cloud_init")).said
+    )
