@@ -8,11 +8,13 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
 
 import botocore.exceptions as botocore_errors
+from botocore.utils import parse_timestamp
 
 from provisioner.aws.deadline import has_given_up
 from provisioner.errors import LocalAwsError
@@ -33,6 +35,7 @@ _WITH_ATTRIBUTES = re.compile(rb"""<[^!?/\s<>][^\s<>/]*+\s(?:[^<>"']++|"[^"]*+"|
 # AWS's answers have no document type; those that have one are HTML, or define entities without end.
 _FOREIGN = re.compile(rb"<!doctype|<!entity|<html[\s>]", re.IGNORECASE)
 
+_EC2_TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{3})?Z", re.ASCII)
 
 # A header has whole seconds, and an answer takes its time.
 JITTER = timedelta(seconds=5)
@@ -46,6 +49,18 @@ def seconds_ahead(answer: Mapping[str, Any], now: datetime) -> timedelta:
     except (TypeError, ValueError):
         return timedelta(0)
     return ahead if abs(ahead) > JITTER else timedelta(0)
+
+
+def parse_time(value: Any) -> datetime:
+    """A time in an answer. EC2's are all of one form, which Python reads itself; botocore reads any other.
+
+    Of thousands of members botocore's way takes a fifth of a plan's time.
+    """
+    if isinstance(value, str) and _EC2_TIME.fullmatch(value):
+        with suppress(ValueError):
+            return datetime.fromisoformat(value)
+    read: datetime = parse_timestamp(value)
+    return read
 
 
 class NotFromAws(Exception):

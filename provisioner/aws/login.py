@@ -17,6 +17,7 @@ import botocore.session
 from botocore.credentials import Credentials
 from botocore.loaders import Loader, create_loader
 
+from provisioner.aws.answers import parse_time
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.aws.service_models import ModelLoader
@@ -61,10 +62,16 @@ def open_local_session() -> boto3.Session:
     files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     core = botocore.session.Session(session_vars=unread | files)
     only_aws = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    core.register_component("data_loader", ModelLoader(only_aws))
+    _equip(core, only_aws)
     return boto3.Session(  # nosec B106 # no secret: the local AWS takes any
         aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core
     )
+
+
+def _equip(core: botocore.session.Session, loader: Loader) -> None:
+    """What of botocore is done faster here, with the models that the loader finds."""
+    core.register_component("data_loader", ModelLoader(loader))
+    core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
 
 
 def require(session: boto3.Session, service: str, operation: str) -> None:

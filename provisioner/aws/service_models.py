@@ -8,15 +8,17 @@ depends on it: where nothing can be kept, each run makes the models anew. See do
 
 from __future__ import annotations
 
+import gzip
 import json
 import os
 import re
 from collections.abc import Collection, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import botocore
-from botocore.loaders import Loader
+from botocore.loaders import JSONFileLoader, Loader
 
 from provisioner.aws.cache import read_kept, write_kept
 
@@ -30,11 +32,22 @@ _SOURCE = Path(__file__).resolve().parents[1]
 _DOCUMENTATION = ("documentation", "documentationUrl")
 
 
+class PlainFiles(JSONFileLoader):
+    """botocore's reader of files, with plain dictionaries, which keep their order as well."""
+
+    def load_file(self, file_path: str) -> Any:
+        """What a file says, whose ending is left out; None where there is none."""
+        for ending, open_file in ((".json", open), (".json.gz", gzip.open)):
+            with suppress(FileNotFoundError), open_file(file_path + ending, "rb") as file:
+                return json.loads(file.read())
+        return None
+
+
 class ModelLoader(Loader):
     """A loader like the given one, which gives small models of the services that the program calls itself."""
 
     def __init__(self, like: Loader) -> None:
-        super().__init__(list(like.search_paths), include_default_search_paths=False)
+        super().__init__(list(like.search_paths), PlainFiles(), include_default_search_paths=False)
         self._required: dict[str, set[str]] = {}
         self._small: dict[str, dict[str, Any]] = {}
 
@@ -44,8 +57,12 @@ class ModelLoader(Loader):
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """As botocore's own, which describes what it takes, returns and raises."""
-        if type_name != SERVICE or not self._may_be_small(service_name, api_version):
+        if type_name not in (SERVICE, RULES) or not self._may_be_small(service_name, api_version):
             return super().load_service_model(service_name, type_name, api_version)
+        if type_name == RULES:
+            # botocore would look through the folders of all 400 services first.
+            version = self.determine_latest_version(service_name, RULES)
+            return self.load_data(f"{service_name}/{version}/{RULES}")
         try:
             return self._small_model(service_name)
         except Exception:  # noqa: BLE001  an odd model or file is no reason not to go on with botocore's own

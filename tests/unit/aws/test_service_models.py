@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import DataNotFoundError
 from botocore.loaders import Loader, create_loader
 from botocore.model import ServiceModel, Shape
 
@@ -215,3 +216,20 @@ def test_a_client_has_what_is_required_of_it() -> None:
     assert not hasattr(first, "list_saml_providers")
     assert hasattr(second, "get_role")
     assert hasattr(second, "list_saml_providers")
+
+
+@pytest.mark.parametrize("name", ["endpoints", "partitions", "ec2/2016-11-15/endpoint-rule-set-1", "_retry"])
+def test_all_other_files_say_what_they_say_to_botocore(name: str) -> None:
+    ours = loader("ec2", "DescribeInstances").load_data(name)
+    assert json.dumps(ours) == json.dumps(WHOLE.load_data(name))
+
+
+def test_rules_of_endpoints_are_those_of_botocore() -> None:
+    rules = "endpoint-rule-set-1"
+    ours = loader("ec2", "DescribeInstances").load_service_model("ec2", rules)
+    assert ours == WHOLE.load_service_model("ec2", rules)
+
+
+def test_what_there_is_not_is_told_as_by_botocore() -> None:
+    with pytest.raises(DataNotFoundError):
+        loader().load_data("nothing")
