@@ -13,15 +13,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import compare, lines, plot, pure, report, scale, startup
+from bench import compare, lines, plot, pure, report, scale, startup, waits
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
 from bench.world import Bench
+from local_aws import Faults
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("provisioner", "local_aws")
-PARTS = ("compare", "startup", "scale", "pure")
+PARTS = ("compare", "waits", "startup", "scale", "pure")
 
 
 def arguments() -> argparse.Namespace:
@@ -65,7 +66,7 @@ def main() -> int:
     sizes = [1000, 3000] if quick else [1000, 10_000, 100_000]
     computed = pure.measure(sizes, 1 if quick else 3) if "pure" in options.parts else []
     if {"compare", "scale"} & set(options.parts):
-        with Bench(options.latency_ms, not options.no_throttle) as bench:
+        with Bench(Faults(latency_ms=options.latency_ms, throttle=not options.no_throttle)) as bench:
             for name in options.only:
                 try:
                     contenders.append(contender(name, bench.url, options.members, bench.folder))
@@ -77,10 +78,14 @@ def main() -> int:
             if "scale" in options.parts:
                 others = [tool.name for tool in contenders if tool.name in ("terraform", "ansible")]
                 scaled = scale.measure(bench, options.scale, others, options.scale_others)
+    waited: list[waits.Waited] = []
+    if "waits" in options.parts:
+        with Bench(waits.slow(options.latency_ms, not options.no_throttle)) as bench:
+            waited = waits.measure(bench, options.members, 1 if quick else options.runs)
     compared, grown = compare.summaries(runs), compare.summaries(scaled)
-    judged = goals(compared, grown, started, computed, options.members)
+    judged = goals(compared, grown, started, computed, waited, options.members)
     settings = settings_of(options, began)
-    text = as_text(settings, contenders, missing, compared, grown, started, computed, judged)
+    text = as_text(settings, contenders, missing, compared, grown, started, computed, waited, judged)
     failed = [run for run in (*runs, *scaled) if run.problem]
     text += "".join(f"\nFAILED: {compare.told(run)}\n" for run in failed)
     print(text)
@@ -92,6 +97,7 @@ def main() -> int:
             "goals": [asdict(goal) | {"verdict": goal.verdict} for goal in judged],
             "comparison": [summary.as_data() for summary in compared],
             "scale": [summary.as_data() for summary in grown],
+            "waits": [asdict(one) for one in waited],
             "startup": [asdict(start) for start in started],
             "pure": [asdict(result) for result in computed],
             "runs": [asdict(run) for run in (*runs, *scaled)],
@@ -138,6 +144,7 @@ def as_text(
     grown: list[compare.Summary],
     started: list[startup.Startup],
     computed: list[pure.Pure],
+    waited: list[waits.Waited],
     judged: list[Goal],
 ) -> str:
     """Everything, one section each."""
@@ -145,6 +152,7 @@ def as_text(
         heading(settings): report.comparison(compared) if compared else "",
         "Asked to do": report.asked(contenders, missing) if contenders or missing else "",
         "More members": report.scaling(grown) if grown else "",
+        "Where AWS takes its time": report.waiting(waited) if waited else "",
         "Start": report.starting(started) if started else "",
         "Without AWS": report.computing(computed) if computed else "",
         "Goals": report.judged(judged),

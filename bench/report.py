@@ -9,6 +9,7 @@ from bench.contenders import STEPS, Contender
 from bench.goals import Goal
 from bench.pure import Pure
 from bench.startup import Startup
+from bench.waits import Waited
 
 
 def table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -84,6 +85,22 @@ def scaling(scaled: Sequence[Summary]) -> str:
         "peak MB",
     ]
     return table(header, rows)
+
+
+def waiting(waited: Sequence[Waited]) -> str:
+    """Apply and destroy where instances boot and terminate, and profiles propagate, as slowly as in AWS."""
+    rows = [
+        [
+            one.step,
+            f"{one.members:,}",
+            f"{one.median_s:.1f}",
+            f"{one.aws_s:g}",
+            f"{one.over_s:.1f}",
+            f"{one.throttled}",
+        ]
+        for one in waited
+    ]
+    return table(["step", "members", "seconds", "of these AWS's", "over", "throttled"], rows)
 
 
 def starting(started: Sequence[Startup]) -> str:

@@ -31,8 +31,8 @@ class Calls:
 class Bench:
     """A running local AWS with latency and throttling."""
 
-    def __init__(self, latency_ms: float, throttle: bool) -> None:
-        self._faults = Faults(latency_ms=latency_ms, throttle=throttle)
+    def __init__(self, faults: Faults) -> None:
+        self._faults = faults
         self._scratch = tempfile.TemporaryDirectory(prefix="bench-")
         self.folder = Path(self._scratch.name)
 
