@@ -134,9 +134,9 @@ def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:
     told = f"{hourly(cost.cost, cost.currency)}"
     if cost.cost.hourly:
         told += f", about {about(cost.cost.hourly * HOURS_A_DAY)} {cost.currency} a day"
-        some = "at least" if cost.is_least else "about"
-        amount = money(cost.since_launch) if cost.since_launch >= LEAST else f"under {LEAST}"
-        told += f"; {some} {amount} {cost.currency} since launch, of what is there"
+        some = f"{'at least' if cost.is_least else 'about'} {money(cost.since_launch)}"
+        some = some if cost.since_launch >= LEAST else f"under {LEAST}"
+        told += f"; {some} {cost.currency} since launch, of what is there"
     told += f"; {MADE_UP}" if cost.made_up else ""
     told += f"; not all is known: {cost.reason}" if cost.cost.unknown and cost.reason else ""
     return flow(words(told), width, (Piece("Costs "),), INDENT, gap=" ")
