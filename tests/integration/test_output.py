@@ -88,7 +88,7 @@ def test_an_apply_prints_one_object_for_programs_and_the_rest_for_people(
     ran = program.apply(PROBE)
     assert ran.code == 0
     results = {"done", "failed", "stopped", "skipped", "deferred"}
-    assert set(ran.data) == {"format_version", "environment", *results}
+    assert set(ran.data) == {"format_version", "environment", "next", *results}
     assert ran.became("done") == ["role/worker", "instance_profile/worker", "fleet/worker"]
     assert "Plan for probe" in ran.err
 

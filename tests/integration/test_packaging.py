@@ -83,7 +83,7 @@ def test_the_wheel_holds_the_program_with_its_data_and_nothing_else(wheel: Path)
     assert len(data) > 10
     assert data <= names
     other = {name for name in names - schemas - modules - data if ".dist-info/" not in name}
-    assert other == {"provisioner/py.typed", "local_aws/py.typed"}
+    assert other == {"provisioner/py.typed", "local_aws/py.typed", "provisioner/guardrails/order.rego"}
 
 
 def test_the_wheel_says_what_it_is_and_how_it_is_licensed(wheel: Path) -> None:
