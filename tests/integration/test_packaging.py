@@ -76,7 +76,7 @@ def test_the_wheel_holds_the_program_with_its_data_and_nothing_else(wheel: Path)
     assert modules <= names
     data = {
         path.relative_to(ROOT).as_posix()
-        for folder in ("render/templates", "guardrails/library")
+        for folder in ("render/templates", "guardrails/library", "kinds/fleet/user_data/scripts")
         for path in (ROOT / "provisioner" / folder).iterdir()
         if path.is_file()
     }
