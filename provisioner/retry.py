@@ -45,9 +45,23 @@ THROTTLING_CODES = frozenset(
     }
 )
 
-# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html; the last is what an endpoint
-# answers that does not know the operation.
-DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation", "InvalidAction"})
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html
+DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
+
+# What an endpoint answers that does not have the operation, or the service: a region without it, an emulator.
+# https://docs.aws.amazon.com/IAM/latest/APIReference/CommonErrors.html (InvalidAction), and for JSON
+# https://smithy.io/2.0/aws/protocols/aws-json-1_1-protocol.html (UnknownOperationException)
+NOT_IMPLEMENTED = 501
+UNSUPPORTED_CODES = frozenset(
+    {
+        "InvalidAction",
+        "NotImplemented",
+        "UnknownOperation",
+        "UnknownOperationException",
+        "UnknownService",
+        "UnknownServiceError",
+    }
+)
 
 SERVER_FAULT_CODES = frozenset(
     {
@@ -141,11 +155,25 @@ COMMON = CallRules(
     retry=(
         RetryRule("throttled", 120, lambda error, _: error.code in THROTTLING_CODES),
         RetryRule(
-            "server fault", 60, lambda error, _: error.code in SERVER_FAULT_CODES or error.status >= 500
+            "server fault",
+            60,
+            lambda error, _: (
+                (error.code in SERVER_FAULT_CODES or error.status >= 500) and not is_unsupported(error)
+            ),
         ),
         RetryRule("network", 20, lambda error, _: error.code in UNANSWERED),
     ),
 )
+
+
+def is_unsupported(error: AwsError) -> bool:
+    """Whether what answered does not have the operation at all, so that asking again is of no use."""
+    return error.code in UNSUPPORTED_CODES or error.status == NOT_IMPLEMENTED
+
+
+def is_withheld(error: AwsError) -> bool:
+    """Whether something cannot be read here at all: it is not permitted, or not offered."""
+    return error.code in DENIED_CODES or is_unsupported(error)
 
 
 def is_answer(error: AwsError) -> bool:

@@ -96,7 +96,7 @@ def answered(
     hint = by_text(str(detail.get("Message", ""))) if by_text else _HINTS.get(code)
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
-    if code in DENIED_CODES - {"InvalidAction"}:
+    if code in DENIED_CODES:
         action = _denied_action(str(detail.get("Message", ""))) or f"{service}:{operation}"
         hint = f"these credentials need the permission {action}; `provisioner permissions SPEC` prints all"
     return AwsError(

@@ -100,6 +100,39 @@ def test_what_would_only_tell_early_is_left_to_ec2(
     assert len(cloud.ids("probe")) == 2
 
 
+# How endpoints say that they have no such operation: EC2 and IAM, services that talk in JSON, emulators.
+UNSUPPORTED = (("InvalidAction", 400), ("UnknownOperationException", 404), ("InternalFailure", 501))
+ONLY_ADVISE = (
+    *ADVISORY,
+    "ec2:DescribeVpcs",
+    "ec2:DescribeVolumes",
+    "iam:GetPolicy",
+    "iam:ListPolicies",
+    "iam:GetAccountSummary",
+    "pricing:GetProducts",
+)
+
+
+@pytest.mark.parametrize(("code", "status"), UNSUPPORTED)
+def test_what_only_advises_is_a_note_where_an_endpoint_has_it_not(
+    code: str, status: int, program: Program, cloud: Cloud, spec: dict[str, Any]
+) -> None:
+    fields = {"image": image(cloud, 0), "tenancy": "default"}
+    by_id = having(spec, **{f"fleets__worker__{name}": value for name, value in fields.items()})
+    cloud.break_with(
+        *(local_aws.error(operation, code, "not here", status=status) for operation in ONLY_ADVISE)
+    )
+    cloud.forget_calls()
+    plan = program.plan(by_id)
+    assert (plan.code, plan.data["refusals"]) == (0, [])
+    told = [note["message"] for note in plan.data["notes"] if "was not checked" in note["message"]]
+    for what in ("image ami-", "where there is t3.micro", "key pair me", "the tenancy of the VPC"):
+        assert len([note for note in told if what in note]) == 1, told
+    # Whoever does not have it is not asked again.
+    assert cloud.operations().count("DescribeInstanceTypeOfferings") == 1
+    assert program.status(by_id)["fleet/worker"]["state"] == "0 of 2"
+
+
 def test_who_may_not_read_groups_is_told_so_and_can_have_all_else(
     program: Program, cloud: Cloud, spec: dict[str, Any]
 ) -> None:

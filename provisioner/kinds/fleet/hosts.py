@@ -18,7 +18,7 @@ from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance
 from provisioner.kinds.key_pair.spec import KeyPair
 from provisioner.model import Address, Environment
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 _INDEX = re.compile(r"\{index[^{}]*\}")
 # What EC2 makes, and the keys that a spec can have: all else is somebody's who writes tags, or no EC2.
@@ -125,7 +125,7 @@ def _images(reader: Reader, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, 
     try:
         answer = reader.call("ec2", "DescribeImages", Filters=filters, IncludeDeprecated=True)
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         return {}, [f"images were not read, so users are not known: ec2 {error.operation}: {error.code}"]
     return {image["ImageId"]: image for image in answer["Images"]}, []

@@ -15,7 +15,7 @@ from provisioner.kinds.key_pair.public_key import MAKE_ONE
 from provisioner.kinds.key_pair.spec import KeyPair, parse_key_pair
 from provisioner.kinds.key_pair.steps import DUPLICATE, IMPORT, NOT_FOUND
 from provisioner.model import Address, Environment, Findings, Replan
-from provisioner.retry import DENIED_CODES, CallRules, RetryRule, merged
+from provisioner.retry import CallRules, RetryRule, is_withheld, merged
 from provisioner.rights import Place, Purpose, Statement
 
 # Where it is told that key pairs could not be read; no key in a spec can look like it.
@@ -59,7 +59,7 @@ class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
         try:
             found = find_key_pairs(reader, environment.name, wanted)
         except AwsError as error:
-            if desired or error.code not in DENIED_CODES:
+            if desired or not is_withheld(error):
                 raise
             text = f"whether key pairs are left was not read: ec2 {error.operation}: {error.code}"
             return {Address(self.name, UNREAD): ObservedKeyPair("", "", {}, unread=text)}

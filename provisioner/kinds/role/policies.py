@@ -19,7 +19,7 @@ from provisioner.kinds.role.observed import FoundRole, ObservedRole, suggestion
 from provisioner.kinds.role.spec import Role, policy_arn
 from provisioner.kinds.role.trust import Trusts
 from provisioner.model import Address, Refusal
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 # What every account has; GetAccountSummary says what this one has been granted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -121,7 +121,7 @@ def _is_absent(reader: Reader, arn: str) -> bool:
     except AwsError as error:
         if error.code == "NoSuchEntity":
             return True
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
     return False
 
@@ -131,7 +131,7 @@ def _listed(reader: Reader, scope: str) -> tuple[str, ...]:
     try:
         return tuple(policy["Arn"] for policy in reader.pages("iam", "ListPolicies", "Policies", Scope=scope))
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         return ()
 
@@ -179,7 +179,7 @@ def _quotas(reader: Reader) -> Mapping[str, int]:
     try:
         quotas: Mapping[str, int] = reader.call("iam", "GetAccountSummary")["SummaryMap"]
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         return {}
     return quotas

@@ -17,7 +17,7 @@ from provisioner.kinds.security_group.observed import ObservedGroup, observe_gro
 from provisioner.kinds.security_group.rules import Rule, in_words
 from provisioner.kinds.security_group.spec import KIND, SECTION, SecurityGroup, parse_group
 from provisioner.model import Address, Environment, Findings
-from provisioner.retry import DENIED_CODES, merged
+from provisioner.retry import is_withheld, merged
 from provisioner.rights import Place, Purpose, Statement
 
 # Where it is told that groups could not be read; no key in a spec can look like it.
@@ -47,7 +47,7 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         try:
             return observe_groups(reader, environment)
         except AwsError as error:
-            if environment.of(SecurityGroup) or error.code not in DENIED_CODES:
+            if environment.of(SecurityGroup) or not is_withheld(error):
                 raise
             text = f"whether security groups are left was not read: ec2 {error.operation}: {error.code}"
             return {Address(self.name, UNREAD): ObservedGroup(unread=text)}

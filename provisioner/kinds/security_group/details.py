@@ -27,7 +27,7 @@ from provisioner.kinds.security_group.users import (
 )
 from provisioner.kinds.security_group.wanted import differences, needs_my_ip, wanted_rules
 from provisioner.model import Address
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 Observed = dict[Address, ObservedGroup]
 
@@ -106,7 +106,7 @@ def _prefix_lists(reader: Reader, ids: list[str]) -> set[str]:
     try:
         shown = reader.call("ec2", "DescribeManagedPrefixLists", Filters=asked)["PrefixLists"]
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         return set(ids)
     return {listed["PrefixListId"] for listed in shown}

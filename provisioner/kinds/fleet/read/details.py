@@ -33,7 +33,7 @@ from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.kinds.security_group.observed import ObservedGroup
 from provisioner.model import Address
 from provisioner.naming import LAUNCH_TAG
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 
 def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFleet]:
@@ -170,7 +170,7 @@ def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Observe
         try:
             found.append(setting.look_up(reader, observed.members))
         except AwsError as error:
-            if error.code not in DENIED_CODES:
+            if not is_withheld(error):
                 raise
             text = f"{setting.path} was not read, and is left as it is: ec2 {error.operation}: {error.code}"
             observed = replace(observed, unchecked=(*observed.unchecked, text))
@@ -198,7 +198,7 @@ def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: 
     try:
         volumes = attached_volumes(reader, ids)
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         text = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
         return replace(observed, unchecked=(*observed.unchecked, f"{text}: {error.code}"))
@@ -243,6 +243,6 @@ def _image_problems(desired: Fleet, observed: ObservedFleet, launching: bool) ->
     else:
         is_needed = launching or bool(observed.members)
     error = observed.newest.error
-    if error and is_needed and not (desired.image.id and error.code in DENIED_CODES):
+    if error and is_needed and not (desired.image.id and is_withheld(error)):
         raise error
     return observed.newest.problems if is_needed else ()

@@ -25,7 +25,7 @@ from provisioner.kinds.fleet.read.missing import (
 from provisioner.kinds.fleet.read.subnets import check_zones, find_subnets, offered_zones, with_the_type
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 # https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 GROUPS_EVERYWHERE = 5
@@ -62,7 +62,7 @@ def observe_prerequisites(
         try:
             return read()
         except AwsError as error:
-            if error.code not in DENIED_CODES:
+            if not is_withheld(error):
                 raise
             unchecked.append(f"{what} was not checked: {error.service} {error.operation}: {error.code}")
             return otherwise
@@ -227,7 +227,7 @@ def _check_number(reader: Reader, number: int) -> None:
     try:
         shown = reader.call("ec2", "DescribeAccountAttributes", AttributeNames=[GROUPS_QUOTA])
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         return
     quotas = {

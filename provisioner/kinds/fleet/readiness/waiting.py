@@ -21,7 +21,7 @@ from provisioner.kinds.instances import MAX_IDS, Instance, chunks, named
 from provisioner.kinds.tags import tag_list
 from provisioner.model import Call, CallCount, Condition, Scope, Until, Wait
 from provisioner.naming import READY_TAG
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 MINUTE_S = 60.0
 # Seconds before each round after the first; the last one again and again.
@@ -201,7 +201,7 @@ def _output(instance: str, context: ExecutionContext) -> str:
         if error.code == "InvalidInstanceID.NotFound":
             # Not shown yet, or gone; whoever looks at the states tells which.
             return ""
-        if error.code in DENIED_CODES:
+        if is_withheld(error):
             hint = "allow it ec2:GetConsoleOutput, or set `ready: status_ok`"
             raise error.with_hint(hint) from error
         raise

@@ -19,7 +19,7 @@ from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, chunks
 from provisioner.kinds.volumes import ObservedVolume, find_volumes
 from provisioner.model import Address, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
-from provisioner.retry import DENIED_CODES
+from provisioner.retry import is_withheld
 
 # More commands than these are one loop of the shell, with so many ids a line that a terminal is wide enough.
 MAX_COMMANDS = 3
@@ -58,7 +58,7 @@ def left_volumes(reader: Reader, environment: str) -> LeftVolumes:
     try:
         found = list(find_volumes(reader, f"tag:{ENVIRONMENT_TAG}", [environment]))
     except AwsError as error:
-        if error.code not in DENIED_CODES:
+        if not is_withheld(error):
             raise
         text = f"volumes that members have left were not looked for: ec2 {error.operation}: {error.code}"
         return LeftVolumes({}, text)
