@@ -112,6 +112,7 @@ _FINDERS: Mapping[str, Finder] = {
     "ssm:GetParameter": _each("Name", Account.parameter),
     "ssm:GetParameters": _each("Names", Account.parameter),
     "ssm:GetParametersByPath": _each("Path", Account.parameter),
+    "iam:SimulatePrincipalPolicy": _each("PolicySourceArn", Account.principal),
     "sts:AssumeRole": _each("RoleArn", lambda account, arn: Thing("role", arn)),
 }
 

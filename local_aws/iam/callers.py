@@ -48,20 +48,32 @@ def _user(world: World, user: Any) -> Caller:
     return Caller(user.arn, user.arn, user.id, "User", user.name, _tags(user.tags), policies)
 
 
+def principal(world: World, arn: str) -> Caller | None:
+    """The user or the role with this ARN, as far as policies attached to it say; None: there is none."""
+    for user in world.iam.users.values():
+        if user.arn == arn:
+            return _user(world, user)
+    for role in world.iam.roles.values():
+        if role.arn == arn:
+            policies = _of_role(world, role, None)
+            return Caller(arn, arn, role.id, "AssumedRole", tags=_tags(role.tags), policies=policies)
+    return None
+
+
 def _session(world: World, session: Any) -> Caller:
     name = session.role_arn.rsplit("/", 1)[-1]
     role = world.iam.roles.get(name) or next(
         (role for role in world.iam.roles.values() if role.name == name), None
     )
-    documents = list(_documents(role)) if role else []
-    boundary = role.permissions_boundary_arn if role else None
-    policies = Policies(
-        documents,
-        _managed(world, boundary) if boundary else None,
-        json.loads(session.policy) if session.policy else None,
-    )
+    policies = _of_role(world, role, json.loads(session.policy) if session.policy else None)
     tags = _tags(role.tags) if role else {}
     return Caller(session.arn, session.role_arn, session.user_id, "AssumedRole", tags=tags, policies=policies)
+
+
+def _of_role(world: World, role: Any, session: Document | None) -> Policies:
+    documents = list(_documents(role)) if role else []
+    boundary = role.permissions_boundary_arn if role else None
+    return Policies(documents, _managed(world, boundary) if boundary else None, session)
 
 
 def _documents(holder: Any) -> Iterator[Document]:

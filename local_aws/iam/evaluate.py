@@ -64,6 +64,19 @@ def decide(policies: Policies, request: Request) -> Decision:
     return ALLOWED
 
 
+def conditions_of(policies: Policies, request: Request) -> set[str]:
+    """The condition keys of all statements about the action and the resource of a request."""
+    documents = [*policies.identity, *(each for each in (policies.boundary, policies.session) if each)]
+    return {
+        key
+        for document in documents
+        for statement in as_list(document.get("Statement", ()))
+        if _is_about_action(statement, request.action) and _is_about_resource(statement, request)
+        for keys in statement.get("Condition", {}).values()
+        for key in keys
+    }
+
+
 def _matching(documents: Iterable[Document], effect: str, request: Request) -> Iterator[Document]:
     for document in documents:
         for statement in as_list(document.get("Statement", ())):

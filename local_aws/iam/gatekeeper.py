@@ -65,14 +65,21 @@ def requests(world: World, call: Call, caller: Caller) -> Iterator[Request]:
 def _common(world: World, call: Call, caller: Caller) -> dict[str, Any]:
     """Global keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html."""
     region = _HOME_OF_IAM.get(world.partition, call.region) if call.service == "iam" else call.region
-    keys: dict[str, Any] = {
+    return {
         "aws:RequestedRegion": region,
+        "aws:SourceIp": "127.0.0.1",
+        "aws:SecureTransport": "false",
+        **keys_of_principal(world, caller),
+    }
+
+
+def keys_of_principal(world: World, caller: Caller) -> dict[str, Any]:
+    """The global keys that tell of who calls, and when."""
+    keys: dict[str, Any] = {
         "aws:PrincipalArn": caller.principal_arn,
         "aws:PrincipalAccount": world.account,
         "aws:PrincipalType": caller.kind,
         "aws:userid": caller.id,
-        "aws:SourceIp": "127.0.0.1",
-        "aws:SecureTransport": "false",
         "aws:CurrentTime": world.clock.today().isoformat(),
         **{f"aws:PrincipalTag/{key}": value for key, value in caller.tags.items()},
     }

@@ -239,6 +239,10 @@ class Account:
         found = _named(self.world.iam.groups.values(), name)
         return Thing("group", str(found.arn) if found else self._iam("group", "/", name))
 
+    def principal(self, arn: str) -> Thing:
+        """A user, a group or a role by its ARN."""
+        return Thing(arn.split(":", 5)[-1].partition("/")[0], arn)
+
     def policy(self, arn: str) -> Thing:
         """A managed policy."""
         return Thing("policy", arn)

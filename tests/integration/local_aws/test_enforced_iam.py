@@ -239,3 +239,66 @@ def test_a_role_with_tags_takes_the_right_to_tag_it(as_user: As) -> None:
         as_user("iam", allow("iam:CreateRole")).create_role(**role)
     assert "iam:TagRole" in refusal.message
     as_user("iam", allow(["iam:CreateRole", "iam:TagRole"])).create_role(**role)
+
+
+# --- simulation
+
+
+def entry(key: str, *values: str) -> dict[str, Any]:
+    kind = "string" if len(values) == 1 else "stringList"
+    return {"ContextKeyName": key, "ContextKeyValues": list(values), "ContextKeyType": kind}
+
+
+@pytest.mark.parametrize(
+    ("statements", "context", "decision", "missing"),
+    [
+        ([allow("iam:CreateRole")], [], "allowed", []),
+        ([allow("iam:TagRole")], [], "implicitDeny", []),
+        ([allow(), deny("iam:CreateRole")], [], "explicitDeny", []),
+        (
+            [{**allow("iam:CreateRole"), "Condition": {"StringEquals": {"aws:RequestTag/env": "a"}}}],
+            [entry("aws:RequestTag/env", "a")],
+            "allowed",
+            [],
+        ),
+        (
+            [{**allow("iam:CreateRole"), "Condition": {"StringEquals": {"aws:RequestTag/env": "a"}}}],
+            [],
+            "implicitDeny",
+            ["aws:RequestTag/env"],
+        ),
+    ],
+)
+def test_a_simulation_decides_as_a_call_would_with_the_context_that_is_given(
+    statements: list[Any], context: list[Any], decision: str, missing: list[str], as_user: As, iam: Any
+) -> None:
+    as_user("iam", *statements)
+    (result,) = iam.simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/ci",
+        ActionNames=["iam:CreateRole"],
+        ResourceArns=[f"arn:aws:iam::{ACCOUNT}:role/p/r"],
+        ContextEntries=context,
+    )["EvaluationResults"]
+    assert (result["EvalDecision"], result["MissingContextValues"]) == (decision, missing)
+
+
+def test_a_simulation_says_when_the_boundary_refuses(enforced: LocalAws, iam: Any) -> None:
+    boundary = json.dumps(document([allow("ec2:*")]))
+    arn = iam.create_policy(PolicyName="b", PolicyDocument=boundary)["Policy"]["Arn"]
+    role = iam.create_role(RoleName="r", AssumeRolePolicyDocument=TRUST, PermissionsBoundary=arn)["Role"]
+    iam.put_role_policy(RoleName="r", PolicyName="p", PolicyDocument=json.dumps(document([allow("iam:*")])))
+    answer = iam.simulate_principal_policy(PolicySourceArn=role["Arn"], ActionNames=["iam:TagRole"])
+    (result,) = answer["EvaluationResults"]
+    assert result["EvalDecision"] == "implicitDeny"
+    assert result["PermissionsBoundaryDecisionDetail"] == {"AllowedByPermissionsBoundary": False}
+
+
+def test_nobody_simulates_whom_there_is_not(iam: Any) -> None:
+    with refused("NoSuchEntity"):
+        iam.simulate_principal_policy(
+            PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:role/none", ActionNames=["iam:TagRole"]
+        )
+
+
+def test_keys_that_were_not_made_here_are_the_root_users(sts: Any) -> None:
+    assert sts.get_caller_identity()["Arn"] == f"arn:aws:iam::{ACCOUNT}:root"
