@@ -123,13 +123,20 @@ FORMS: dict[str, bytes] = {
     "one character": b"x",
     "ends of lines": b"\n\n",
 }
-PACKED = {f"{name}, packed": gzip.compress(content, mtime=1) for name, content in FORMS.items()}
-PACKED["packed with a name"] = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03name\0" + gzip.compress(b"#!/bin/sh\n")[10:]
-PACKED["packed twice"] = gzip.compress(gzip.compress(b"#!/bin/sh\n"))
-PACKED["packed in two pieces"] = gzip.compress(b"#!/bin/sh\n") + gzip.compress(b"echo hello\n")
-PACKED["packed and filled up"] = gzip.compress(b"#!/bin/sh\n") + b"\0" * 100
-PACKED["packed and broken"] = gzip.compress(FORMS["shell"])[:-9]
-PACKED["packed with rubbish behind"] = gzip.compress(FORMS["shell"]) + b"rubbish"
+
+
+def pack(content: bytes) -> bytes:
+    """The same at any time: what is tried is part of the names of tests."""
+    return gzip.compress(content, mtime=1)
+
+
+PACKED = {f"{name}, packed": pack(content) for name, content in FORMS.items()}
+PACKED["packed with a name"] = b"\x1f\x8b\x08\x08\0\0\0\0\0\x03name\0" + pack(b"#!/bin/sh\n")[10:]
+PACKED["packed twice"] = pack(pack(b"#!/bin/sh\n"))
+PACKED["packed in two pieces"] = pack(b"#!/bin/sh\n") + pack(b"echo hello\n")
+PACKED["packed and filled up"] = pack(b"#!/bin/sh\n") + b"\0" * 100
+PACKED["packed and broken"] = pack(FORMS["shell"])[:-9]
+PACKED["packed with rubbish behind"] = pack(FORMS["shell"]) + b"rubbish"
 ALL = FORMS | PACKED
 
 
@@ -159,7 +166,7 @@ def test_without_parts_it_is_sent_as_it_is(name: str) -> None:
 @example(content=b"MIME-Version: 1.0\n", packed=True)
 @example(content=b"\n--provisioner.part.1--\n", packed=False)
 def test_any_bytes_are_found_again(content: bytes, packed: bool) -> None:
-    content = gzip.compress(content) if packed else content
+    content = pack(content) if packed else content
     assert user_data_in(compose(content, OURS)) == content
 
 
@@ -182,7 +189,7 @@ def test_large_user_data_is_packed_so_that_it_fits() -> None:
         (b"<script>\r\ndir\r\n</script>\r\n<persist>true</persist>", "Windows"),
         (b"<PowerShell>x</PowerShell>", "Windows"),
         (b"version: 1.0\ntasks:\n- task: executeScript\n", "Windows"),
-        (gzip.compress(b"<powershell>\n"), "Windows"),
+        (pack(b"<powershell>\n"), "Windows"),
         (b'{"ignition": {"version": "3.4.0"}}', "Ignition"),
         (b"[settings.kubernetes]\ncluster-name = 'x'\n", "Bottlerocket"),
         (b"MIME-Version: 1.0\nContent-Type: text/plain\n\n\xff", "not UTF-8"),
@@ -243,7 +250,7 @@ def by_cloud_init(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[st
 def includes(included: Path) -> dict[str, bytes]:
     url = included.as_uri().encode()
     forms = {"include": b"#include\n" + url + b"\n", "include-once": b"#include-once\n%s\n%s\n" % (url, url)}
-    return forms | {f"{name}, packed": gzip.compress(content) for name, content in forms.items()}
+    return forms | {f"{name}, packed": pack(content) for name, content in forms.items()}
 
 
 @pytest.mark.parametrize("name", [*ALL, *includes(Path("/x"))])
