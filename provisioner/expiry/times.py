@@ -74,8 +74,14 @@ def parse_time(text: str) -> datetime:
 
 
 def stamp(time: datetime) -> str:
-    """A time as tags have it: `2026-11-27T17:00:00Z`."""
-    return time.astimezone(UTC).strftime(_STAMP)
+    """A time as tags have it: `2026-11-27T17:00:00Z`, the year always with four digits."""
+    return time.astimezone(UTC).replace(tzinfo=None).isoformat(timespec="seconds") + "Z"
+
+
+def later(time: datetime, span: timedelta) -> datetime:
+    """The time so long after another one, or else the last that there is: who may write tags writes any."""
+    last = datetime.max.replace(microsecond=0, tzinfo=UTC)
+    return last if span > last - time else time + span
 
 
 def read_stamp(text: str | None) -> datetime | None:
@@ -90,8 +96,8 @@ def read_stamp(text: str | None) -> datetime | None:
 
 def clock_words(time: datetime) -> str:
     """A moment for people: `2026-11-27 17:00 UTC`, with seconds where it has some."""
-    form = "%Y-%m-%d %H:%M:%S UTC" if time.second else "%Y-%m-%d %H:%M UTC"
-    return time.astimezone(UTC).strftime(form)
+    written = time.astimezone(UTC).replace(tzinfo=None)
+    return written.isoformat(" ", "seconds" if time.second else "minutes") + " UTC"
 
 
 def local_words(expiry: Expiry) -> str:

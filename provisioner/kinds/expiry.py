@@ -19,6 +19,7 @@ from provisioner.expiry.times import (
     clock_words,
     distance_words,
     duration_text,
+    later,
     local_words,
     parse_duration,
     read_stamp,
@@ -77,7 +78,7 @@ class End:
             written = local_words(self.said)
             return f"{clock_words(self.at)} ({written})" if written else clock_words(self.at)
         since = f" from {clock_words(self.since)}" if self.since else ""
-        moved = "" if self.since and self.since + _after(self.said) == self.at else ", moved since"
+        moved = "" if self.since and later(self.since, _after(self.said)) == self.at else ", moved since"
         return f"{clock_words(self.at)} ({duration_text(_after(self.said))}{since}{moved})"
 
     def words_at(self, now: datetime) -> str:
@@ -154,5 +155,5 @@ def settle(
     begun = [record.since for record in found if record.since]
     since = min(begun) if begun else launched
     if since:
-        return End(said, since + _after(said), since)
+        return End(said, later(since, _after(said)), since)
     return End(said) if launching else None

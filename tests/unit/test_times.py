@@ -8,8 +8,10 @@ import pytest
 
 from provisioner.expiry.times import (
     TimeProblem,
+    clock_words,
     distance_words,
     duration_text,
+    later,
     parse_duration,
     parse_expiry,
     read_stamp,
@@ -99,8 +101,21 @@ def test_a_tag_says_a_time_only_in_the_form_that_is_written(text: str) -> None:
     assert read_stamp(text) == STAMPS[text]
 
 
-def test_what_is_written_is_read() -> None:
-    assert read_stamp(stamp(FIVE)) == FIVE
+# A year has four digits in a tag, also where it has fewer: instances read no other form.
+@pytest.mark.parametrize(
+    "time", [FIVE, FIVE.replace(year=1), datetime.max.replace(microsecond=0, tzinfo=UTC)]
+)
+def test_what_is_written_is_read(time: datetime) -> None:
+    assert read_stamp(stamp(time)) == time
+    assert clock_words(time)[:10] == stamp(time)[:10]
+
+
+LAST = datetime.max.replace(microsecond=0, tzinfo=UTC)
+
+
+def test_what_would_be_past_the_last_year_is_its_end() -> None:
+    assert later(FIVE, timedelta(hours=1)) == FIVE.replace(hour=18)
+    assert later(LAST - timedelta(hours=1), timedelta(days=3660)) == LAST
 
 
 DISTANCES = {

@@ -28,7 +28,7 @@ def find_my_ip(known: str | None) -> str:
     given = os.environ.get(VARIABLE, "").strip()
     if given:
         try:
-            return str(block(given).value)
+            return _as_block(given)
         except ValueError:
             message = f"{VARIABLE} is {given[:MAX_BYTES]!r}, which is no address"
             raise MyIpUnknown(
@@ -40,7 +40,14 @@ def find_my_ip(known: str | None) -> str:
     try:
         with urlopen(Request(ENDPOINT), timeout=TIMEOUT_S) as answer:
             text = answer.read(MAX_BYTES).decode("ascii").strip()
-        address = ip_address(text)
+        return _as_block(text)
     except (OSError, ValueError) as error:
         raise MyIpUnknown(f"my_ip: {ENDPOINT} did not say which address this is: {error}", hint) from error
+
+
+def _as_block(text: str) -> str:
+    """One address as a block. Raises ValueError for what is none, or is one only on some interface."""
+    address = ip_address(text.removesuffix("/32" if "." in text else "/128"))
+    if getattr(address, "scope_id", None):
+        raise ValueError(f"{address} is an address of one interface")
     return str(block(str(address)).value)

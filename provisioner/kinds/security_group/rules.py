@@ -46,6 +46,10 @@ class Peer(NamedTuple):
     def is_everywhere(self) -> bool:
         return self.value in EVERYWHERE
 
+    @property
+    def is_one_address(self) -> bool:
+        return (self.sort, str(self.value).partition("/")[2]) in ((_CIDR4, "32"), (_CIDR6, "128"))
+
 
 class Traffic(NamedTuple):
     """What makes two rules of a group and direction the same: all but the description."""

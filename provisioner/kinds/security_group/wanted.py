@@ -83,9 +83,16 @@ def _resolved(desired: SecurityGroup, observed: ObservedGroup, world: World) -> 
 
 
 def _kept_peer(rule: Rule, observed: ObservedGroup) -> Peer | None:
-    """The address that such a rule was made with, which stays until it is refreshed."""
-    for found in observed.group.rules if observed.group else ():
-        is_same = found.is_egress is rule.is_egress and found.traffic[:3] == rule.traffic[:3]
-        if is_same and found.is_my_ip and found.traffic.peer.sort.startswith("cidr"):
-            return found.traffic.peer
-    return None
+    """The address that such a rule was made with, which stays until it is refreshed.
+
+    Whoever may add rules can mark one, so only one address is one that it was made with, never a block.
+    """
+    made = [
+        found.traffic.peer
+        for found in (observed.group.rules if observed.group else ())
+        if found.is_my_ip
+        and found.is_egress is rule.is_egress
+        and found.traffic[:3] == rule.traffic[:3]
+        and found.traffic.peer.is_one_address
+    ]
+    return min(made, default=None, key=str)

@@ -106,6 +106,21 @@ FORGED: tuple[dict[str, str], ...] = (
 )
 
 
+# Whoever may write tags writes a beginning near the end of time, or moves the end there.
+def test_a_forged_beginning_is_no_reason_to_stop() -> None:
+    forged = recorded_in(
+        {
+            "provisioner:expires": "9999-12-31T23:59:59Z",
+            "provisioner:lifetime": "1h from 9999-12-31T23:59:59Z",
+        }
+    )
+    assert forged
+    end = settle(parse_expiry("8h"), [forged], [], None, True)
+    assert end
+    assert end.tags()["provisioner:expires"] == "9999-12-31T23:59:59Z"
+    assert "9999-12-31" in end.words()
+
+
 @pytest.mark.parametrize("tags", FORGED)
 def test_a_tag_that_says_no_time_says_nothing(tags: dict[str, str]) -> None:
     assert recorded_in(tags) is None

@@ -219,6 +219,10 @@ def test_which_group_is_at_which_address(
     ("variables", "told"),
     [
         ({"PROVISIONER_MY_IP": "here"}, "PROVISIONER_MY_IP is 'here', which is no address"),
+        # One address, which is somebody's, and not all of them.
+        ({"PROVISIONER_MY_IP": "0.0.0.0/0"}, "PROVISIONER_MY_IP is '0.0.0.0/0', which is no address"),
+        ({"PROVISIONER_MY_IP": "203.0.113.7/24"}, "PROVISIONER_MY_IP is '203.0.113.7/24', which is no"),
+        ({"PROVISIONER_MY_IP": "fe80::1%eth0"}, "PROVISIONER_MY_IP is 'fe80::1%eth0', which is no address"),
         ({"https_proxy": "http://127.0.0.1:9"}, "my_ip: https://checkip.amazonaws.com/ did not say"),
     ],
 )
@@ -239,6 +243,29 @@ def test_the_own_address_is_what_is_said_first(monkeypatch: pytest.MonkeyPatch) 
     assert find_my_ip("127.0.0.1/32") == "2001:db8::7/128"
     monkeypatch.delenv("PROVISIONER_MY_IP")
     assert find_my_ip("127.0.0.1/32") == "127.0.0.1/32"
+
+
+@pytest.mark.parametrize(
+    ("there", "kept"),
+    [
+        (["203.0.113.7/32"], "203.0.113.7/32"),
+        # Whoever may add a rule can give it the mark: it stands for one address all the same.
+        (["0.0.0.0/0"], "198.51.100.1/32"),
+        (["203.0.0.0/16", "203.0.113.7/32"], "203.0.113.7/32"),
+        # Of two that may be it, the same one every time, in whatever order EC2 shows them.
+        (["203.0.113.9/32", "203.0.113.7/32"], "203.0.113.7/32"),
+        (["203.0.113.7/32", "203.0.113.9/32"], "203.0.113.7/32"),
+    ],
+)
+def test_my_ip_stays_what_one_address_was(there: list[str], kept: str) -> None:
+    ranges = [{"CidrIp": block, "Description": "(my_ip)"} for block in there]
+    permission = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}
+    group = as_group(raw("env-ssh", IpPermissions=[permission]))
+    observed = ObservedGroup(group, my_ip="198.51.100.1/32")
+    entry = {"ssh": {"ingress": [{"port": 22, "cidr": "my_ip"}]}}
+    around = world(environment(security_groups=entry), {SSH: observed})
+    wanted = wanted_rules(environment(security_groups=entry).of(SecurityGroup)[SSH], observed, around)
+    assert [str(rule.traffic.peer.value) for rule in wanted] == [kept]
 
 
 def test_only_what_has_another_name_in_the_same_vpc_goes_together() -> None:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from provisioner.errors import UsageError
-from provisioner.expiry.times import clock_words, duration_text, stamp
+from provisioner.expiry.times import clock_words, duration_text, later, stamp
 from provisioner.kinds.base import World
 from provisioner.kinds.expiry import End
 from provisioner.kinds.fleet.diff.change import until_shown, update
@@ -120,9 +120,10 @@ def _moved(address: Address, fleet: Fleet, to: datetime | timedelta, now: dateti
     if isinstance(to, datetime):
         new, reason = to, f"until {clock_words(to)}"
     elif end.is_over(now):
-        new, reason = now.replace(microsecond=0) + to, f"{duration_text(to)} from now, as it has expired"
+        new = later(now.replace(microsecond=0), to)
+        reason = f"{duration_text(to)} from now, as it has expired"
     else:
-        new, reason = end.at + to, f"{duration_text(to)} later than before"
+        new, reason = later(end.at, to), f"{duration_text(to)} later than before"
     if new <= now:
         raise UsageError(f"{clock_words(new)} is past", "say a later time; `destroy` ends it at once")
     return Moved(replace(end, at=new), reason)
