@@ -8,6 +8,7 @@ import pytest
 
 from tests.support.cloud import Cloud, where
 from tests.support.program import Program
+from tests.support.setting_cases import image
 from tests.support.specs import PROBE, having
 
 ARM = {"ssm": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-arm64"}
@@ -80,3 +81,18 @@ def test_more_tags_than_fit_with_those_of_others(kind: str, program: Program, cl
     assert applied.code == 1, applied.said
     assert "40 of them of others and ignored" in applied.words
     assert cloud.writes() == []
+
+
+def test_more_members_than_a_subnet_has_addresses(program: Program, cloud: Cloud) -> None:
+    vpc = cloud.ec2.describe_vpcs()["Vpcs"][0]["VpcId"]
+    made = cloud.ec2.create_subnet(VpcId=vpc, CidrBlock="172.31.240.0/28", AvailabilityZone="us-east-1a")
+    subnet = made["Subnet"]["SubnetId"]
+    fits = having(PROBE, fleets__worker__subnets=[subnet], fleets__worker__count=11)
+    cloud.forget_calls()
+    said = refused(program, cloud, subnets=[subnet], count=12)
+    assert f"12 addresses more needed in {subnet}, and 11 free" in said
+    assert program.apply(fits).code == 0
+    assert program.plan(fits).changes == []
+    other = {"image": image(cloud, 1), "update": {"order": "launch_first"}}
+    replaced = program.plan_or_error(having(fits, **{f"fleets__worker__{key}": other[key] for key in other}))
+    assert f"1 address more needed in {subnet}, 1 of them while members are replaced" in replaced.words

@@ -29,12 +29,17 @@ MAX_AT_ONCE = 500
 
 @dataclass(frozen=True)
 class Subnet:
-    """`is_public`: what is launched there gets a public address, unless it says otherwise."""
+    """`is_public`: what is launched there gets a public address, unless it says otherwise.
+
+    `free` is how many IPv4 addresses nobody has there; None: EC2 did not say, or it has none at all.
+    """
 
     id: str
     zone: str
     vpc: str
     is_public: bool = False
+    # It is the same subnet however full it is.
+    free: int | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True)
@@ -120,8 +125,9 @@ class ObservedFleet:
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
     them. `problems` is what the spec names and AWS does not have, `unchecked` what could not be
-    looked up and is not needed. `volumes` are those of members that were read, by member, `drift` says what
-    somebody has made of them, and `left_volumes` are on no member.
+    looked up and is not needed, `advice` what may go otherwise than asked. `volumes` are those of members
+    that were read, by member, `drift` says what somebody has made of them, and `left_volumes` are on no
+    member.
     """
 
     members: tuple[Instance, ...] = ()
@@ -134,6 +140,7 @@ class ObservedFleet:
     associations: Mapping[str, str] = field(default_factory=dict)
     problems: tuple[Problem, ...] = ()
     unchecked: tuple[str, ...] = ()
+    advice: tuple[str, ...] = ()
     volumes: Mapping[str, tuple[ObservedVolume, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
     left_volumes: tuple[ObservedVolume, ...] = ()

@@ -25,6 +25,7 @@ def notes(
     for kind, texts in (
         (NoteKind.ADVICE, _ignored(fleet)),
         (NoteKind.NOT_COMPARED, observed.unchecked),
+        (NoteKind.ADVICE, observed.advice),
         (NoteKind.DIFFERENCE, observed.drift),
         (NoteKind.ADVICE, _impossible_tags(staying)),
         (NoteKind.ADVICE, _earlier_tokens(observed.members)),

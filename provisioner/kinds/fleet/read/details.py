@@ -12,6 +12,7 @@ from provisioner.kinds.fleet.conditions import tag_differences
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Problem
 from provisioner.kinds.fleet.parse import with_references
 from provisioner.kinds.fleet.placement import to_replace
+from provisioner.kinds.fleet.read.addresses import with_room
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
@@ -56,7 +57,11 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
             for at, observed in fleets.items()
         )
     )
-    return dict(zip(fleets, details_of, strict=True))
+    details = dict(zip(fleets, details_of, strict=True))
+    if world.destroying:
+        return details
+    with_images = {at: with_image(fleet, details[at]) for at, fleet in written.items()}
+    return with_room(with_images, details)
 
 
 def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:

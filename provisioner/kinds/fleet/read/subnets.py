@@ -41,6 +41,7 @@ def find_subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
             subnet["AvailabilityZone"],
             subnet["VpcId"],
             bool(subnet.get("MapPublicIpOnLaunch")),
+            None if subnet.get("Ipv6Native") else subnet.get("AvailableIpAddressCount"),
         )
         for subnet in found
     )
