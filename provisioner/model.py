@@ -369,11 +369,12 @@ class Refusal:
 
 class NoteKind(StrEnum):
     """What a note is about: a difference from the spec that no change corrects, something of which it is not
-    known whether it differs, or anything else."""
+    known whether it differs, something that has expired and is not made any more, or anything else."""
 
     ADVICE = "advice"
     DIFFERENCE = "difference"
     NOT_COMPARED = "not compared"
+    EXPIRED = "expired"
 
 
 @dataclass(frozen=True)

@@ -29,12 +29,16 @@ PATH = "/provisioner/"
 
 @dataclass(frozen=True)
 class Thing:
-    """Something with an environment's tag that is neither an instance nor a volume; `kind` in words."""
+    """Something with an environment's tag that is neither an instance nor a volume; `kind` in words.
+
+    `end`: when the environment ends, or has ended, as its tag says; None: nothing says so.
+    """
 
     kind: str
     id: str
     name: str
     environment: str
+    end: datetime | None = None
 
     def __str__(self) -> str:
         return (
@@ -116,16 +120,17 @@ def _tagged(environment: str | None = None) -> tuple[tuple[str, tuple[str, ...]]
 
 def _groups(reader: Reader, filters: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
     for group in reader.pages("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=filters):
-        yield Thing("security group", group["GroupId"], group["GroupName"], _owner(group))
+        yield _thing("security group", group["GroupId"], group["GroupName"], group)
 
 
 def _keys(reader: Reader, filters: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
     for pair in reader.call("ec2", "DescribeKeyPairs", Filters=filters)["KeyPairs"]:
-        yield Thing("key pair", pair["KeyPairId"], pair["KeyName"], _owner(pair))
+        yield _thing("key pair", pair["KeyPairId"], pair["KeyName"], pair)
 
 
-def _owner(raw: Mapping[str, Any]) -> str:
-    return as_tags(raw.get("Tags")).get(ENVIRONMENT_TAG, "")
+def _thing(kind: str, id_: str, name: str, raw: Mapping[str, Any]) -> Thing:
+    tags = as_tags(raw.get("Tags"))
+    return Thing(kind, id_, name, tags.get(ENVIRONMENT_TAG, ""), end_in(tags))
 
 
 def read_iam(reader: Reader) -> IamContents:

@@ -58,8 +58,9 @@ class Found:
 
     @property
     def ends(self) -> list[datetime]:
-        """When its members end, each time once."""
-        return sorted({end for member in self.members if (end := end_in(member.tags))})
+        """When its members end, each time once; where there are none, what outlives them says it."""
+        ends = [end_in(member.tags) for member in self.members] or [thing.end for thing in self.things]
+        return sorted({end for end in ends if end})
 
     @property
     def endless(self) -> int:

@@ -13,7 +13,14 @@ from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, width_of, words
 from provisioner.render.styled import styled
-from provisioner.render.verdict import deferred, destroyed, destroying_words, destroys, writing_calls
+from provisioner.render.verdict import (
+    as_it_is,
+    deferred,
+    destroyed,
+    destroying_words,
+    destroys,
+    writing_calls,
+)
 from provisioner.render.waves import id_lines, member_lines, wave_lines
 from provisioner.render.words import breakdown
 
@@ -171,7 +178,7 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
         if plan.destroy:
             is_all = "" if plan.notes else f" Nothing of {plan.environment} is there."
             return flow(words(f"Nothing to destroy.{is_all}", "good"), width, gap=" ")
-        nothing = f"No changes. {plan.environment} is as the spec says."
+        nothing = f"No changes. {as_it_is(plan)}."
         return flow(words(nothing, "good"), width, gap=" ")
     items: list[Line] = []
     for action in Action:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from provisioner.model import Action, Change, Plan
+from provisioner.model import Action, Change, NoteKind, Plan
 from provisioner.render.words import breakdown, count
 
 
@@ -52,7 +52,13 @@ def verdict(plan: Plan) -> Verdict:
         return Verdict("changes", f"Destroys nothing; {_numbers(counted(plan))}")
     if plan.destroy:
         return Verdict("nothing", "Nothing to destroy")
-    return Verdict("nothing", f"No changes: {plan.environment} is as the spec says")
+    return Verdict("nothing", f"No changes: {as_it_is(plan)}")
+
+
+def as_it_is(plan: Plan) -> str:
+    """What an environment is of which a plan changes nothing."""
+    expired = any(note.kind is NoteKind.EXPIRED for note in plan.notes)
+    return f"{plan.environment} is as the spec says{', but for what has expired' if expired else ''}"
 
 
 def counted(plan: Plan) -> list[Counted]:

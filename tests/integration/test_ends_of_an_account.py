@@ -55,7 +55,9 @@ def test_reap_terminates_what_has_ended_and_is_ours(program: Program, cloud: Clo
     assert again.code == 0
     assert f"{forged} (not-ours): carries the tags, and was not launched by that fleet" in again.words
     assert "Nothing to terminate." in again.out
-    assert "expired at" in program.run("plan", program.write(ENDING)).words
+    planned = program.run("plan", program.write(ENDING)).words
+    assert "expired at" in planned
+    assert "is as the spec says, but for what has expired" in planned
 
 
 def test_reap_leaves_what_is_kept_protected_or_extended(
@@ -233,3 +235,12 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert "USD/h (made up)" in text
     assert "probe us-east-1 2 running" in text
     assert "2 volumes" in text
+
+
+def test_list_knows_the_end_of_what_has_no_members_any_more(program: Program, cloud: Cloud) -> None:
+    spec = having(ENDING, key_pairs={"me": {"public_key": KEY}})
+    assert program.apply(spec).code == 0
+    cloud.wait(9 * HOUR)
+    assert cloud.ids() == []
+    text = program.run("list", *REGION).words
+    assert "probe us-east-1 none expired 2" in text

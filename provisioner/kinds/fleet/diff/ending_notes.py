@@ -13,7 +13,7 @@ from provisioner.kinds.fleet.settings.launch_tag import has_part
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.user_data.parts import EXPIRES
 from provisioner.kinds.keep import is_kept
-from provisioner.model import Address, Note
+from provisioner.model import Address, Note, NoteKind
 from provisioner.naming import EXPIRES_TAG, KEEP_TAG
 
 
@@ -36,6 +36,7 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
         f"expired at {told}: nothing is launched, replaced or started any more; {later}, or take "
         "`expires` out",
         is_warning=True,
+        kind=NoteKind.EXPIRED,
     )
     ending = [member for member in observed.members if not is_kept(member.tags)]
     live = [member for member in ending if end_in(member.tags) == fleet.end.at]
