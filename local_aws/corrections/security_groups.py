@@ -90,7 +90,7 @@ def may_create(world: World, call: Call) -> None:
     if not vpc and backend.default_vpc is None:
         raise AwsError("VPCIdNotSpecified", "No default VPC for this user")
     where = vpc or backend.default_vpc.id
-    if any(group.name == name for group in backend.groups[where].values()):
+    if any(group.name.lower() == name.lower() for group in backend.groups[where].values()):
         raise AwsError(
             "InvalidGroup.Duplicate", f"The security group '{name}' already exists for VPC '{where}'"
         )

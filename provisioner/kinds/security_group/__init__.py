@@ -37,7 +37,9 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         taken: dict[tuple[str, object], Address] = {}
         for address, group in entries.items():
             name = group.name or group.default_name
-            other = taken.setdefault((name, group.vpc), address)
+            # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html: capitals
+            # make no difference.
+            other = taken.setdefault((name.lower(), group.vpc), address)
             if other != address:
                 yield address, ("name",), f"has the same name in the same VPC as {other}: {name}"
 

@@ -93,9 +93,22 @@ def _refusals(
             "choose another name with `name:`, or delete the existing group",
             exit_code=1,
         )
-    for former in world.observed_of(ObservedGroup).values():
-        there = former.group
-        if there and (there.name, there.vpc) == (observed.new_name, observed.vpc):
+    for at, former in sorted(world.observed_of(ObservedGroup).items()):
+        there, is_wanted = former.group, at != address and world.desired(at) is not None
+        name = there.name if there else former.new_name
+        vpc = there.vpc if there else former.vpc
+        if at == address or (name.lower(), vpc) != (observed.new_name.lower(), observed.vpc):
+            continue
+        if is_wanted:
+            hint = "give one of them another `name:`"
+            yield Refusal(address, f"{at} has the same name in the same VPC: {name}", hint, exit_code=1)
+        elif there and name != observed.new_name:
+            yield Refusal(
+                address,
+                f"{there.id} is called {name}, and to EC2 {observed.new_name} is the same name",
+                "give it a `name:` that differs in more than capitals, or put the name back",
+            )
+        elif there:
             yield Refusal(
                 address,
                 f"EC2 cannot change the description of a group, and {there.id} has the name {there.name} "

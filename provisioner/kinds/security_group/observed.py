@@ -106,7 +106,7 @@ def observe_groups(reader: Reader, environment: Environment) -> dict[Address, Ob
             group=placed.get(at),
             vpc=meant[at].id if at in meant else None,
             has_ipv6=at in meant and meant[at].has_ipv6,
-            new_name=_new_name(desired[at], meant[at].id, found) if at in desired else "",
+            new_name=_new_name(at, desired, meant[at].id, found) if at in desired else "",
             problem=meant[at].problem if at in meant else None,
             uses=frozenset(addresses[id_] for id_ in placed[at].refers_to if id_ in addresses)
             if at in placed
@@ -235,13 +235,17 @@ def _number(name: str, default: str) -> int | None:
     return int(numbered[1]) if numbered else None
 
 
-def _new_name(wanted: SecurityGroup, vpc: str | None, found: Iterable[FoundGroup]) -> str:
-    """What a new group is called: where the spec does not say it, what no other of ours in the VPC is."""
+def _new_name(
+    at: Address, desired: Mapping[Address, SecurityGroup], vpc: str | None, found: Iterable[FoundGroup]
+) -> str:
+    """What a new group is called: where the spec does not say it, what no other of ours is or will be."""
+    wanted = desired[at]
     if wanted.name:
         return wanted.name
-    names = {group.name for group in found if group.vpc == vpc}
+    names = {group.name.lower() for group in found if group.vpc == vpc}
+    names |= {(other.name or other.default_name).lower() for key, other in desired.items() if key != at}
     numbers: Iterator[int] = iter(range(2, len(names) + 3))
     name = wanted.default_name
-    while name in names:
+    while name.lower() in names:
         name = f"{wanted.default_name}-{next(numbers)}"
     return name

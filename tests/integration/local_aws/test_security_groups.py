@@ -76,6 +76,13 @@ def test_descriptions_are_of_ec2s_characters(ec2: Any) -> None:
         allow(ec2, group, tcp(22, IpRanges=[{"CidrIp": "10.0.0.0/8", "Description": "a|b"}]))
 
 
+@pytest.mark.correction("sg-capitals")
+def test_a_name_is_there_once_in_a_vpc_whatever_its_capitals(ec2: Any) -> None:
+    ec2.create_security_group(GroupName="Web", Description="of the web")
+    with refused("InvalidGroup.Duplicate"):
+        ec2.create_security_group(GroupName="web", Description="another")
+
+
 @pytest.mark.correction("sg-canonical")
 @pytest.mark.parametrize(
     ("written", "kept"), [("10.1.2.3/8", "10.0.0.0/8"), ("2001:DB8:0::1/32", "2001:db8::/32")]

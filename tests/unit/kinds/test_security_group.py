@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from provisioner.errors import SpecError
 from provisioner.kinds.security_group import SecurityGroupKind
 from provisioner.kinds.security_group.my_ip import MyIpUnknown, find_my_ip
 from provisioner.kinds.security_group.observed import ObservedGroup, as_group, observe_groups
@@ -266,6 +267,43 @@ def test_my_ip_stays_what_one_address_was(there: list[str], kept: str) -> None:
     around = world(environment(security_groups=entry), {SSH: observed})
     wanted = wanted_rules(environment(security_groups=entry).of(SecurityGroup)[SSH], observed, around)
     assert [str(rule.traffic.peer.value) for rule in wanted] == [kept]
+
+
+@pytest.mark.parametrize(
+    ("there", "names"),
+    [
+        # The name with a number that `ssh` would get is the one that another key has anyway.
+        ([raw("env-ssh")], {"ssh": "env-ssh-3", "ssh-2": "env-ssh-2"}),
+        ([raw("env-ssh"), raw("env-ssh-3", "sg-3")], {"ssh": "env-ssh-4", "ssh-2": "env-ssh-2"}),
+        # EC2 does not tell small letters from capitals.
+        ([raw("env-ssh"), raw("ENV-SSH-3", "sg-3")], {"ssh": "env-ssh-4", "ssh-2": "env-ssh-2"}),
+    ],
+)
+def test_no_two_new_groups_get_the_same_name(there: Any, names: dict[str, str]) -> None:
+    entries = {"ssh": {"description": "New"}, "ssh-2": {}}
+    observed = observe_groups(Ec2(there), environment(security_groups=entries))  # type: ignore[arg-type]
+    assert {at.key: found.new_name for at, found in observed.items() if found.new_name} == names
+
+
+def test_names_that_differ_in_capitals_are_the_same() -> None:
+    with pytest.raises(SpecError, match="same name in the same VPC as security_group/a"):
+        environment(security_groups={"a": {"name": "Web"}, "b": {"name": "web"}})
+
+
+# One by default and one by its id, or by tags: that it is the same VPC is known from AWS only.
+@pytest.mark.parametrize("there", [{}, {"group": as_group(raw("Web"))}])
+def test_one_name_is_given_once_in_a_vpc_however_the_spec_names_it(there: dict[str, Any]) -> None:
+    one, other = Address("security_group", "a"), Address("security_group", "b")
+    spec = environment(security_groups={"a": {"name": "Web"}, "b": {"name": "web", "vpc": "vpc-01234567"}})
+    observed = {
+        one: ObservedGroup(vpc="vpc-1", new_name="Web", **there),
+        other: ObservedGroup(vpc="vpc-1", new_name="web"),
+    }
+    around = world(spec, observed)
+    found = SecurityGroupKind().compare(other, spec.of(SecurityGroup)[other], observed[other], around)
+    assert [refusal.message for refusal in found.refusals] == [
+        "security_group/a has the same name in the same VPC: Web"
+    ]
 
 
 def test_only_what_has_another_name_in_the_same_vpc_goes_together() -> None:
