@@ -73,10 +73,14 @@ def _sort(instance: Instance) -> str:
 def reap(writer: Writer, region: str, ids: Sequence[str], stop: threading.Event) -> Reaped:
     """Terminate these instances of a region, but for those that are not to go any more by now.
 
-    They are read again first: somebody may have moved the end, or the time to answer was long.
+    They are read again first: somebody may have moved the end, or the time to answer was long. What cannot
+    be read again is a failure of this region, and not of what becomes of the others.
     """
     there = writer.in_region(region)
-    found = [instance for scope in by_ids(ids) for instance in find_instances(there, scope)]
+    try:
+        found = [instance for scope in by_ids(ids) for instance in find_instances(there, scope)]
+    except AwsError as error:
+        return Reaped((), tuple((name, error.message) for name in ids))
     still = [instance.id for instance in ended(region, found, writer.now()).instances]
     moved = {instance.id for instance in found if instance.is_live} - {*still}
     done: list[str] = []

@@ -41,7 +41,8 @@ def reap_lines(
     if number:
         yield f"! TERMINATES {number} instance{'' if number == 1 else 's'}."
     else:
-        yield "Nothing has expired that is still there." if not any(_left(found)) else "Nothing to terminate."
+        is_known = not unread and not any(_left(found))
+        yield "Nothing has expired that is still there." if is_known else "Nothing to terminate."
 
 
 def _left(found: Iterable[Ended]) -> Iterator[Instance]:
