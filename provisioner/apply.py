@@ -15,6 +15,7 @@ from functools import cached_property
 from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
+from provisioner.denial import encoded_in, explained
 from provisioner.errors import (
     AwsError,
     ChangedMeanwhile,
@@ -205,7 +206,12 @@ class _ExecutionContext:
     def send(self, call: Call) -> dict[str, Any]:
         self.check()
         params = _filled_in(call.params, self._executor.answers, self._executor.start)
-        answer = self._executor.aws.send(call.service, call.operation, **params)
+        try:
+            answer = self._executor.aws.send(call.service, call.operation, **params)
+        except AwsError as error:
+            if encoded_in(error.text) is None:
+                raise
+            raise explained(error, self._executor.aws.send) from error
         self._executor.answers[self._change.address, call.operation] = answer
         return answer
 

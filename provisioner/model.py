@@ -18,6 +18,7 @@ from provisioner.expiry.times import Expiry, stamp
 if TYPE_CHECKING:
     from provisioner.costs.cost import PlanCost
     from provisioner.kinds.instances import Instance
+    from provisioner.proof.verdicts import Proof
 
 T = TypeVar("T")
 
@@ -407,7 +408,7 @@ class Plan:
 
     `uses` has everything that the spec asks for or AWS has, with what it uses, also what does not change.
     `desired` is all that the spec asks for, changed or not, as data: what rules look at. `cost` is what all
-    that costs by the hour; None: that was not asked.
+    that costs by the hour, and `proof` whether AWS would do it; None: that was not asked.
     """
 
     environment: str
@@ -420,6 +421,7 @@ class Plan:
     uses: Mapping[Address, frozenset[Address]] = field(default_factory=dict)
     desired: Mapping[Address, Mapping[str, Any]] = field(default_factory=dict)
     cost: PlanCost | None = None
+    proof: Proof | None = None
 
     @property
     def summary(self) -> dict[Action, int]:

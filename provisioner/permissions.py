@@ -12,7 +12,7 @@ from typing import Any
 
 from provisioner.kinds.base import AnyKind
 from provisioner.model import Environment
-from provisioner.rights import ANYTHING, Place, Purpose, Statement
+from provisioner.rights import ANYTHING, Place, Purpose, Statement, proof_statements
 
 VERSION = "2012-10-17"
 # Of a managed policy, white space not counted:
@@ -22,21 +22,25 @@ ALL = "all"
 
 
 def permissions(
-    environment: Environment, kinds: Sequence[AnyKind], place: Place, wanted: str
+    environment: Environment, kinds: Sequence[AnyKind], place: Place, wanted: str, proving: bool = False
 ) -> tuple[Statement, ...]:
-    """The statements that a deployer needs; `wanted` is a Purpose, or `all` for every one of them."""
+    """The statements that a deployer needs; `wanted` is a Purpose, or `all` for every one of them.
+
+    `proving`: with what `--prove` asks besides.
+    """
     purposes = {
         Purpose.PLAN: (Purpose.PLAN,),
         Purpose.APPLY: (Purpose.PLAN, Purpose.APPLY),
         Purpose.DESTROY: (Purpose.DESTROY,),
         ALL: tuple(Purpose),
     }[wanted]
-    asked = (
+    asked = [
         statement
         for purpose in purposes
         for kind in kinds
         for statement in kind.permissions(environment, place, purpose)
-    )
+    ]
+    asked += proof_statements(place) if proving else ()
     return tuple(_numbered(_without_repeats(_merged(asked))))
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 from provisioner.naming import ENVIRONMENT_TAG, iam_path
 
-ANYTHING = ("*",)
+ANY = "*"
+ANYTHING = (ANY,)
 OWN_RESOURCE = f"aws:ResourceTag/{ENVIRONMENT_TAG}"
 OWN_REQUEST = f"aws:RequestTag/{ENVIRONMENT_TAG}"
 Conditions = Mapping[str, Mapping[str, Any]]
@@ -123,6 +124,20 @@ def free_instances(place: Place) -> Statement:
         place.ec2("instance"),
         place.profile_of_ours("ec2:InstanceProfile"),
     )
+
+
+def proof_statements(place: Place) -> Iterable[Statement]:
+    """What `--prove` asks besides; a dry run takes the right to do what it asks for.
+
+    Of whom a simulation is, IAM limits by ARN only, and who will use the policy is not known here.
+    """
+    why = "to ask IAM whether what has no dry run would be allowed: policies of users and roles can be tried"
+    everybody = (*place.iam("role", ANY), *place.iam("user", ANY))
+    yield Statement("SimulatePolicies", why, ("iam:SimulatePrincipalPolicy",), everybody)
+    why = "to find the path of the role whose session asks"
+    yield Statement("FindOwnRole", why, ("iam:GetRole",), place.iam("role", ANY))
+    why = "to say in words why EC2 refuses a call"
+    yield Statement("DecodeRefusals", why, ("sts:DecodeAuthorizationMessage",))
 
 
 def actions(service: str, *operations: str) -> tuple[str, ...]:

@@ -134,6 +134,11 @@ class AnswerCheck:
         """Whether what this thread did last was to begin to read an answer."""
         return getattr(self._thread, "is_reading", False)
 
+    @property
+    def is_of_local_aws(self) -> bool:
+        """Whether it was the local AWS that has answered."""
+        return self._generation is not None
+
     def begin(self) -> None:
         """A call is about to be sent from this thread."""
         self._thread.is_reading = False

@@ -16,6 +16,7 @@ from provisioner.cli.options import (
     IDS,
     NO_COST,
     POLICY,
+    PROVE,
     REFRESH,
     REFRESH_MY_IP,
     SHOW_USER_DATA,
@@ -24,6 +25,7 @@ from provisioner.cli.options import (
     connection_options,
     spec_argument,
 )
+from provisioner.cli.prove import is_proving
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
@@ -42,6 +44,7 @@ if TYPE_CHECKING:
 @SHOW_USER_DATA
 @SKIP_REGION
 @NO_COST
+@PROVE
 @connection_options
 def apply(
     spec: SpecFile,
@@ -56,6 +59,7 @@ def apply(
     show_user_data: bool,
     skipped_regions: str,
     no_cost: bool,
+    proving: bool | None,
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
@@ -73,6 +77,7 @@ def apply(
         rules=load_rules(spec, policies),
         shown=Shown(ids, show_user_data),
         no_cost=no_cost,
+        proving=is_proving(spec, proving),
     )
 
 
@@ -84,6 +89,7 @@ def apply(
 @POLICY
 @SKIP_REGION
 @NO_COST
+@PROVE
 @connection_options
 def destroy(
     spec: SpecFile,
@@ -93,6 +99,7 @@ def destroy(
     policies: tuple[str, ...],
     skipped_regions: str,
     no_cost: bool,
+    proving: bool | None,
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
@@ -107,4 +114,5 @@ def destroy(
         approved=approved,
         rules=load_rules(spec, policies),
         no_cost=no_cost,
+        proving=is_proving(spec, proving),
     )

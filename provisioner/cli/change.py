@@ -33,6 +33,7 @@ from provisioner.cli.common import (
     show_plan,
 )
 from provisioner.cli.next_steps import find_next_steps
+from provisioner.cli.prove import proved
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -64,10 +65,12 @@ def apply_plan(
     rules: Sequence[Rules] = (),
     shown: Shown = IN_SHORT,
     no_cost: bool = False,
+    proving: bool = False,
 ) -> int:
     """The whole of apply and destroy: the exit code. Raises ProvisionerError where it cannot begin.
 
-    What was `approved` is carried out without a question, and nothing else is: Refused.
+    What was `approved` is carried out without a question, and nothing else is: Refused. `proving`: AWS is
+    asked first whether it would do all of it, and nothing is done if not.
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
@@ -85,12 +88,16 @@ def apply_plan(
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     plan = make_plan(environment, aws, destroying, deep, rules, pricing)
+    plan = proved(plan, aws) if proving else plan
     for_programs = output_format == "json"
     show_plan(plan, options, stderr=for_programs, shown=shown)
     if approved:
         approved.require(plan, console_for(stderr=for_programs))
     if plan.refusals:
         return refusal_code(plan)
+    if plan.proof and plan.proof.is_refused:
+        say("AWS would refuse what is marked `no`; nothing was changed", err=True)
+        return REFUSED
     to_do = [change for change in plan.changes if not change.deferred]
     if to_do and not (yes or approved) and not _agreed(environment, destroying):
         say("cancelled; nothing was changed", err=True)

@@ -77,6 +77,14 @@ POLICY = click.option(
     help="A folder of Rego files whose `deny` refuses a plan, as with conftest; or builtin:NAME.",
 )
 
+PROVE = click.option(
+    "--prove/--no-prove",
+    "proving",
+    default=None,
+    envvar="PROVISIONER_PROVE",
+    help="Ask AWS, before anything is changed, whether each call would be done (also PROVISIONER_PROVE=1).",
+)
+
 NO_COST = click.option("--no-cost", is_flag=True, help="Do not ask AWS for prices.")
 
 SKIP_REGION = click.option(

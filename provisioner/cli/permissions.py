@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the policy has to be enough for; `plan` only reads.",
 )
+@click.option("--prove", "proving", is_flag=True, help="With what --prove needs besides.")
 @FORMAT
 @connection_options
-def permissions(spec: SpecFile, wanted: str, output_format: str, options: Options) -> None:
+def permissions(spec: SpecFile, wanted: str, proving: bool, output_format: str, options: Options) -> None:
     """Show the IAM policy that a deployer of this spec needs, and no more.
 
     As JSON it is one policy, or a list of them where one managed policy does not hold it. AWS is asked whose
@@ -39,7 +40,7 @@ def permissions(spec: SpecFile, wanted: str, output_format: str, options: Option
     from provisioner.permissions import permissions as statements_of
 
     environment = load_spec(spec)
-    statements = statements_of(environment, KINDS, _place(environment, options), wanted)
+    statements = statements_of(environment, KINDS, _place(environment, options), wanted, proving)
     policies = documents(statements)
     if output_format == "json":
         say_data(policies[0] if len(policies) == 1 else policies)

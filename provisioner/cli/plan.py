@@ -9,6 +9,7 @@ import click
 
 from provisioner.cli.common import (
     CHANGES,
+    REFUSED,
     Shown,
     SpecFile,
     connect_to,
@@ -29,6 +30,7 @@ from provisioner.cli.options import (
     NO_COST,
     PLAN_FORMAT,
     POLICY,
+    PROVE,
     REFRESH,
     REFRESH_MY_IP,
     SHOW_USER_DATA,
@@ -36,6 +38,7 @@ from provisioner.cli.options import (
     connection_options,
     spec_argument,
 )
+from provisioner.cli.prove import is_proving, proved
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,6 +65,7 @@ if TYPE_CHECKING:
 @click.option("--destroy", "destroying", is_flag=True, help="Plan to delete everything of the environment.")
 @SKIP_REGION
 @NO_COST
+@PROVE
 @connection_options
 def plan(
     spec: SpecFile,
@@ -78,6 +82,7 @@ def plan(
     destroying: bool,
     skipped_regions: str,
     no_cost: bool,
+    proving: bool | None,
     options: Options,
 ) -> None:
     """Show what apply would do. Changes nothing."""
@@ -92,6 +97,8 @@ def plan(
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     made = make_plan(environment, aws, destroying, deep, rules, pricing)
+    if is_proving(spec, proving):
+        made = proved(made, aws)
     given = _given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)
     match output_format:
         case "json":
@@ -119,6 +126,8 @@ def plan(
         say(told, err=output_format != "text")
     if made.refusals:
         raise click.exceptions.Exit(refusal_code(made))
+    if made.proof and made.proof.is_refused:
+        raise click.exceptions.Exit(REFUSED)
     if detailed_exitcode and made.changes:
         raise click.exceptions.Exit(CHANGES)
 

@@ -8,6 +8,7 @@ from provisioner.render.as_text import SYMBOLS
 from provisioner.render.cost_words import cost_sentences
 from provisioner.render.graph import in_columns, in_rows
 from provisioner.render.page import Label, Page, Tile, listed, page_html
+from provisioner.render.proof_words import sentences
 from provisioner.render.verdict import Counted, counted, deferred, destroyed, verdict, writing_calls
 from provisioner.render.words import breakdown
 
@@ -60,6 +61,8 @@ def _aside(plan: Plan) -> str:
     later = deferred(plan)
     told = [f"{later:,} of them deferred: apply leaves them as they are."] if later else []
     told += [f"{writing_calls(plan.changes)}."] if plan.changes and not plan.refusals else []
+    if plan.proof and plan.proof.verdicts:
+        told.append(f"Proof: {' '.join(sentences(plan.proof))}")
     return " ".join(told)
 
 

@@ -21,6 +21,7 @@ from provisioner.model import (
 )
 from provisioner.render.cost_words import cost_data
 from provisioner.render.fields import wide_rights
+from provisioner.render.proof_words import proof_data
 from provisioner.secrecy import without_credentials, without_credentials_at
 
 FORMAT_VERSION = 1
@@ -60,6 +61,7 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
             for note in plan.notes
         ],
         "cost": cost_data(plan.cost),
+        "proof": proof_data(plan.proof),
         "desired": {str(address): jsonable(desired) for address, desired in plan.desired.items()},
     }
     data = _without_credentials(subject | content)

@@ -17,6 +17,7 @@ from provisioner.render.field_lines import WIDE, field_lines
 from provisioner.render.fields import fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.markdown_words import fence, name, sentence
+from provisioner.render.proof_words import sentences
 from provisioner.render.verdict import (
     counted,
     deferred,
@@ -91,6 +92,9 @@ def _head(plan: Plan, local: bool) -> str:
         legend = f" {WIDE_LEGEND}" if is_wide else ""
         lines += ["", "| | | |", "|---|---|---|", *rows, "", later + calls + legend]
         lines += ["", f"**Cost**: {sentence(': '.join(cost_sentences(cost)))}"] if cost else []
+        if plan.proof and plan.proof.verdicts:
+            summary, *open_ = map(sentence, sentences(plan.proof))
+            lines += ["", f"**Proof**: {summary}", *(["", *(f"- {told}" for told in open_)] if open_ else [])]
     return "\n".join(lines)
 
 

@@ -12,6 +12,7 @@ from provisioner.render.cost_words import cost_sentences
 from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, padded, width_of, words
+from provisioner.render.proof_words import proof_lines
 from provisioner.render.styled import styled
 from provisioner.render.verdict import (
     as_it_is,
@@ -63,6 +64,8 @@ def plan_text(
         lines += _refusal_lines(refusal, width)
     if notes or plan.refusals:
         lines.append(())
+    if plan.proof and plan.proof.verdicts:
+        lines += [*proof_lines(plan.proof, width), ()]
     lines += _closing_lines(plan, width)
     return styled(lines)
 

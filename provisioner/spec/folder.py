@@ -35,20 +35,32 @@ def folder_policies(spec: str, builtin: Collection[str], root: str | None = None
     The folder is that of the file that a link leads to, so that a link from elsewhere leaves nothing out.
     `builtin` are the names of those that come with the program. Raises SpecError.
     """
+    found = _beside(spec, root)
+    return _policies(*found, builtin)[0] if found else ()
+
+
+def folder_proves(spec: str, builtin: Collection[str], root: str | None = None) -> bool:
+    """Whether the configuration of a spec's folder has plans proved. Raises SpecError."""
+    found = _beside(spec, root)
+    return found is not None and _policies(*found, builtin)[1]
+
+
+def _beside(spec: str, root: str | None) -> tuple[Path, Source] | None:
+    """The configuration of a spec's folder, as people call it, if there is one. Raises SpecError."""
     try:
         source = locate(spec, root)
     except FileProblem:
-        return ()  # What is wrong with the spec is told when it is read.
+        return None  # What is wrong with the spec is told when it is read.
     # As people call it, wherever that is the same.
     beside = Path(spec).parent / NAME
     real = source.path.parent / NAME
     path = beside if beside.parent.resolve() == real.parent else real
     other = real.with_suffix(".yml")
-    if other.is_file() and re.search(rb"(?m)^policies\s*:", other.read_bytes()):
+    if other.is_file() and re.search(rb"(?m)^(policies|prove)\s*:", other.read_bytes()):
         # Whoever wrote it wants its rules to hold.
         name = str(path.with_suffix(".yml"))
         raise SpecError([Problem(name, *TOP, "", f"{other.name} is not read", f"call it {NAME}")])
-    return _policies(path, source, builtin) if real.is_file() or real.is_symlink() else ()
+    return (path, source) if real.is_file() or real.is_symlink() else None
 
 
 def check_folder_configuration(path: str, builtin: Collection[str], root: str | None = None) -> None:
@@ -60,7 +72,8 @@ def check_folder_configuration(path: str, builtin: Collection[str], root: str | 
     _policies(Path(path), source, builtin)
 
 
-def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[str, ...]:
+def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[tuple[str, ...], bool]:
+    """The guardrails that a configuration names, and whether it has plans proved. Raises SpecError."""
     document = read(str(path))
     schema: dict[str, Any] = json.loads((schemas() / SCHEMA).read_text(encoding="utf-8"))
     suggestions = Suggestions()
@@ -75,7 +88,7 @@ def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[str
         found.append(name if name.startswith(BUILTIN) else str(path.parent / name))
     if problems:
         raise SpecError(problems)
-    return tuple(found)
+    return tuple(found), bool(document.value.get("prove", False))
 
 
 def _problem(

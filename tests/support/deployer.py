@@ -36,16 +36,20 @@ TRUST_ACCOUNT = {
 }
 
 
-def statements_of(program: Program, spec: Spec, wanted: str = "all") -> tuple[Statement, ...]:
+def statements_of(
+    program: Program, spec: Spec, wanted: str = "all", proving: bool = False
+) -> tuple[Statement, ...]:
     """What a deployer of a spec is to be allowed."""
     environment = load(str(program.write(spec)), KINDS)
     place = Place(environment.name, environment.region, ACCOUNT, "aws")
-    return permissions(environment, KINDS, place, wanted)
+    return permissions(environment, KINDS, place, wanted, proving)
 
 
-def policies_of(program: Program, spec: Spec, wanted: str = "all") -> list[dict[str, Any]]:
+def policies_of(
+    program: Program, spec: Spec, wanted: str = "all", proving: bool = False
+) -> list[dict[str, Any]]:
     """The same as the policies that the program prints."""
-    return documents(statements_of(program, spec, wanted))
+    return documents(statements_of(program, spec, wanted, proving))
 
 
 def assume(cloud: Cloud, policies: Sequence[Policy], name: str = "deployer") -> dict[str, str]:

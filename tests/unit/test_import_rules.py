@@ -35,6 +35,9 @@ PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server
 NOT_THE_KIND = {
     ("provisioner.render.as_status", "instance_profile"),
     ("provisioner.rights", "role"),
+    ("provisioner.proof.requests", "role"),
+    # What the plan tells of its entries, by addresses, as rules see it.
+    *(("provisioner.proof.facts", name) for name in ("role", "instance_profile")),
     # What rules see of a plan too: its JSON, by addresses.
     *(("provisioner.cli.next_steps", name) for name in ("fleet", "role", "instance_profile")),
     ("provisioner.render.next_steps", "fleets"),

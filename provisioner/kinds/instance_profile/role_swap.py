@@ -114,8 +114,11 @@ class Exchange:
     after: str
 
     def calls(self) -> Iterable[CallCount]:
+        return count_calls(self.foretold())
+
+    def foretold(self) -> tuple[Call, ...]:
         removed = (remove_role(self.profile, role) for role in self.before)
-        return count_calls((*removed, add_role(self.profile, self.after)))
+        return (*removed, add_role(self.profile, self.after))
 
 
 @run_step.register

@@ -71,6 +71,7 @@ def test_a_plan_as_data() -> None:
         "refusals",
         "notes",
         "cost",
+        "proof",
         "desired",
     ]
     assert data["summary"] == {"create": 52, "update": 0, "replace": 0, "delete": 0}

@@ -1,0 +1,215 @@
+"""What is concluded from the answers to being asked, whoever gives them."""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from provisioner.denial import Denial, decoded_words, denial_in
+from provisioner.errors import AwsError
+from provisioner.model import Action, Address, Call, Change, Identity, Plan
+from provisioner.proof.prove import prove
+from provisioner.proof.verdicts import Answer, Verdict
+from provisioner.render.as_html import plan_html
+from provisioner.render.as_markdown import plan_markdown
+from provisioner.render.as_text import plan_text
+
+SESSION = "arn:aws:sts::123456789012:assumed-role/deploy/ci"
+ROLE = "arn:aws:iam::123456789012:role/team/deploy"
+TAG = Call("iam", "TagRole", {"RoleName": "worker", "Tags": [{"Key": "team", "Value": "data"}]})
+STOP = Call("ec2", "StopInstances", {"InstanceIds": ["i-0123456789abcdef0"]})
+
+
+class Scripted:
+    """AWS as far as a proof asks it: one caller, one decision, one answer to dry runs."""
+
+    def __init__(self, arn: str = SESSION, code: str = "DryRunOperation", **decision: Any) -> None:
+        self.arn = arn
+        self.code = code
+        self.decision = decision
+        self.simulated: list[str] = []
+
+    def identity(self) -> Identity:
+        return Identity.of_arn(self.arn)
+
+    def now(self) -> datetime:
+        return datetime(2026, 1, 1, tzinfo=UTC)
+
+    def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        if operation == "GetRole":
+            return {"Role": {"Arn": ROLE}}
+        return {"Arn": self.arn}
+
+    def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
+        return iter(())
+
+    def answers(self, operation: str) -> list[dict[str, Any]]:
+        return []
+
+    def parallel(self, *reads: Callable[[], Any]) -> list[Any]:
+        return [read() for read in reads]
+
+    def in_region(self, region: str) -> Scripted:
+        return self
+
+    def takes_dry_run(self, service: str, operation: str) -> bool:
+        return service == "ec2"
+
+    def knows_dry_runs(self) -> bool:
+        return True
+
+    def dry_run(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
+        if self.code != "DryRunOperation":
+            raise AwsError(service, operation, self.code, "in words", 400)
+
+    def simulate(
+        self, principal: str, actions: Sequence[str], resource: str, context: Sequence[Mapping[str, Any]]
+    ) -> list[Mapping[str, Any]]:
+        self.simulated.append(principal)
+        return [{"EvalActionName": action, "EvalDecision": "allowed", **self.decision} for action in actions]
+
+    def decode(self, encoded: str) -> Mapping[str, Any]:
+        raise AwsError("sts", "DecodeAuthorizationMessage", "AccessDenied", "no", 403)
+
+
+def plan(*steps: Call) -> Plan:
+    change = Change(Address("role", "worker"), Action.UPDATE, "why", steps=steps)
+    return Plan("env", "us-east-1", "123456789012", (change,))
+
+
+def asked(aws: Scripted, call: Call) -> Verdict:
+    (verdict,) = prove(plan(call), aws).verdicts
+    return verdict
+
+
+@pytest.mark.parametrize(
+    ("decision", "answer", "layer"),
+    [
+        ({}, Answer.YES, None),
+        ({"EvalDecision": "implicitDeny"}, Answer.NO, "identity-based policy"),
+        ({"EvalDecision": "explicitDeny"}, Answer.NO, "explicit deny in identity-based policy"),
+        (
+            {
+                "EvalDecision": "implicitDeny",
+                "PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False},
+            },
+            Answer.NO,
+            "permissions boundary",
+        ),
+        (
+            {
+                "EvalDecision": "explicitDeny",
+                "OrganizationsDecisionDetail": {"AllowedByOrganizations": False},
+            },
+            Answer.NO,
+            "explicit deny in service control policy",
+        ),
+        (
+            {"EvalDecision": "implicitDeny", "MissingContextValues": ["aws:SourceVpc"]},
+            Answer.UNPROVEN,
+            None,
+        ),
+        # The call has no such key, which is known.
+        (
+            {"EvalDecision": "implicitDeny", "MissingContextValues": ["aws:RequestTag/other"]},
+            Answer.NO,
+            "identity-based policy",
+        ),
+    ],
+)
+def test_what_a_simulation_says(decision: dict[str, Any], answer: Answer, layer: str | None) -> None:
+    verdict = asked(Scripted(**decision), TAG)
+    assert (verdict.answer, verdict.layer) == (answer, layer)
+
+
+@pytest.mark.parametrize(
+    ("arn", "answer", "simulated"),
+    [
+        (SESSION, Answer.YES, [ROLE]),
+        ("arn:aws:iam::123456789012:user/me", Answer.YES, ["arn:aws:iam::123456789012:user/me"]),
+        ("arn:aws:iam::123456789012:root", Answer.YES, []),
+        ("arn:aws:sts::123456789012:federated-user/me", Answer.UNPROVEN, []),
+    ],
+)
+def test_whose_rights_count(arn: str, answer: Answer, simulated: list[str]) -> None:
+    aws = Scripted(arn)
+    assert asked(aws, TAG).answer is answer
+    assert aws.simulated == simulated
+
+
+@pytest.mark.parametrize(
+    ("code", "answer"),
+    [
+        ("DryRunOperation", Answer.YES),
+        ("UnauthorizedOperation", Answer.NO),
+        ("InvalidParameterValue", Answer.NO),
+        # What comes before in the plan changes that.
+        ("IncorrectInstanceState", Answer.YES),
+        ("InsufficientInstanceCapacity", Answer.YES),
+    ],
+)
+def test_what_a_dry_run_says(code: str, answer: Answer) -> None:
+    assert asked(Scripted(code=code), STOP).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("said", "denial"),
+    [
+        (
+            "User: arn:aws:iam::1:user/a is not authorized to perform: iam:PassRole on resource: "
+            "arn:aws:iam::1:role/r because no permissions boundary allows the iam:PassRole action",
+            Denial("iam:PassRole", "arn:aws:iam::1:role/r", "permissions boundary"),
+        ),
+        (
+            "You are not authorized to perform this operation. User: arn:aws:iam::1:user/a is not authorized "
+            "to perform: ec2:RunInstances on resource: arn:aws:ec2:us-east-1:1:instance/* with an explicit "
+            "deny in a service control policy. Encoded authorization failure message: abc",
+            Denial(
+                "ec2:RunInstances",
+                "arn:aws:ec2:us-east-1:1:instance/*",
+                "explicit deny in service control policy",
+            ),
+        ),
+        ("You are not authorized to perform this operation.", Denial()),
+    ],
+)
+def test_what_a_message_of_aws_says(said: str, denial: Denial) -> None:
+    assert denial_in(said) == denial
+
+
+def test_what_is_decoded_is_said_in_words() -> None:
+    condition = {"key": "aws:RequestTag/team", "values": {"items": [{"value": "data"}]}}
+    when = {"key": "aws:CurrentTime", "values": {"items": [{"value": "2026"}]}}
+    message = {
+        "explicitDeny": True,
+        "matchedStatements": {"items": [{"statementId": "NoTags"}]},
+        "context": {
+            "action": "ec2:CreateTags",
+            "resource": "arn:aws:ec2:us-east-1:1:instance/*",
+            "conditions": {"items": [condition, when]},
+        },
+    }
+    assert decoded_words(message) == (
+        "ec2:CreateTags on arn:aws:ec2:us-east-1:1:instance/* is denied explicitly by statement NoTags; "
+        "the request had aws:RequestTag/team = data"
+    )
+
+
+def test_every_format_says_what_would_be_refused() -> None:
+    made = plan(TAG)
+    proved = Plan(
+        made.environment,
+        made.region,
+        made.account_id,
+        made.changes,
+        proof=prove(made, Scripted(EvalDecision="implicitDeny")),
+    )
+    for shown in (plan_text(proved, 200).plain, plan_markdown(proved), plan_html(proved)):
+        words = " ".join(html.unescape(re.sub(r"<[^>]*>", "", shown)).replace("\\", "").split())
+        assert "iam:TagRole on arn:aws:iam::123456789012:role/provisioner/env/worker is not allowed" in words
+        assert "refused by identity-based policy" in words
