@@ -159,6 +159,8 @@ class Region:
         self.capacity_reservations: dict[str, dict[str, Any]] = {}
         # The ids of instances that look at the tag which says when they end; see corrections/shutdown.py.
         self.watching: set[str] = set()
+        # What describes showed of groups and key pairs before each write; see corrections/lag.py.
+        self.pasts: dict[str, list[tuple[float, Any]]] = defaultdict(list)
         self._due: list[tuple[float, int, str, str]] = []
         self._orders = 0
         self._seen = 0

@@ -21,6 +21,7 @@ from provisioner.errors import (
     ChangedMeanwhile,
     Interrupted,
     LaunchNotVisible,
+    NotShownYet,
     ProvisionerError,
     UnexpectedAnswer,
 )
@@ -294,6 +295,11 @@ def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]
     return failed
 
 
+_REPLAN: Mapping[type[ProvisionerError], Replan] = {
+    LaunchNotVisible: Replan.PATIENTLY,
+    NotShownYet: Replan.PATIENTLY,
+    ChangedMeanwhile: Replan.SOON,
+}
 _NOT_AS_PLANNED = (
     "AWS is not as it was when the plan was made: let whoever else works on this environment finish, "
     "then apply again"
@@ -315,5 +321,5 @@ def _failure(error: ProvisionerError) -> Failure:
         wanted = CALL_RULES.replan_after(error)
         hint = error.hint or (None if wanted is Replan.NO else _NOT_AS_PLANNED)
         return Failure(error.text, operation, error.code, error.request_id, hint, wanted)
-    wanted = {LaunchNotVisible: Replan.PATIENTLY, ChangedMeanwhile: Replan.SOON}.get(type(error), Replan.NO)
+    wanted = _REPLAN.get(type(error), Replan.NO)
     return Failure(error.message, hint=error.hint, replan=wanted, lines=error.lines)

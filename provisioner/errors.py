@@ -156,5 +156,9 @@ class LaunchNotVisible(ProvisionerError):
     """AWS does not show yet what was launched; it has to be looked at again before going on."""
 
 
+class NotShownYet(ProvisionerError):
+    """AWS has done something and does not show it yet; it has to be looked at again before it is done."""
+
+
 class ChangedMeanwhile(ProvisionerError):
     """Somebody else has changed what the plan was made from."""

@@ -16,7 +16,7 @@ from moto.core.types import Base64EncodedString
 from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from local_aws.call import AwsError, Call, not_implemented
-from local_aws.corrections import lag, options, states
+from local_aws.corrections import lag, options, security_groups, states
 from local_aws.corrections.fit import check_type
 from local_aws.corrections.registry import check, handler
 from local_aws.corrections.states import machine_of
@@ -222,14 +222,13 @@ def _given(params: dict[str, Any]) -> tuple[str, Any]:
 
 
 def _check_groups(world: World, call: Call, member: Member, group_ids: list[str]) -> None:
-    backend = world.region(call.region).backend
+    region = world.region(call.region)
     if len(member.instance.nics) > 1:
         text = f"There are multiple interfaces attached to instance '{member.id}'. Specify an interface ID."
         raise AwsError("InvalidInstanceID", text)
     for group_id in group_ids:
-        group = backend.get_security_group_from_id(group_id)
-        if group is None:
-            raise AwsError("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
+        security_groups.check_known(world, region, group_id)
+        group = security_groups.find(region, group_id)
         if group.vpc_id != member.instance.vpc_id:
             text = (
                 f"You have specified two resources that belong to different networks: {group_id}, {member.id}"

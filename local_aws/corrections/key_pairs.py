@@ -27,13 +27,39 @@ from moto.ec2.models.key_pairs import KeyPair
 from moto.ec2.utils import public_key_parse
 
 from local_aws.call import AwsError, Call
+from local_aws.corrections import lag
 from local_aws.corrections.filters import KEY_PAIR_PATHS, view_filter
 from local_aws.corrections.registry import check, handler
 from local_aws.corrections.tags import check_tags
-from local_aws.world import World
+from local_aws.world import Region, World
 
 MAX_NAME = 255
 RSA_BITS = (1024, 2048, 4096)
+# What is kept of key pairs within the lag.
+LAGGING = "key pairs"
+
+
+@check("ec2:ImportKeyPair", "ec2:CreateKeyPair", "ec2:DeleteKeyPair", "ec2:CreateTags", "ec2:DeleteTags")
+def keep_key_pairs(world: World, call: Call) -> None:
+    """What describes go on to show within the lag."""
+    region = world.region(call.region)
+    lag.keep_past(world, region, LAGGING, lambda: _views(region))
+
+
+@check("ec2:CreateTags", "ec2:DeleteTags")
+def tagged_are_known(world: World, call: Call) -> None:
+    """Key pairs that get or lose tags are known by now."""
+    region, ids = world.region(call.region), call.params.get("Resources") or []
+    for key_pair in region.backend.key_pairs.values():
+        if key_pair.id in ids:
+            check_known(world, region, key_pair.key_name)
+
+
+def check_known(world: World, region: Region, name: str) -> None:
+    """Raises InvalidKeyPair.NotFound for a key pair that is not there, or not known everywhere yet."""
+    there = region.backend.key_pairs.get(name)
+    if there is None or there.id not in {view["KeyPairId"] for view in _seen(world, region)}:
+        raise _no_such_key_pair(name)
 
 
 @check("ec2:ImportKeyPair", "ec2:CreateKeyPair")
@@ -83,16 +109,17 @@ def import_key_pair(world: World, call: Call) -> dict[str, Any]:
 def describe(world: World, call: Call) -> dict[str, Any]:
     """Those that are named, by name or id, and that pass the filters; the keys themselves if asked for."""
     params = call.params
-    there = world.region(call.region).backend.key_pairs.values()
-    for names, attribute in ((params.get("KeyNames"), "key_name"), (params.get("KeyPairIds"), "id")):
-        known = {getattr(key_pair, attribute) for key_pair in there}
+    there = _seen(world, world.region(call.region))
+    for names, attribute in ((params.get("KeyNames"), "KeyName"), (params.get("KeyPairIds"), "KeyPairId")):
+        known = {view[attribute] for view in there}
         for name in names or []:
             if name not in known:
-                raise AwsError("InvalidKeyPair.NotFound", f"The key pair '{name}' does not exist")
-        there = [key_pair for key_pair in there if not names or getattr(key_pair, attribute) in names]
+                raise _no_such_key_pair(name)
+        there = [view for view in there if not names or view[attribute] in names]
     passes = view_filter(params.get("Filters") or [], KEY_PAIR_PATHS)
     with_key = str(params.get("IncludePublicKey") or "").lower() == "true"
-    return {"KeyPairs": [view for view in (_view(found, with_key) for found in there) if passes(view)]}
+    shown = [view if with_key else {**view, "PublicKey": None} for view in there]
+    return {"KeyPairs": [view for view in shown if passes(view)]}
 
 
 @handler("ec2:DeleteKeyPair")
@@ -138,6 +165,18 @@ def _md5(public_key: Any) -> str:
 
 def _sha256(openssh: bytes) -> str:
     return base64.b64encode(hashlib.sha256(base64.b64decode(openssh.split()[1])).digest()).decode()
+
+
+def _seen(world: World, region: Region) -> list[dict[str, Any]]:
+    return lag.seen(world, region, LAGGING, lambda: _views(region))
+
+
+def _views(region: Region) -> list[dict[str, Any]]:
+    return [_view(key_pair, with_key=True) for key_pair in region.backend.key_pairs.values()]
+
+
+def _no_such_key_pair(name: str) -> AwsError:
+    return AwsError("InvalidKeyPair.NotFound", f"The key pair '{name}' does not exist")
 
 
 def _view(key_pair: Any, with_key: bool) -> dict[str, Any]:

@@ -1,19 +1,24 @@
 """Lag: what was just written is not yet visible to describes.
 
 EC2 Developer Guide, "Eventual consistency in the Amazon EC2 API"; IAM User Guide, "Troubleshoot IAM:
-changes that I make are not always immediately visible". Writes always see the truth; only reads lag.
+changes that I make are not always immediately visible". Writes see the truth, and only reads lag; but a new
+security group or key pair is not known either to the calls that name it: "after you run CreateSecurityGroup
+... you might get an InvalidGroup.NotFound error"
+(https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html).
 """
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 from local_aws.call import Call
 from local_aws.corrections.views import instance_view
 from local_aws.world import Member, Region, World
+
+T = TypeVar("T")
 
 
 @contextmanager
@@ -60,6 +65,28 @@ def keep(world: World, region: Region, instance_ids: Iterable[str]) -> None:
         member = region.members.get(instance_id)
         if member is not None:
             member.history.append((now, instance_view(member)))
+
+
+def keep_past(world: World, region: Region, what: str, there: Callable[[], Any]) -> None:
+    """Keeps what is there of some sort, as that is about to change; describes show it within the lag."""
+    if not world.faults.lag_s:
+        return
+    now = world.clock.now()
+    history = region.pasts[what]
+    history.append((now, there()))
+    while len(history) > 1 and history[0][0] <= now - world.faults.lag_s:
+        history.pop(0)
+
+
+def seen(world: World, region: Region, what: str, there: Callable[[], T]) -> T:
+    """What there is of some sort, as far as it is shown by now."""
+    if world.faults.lag_s:
+        seen_until = world.clock.now() - world.faults.lag_s
+        for at, past in region.pasts[what]:
+            if at > seen_until:
+                kept: T = past
+                return kept
+    return there()
 
 
 def _keep_iam(world: World) -> None:

@@ -17,11 +17,13 @@ from local_aws.call import AwsError, Call
 from local_aws.corrections import (
     hibernation,
     ipv6,
+    key_pairs,
     launch,
     options,
     placement,
     profiles,
     reservations,
+    security_groups,
     tokens,
     volumes,
 )
@@ -113,8 +115,8 @@ def tenancy(world: World, call: Call) -> None:
 def key_and_user_data(world: World, call: Call) -> None:
     """The key pair exists; user data is base64 of at most 16 KB; the shutdown behaviour is one of two."""
     key = call.params.get("KeyName")
-    if key and key not in world.region(call.region).backend.key_pairs:
-        raise AwsError("InvalidKeyPair.NotFound", f"The key pair '{key}' does not exist")
+    if key:
+        key_pairs.check_known(world, world.region(call.region), key)
     if data := call.params.get("UserData"):
         try:
             raw = base64.b64decode(data, validate=True)
@@ -144,6 +146,7 @@ def network(world: World, call: Call) -> None:
     network_interfaces.check_launch(region, params)
     vpc = launch.vpc_of(region, params).id
     for group_id in groups:
+        security_groups.check_known(world, region, group_id)
         _check_group(region, group_id, vpc, subnet_id)
     for name in params.get("SecurityGroups") or []:
         if region.backend.get_security_group_by_name_or_id(name, vpc) is None:

@@ -13,7 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from local_aws.call import AwsError, Call
-from local_aws.corrections import paging
+from local_aws.corrections import lag, paging
 from local_aws.corrections.filters import view_filter
 from local_aws.corrections.group_rules import (
     MAX_TEXT,
@@ -33,6 +33,10 @@ from local_aws.corrections.views import groups_of
 from local_aws.world import Region, World
 
 MAX_RULES = 60
+# What is kept of groups within the lag.
+LAGGING = "groups"
+
+Views = dict[str, tuple[dict[str, Any], list[dict[str, Any]]]]
 
 _PERMISSION_PATHS = {
     "cidr": "IpRanges.CidrIp",
@@ -61,6 +65,24 @@ GROUP_PATHS = {
 
 RULE_PATHS = {"group-id": "GroupId", "security-group-rule-id": "SecurityGroupRuleId", "tag-key": "Tags.Key"}
 """Filters of DescribeSecurityGroupRules, as paths in one of its rules."""
+
+
+@check(
+    "ec2:CreateSecurityGroup",
+    "ec2:DeleteSecurityGroup",
+    "ec2:AuthorizeSecurityGroupIngress",
+    "ec2:AuthorizeSecurityGroupEgress",
+    "ec2:RevokeSecurityGroupIngress",
+    "ec2:RevokeSecurityGroupEgress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsIngress",
+    "ec2:UpdateSecurityGroupRuleDescriptionsEgress",
+    "ec2:CreateTags",
+    "ec2:DeleteTags",
+)
+def keep_groups(world: World, call: Call) -> None:
+    """What describes go on to show within the lag."""
+    region = world.region(call.region)
+    lag.keep_past(world, region, LAGGING, lambda: _views(region))
 
 
 @check("ec2:CreateSecurityGroup")
@@ -101,12 +123,16 @@ def describe_groups(world: World, call: Call) -> dict[str, Any]:
     """One page of groups."""
     region, params = world.region(call.region), call.params
     passes = view_filter(params.get("Filters") or [], GROUP_PATHS)
-    found = _groups(region)
+    there = _seen(world, region)
+    found = list(there)
     if ids := params.get("GroupIds"):
-        found = [find(region, group_id) for group_id in dict.fromkeys(ids)]
+        for group_id in ids:
+            if group_id not in there:
+                raise _no_such_group(group_id)
+        found = list(dict.fromkeys(ids))
     if names := params.get("GroupNames"):
-        found = [_by_name(region, name) for name in dict.fromkeys(names)]
-    rows = [view for view in map(_view, found) if passes(view)]
+        found = [_by_name(region, name).id for name in dict.fromkeys(names)]
+    rows = [there[group_id][0] for group_id in found if group_id in there and passes(there[group_id][0])]
     page, token = paging.page(rows, params, ids_given=bool(ids or names))
     return {"SecurityGroups": page, "NextToken": token}
 
@@ -117,11 +143,7 @@ def describe_rules(world: World, call: Call) -> dict[str, Any]:
     params = call.params
     passes = view_filter(params.get("Filters") or [], RULE_PATHS)
     ids = params.get("SecurityGroupRuleIds") or []
-    views = [
-        rule_view(rule)
-        for group in _groups(world.region(call.region))
-        for rule in (*group.ingress_rules, *group.egress_rules)
-    ]
+    views = [view for _, rules in _seen(world, world.region(call.region)).values() for view in rules]
     known = {view["SecurityGroupRuleId"]: view for view in views}
     for rule_id in ids:
         if rule_id not in known:
@@ -136,10 +158,13 @@ def authorize(world: World, call: Call) -> dict[str, Any]:
     """All rules of the call, or none."""
     region, is_egress = world.region(call.region), call.operation.endswith("Egress")
     group = _named(region, call.params)
+    check_known(world, region, group.id)
     wanted = asked_rules(call.params)
     rules = group.egress_rules if is_egress else group.ingress_rules
     there = {rule_of(rule).key for rule in rules}
     for rule in wanted:
+        if rule.source[0] == "group":
+            check_known(world, region, rule.source[1])
         _check_source(region, group, rule)
         if rule.key in there:
             text = f'the specified rule "peer: {rule.source[1]}, {_told(rule)}, ALLOW" already exists'
@@ -161,6 +186,7 @@ def revoke(world: World, call: Call) -> dict[str, Any]:
     """The rules with these ids, or as described. In a default VPC what does not match is passed over."""
     region, is_egress = world.region(call.region), call.operation.endswith("Egress")
     group = _named(region, call.params)
+    check_known(world, region, group.id)
     rules = group.egress_rules if is_egress else group.ingress_rules
     ids = call.params.get("SecurityGroupRuleIds")
     if ids:
@@ -185,6 +211,7 @@ def update_descriptions(world: World, call: Call) -> dict[str, Any]:
     """Other descriptions for rules that are there, or none."""
     region, is_egress = world.region(call.region), call.operation.endswith("Egress")
     group = _named(region, call.params)
+    check_known(world, region, group.id)
     rules = {rule_of(rule).key: rule for rule in (group.egress_rules if is_egress else group.ingress_rules)}
     wanted = asked_rules(call.params)
     for rule in wanted:
@@ -219,8 +246,38 @@ def find(region: Region, group_id: str) -> Any:
     """The group with this id. Raises InvalidGroup.NotFound."""
     group = region.backend.get_security_group_from_id(group_id)
     if group is None:
-        raise AwsError("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
+        raise _no_such_group(group_id)
     return group
+
+
+def check_known(world: World, region: Region, group_id: str) -> None:
+    """Raises InvalidGroup.NotFound for a group that is so new that it is not known everywhere yet."""
+    if region.backend.get_security_group_from_id(group_id) and group_id not in _seen(world, region):
+        raise _no_such_group(group_id)
+
+
+@check("ec2:CreateTags", "ec2:DeleteTags")
+def tagged_are_known(world: World, call: Call) -> None:
+    """Groups that get or lose tags are known by now."""
+    for resource in call.params.get("Resources") or []:
+        if resource.startswith("sg-"):
+            check_known(world, world.region(call.region), resource)
+
+
+def _seen(world: World, region: Region) -> Views:
+    return lag.seen(world, region, LAGGING, lambda: _views(region))
+
+
+def _views(region: Region) -> Views:
+    """All groups by their ids, each as it is described, and its rules."""
+    return {
+        group.id: (_view(group), [rule_view(rule) for rule in (*group.ingress_rules, *group.egress_rules)])
+        for group in _groups(region)
+    }
+
+
+def _no_such_group(group_id: str) -> AwsError:
+    return AwsError("InvalidGroup.NotFound", f"The security group '{group_id}' does not exist")
 
 
 def _groups(region: Region) -> list[Any]:

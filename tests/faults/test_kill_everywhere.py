@@ -73,8 +73,16 @@ class TestTheCallsThatMatterMost:
     def test_an_apply(self, killed: Killed, side: Side, operation: str, nth: int) -> None:
         assert killed("apply", side, at(operation, nth))
 
-    def test_a_launch_that_is_shown_late(self, killed: Killed, side: Side) -> None:
-        assert killed("apply", side, at("RunInstances"), lag_s=LAG_S)
+    @pytest.mark.parametrize(
+        "operation",
+        ["RunInstances", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair"],
+    )
+    def test_an_apply_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
+        assert killed("apply", side, at(operation), lag_s=LAG_S)
+
+    @pytest.mark.parametrize("operation", ["DeleteSecurityGroup", "DeleteKeyPair"])
+    def test_a_destroy_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
+        assert killed("destroy", side, at(operation), lag_s=LAG_S)
 
     @pytest.mark.parametrize("operation", ["TerminateInstances", "DeleteRole"])
     def test_a_destroy(self, killed: Killed, side: Side, operation: str) -> None:

@@ -90,6 +90,22 @@ def test_what_fleets_have_in_common_is_asked_once(cloud: Cloud, run: Run, write:
     assert planned(12) == planned(1)
 
 
+def test_what_was_done_to_a_group_or_a_key_pair_is_looked_at_once(
+    cloud: Cloud, run: Run, write: Write, image: str
+) -> None:
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILg7TAGkmtokT2dHVKZXke5Od3s7kBUSQD0GSAsPC1BP"
+    groups = {f"g{number}": {"ingress": [{"port": 22, "cidr": "10.0.0.0/8"}]} for number in range(3)}
+    budget = {"environment": "budget", "region": "us-east-1"}
+    spec = write({**budget, "security_groups": groups, "key_pairs": {"admin": {"public_key": key}}})
+    planned = counted(cloud, run, "plan", spec)
+    applied = counted(cloud, run, "apply", "--yes", spec)
+    looked = applied - planned
+    assert looked["DescribeSecurityGroups"] == 3
+    assert looked["DescribeKeyPairs"] == 1
+    assert applied.total() - planned.total() == (3 + 1) + 2 * 3 + 1
+    assert counted(cloud, run, "apply", "--yes", spec)["DescribeSecurityGroups"] == 1
+
+
 def test_a_newer_image_is_looked_for_beside_the_other_reads(
     cloud: Cloud, run: Run, write: Write, image: str
 ) -> None:

@@ -23,14 +23,23 @@ UNREAD = "(not read)"
 
 
 def _is_about_one_of(error: AwsError, made: Collection[str]) -> bool:
-    return error.code == NOT_FOUND and any(f"'{name}'" in error.text for name in made)
+    return error.code in (NOT_FOUND, "InvalidID") and any(f"'{name}'" in error.text for name in made)
 
 
 RULES = CallRules(
-    retry=(RetryRule("key pair imported just now, not visible yet", 30, _is_about_one_of),),
-    replan=((Replan.SOON, lambda error: error.code in (DUPLICATE, NOT_FOUND)),),
-    hints={(IMPORT, "InvalidKey.Format"): lambda _: f"EC2 takes no such key; {MAKE_ONE}"},
-    made={IMPORT: lambda params, _: [params["KeyName"]]},
+    retry=(RetryRule("key pair imported just now, not visible yet", 120, _is_about_one_of),),
+    replan=(
+        (Replan.SOON, lambda error: error.code == NOT_FOUND),
+        # EC2 has it, and goes on to be asked until it shows whose it is.
+        (Replan.PATIENTLY, lambda error: error.code == DUPLICATE),
+    ),
+    hints={
+        (IMPORT, "InvalidKey.Format"): lambda _: f"EC2 takes no such key; {MAKE_ONE}",
+        (IMPORT, DUPLICATE): lambda _: (
+            "EC2 has it by now, and has not shown it so far: apply again in a few minutes"
+        ),
+    },
+    made={IMPORT: lambda params, answer: [params["KeyName"], answer["KeyPairId"]]},
 )
 
 

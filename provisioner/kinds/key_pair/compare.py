@@ -9,7 +9,14 @@ from provisioner.kinds.keep import is_kept, kept_unsaid, made_keep, refuse_kept,
 from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.kinds.key_pair.public_key import PublicKey
 from provisioner.kinds.key_pair.spec import KeyPair
-from provisioner.kinds.key_pair.steps import IMPORT, DeleteKeyPair, ImportKeyPair
+from provisioner.kinds.key_pair.steps import (
+    IMPORT,
+    AwaitKeyPair,
+    AwaitNoKeyPair,
+    DeleteKeyPair,
+    ImportKeyPair,
+)
+from provisioner.kinds.shown import wanted_tags
 from provisioner.kinds.tags import is_crowded, made_tags, tag_changes, tag_list, too_many_tags
 from provisioner.model import (
     Action,
@@ -21,6 +28,7 @@ from provisioner.model import (
     Note,
     NoteKind,
     Refusal,
+    Step,
     Whole,
 )
 from provisioner.naming import ENVIRONMENT_TAG, default_name
@@ -77,7 +85,8 @@ def _create(address: Address, key_pair: KeyPair, world: World) -> Change:
         FieldChange("name", None, key_pair.name, is_default=is_default),
         *made_tags(key_pair.tags),
     )
-    return Change(address, Action.CREATE, "will be imported", fields=fields, steps=(_import(key_pair),))
+    steps = (_import(key_pair), AwaitKeyPair(key_pair.name))
+    return Change(address, Action.CREATE, "will be imported", fields=fields, steps=steps)
 
 
 def _compare(address: Address, key_pair: KeyPair, found: ObservedKeyPair, world: World) -> Findings:
@@ -113,7 +122,8 @@ def _replace(
         Action.REPLACE,
         f"another public key: deleted and imported anew; {AT_FIRST_BOOT}",
         fields=(FieldChange("public_key", before, told(key_pair.public_key)), *tags),
-        steps=(Whole(steps),),
+        # An interruption ends the waiting, and nothing before it.
+        steps=(Whole(steps), AwaitKeyPair(found.name, other_than=found.id)),
         unique_id=found.id,
     )
 
@@ -124,13 +134,14 @@ def _retag(
     changed = {field.path.removeprefix("tags."): field.after for field in tags}
     put = {key: value for key, value in changed.items() if value is not None}
     removed = [{"Key": key} for key in sorted(changed.keys() - put.keys())]
-    steps = []
+    steps: list[Step] = []
     if put:
         steps.append(Call("ec2", "CreateTags", {"Resources": [found.id], "Tags": tag_list(put)}))
     if removed:
         steps.append(Call("ec2", "DeleteTags", {"Resources": [found.id], "Tags": removed}))
     if is_crowded(key_pair.tags, found.tags):
         steps.reverse()
+    steps.append(AwaitKeyPair(found.name, wanted_tags(tags)))
     yield Change(address, Action.UPDATE, "tags differ", fields=tags, steps=tuple(steps))
 
 
@@ -143,7 +154,10 @@ def _leaving(address: Address, found: ObservedKeyPair, world: World) -> Findings
         Action.DELETE,
         "will be destroyed" if world.destroying else "no longer in the spec",
         fields=(FieldChange("name", found.name, None),),
-        steps=(DeleteKeyPair(found.name, found.id, world.environment.name),),
+        steps=(
+            DeleteKeyPair(found.name, found.id, world.environment.name),
+            AwaitNoKeyPair(found.name, found.id),
+        ),
         unique_id=found.id,
     )
     return Findings(changes=(change,))

@@ -9,6 +9,7 @@ from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.keep import is_kept
 from provisioner.kinds.key_pair.observed import ObservedKeyPair, described, describing
+from provisioner.kinds.shown import has_tags, wait_until_shown
 from provisioner.kinds.tags import tag_list
 from provisioner.model import Call, CallCount
 from provisioner.naming import ENVIRONMENT_TAG, KEEP_TAG
@@ -98,6 +99,46 @@ def _delete(step: DeleteKeyPair, context: ExecutionContext) -> None:
     except AwsError as error:
         if error.code != NOT_FOUND:
             raise
+
+
+@dataclass(frozen=True)
+class AwaitKeyPair:
+    """Waits until EC2 shows a key pair with these tags, and without those that were removed (None).
+
+    `other_than` is the id of the one before, where it took its place.
+    """
+
+    name: str
+    tags: tuple[tuple[str, str | None], ...] = ()
+    other_than: str | None = None
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+
+@run_step.register
+def _await(step: AwaitKeyPair, context: ExecutionContext) -> None:
+    def is_shown() -> bool:
+        there = _look("key-name", step.name, context)
+        return there is not None and there.id != step.other_than and has_tags(there.tags, step.tags)
+
+    wait_until_shown(step.name, is_shown, context)
+
+
+@dataclass(frozen=True)
+class AwaitNoKeyPair:
+    """Waits until EC2 shows a key pair no more."""
+
+    name: str
+    id: str
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+
+@run_step.register
+def _await_end(step: AwaitNoKeyPair, context: ExecutionContext) -> None:
+    wait_until_shown(step.name, lambda: _look("key-pair-id", step.id, context) is None, context)
 
 
 def _look(filter_: str, value: str, context: ExecutionContext) -> ObservedKeyPair | None:

@@ -9,7 +9,7 @@ from provisioner.kinds.keep import is_kept, kept_unsaid, made_keep, refuse_kept,
 from provisioner.kinds.security_group.observed import FoundGroup, ObservedGroup, id_at
 from provisioner.kinds.security_group.rules import ALL_OUT, Rule, in_words, permission
 from provisioner.kinds.security_group.spec import SecurityGroup
-from provisioner.kinds.security_group.steps import DeleteGroup, ExchangeRules, LetGo
+from provisioner.kinds.security_group.steps import AwaitGroup, DeleteGroup, ExchangeRules, LetGo
 from provisioner.kinds.security_group.users import HasMembers
 from provisioner.kinds.security_group.wanted import (
     Differences,
@@ -18,6 +18,7 @@ from provisioner.kinds.security_group.wanted import (
     names_new_group,
     wanted_rules,
 )
+from provisioner.kinds.shown import wanted_tags
 from provisioner.kinds.tags import is_crowded, made_tags, tag_changes, tag_list, too_many_tags
 from provisioner.model import (
     Action,
@@ -149,6 +150,8 @@ def _create(
         tuple(_call(_REVOKE, own, let_in)),
     )
     steps += [exchanged] if exchanged.add or exchanged.remove else []
+    # Looked at once, when all is done.
+    steps += [] if later else [AwaitGroup(own, tuple(now), tuple(let_in))]
     fields = (
         FieldChange("name", None, observed.new_name, is_default=desired.name is None),
         *([FieldChange("description", None, desired.description)] if desired.description else []),
@@ -164,7 +167,7 @@ def _create(
             Action.CREATE,
             "rules that name other new groups, once all are made",
             _rule_fields(None, later, known),
-            steps=tuple(_authorize(own, later)),
+            steps=(*_authorize(own, later), AwaitGroup(own, (*now, *later), tuple(let_in))),
             phase=_RULES,
             order=_RULES,
             needs=frozenset(known[rule.traffic.peer.value] for rule in later),
@@ -240,6 +243,8 @@ def _update(
         )
         steps += [exchanged] if exchanged.add or exchanged.remove else []
         steps += _call(_DESCRIBE, group.id, some.described)
+    gone = tuple(rule for rule in surplus if (rule.is_egress, rule.traffic) in observed.rule_ids)
+    steps.append(AwaitGroup(group.id, (*differ.missing, *differ.described), gone, wanted_tags(tags)))
     named = frozenset(
         known[rule.traffic.peer.value] for rule in differ.missing if rule.traffic.peer.value in known
     )

@@ -9,9 +9,11 @@ from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.keep import is_kept
 from provisioner.kinds.security_group.call_rules import IN_USE, NO_SUCH_RULE, NOT_THERE, TOO_MANY
-from provisioner.kinds.security_group.observed import as_group
+from provisioner.kinds.security_group.observed import FoundGroup, as_group
+from provisioner.kinds.security_group.rules import Rule, group_peer
 from provisioner.kinds.security_group.users import as_interface, having
-from provisioner.model import Call, CallCount, count_calls
+from provisioner.kinds.shown import has_tags, wait_until_shown
+from provisioner.model import Call, CallCount, Output, count_calls
 from provisioner.naming import ENVIRONMENT_TAG
 
 # How long the interfaces of instances that terminate may keep a group.
@@ -70,7 +72,7 @@ def _let_go(step: LetGo, context: ExecutionContext) -> None:
     try:
         context.send(step.revoke)
     except AwsError as error:
-        if error.code not in (NOT_THERE, NO_SUCH_RULE):
+        if error.code not in (*NOT_THERE, NO_SUCH_RULE):
             raise
 
 
@@ -107,14 +109,58 @@ def _delete(step: DeleteGroup, context: ExecutionContext) -> None:
                 if others or waited >= MAX_LINGER_S:
                     raise error.with_hint(_way_out(others or users)) from error
             else:
-                return
+                break
             context.tell("waiting until the interfaces of terminated instances are gone")
             pause = PAUSES_S[min(round_, len(PAUSES_S) - 1)]
             context.pause(pause)
             waited, round_ = waited + pause, round_ + 1
     except AwsError as error:
-        if error.code != NOT_THERE:
+        if error.code not in NOT_THERE:
             raise
+    wait_until_shown(step.id, lambda: _look(step.id, context) is None, context)
+
+
+def _look(group: str, context: ExecutionContext) -> FoundGroup | None:
+    """The group, if EC2 shows it. A filter finds nothing without an error."""
+    filters = [{"Name": "group-id", "Values": [group]}]
+    found = context.send(Call("ec2", "DescribeSecurityGroups", {"Filters": filters}))["SecurityGroups"]
+    return next(map(as_group, found), None)
+
+
+@dataclass(frozen=True)
+class AwaitGroup:
+    """Waits until EC2 shows a group with these rules and tags, and without those that were taken away."""
+
+    id: str | Output
+    there: tuple[Rule, ...] = ()
+    gone: tuple[Rule, ...] = ()
+    tags: tuple[tuple[str, str | None], ...] = ()
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+
+@run_step.register
+def _await(step: AwaitGroup, context: ExecutionContext) -> None:
+    def assigned(value: str | Output) -> str:
+        return context.value_of(value) if isinstance(value, Output) else value
+
+    def with_ids(rule: Rule) -> Rule:
+        peer = rule.traffic.peer
+        return rule.to(group_peer(assigned(peer.value))) if isinstance(peer.value, Output) else rule
+
+    id_ = assigned(step.id)
+    there = [with_ids(rule) for rule in step.there]
+    gone = {(rule.is_egress, rule.traffic) for rule in map(with_ids, step.gone)}
+
+    def is_shown() -> bool:
+        group = _look(id_, context)
+        if group is None:
+            return False
+        are_gone = gone.isdisjoint((rule.is_egress, rule.traffic) for rule in group.rules)
+        return are_gone and set(there) <= set(group.rules) and has_tags(group.tags, step.tags)
+
+    wait_until_shown(id_, is_shown, context)
 
 
 def _check_is_ours(step: DeleteGroup, context: ExecutionContext) -> None:

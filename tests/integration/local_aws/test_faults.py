@@ -274,6 +274,57 @@ def test_associations_lag_like_instances(local: LocalAws, ec2: Any, iam: Any, im
     assert len(ec2.describe_iam_instance_profile_associations()["IamInstanceProfileAssociations"]) == 1
 
 
+def test_groups_and_their_rules_lag(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(lag_s=10))
+    group = ec2.create_security_group(GroupName="web", Description="new")["GroupId"]
+    instance = launch_one(ec2, image)
+    tcp = {"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": [{"CidrIp": "10.0.0.0/8"}]}
+    named = where("group-id", group)
+    for refuse in (
+        lambda: ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp]),
+        lambda: ec2.create_tags(Resources=[group], Tags=[{"Key": "a", "Value": "1"}]),
+        lambda: ec2.describe_security_groups(GroupIds=[group]),
+        lambda: ec2.modify_instance_attribute(InstanceId=instance, Groups=[group]),
+        lambda: launch(ec2, image, SecurityGroupIds=[group]),
+    ):
+        with refused("InvalidGroup.NotFound"):
+            refuse()
+    with refused("InvalidGroup.Duplicate"):
+        ec2.create_security_group(GroupName="web", Description="again")
+    assert ec2.describe_security_groups(Filters=named)["SecurityGroups"] == []
+    advance(local, 11)
+    made = ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp])["SecurityGroupRules"]
+    assert ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"][0]["IpPermissions"] == []
+    with refused("InvalidPermission.Duplicate"):
+        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=[tcp])
+    advance(local, 11)
+    rules = ec2.describe_security_group_rules(Filters=named)["SecurityGroupRules"]
+    assert made[0]["SecurityGroupRuleId"] in {rule["SecurityGroupRuleId"] for rule in rules}
+    ec2.delete_security_group(GroupId=group)
+    assert len(ec2.describe_security_groups(GroupIds=[group])["SecurityGroups"]) == 1
+    advance(local, 11)
+    assert ec2.describe_security_groups(Filters=named)["SecurityGroups"] == []
+
+
+def test_key_pairs_lag(local: LocalAws, ec2: Any, image: str) -> None:
+    set_faults(local, Faults(lag_s=10))
+    key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAILg7TAGkmtokT2dHVKZXke5Od3s7kBUSQD0GSAsPC1BP"
+    made = ec2.import_key_pair(KeyName="admin", PublicKeyMaterial=key.encode())["KeyPairId"]
+    with refused("InvalidKeyPair.Duplicate"):
+        ec2.import_key_pair(KeyName="admin", PublicKeyMaterial=key.encode())
+    with refused("InvalidKeyPair.NotFound"):
+        launch(ec2, image, KeyName="admin")
+    with refused("InvalidKeyPair.NotFound"):
+        ec2.create_tags(Resources=[made], Tags=[{"Key": "a", "Value": "1"}])
+    assert ec2.describe_key_pairs()["KeyPairs"] == []
+    advance(local, 11)
+    launch(ec2, image, KeyName="admin")
+    ec2.delete_key_pair(KeyPairId=made)
+    assert [found["KeyPairId"] for found in ec2.describe_key_pairs()["KeyPairs"]] == [made]
+    advance(local, 11)
+    assert ec2.describe_key_pairs()["KeyPairs"] == []
+
+
 def test_iam_lags_by_itself(local: LocalAws, iam: Any) -> None:
     make_role(iam, "old")
     advance(local, 20)
