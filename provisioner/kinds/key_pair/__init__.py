@@ -39,7 +39,7 @@ RULES = CallRules(
             "EC2 has it by now, and has not shown it so far: apply again in a few minutes"
         ),
     },
-    made={IMPORT: lambda params, answer: [params["KeyName"], answer["KeyPairId"]]},
+    made={IMPORT: lambda params, answer: [params["KeyName"], *filter(None, [answer.get("KeyPairId")])]},
 )
 
 

@@ -294,7 +294,8 @@ OWN = {"Key": ENVIRONMENT_TAG, "Value": "env"}
 def test_a_launch_waits_for_what_was_imported_just_now(text: str, is_sent_again: bool) -> None:
     error = AwsError("ec2", "RunInstances", "InvalidKeyPair.NotFound", text, 400)
     assert bool(CALL_RULES.retry_rule_for(error, {"env-me"})) is is_sent_again
-    assert CALL_RULES.made["ImportKeyPair"]({"KeyName": "env-me"}, {}) == ["env-me"]
+    answer = {"KeyPairId": "key-1"}
+    assert CALL_RULES.made["ImportKeyPair"]({"KeyName": "env-me"}, answer) == ["env-me", "key-1"]
 
 
 class TestDeleting:
