@@ -22,7 +22,7 @@ IN_USE = "DependencyViolation"
 # What EC2 has by now and did not show, or showed and has no more: from a call of ours whose reply was lost,
 # of a run that was killed, or a concurrent change. It is looked again until EC2 shows it. CreateSecurityGroup
 # takes no token, but a name is there once in a VPC.
-_UNSEEN = frozenset({TAKEN, "InvalidPermission.Duplicate", NO_SUCH_RULE})
+_UNSEEN = frozenset({"InvalidPermission.Duplicate", NO_SUCH_RULE})
 _NOT_SHOWN = "EC2 has it by now, and has not shown it so far: apply again in a few minutes"
 # How long it may take until all of EC2 knows a new group.
 _KNOWN_S = 120
@@ -45,6 +45,10 @@ def _is_unknown_yet(error: AwsError, made: Collection[str]) -> bool:
     return is_absent and names_one_of(error, made)
 
 
+def _way_out_of_two_networks(text: str) -> str:
+    return _PEERING if _is_elsewhere(text) else ""
+
+
 RULES = CallRules(
     retry=(
         RetryRule(
@@ -54,6 +58,8 @@ RULES = CallRules(
         ),
     ),
     replan=(
+        # Not as patiently: the name may be another group's, in other capitals, which no waiting changes.
+        (Replan.SOON, lambda error: error.code == TAKEN),
         (Replan.SOON, lambda error: error.code in NOT_THERE and not _is_elsewhere(error.text)),
         (Replan.PATIENTLY, lambda error: error.code in _UNSEEN),
     ),
@@ -64,12 +70,8 @@ RULES = CallRules(
         ),
         ("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate"): lambda _: _NOT_SHOWN,
         ("AuthorizeSecurityGroupEgress", "InvalidPermission.Duplicate"): lambda _: _NOT_SHOWN,
-        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"): lambda text: (
-            _PEERING if _is_elsewhere(text) else ""
-        ),
-        ("AuthorizeSecurityGroupEgress", "InvalidGroup.NotFound"): lambda text: (
-            _PEERING if _is_elsewhere(text) else ""
-        ),
+        ("AuthorizeSecurityGroupIngress", "InvalidGroup.NotFound"): _way_out_of_two_networks,
+        ("AuthorizeSecurityGroupEgress", "InvalidGroup.NotFound"): _way_out_of_two_networks,
         ("AuthorizeSecurityGroupIngress", TOO_MANY): lambda _: _QUOTA,
         ("AuthorizeSecurityGroupEgress", TOO_MANY): lambda _: _QUOTA,
         ("CreateSecurityGroup", "SecurityGroupLimitExceeded"): lambda _: (
