@@ -65,8 +65,8 @@ RULES = CallRules(
     ),
     hints={
         ("CreateSecurityGroup", TAKEN): lambda _: (
-            "a group of the VPC has this name, maybe in other capitals, which is the same to EC2, and was not "
-            "shown so far: choose another with `name:`, or apply again in a few minutes if another run made it"
+            "a group of the VPC has this name, maybe in other capitals, which is the same to EC2: choose "
+            "another with `name:`; or apply again in a few minutes, if another run has just made it"
         ),
         ("AuthorizeSecurityGroupIngress", "InvalidPermission.Duplicate"): lambda _: _NOT_SHOWN,
         ("AuthorizeSecurityGroupEgress", "InvalidPermission.Duplicate"): lambda _: _NOT_SHOWN,
