@@ -36,14 +36,22 @@ class _PricingResponse(BaseResponse):  # type: ignore[misc]
         super().__init__(service_name="pricing")
 
 
+class _QuotasResponse(BaseResponse):  # type: ignore[misc]
+    """The same for Service Quotas; moto's own has none of EC2."""
+
+    def __init__(self) -> None:
+        super().__init__(service_name="service-quotas")
+
+
 _RESPONSES: dict[str, Any] = {
     "ec2": EC2Response,
     "iam": IamResponse,
     "sts": TokenResponse,
     "ssm": SimpleSystemManagerResponse,
     "pricing": _PricingResponse,
+    "servicequotas": _QuotasResponse,
 }
-_OF_JSON = ("ssm", "pricing")
+_OF_JSON = ("ssm", "pricing", "servicequotas")
 """The services that talk in JSON, and not in forms and XML."""
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+import local_aws
 from tests.support.cloud import Cloud, where
 from tests.support.program import Program
 from tests.support.setting_cases import image
@@ -96,3 +97,20 @@ def test_more_members_than_a_subnet_has_addresses(program: Program, cloud: Cloud
     other = {"image": image(cloud, 1), "update": {"order": "launch_first"}}
     replaced = program.plan_or_error(having(fits, **{f"fleets__worker__{key}": other[key] for key in other}))
     assert f"1 address more needed in {subnet}, 1 of them while members are replaced" in replaced.words
+
+
+def test_a_quota_that_is_too_low_is_warned_of_before_anything_is_made(program: Program, cloud: Cloud) -> None:
+    cloud.break_with(quotas=(local_aws.Quota(3),))
+    plan = program.plan(having(PROBE, fleets__worker__count=2))
+    (warning,) = [note["message"] for note in plan.data["notes"] if "vCPUs" in note["message"]]
+    assert warning.startswith('4 vCPUs are needed of the quota "Running On-Demand Standard')
+    assert "this account has 3 (L-1216C47A)" in warning
+    assert plan.data["refusals"] == []
+
+
+def test_types_are_described_once_for_all_fleets(program: Program, cloud: Cloud) -> None:
+    other = {**PROBE["fleets"]["worker"], "instance_type": "t3.small", "image": ARM}
+    ran = program.plan_or_error(having(PROBE, fleets__worker__image=ARM, fleets__other=other))
+    assert "t3.micro is x86_64" in ran.words
+    assert "t3.small is x86_64" in ran.words
+    assert cloud.operations().count("DescribeInstanceTypes") == 1

@@ -110,6 +110,7 @@ ONLY_ADVISE = (
     "iam:ListPolicies",
     "iam:GetAccountSummary",
     "pricing:GetProducts",
+    "servicequotas:GetServiceQuota",
 )
 
 
@@ -126,7 +127,13 @@ def test_what_only_advises_is_a_note_where_an_endpoint_has_it_not(
     plan = program.plan(by_id)
     assert (plan.code, plan.data["refusals"]) == (0, [])
     told = [note["message"] for note in plan.data["notes"] if "was not checked" in note["message"]]
-    for what in ("image ami-", "where there is t3.micro", "key pair me", "the tenancy of the VPC"):
+    for what in (
+        "image ami-",
+        "where there is t3.micro",
+        "key pair me",
+        "the tenancy of the VPC",
+        "quotas of vCPUs",
+    ):
         assert len([note for note in told if what in note]) == 1, told
     # Whoever does not have it is not asked again.
     assert cloud.operations().count("DescribeInstanceTypeOfferings") == 1

@@ -28,6 +28,8 @@ AWS_POLICY = "arn:aws:iam::aws:policy/"
 
 
 OF_PRICES = ("GetProducts", "DescribeSpotPriceHistory")
+# What is asked beside everything else, and nobody waits for.
+ASIDE = (*OF_PRICES, "GetServiceQuota")
 
 
 def is_reading(operation: str) -> bool:
@@ -85,7 +87,7 @@ class Cloud:
 
     def calls(self) -> list[CallRecord]:
         """What was called, but for prices, which are asked in the background and come when they do."""
-        return [record for record in local_aws.calls(self.server) if record.operation not in OF_PRICES]
+        return [record for record in local_aws.calls(self.server) if record.operation not in ASIDE]
 
     def price_calls(self) -> list[str]:
         """The operations that ask for prices."""

@@ -20,7 +20,9 @@ from tests.support.authorization import problems
 from tests.support.program import ROOT, SPECS, Program
 from tests.support.specs import PROBE, having, lacking
 
-SERVICES = ("ec2", "iam", "ssm", "pricing")
+SERVICES = ("ec2", "iam", "ssm", "pricing", "service-quotas")
+# What policies call a service that botocore calls otherwise.
+PREFIXES = {"service-quotas": "servicequotas"}
 ALL_SPECS = sorted(SPECS.glob("*.yaml"))
 # The names that are put together in `kinds/iam.py`.
 NOT_SPELT_OUT = {"iam:TagRole", "iam:UntagRole", "iam:TagInstanceProfile", "iam:UntagInstanceProfile"}
@@ -82,7 +84,9 @@ def called() -> frozenset[str]:
     """All operations of AWS that the code of kinds and costs has the names of, as actions of a policy."""
     session = botocore.session.get_session()
     service_of = {
-        name: service for service in SERVICES for name in session.get_service_model(service).operation_names
+        name: PREFIXES.get(service, service)
+        for service in SERVICES
+        for name in session.get_service_model(service).operation_names
     }
     spelt = (
         f"{service_of[node.value]}:{node.value}"

@@ -118,3 +118,10 @@ def test_what_was_not_made_by_this_run_is_not_waited_for() -> None:
 )
 def test_what_planning_again_may_put_right(answer: AwsError, wanted: Replan) -> None:
     assert CALL_RULES.replan_after(answer) is wanted
+
+
+def test_a_principal_that_is_not_there_is_told_with_what_to_do() -> None:
+    for operation in ("CreateRole", "UpdateAssumeRolePolicy"):
+        hint = CALL_RULES.hints[operation, "MalformedPolicyDocument"]
+        assert "or make the principal first" in hint(PRINCIPAL)
+        assert hint("Syntax errors in policy.") == "correct `trust:` of the role"

@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Mapping
 
 from provisioner.errors import AwsError
-from provisioner.kinds.fleet.spec import SPOT, CapacityOption
+from provisioner.kinds.fleet.spec import SPOT, CapacityOption, Fleet
 from provisioner.model import Replan
 from provisioner.retry import CallRules, RetryRule
 
@@ -61,6 +61,28 @@ _FAMILIES = {
     "u": "High Memory",
     "vt": "G and VT",
     "x": "X",
+}
+
+# What Service Quotas knows quotas of EC2 by. Those of P on Spot are split, and none is published for High
+# Memory on Spot, so they are not looked at.
+QUOTA_NUMBERS: Mapping[str, str] = {
+    "Running On-Demand Standard (A, C, D, H, I, M, R, T, Z) instances": "L-1216C47A",
+    "Running On-Demand DL instances": "L-6E869C2A",
+    "Running On-Demand F instances": "L-74FC7D96",
+    "Running On-Demand G and VT instances": "L-DB2E81BA",
+    "Running On-Demand HPC instances": "L-F7808C92",
+    "Running On-Demand High Memory instances": "L-43DA4232",
+    "Running On-Demand Inf instances": "L-1945791B",
+    "Running On-Demand P instances": "L-417A185B",
+    "Running On-Demand Trn instances": "L-2C3B7624",
+    "Running On-Demand X instances": "L-7295265B",
+    "All Standard (A, C, D, H, I, M, R, T, Z) Spot Instance Requests": "L-34B43A08",
+    "All DL Spot Instance Requests": "L-85EED4F7",
+    "All F Spot Instance Requests": "L-88CF9481",
+    "All G and VT Spot Instance Requests": "L-3819A6DF",
+    "All Inf Spot Instance Requests": "L-B5D1601B",
+    "All Trn Spot Instance Requests": "L-6B0D517C",
+    "All X Spot Instance Requests": "L-E3A00192",
 }
 
 
@@ -122,6 +144,17 @@ def quota_of(option: CapacityOption) -> str:
     family = _FAMILIES.get(letters.group() if letters else "", STANDARD)
     is_spot = option.market == SPOT
     return f"All {family} Spot Instance Requests" if is_spot else f"Running On-Demand {family} instances"
+
+
+def quota_for(fleet: Fleet) -> str | None:
+    """The quota that all members of a fleet count against; None: there are several, or none that is known."""
+    # A reservation counts itself, and a host of one's own has a quota of hosts.
+    is_counted_otherwise = fleet.tenancy == "host" or fleet.says("capacity_reservation") not in (None, "none")
+    if fleet.is_over or fleet.power != "running" or is_counted_otherwise:
+        return None
+    names = {quota_of(option) for option in fleet.capacity_options}
+    name = names.pop()
+    return None if names or name not in QUOTA_NUMBERS else name
 
 
 def what_was_said(refused: Mapping[CapacityOption, AwsError]) -> str:

@@ -125,9 +125,9 @@ class ObservedFleet:
 
     `unhealthy` are the members that do not run or do not pass their status checks, where the fleet asks for
     them. `problems` is what the spec names and AWS does not have, `unchecked` what could not be
-    looked up and is not needed, `advice` what may go otherwise than asked. `volumes` are those of members
-    that were read, by member, `drift` says what somebody has made of them, and `left_volumes` are on no
-    member.
+    looked up and is not needed, `advice` what may go otherwise than asked, `warnings` what is likely to fail.
+    `volumes` are those of members that were read, by member, `drift` says what somebody has made of them, and
+    `left_volumes` are on no member.
     """
 
     members: tuple[Instance, ...] = ()
@@ -141,6 +141,7 @@ class ObservedFleet:
     problems: tuple[Problem, ...] = ()
     unchecked: tuple[str, ...] = ()
     advice: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
     volumes: Mapping[str, tuple[ObservedVolume, ...]] = field(default_factory=dict)
     drift: tuple[str, ...] = ()
     left_volumes: tuple[ObservedVolume, ...] = ()

@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from provisioner.kinds.fleet.call_rules import quota_for
 from provisioner.kinds.fleet.settings.differences import how_for
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
@@ -81,6 +82,9 @@ def _read(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
         place.ec2("instance"),
         place.owned,
     )
+    if any(quota_for(fleet) for fleet in fleets):
+        why = "to say before a launch that a quota of vCPUs does not allow it"
+        yield Statement("ReadQuotas", why, ("servicequotas:GetServiceQuota",))
     parameters = sorted({fleet.image.ssm for fleet in fleets if fleet.image.ssm})
     if parameters:
         yield Statement(

@@ -172,6 +172,21 @@ def test_instances_start_all_or_none_as_the_type_they_have_become(
     assert [item["State"]["Name"] for item in seen(ec2)] == ["running", "running"]
 
 
+@pytest.mark.correction("quotas-told")
+def test_service_quotas_tells_the_quotas_that_are_switched_on(
+    local: LocalAws, clients: dict[str, Any]
+) -> None:
+    def told(code: str) -> float:
+        answer = clients["service-quotas"].get_service_quota(ServiceCode="ec2", QuotaCode=code)
+        return float(answer["Quota"]["Value"])
+
+    set_faults(local, Faults(quotas=(Quota(6, "on-demand", ("t", "m")), Quota(8, "on-demand", ("g",)))))
+    assert (told("L-1216C47A"), told("L-DB2E81BA")) == (6, 8)
+    assert told("L-34B43A08") == told("L-7295265B") == 1_000_000
+    with refused("NoSuchResourceException"):
+        told("L-00000000")
+
+
 @pytest.mark.correction("vcpu-quota")
 def test_quotas_of_vcpus_hold_by_market_and_family(local: LocalAws, ec2: Any, image: str) -> None:
     spot: dict[str, Any] = {"InstanceMarketOptions": {"MarketType": "spot"}}

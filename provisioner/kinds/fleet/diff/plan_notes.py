@@ -22,6 +22,7 @@ def notes(
     address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]
 ) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
+    yield from (Note(address, text, is_warning=True) for text in observed.warnings)
     for kind, texts in (
         (NoteKind.ADVICE, _ignored(fleet)),
         (NoteKind.NOT_COMPARED, observed.unchecked),

@@ -16,7 +16,9 @@ from provisioner.kinds.fleet.read.addresses import with_room
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
+from provisioner.kinds.fleet.read.quotas import QuotaLookup, with_quotas
 from provisioner.kinds.fleet.read.shared_reads import SharedReads
+from provisioner.kinds.fleet.read.types import types_of
 from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import differing, differs
 from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
@@ -46,6 +48,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     written = {at: with_references(fleet, world) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
     wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
+    quotas = QuotaLookup(reader, {} if world.destroying else written, there)
     rebound = [member.id for members in wrong.values() for member in members if member.profile]
     associations = find_associations(reader, rebound)
     # One after the other each fleet's calls would add up.
@@ -61,7 +64,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     if world.destroying:
         return details
     with_images = {at: with_image(fleet, details[at]) for at, fleet in written.items()}
-    return with_room(with_images, details)
+    return with_quotas(reader, with_images, with_room(with_images, details), quotas)
 
 
 def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
@@ -116,16 +119,18 @@ def _details_of(
         return observed
     fleet = with_image(desired, observed)
     if world.destroying:
-        return replace(observed, prerequisites=_for_asking_again(reader, fleet, observed))
+        return replace(observed, prerequisites=_for_asking_again(reader, fleet, observed, world))
     observed = _with_volumes(reader, fleet, observed, world)
     missing = len(observed.members) < fleet.count or bool(observed.partly_observed)
     launching = missing or bool(to_replace(fleet, observed))
-    prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+    prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching, world)
     if not launching and fleet.rebalance:
         # Whom to move is known only now.
         launching = bool(to_replace(fleet, replace(observed, prerequisites=prerequisites)))
         if launching:
-            prerequisites, problems, unchecked = _observe_prerequisites(reader, fleet, observed, launching)
+            prerequisites, problems, unchecked = _observe_prerequisites(
+                reader, fleet, observed, launching, world
+            )
     tags = tag_problems(fleet, observed.members, world.environment.ignore_tags)
     problems = tuple(sorted({*problems, *_image_problems(desired, observed, launching), *tags}))
     ours = {member.id: associations[member.id] for member in wrong if member.id in associations}
@@ -211,16 +216,16 @@ def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: 
     return replace(observed, members=members, volumes=volumes, drift=tuple(drift_in_words(fleet, members)))
 
 
-def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Prerequisites:
+def _for_asking_again(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: World) -> Prerequisites:
     """What it takes to ask again for a launch that is to be destroyed; nothing, if that cannot be read."""
     try:
-        return _observe_prerequisites(reader, fleet, observed, launching=True)[0]
+        return _observe_prerequisites(reader, fleet, observed, True, world)[0]
     except AwsError:
         return Prerequisites()
 
 
 def _observe_prerequisites(
-    reader: Reader, fleet: Fleet, observed: ObservedFleet, launching: bool
+    reader: Reader, fleet: Fleet, observed: ObservedFleet, launching: bool, world: World
 ) -> tuple[Prerequisites, tuple[Problem, ...], tuple[str, ...]]:
     groups = next(setting for setting in SETTINGS if setting.path == "security_groups")
     restarted = differing(fleet, observed.members, How.RESTART)
@@ -231,6 +236,7 @@ def _observe_prerequisites(
         placing=fleet.rebalance,
         resizing=bool(resizing),
         regrouping=any(differs(groups, fleet, member) for member in observed.members),
+        types=types_of(world.environment.of(Fleet).values()),
         resized=tuple(member for member in observed.members if member.id in resizing - replaced),
     )
     return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)

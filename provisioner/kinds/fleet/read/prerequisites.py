@@ -23,6 +23,7 @@ from provisioner.kinds.fleet.read.missing import (
     missing,
 )
 from provisioner.kinds.fleet.read.subnets import check_zones, find_subnets, offered_zones, with_the_type
+from provisioner.kinds.fleet.read.types import describe_types
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.retry import is_withheld
@@ -35,13 +36,15 @@ GROUPS_QUOTA = "vpc-max-security-groups-per-interface"
 class Intent(NamedTuple):
     """What is about to be done: to launch, even out subnets, change types, change security groups.
 
-    `resized` are the members that get another type, without being replaced.
+    `types` are those of all fleets of the spec. `resized` are the members that get another type, without
+    being replaced.
     """
 
     launching: bool
     placing: bool
     resizing: bool
     regrouping: bool
+    types: tuple[str, ...]
     resized: tuple[Instance, ...] = ()
 
 
@@ -98,7 +101,7 @@ def observe_prerequisites(
 
     def abilities() -> tuple[ObservedType, ...]:
         what = f"what {types_told} can be launched from"
-        shown: tuple[ObservedType, ...] = check(what, lambda: _abilities(reader, fleet), ())
+        shown: tuple[ObservedType, ...] = check(what, lambda: _abilities(reader, fleet, intent.types), ())
         return shown
 
     is_placing = intent.launching or intent.placing
@@ -165,18 +168,10 @@ def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -
     return attempt
 
 
-def _abilities(reader: Reader, fleet: Fleet) -> tuple[ObservedType, ...]:
-    """What the fleet's types can do; that there is no such type is told with where they are offered.
-
-    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html
-    """
-    try:
-        shown = reader.call("ec2", "DescribeInstanceTypes", InstanceTypes=list(fleet.instance_types))
-    except AwsError as error:
-        if error.code != "InvalidInstanceType":
-            raise
-        return ()
-    return tuple(as_type(raw) for raw in shown["InstanceTypes"])
+def _abilities(reader: Reader, fleet: Fleet, types: tuple[str, ...]) -> tuple[ObservedType, ...]:
+    """What the fleet's types can do; that there is no such type is told with where they are offered."""
+    shown = describe_types(reader, types)
+    return tuple(as_type(shown[type_]) for type_ in fleet.instance_types if type_ in shown)
 
 
 def _check_key(reader: Reader, fleet: Fleet) -> None:
