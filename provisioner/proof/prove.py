@@ -23,6 +23,7 @@ from provisioner.proof.questions import (
     is_unknown,
     questions,
     settled,
+    unlike,
     without_coming,
 )
 from provisioner.proof.requests import Facts, Request, requests
@@ -152,7 +153,9 @@ class _Proving:
 
     def _ask(self, call: Call, question: Question, facts: Facts) -> _Ask:
         if not self.aws.takes_dry_run(call.service, call.operation):
-            return _Ask(simulated=tuple(requests(call, facts, question.instances[:1])))
+            # An association is named by its own id, which says nothing of its instance.
+            instances = unlike(question.instances, facts.tags, facts.profiles)
+            return _Ask(simulated=tuple(requests(call, facts, instances)))
         if call.operation == "RunInstances":
             known, missing = without_coming(call, coming(self.plan))
             if not missing:

@@ -141,6 +141,19 @@ def _tags_of(call: Call, tags: Mapping[str, Mapping[str, str]]) -> list[Any]:
     ]
 
 
+def unlike(
+    ids: Iterable[str], tags: Mapping[str, Mapping[str, str]], profiles: Mapping[str, str]
+) -> tuple[str, ...]:
+    """Of instances that have a profile, one of each that rights can tell apart; else the first."""
+    ids = list(ids)
+    found: dict[str, str] = {}
+    for id_ in ids:
+        if id_ in profiles:
+            told = sorted((key, value) for key, value in tags.get(id_, {}).items() if key not in _OWN_VALUES)
+            found.setdefault(repr((told, profiles[id_])), id_)
+    return tuple(found.values()) or tuple(ids[:1])
+
+
 def is_unknown(value: Any) -> bool:
     """Whether there is something in a value that AWS has yet to assign."""
     if isinstance(value, Output):

@@ -33,6 +33,8 @@ class Scripted:
         self.code = code
         self.decision = decision
         self.simulated: list[str] = []
+        self.resources: list[str] = []
+        self.instances: list[dict[str, Any]] = []
 
     def identity(self) -> Identity:
         return Identity.of_arn(self.arn)
@@ -46,7 +48,7 @@ class Scripted:
         return {"Arn": self.arn}
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
-        return iter(())
+        return iter([{"Instances": self.instances}])
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
@@ -58,7 +60,7 @@ class Scripted:
         return self
 
     def takes_dry_run(self, service: str, operation: str) -> bool:
-        return service == "ec2"
+        return service == "ec2" and not operation.endswith("IamInstanceProfile")
 
     def knows_dry_runs(self) -> bool:
         return True
@@ -71,6 +73,7 @@ class Scripted:
         self, principal: str, actions: Sequence[str], resource: str, context: Sequence[Mapping[str, Any]]
     ) -> list[Mapping[str, Any]]:
         self.simulated.append(principal)
+        self.resources.append(resource.rpartition("/")[2])
         return [{"EvalActionName": action, "EvalDecision": "allowed", **self.decision} for action in actions]
 
     def decode(self, encoded: str) -> Mapping[str, Any]:
@@ -155,6 +158,29 @@ def test_whose_rights_count(arn: str, answer: Answer, simulated: list[str]) -> N
 )
 def test_what_a_dry_run_says(code: str, answer: Answer) -> None:
     assert asked(Scripted(code=code), STOP).answer is answer
+
+
+def test_instances_that_rights_can_tell_apart_are_asked_about_one_by_one() -> None:
+    aws = Scripted()
+    profile = {"Arn": "arn:aws:iam::123456789012:instance-profile/p"}
+    aws.instances = [
+        {"InstanceId": id_, "IamInstanceProfile": profile, "Tags": [{"Key": key, "Value": value}]}
+        for id_, key, value in (
+            ("i-1", "Name", "a-1"),
+            ("i-2", "Name", "a-2"),
+            ("i-3", "provisioner:environment", "other"),
+        )
+    ]
+    releases = tuple(
+        Call("ec2", "DisassociateIamInstanceProfile", {"AssociationId": f"iip-{number}"})
+        for number in (1, 2, 3)
+    )
+    change = Change(
+        Address("attachment", "box"), Action.DELETE, "why", instances=("i-1", "i-2", "i-3"), steps=releases
+    )
+    (verdict,) = prove(Plan("env", "us-east-1", "123456789012", (change,)), aws).verdicts
+    assert (verdict.answer, verdict.count) == (Answer.YES, 3)
+    assert aws.resources == ["i-1", "i-3"]
 
 
 @pytest.mark.parametrize(
