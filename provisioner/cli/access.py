@@ -37,7 +37,7 @@ def ssh_config(spec: SpecFile, only: str | None, private: bool, out: str | None,
 
     if out:
         _check_target(out, made.MADE_BY)
-    environment = load_spec(spec)
+    environment = load_spec(spec, needs_contents=False)
     hosts = _hosts(environment, options, only, with_images=True)
     for host in hosts:
         if host.key_file and not made.key_file_of(host):
@@ -72,7 +72,7 @@ def inventory(
 
     if listing and name is not None:
         raise UsageError("--list and --host do not go together", "Ansible asks for one of them at a time")
-    environment = load_spec(spec)
+    environment = load_spec(spec, needs_contents=False)
     hosts = _hosts(environment, options, only, with_images=True)
     if name is None:
         say_data(made.inventory(hosts, environment.name, private))
@@ -88,7 +88,7 @@ def inventory(
 def hosts(spec: SpecFile, only: str | None, private: bool, options: Options) -> None:
     """Print the address of each member that runs, one a line. Exits with 1 if one has none."""
     without: list[str] = []
-    for host in _hosts(load_spec(spec), options, only):
+    for host in _hosts(load_spec(spec, needs_contents=False), options, only):
         address = host.address(private)
         if address:
             say(address)

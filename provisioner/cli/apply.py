@@ -104,7 +104,7 @@ def destroy(
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
     approved = read_expected(expected)
-    environment = load_spec(spec, skipped_regions=skipped_regions)
+    environment = load_spec(spec, skipped_regions=skipped_regions, needs_contents=False)
     return apply_plan(
         environment,
         yes,

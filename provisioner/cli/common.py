@@ -34,9 +34,15 @@ LOCAL_ADDRESS = "127.0.0.1/32"
 
 
 def load_spec(
-    spec: SpecFile, refreshed: Sequence[str] = (), skipped_regions: str = "", my_ip: bool = False
+    spec: SpecFile,
+    refreshed: Sequence[str] = (),
+    skipped_regions: str = "",
+    my_ip: bool = False,
+    needs_contents: bool = True,
 ) -> Environment:
     """The environment that a spec describes, with the images of some fleets to be followed.
+
+    Not `needs_contents`: the files that the spec names, user data and public keys for instance, may be missing.
 
     `my_ip`: rules for the address of whoever runs this get the present one. `skipped_regions` are
     the names of regions with commas between them, as on the command line.
@@ -49,7 +55,7 @@ def load_spec(
 
     skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
     check_regions("--skip-region", skipped, f", or `{_every_region()}`")
-    environment = refresh_images(load(spec.path, KINDS, spec.root), refreshed)
+    environment = refresh_images(load(spec.path, KINDS, spec.root, needs_contents), refreshed)
     environment = refresh_my_ip(environment) if my_ip else environment
     return replace(environment, skipped_regions=skipped)
 

@@ -45,7 +45,7 @@ def extend(
     from provisioner.observe import observe
 
     to = _when(when)
-    environment = load_spec(spec)
+    environment = load_spec(spec, needs_contents=False)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "extend asks before it changes anything, and there is no terminal to ask on", "say `extend --yes`"

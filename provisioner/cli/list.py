@@ -61,6 +61,6 @@ def _known(specs: Sequence[str], root: str | None) -> dict[tuple[str, str], list
         return None
     known: dict[tuple[str, str], list[str]] = defaultdict(list)
     for path in specs:
-        environment = load_spec(SpecFile(path, root))
+        environment = load_spec(SpecFile(path, root), needs_contents=False)
         known[environment.name, environment.region].append(path)
     return dict(known)

@@ -39,7 +39,7 @@ def permissions(spec: SpecFile, wanted: str, proving: bool, output_format: str, 
     from provisioner.permissions import documents
     from provisioner.permissions import permissions as statements_of
 
-    environment = load_spec(spec)
+    environment = load_spec(spec, needs_contents=proving)
     statements = statements_of(environment, KINDS, _place(environment, options), wanted, proving)
     policies = documents(statements)
     if output_format == "json":

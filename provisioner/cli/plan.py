@@ -92,7 +92,7 @@ def plan(
         check_target(out, force)
     elif force:
         raise UsageError("--force goes with --out FILE")
-    environment = load_spec(spec, refreshed, skipped_regions, my_ip)
+    environment = load_spec(spec, refreshed, skipped_regions, my_ip, needs_contents=not destroying)
     rules = load_rules(spec, policies)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)

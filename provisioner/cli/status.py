@@ -46,7 +46,7 @@ def status(spec: SpecFile, output_format: str, watch: bool, no_cost: bool, optio
     """Show what there is and what it costs: fleets and their members, roles, profiles, attachments."""
     if watch and output_format == "json":
         raise UsageError("--watch is for people to look at", "leave out --format json")
-    environment = load_spec(spec)
+    environment = load_spec(spec, needs_contents=False)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     if not watch:

@@ -25,6 +25,8 @@ class Entry(Protocol):
     region: str
     tags: Mapping[str, str]
     expires: str | None
+    # Whether what the files hold that the spec names matters: not to whoever only looks, extends or destroys.
+    needs_contents: bool
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`; reading goes on, so that all problems are told at once."""
@@ -35,13 +37,13 @@ class Entry(Protocol):
     def read_file(self, path: Path, name: str) -> bytes | None:
         """The content of the file that the spec names at `path`, relative to the spec's own folder.
 
-        None when it cannot be read, which has then been reported.
+        None when it cannot be read, which has then been reported if contents are needed.
         """
 
     def read_json(self, path: Path, name: str) -> Any:
         """What such a file holds as JSON; problems below `path` are then told at their place in that file.
 
-        None when it cannot be read, which has then been reported, and when it holds `null`, which has, too.
+        None when it cannot be read, and when it holds `null`, which has been reported if contents are needed.
         """
 
     def check_as_written(self, path: Path, value: Any) -> None:

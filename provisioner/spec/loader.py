@@ -19,18 +19,23 @@ from provisioner.spec.schemas import schema
 from provisioner.spec.tags import tag_problems
 
 
-def load(path: str, kinds: Sequence[AnyKind], root: str | None = None) -> Environment:
+def load(
+    path: str, kinds: Sequence[AnyKind], root: str | None = None, needs_contents: bool = True
+) -> Environment:
     """The environment that a spec describes; the files that it names have to be below `root`, if given.
+
+    Not `needs_contents`: for whoever only looks, moves an end or destroys. Then the files that the spec
+    names may be missing, and what is wrong in them is no problem; all else is checked as always.
 
     Raises SpecError with all problems at once. What cannot be read as YAML is told alone; an entry that its
     schema refuses is not looked at further, the others are; entries are compared with each other when each
     of them is fine.
     """
-    return load_with_document(path, kinds, root)[0]
+    return load_with_document(path, kinds, root, needs_contents)[0]
 
 
 def load_with_document(
-    path: str, kinds: Sequence[AnyKind], root: str | None = None
+    path: str, kinds: Sequence[AnyKind], root: str | None = None, needs_contents: bool = True
 ) -> tuple[Environment, Document]:
     """The same, and the document, which knows the places in the file. Raises SpecError."""
     try:
@@ -39,7 +44,7 @@ def load_with_document(
         message, hint = f"the file {problem}", problem.hint
         raise SpecError([Problem(path, *TOP, "", message, hint)]) from None
     document = read(path, source)
-    reading = Reading(document, source)
+    reading = Reading(document, source, needs_contents)
     try:
         return _environment(reading, kinds), document
     except Enough:

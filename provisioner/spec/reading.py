@@ -34,8 +34,9 @@ class Enough(Exception):
 class Reading:
     """What is known and found while one spec is read, with an end to the work."""
 
-    def __init__(self, document: Document, source: Source) -> None:
+    def __init__(self, document: Document, source: Source, needs_contents: bool = True) -> None:
         self.document = document
+        self.needs_contents = needs_contents
         self.spec: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
         self.problems: list[Problem] = []
         self.suggestions = Suggestions()
@@ -115,7 +116,9 @@ class SpecEntry:
         # Files that have been read as JSON, by the path at which they are named; places that were misread.
         self._files: dict[Path, Document] = {}
         self._misread: set[Path] = set()
+        self._named: set[Path] = set()
         spec = reading.spec
+        self.needs_contents = reading.needs_contents
         self.environment = environment
         self.region: str = spec["region"] if isinstance(spec.get("region"), str) else ""
         self.tags: Mapping[str, str] = texts(spec.get("tags"))
@@ -123,7 +126,7 @@ class SpecEntry:
 
     def problem(self, path: Path, message: str, hint: str | None = None) -> None:
         """Report something wrong at `path`, which is relative to the entry."""
-        if path in self._misread:
+        if path in self._misread or (not self.needs_contents and self._is_of_file(path)):
             return
         document, inside = self._document_at(path)
         problem = document.problem(inside, message, hint, at_key=not path)
@@ -138,8 +141,11 @@ class SpecEntry:
     def read_file(self, path: Path, name: str) -> bytes | None:
         """The content of a file beside the spec; None when it cannot be read, which is then reported."""
         content = self._reading.file(name)
+        self._named.add(path)
         if isinstance(content, bytes):
             return content
+        if not self.needs_contents:
+            return None
         hint = self._reading.missing(content, name) if isinstance(content, Missing) else content.hint
         self.problem(path, f"the file {shorten(name)} {content}", hint)
         return None
@@ -151,7 +157,7 @@ class SpecEntry:
             return None
         document = self._reading.json(name, content)
         if isinstance(document, list):
-            for problem in document:
+            for problem in document if self.needs_contents else ():
                 field = dotted((*self._path, *path)) + (f".{problem.field}" if problem.field else "")
                 self._reading.report(replace(problem, field=field))
             return None
@@ -199,6 +205,10 @@ class SpecEntry:
         more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
         others = f"{section} has {', '.join(shown)}{more}" if keys else f"the spec has no {section}"
         self.problem(path, f"{section} has no {quoted(key)}", f"did you mean {meant}?" if meant else others)
+
+    def _is_of_file(self, path: Path) -> bool:
+        """Whether what is at `path` is in a file that the spec names, or its name."""
+        return any(path[:length] in self._named for length in range(len(path), 0, -1))
 
     def _document_at(self, path: Path) -> tuple[Document, Path]:
         """The document that has what is at `path`, a file that is named there or the spec; its path in it."""

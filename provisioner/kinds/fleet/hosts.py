@@ -16,7 +16,7 @@ from provisioner.kinds.fleet.placement import index_of
 from provisioner.kinds.fleet.settings.values import KEY
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance
-from provisioner.kinds.key_pair.spec import KeyPair
+from provisioner.kinds.key_pair.spec import UNKNOWN, KeyPair
 from provisioner.model import Address, Environment
 from provisioner.retry import is_withheld
 
@@ -145,9 +145,14 @@ def _with_another_key(
 
 
 def _has_the_key(member: Instance, key_pairs: Mapping[str, KeyPair]) -> bool:
-    """Whether a member has the key of the spec, as far as its launch tag says; true of others' key pairs."""
+    """Whether a member has the key of the spec, as far as its launch tag says.
+
+    True of others' key pairs, and where the spec's own key is in a file that is not here.
+    """
     key_pair = key_pairs.get(member.key_name or "")
-    return key_pair is None or KEY.of(member) in (None, key_pair.public_key.mark)
+    if key_pair is None or key_pair.public_key == UNKNOWN:
+        return True
+    return KEY.of(member) in (None, key_pair.public_key.mark)
 
 
 def _key_file(member: Instance, key_pairs: Mapping[str, KeyPair], folder: Path) -> str | None:

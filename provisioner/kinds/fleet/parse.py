@@ -208,7 +208,7 @@ def _user_data(written: Any, entry: Entry) -> bytes:
 def _check_parts(fleet: Fleet, entry: Entry) -> None:
     """What the instance is to do for us goes beside the user data, where it can and where there is room."""
     asked = " and ".join(f"`{key}`" for key in asked_by(fleet))
-    if not asked or len(fleet.user_data) > MAX_USER_DATA:
+    if not asked or len(fleet.user_data) > MAX_USER_DATA or not entry.needs_contents:
         return
     path: Path = ("user_data",) if "user_data" in fleet.written else ()
     if why := why_not_beside(fleet.user_data):

@@ -21,8 +21,8 @@ from provisioner.naming import default_name, ownership_tags
 
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html
 MAX_NAME = 255
-# What an entry that is wrong becomes, which nobody uses.
-_NONE = PublicKey("", "")
+# What an entry has whose file cannot be read: nobody uses it, or only who needs no contents.
+UNKNOWN = PublicKey("", "")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def parse_key_pair(key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
         entry.problem((), f"the key pair would be called {name}", f"EC2 takes at most {MAX_NAME} characters")
     return KeyPair(
         name=name,
-        public_key=_public_key(raw, entry) or _NONE,
+        public_key=_public_key(raw, entry) or UNKNOWN,
         tags={
             **entry.tags,
             **raw.get("tags", {}),
@@ -62,7 +62,10 @@ def parse_key_pair(key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
 
 
 def _public_key(raw: Mapping[str, Any], entry: Entry) -> PublicKey | None:
-    """The public half, wherever the entry has it; None: it has none, which is then reported."""
+    """The public half, wherever the entry has it; None: it has none, which is then reported.
+
+    Where contents are not needed, a file may have none, too.
+    """
     field = next(name for name in ("public_key", "file", "ssh") if name in raw)
     where = ""
     try:
@@ -74,5 +77,7 @@ def _public_key(raw: Mapping[str, Any], entry: Entry) -> PublicKey | None:
         content = read_public_half(raw[field]) if field == "ssh" else entry.read_file((field,), raw[field])
         return None if content is None else parse_public_key(decoded(content))
     except NotAPublicKey as problem:
+        if where and not entry.needs_contents:
+            return None
         entry.problem((field,), f"{where}{problem.message}", problem.hint)
         return None

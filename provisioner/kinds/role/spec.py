@@ -123,8 +123,10 @@ def _inline(written: Mapping[str, Any], entry: Entry) -> Mapping[str, Mapping[st
         content = entry.read_json((*path, "file"), file)
         if content is not None:
             read[name] = _checked(content, (*path, "file"), entry, LARGEST_INLINE)
+        elif not entry.needs_contents:
+            read[name] = {}
     total = sum(documents.size(document) for document in read.values())
-    if len(read) > 1 and total > LARGEST_INLINE:
+    if len(read) > 1 and total > LARGEST_INLINE and entry.needs_contents:
         entry.problem(
             ("inline_policies",),
             f"together {total} characters; IAM takes {LARGEST_INLINE} for all inline policies of a role",
