@@ -42,7 +42,7 @@ def load_spec(
 ) -> Environment:
     """The environment that a spec describes, with the images of some fleets to be followed.
 
-    Not `needs_contents`: the files that the spec names, user data and public keys for instance, may be missing.
+    Not `needs_contents`: the files that the spec names, such as user data and public keys, may be missing.
 
     `my_ip`: rules for the address of whoever runs this get the present one. `skipped_regions` are
     the names of regions with commas between them, as on the command line.

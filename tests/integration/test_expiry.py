@@ -139,3 +139,34 @@ def test_an_environment_that_is_made_anew_begins_anew(program: Program, cloud: C
     assert program.apply(alone).code == 0
     assert ends(cloud) != first
     assert len(ends(cloud)) == 1
+
+
+def test_what_has_expired_and_was_destroyed_begins_anew(program: Program, cloud: Cloud) -> None:
+    assert program.apply(ENDING).code == 0
+    (first,) = ends(cloud)
+    cloud.wait(9 * HOUR)
+    assert program.destroy(ENDING).code == 0
+    assert cloud.instances(), "EC2 still shows those that have ended"
+    assert "expired" not in notes(program.plan(ENDING))
+    extended = program.run("extend", "--yes", program.write(ENDING), "2h")
+    assert (extended.code, "apply it first" in extended.words) == (3, True)
+    assert program.apply(ENDING).code == 0
+    assert len(cloud.ids()) == 2
+    (second,) = ends(cloud)
+    assert str(second) > str(first)
+
+
+def test_where_nothing_remembers_the_end_plan_and_extend_say_the_same(program: Program, cloud: Cloud) -> None:
+    fleet = {key: value for key, value in FLEET.items() if key != "instance_profile"}
+    alone = {"environment": "probe", "region": "us-east-1", "expires": "8h", "fleets": {"worker": fleet}}
+    assert program.apply(alone).code == 0
+    cloud.wait(9 * HOUR)
+    planned = notes(program.plan(alone))
+    extended = program.run("extend", "--yes", program.write(alone), "2h")
+    assert extended.code == 3
+    for said in (planned, extended.words):
+        assert "give a longer `expires` in the spec" in said
+        assert "begins it anew" in said
+    assert "provisioner extend" not in planned
+    assert program.apply(having(alone, expires="12h")).code == 0
+    assert len(cloud.ids()) == 2

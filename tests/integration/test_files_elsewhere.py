@@ -1,9 +1,8 @@
-"""The files that a spec names are on another machine: what is there is seen, moved and destroyed without them."""
+"""The files of a spec are on another machine: what is there is seen, moved and destroyed without them."""
 
 from __future__ import annotations
 
 import json
-
 
 from tests.support.cloud import Cloud
 from tests.support.program import Program

@@ -121,7 +121,7 @@ def _common_end(
         return None
     ending = {at: fleet for at, fleet in fleets.items() if not fleet.own_end}
     every = [observed for at in ending if (observed := world.observed_as(ObservedFleet, at))]
-    shown = [instance for observed in every for instance in _counting(observed)]
+    shown = [instance for observed in every for instance in _counting(observed, world)]
     return settle(
         said,
         _records(recorded_in(our_tags(at, world)) for at in lasting),
@@ -136,7 +136,7 @@ def _own_end(address: Address, fleet: Fleet, lasting: Mapping[Address, Desired],
     return settle(
         cast("Expiry", fleet.expires),
         _records(remembered_in(our_tags(at, world), fleet.key) for at in lasting),
-        _records(recorded_in(instance.tags) for instance in _counting(observed)),
+        _records(recorded_in(instance.tags) for instance in _counting(observed, world)),
         _first_launch([observed]),
         fleet.count > 0,
     )
@@ -155,13 +155,34 @@ def our_tags(at: Address, world: World) -> Mapping[str, str]:
     return tags if is_ours else {}
 
 
-def _counting(observed: ObservedFleet) -> Iterator[Instance]:
+def can_be_moved(fleet: Fleet, observed: ObservedFleet, world: World) -> bool:
+    """Whether anything is there whose tags say when a fleet ends: its members, or what outlives them."""
+    lasting = dict(lasting_in(world))
+    if fleet.own_end:
+        holder = holder_of(fleet, lasting)
+        return bool(observed.members or (holder and our_tags(holder, world)))
+    shared = (other for at, other in world.observed_of(ObservedFleet).items() if world.desired(at))
+    return any(our_tags(at, world) for at in lasting) or any(other.members for other in shared)
+
+
+def _counting(observed: ObservedFleet, world: World) -> Iterator[Instance]:
     """The members whose tags tell of an end: those that live, and those that it has ended.
 
-    What was terminated before says nothing: its environment was destroyed, maybe to be made anew.
+    What somebody terminated before says nothing, and what has ended nothing either once what outlived it is
+    gone: the environment was destroyed, maybe to be made anew.
     """
     yield from observed.members
-    yield from (instance for instance in observed.gone if has_ended(instance))
+    if not _is_destroyed(world):
+        yield from (instance for instance in observed.gone if has_ended(instance))
+
+
+def _is_destroyed(world: World) -> bool:
+    """Whether of all that outlives the members nothing is there, though the spec has some.
+
+    What an apply makes of it is made before the first launch, with the end in its tags.
+    """
+    there = (at for at in world.observation.resources if at.kind not in _PASSING)
+    return any(lasting_in(world)) and not any(our_tags(at, world) for at in there)
 
 
 def has_ended(instance: Instance) -> bool:

@@ -1,4 +1,4 @@
-"""Who only looks, moves an end or destroys needs no file that a spec names: the bill can be stopped from anywhere."""
+"""Who only looks, moves an end or destroys needs no file of a spec: the bill can be stopped from anywhere."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 
 from provisioner.kinds.base import World
 from provisioner.kinds.expiry import end_in
+from provisioner.kinds.fleet.diff.extending import WITHOUT_ANYTHING
+from provisioner.kinds.fleet.ending import can_be_moved
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.placement import on_members
 from provisioner.kinds.fleet.settings.launch_tag import has_part
@@ -31,6 +33,8 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
     said = fleet.expires
     extended = f"`provisioner extend {shlex.quote(world.environment.source)} 2h`"
     later = extended if said and said.after else "set a later `expires`"
+    if said and said.after and not can_be_moved(fleet, observed, world):
+        later = WITHOUT_ANYTHING
     yield Note(
         address,
         f"expired at {told}: nothing is launched, replaced or started any more; {later}, or take "

@@ -27,6 +27,11 @@ from provisioner.kinds.tags import tag_list
 from provisioner.model import Action, Address, Call, Change, FieldChange
 from provisioner.naming import EXPIRES_TAG
 
+# What to do where nothing is left that has the end in its tags.
+WITHOUT_ANYTHING = (
+    "give a longer `expires` in the spec; or apply again about an hour after the end, when EC2 has forgotten "
+    "them, which begins it anew"
+)
 _NOUNS = {"role": "Role", "instance_profile": "InstanceProfile"}
 
 
@@ -84,7 +89,9 @@ def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tup
         ),
     ]
     if not changes and not any(new.end == fleets[at].end for at, new in moved.items()):
-        raise UsageError("nothing is there whose end could be moved", "apply begins it anew")
+        raise UsageError(
+            "all members have ended, and nothing that outlives them remembers the end", WITHOUT_ANYTHING
+        )
     return tuple(changes)
 
 
