@@ -88,6 +88,11 @@ def advance(local: LocalAws, seconds: float) -> None:
     control(local, "advance", {"seconds": seconds})
 
 
+def clock_ahead(local: LocalAws) -> float:
+    """By how many seconds its clock was moved forward."""
+    return float(control(local, "clock")["ahead_s"])
+
+
 def add_instance(
     local: LocalAws,
     instance_id: str = "i-0123456789abcdef0",

@@ -20,6 +20,15 @@ class Clock:
         """The same as an aware datetime in UTC."""
         return datetime.fromtimestamp(self.now(), UTC)
 
+    @property
+    def ahead(self) -> float:
+        """By how many seconds the clock was moved forward."""
+        return self._ahead
+
+    def set_back(self) -> None:
+        """Makes it wall time again. Only for an empty account: what is there would come from the future."""
+        self._ahead = 0.0
+
     def advance(self, seconds: float) -> None:
         """Moves the clock forward, never back. Raises ValueError for negative seconds."""
         if seconds < 0:

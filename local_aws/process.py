@@ -89,7 +89,8 @@ def status() -> LocalAws | None:
 
 
 def reset() -> None:
-    """Empties the accounts, switches every fault off and forgets the calls; the process keeps running.
+    """Empties the accounts, switches every fault off, sets the clock right and forgets the calls; the process
+    keeps running.
 
     Raises LocalAwsError if none is running.
     """

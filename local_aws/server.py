@@ -70,9 +70,10 @@ class Application:
         self.gate.set(faults)
 
     def reset(self) -> None:
-        """Empties the accounts, switches every fault off and forgets the calls."""
+        """Empties the accounts, switches every fault off, sets the clock right and forgets the calls."""
         with self.world.lock:
             self.world.reset()
+            self.world.clock.set_back()
             self.generation = secrets.token_hex(8)
         self.set_faults(Faults())
         self.record.clear()
@@ -149,6 +150,8 @@ def _control_result(app: Application, path: str, method: str, body: Any) -> Any:
     match method, path:
         case "GET", "health":
             return {"pid": os.getpid(), "plain": app.plain}
+        case "GET", "clock":
+            return {"ahead_s": app.world.clock.ahead}
         case "GET", "faults":
             return json.loads(app.world.faults.to_json())
         case "POST", "faults":

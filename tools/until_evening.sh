@@ -2,9 +2,9 @@
 # Fifty servers by lunchtime, gone by evening, on a local AWS of its own: what the README shows of it is made by this.
 set -euo pipefail
 work=$(mktemp -d)
-export PROVISIONER_LOCAL_DIR=$work/local PROVISIONER_LOCAL=1 XDG_CACHE_HOME=$work/cache HOME=$work COLUMNS=100 NO_COLOR=1
+export PROVISIONER_LOCAL_DIR=$work/local XDG_CACHE_HOME=$work/cache HOME=$work COLUMNS=100 NO_COLOR=1
 export PROVISIONER_MY_IP=203.0.113.7
-unset PROVISIONER_MAKE
+unset PROVISIONER_MAKE PROVISIONER_LOCAL
 PATH=$(cd "$(dirname "${PROVISIONER:?}")" && pwd):$PATH
 
 step() {
@@ -22,6 +22,7 @@ mkdir "$work/.ssh"
 ssh-keygen -q -t ed25519 -N "" -C me -f "$work/.ssh/id_ed25519"
 cd "$work"
 provisioner local up --port 0 >/dev/null
+step 'export PROVISIONER_LOCAL=1  # all of it on the local AWS'
 step 'provisioner init crunch.yaml --yes --count 50 --instance-type t3.large --expires 8h | head -n 1'
 step 'provisioner plan crunch.yaml | grep -A 2 ^Cost'
 step 'provisioner apply crunch.yaml --yes 2>/dev/null | sed -n "/^Done/,\$p" | grep . | head -n 5'

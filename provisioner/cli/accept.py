@@ -12,6 +12,7 @@ from provisioner.canonical import jsonable
 from provisioner.cli.writing import replace_file
 from provisioner.drift import Difference, DriftReport
 from provisioner.errors import ProvisionerError, UsageError
+from provisioner.extras import install_command
 from provisioner.kinds import KINDS
 from provisioner.model import FieldChange
 from provisioner.secrecy import looks_secret, without_credentials_at
@@ -176,6 +177,6 @@ def _ruamel() -> tuple[Any, Any]:
     except ImportError:
         raise UsageError(
             "--accept keeps the comments of the file, and needs ruamel.yaml for that",
-            "pip install 'provisioner[accept]'; or write the entry by hand, as in docs/drift.md",
+            f"{install_command('accept')}; or write the entry by hand, as in docs/drift.md",
         ) from None
     return YAML, load_yaml_guess_indent

@@ -5,17 +5,18 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import fields
+from datetime import timedelta
 from typing import Any, ClassVar
 
 import click
 
 import local_aws
-from local_aws import LocalAws, Switches
+from local_aws import Faults, LocalAws, Switches
 from provisioner.aws.connect import local_problems, require_local
 from provisioner.cli.common import say, say_data
 from provisioner.cli.help import Group
 from provisioner.errors import LocalAwsError, UsageError
-from provisioner.expiry.times import parse_duration
+from provisioner.expiry.times import parse_duration, span_words
 
 
 class LocalGroup(Group):
@@ -64,6 +65,7 @@ def up(port: int | None, **switches: Any) -> None:
     say(f"LOCAL AWS at {running.endpoint_url} (process {running.pid})")
     say(f"  the aws command line: AWS_ENDPOINT_URL={running.endpoint_url} AWS_ACCESS_KEY_ID=local \\")
     say("    AWS_SECRET_ACCESS_KEY=local AWS_DEFAULT_REGION=us-east-1 aws ec2 describe-instances")
+    _say_what_is_on(running)
 
 
 @local.command()
@@ -74,19 +76,20 @@ def down() -> None:
 
 @local.command()
 def status() -> None:
-    """Say whether the local AWS runs. Exit code 1 when it does not."""
+    """Say whether the local AWS runs, and what of it is not as usual. Exit code 1 when it does not run."""
     running = local_aws.status()
     if running is None:
         say("LOCAL AWS is not running")
         raise click.exceptions.Exit(1)
     say(f"LOCAL AWS at {running.endpoint_url} (process {running.pid}), log {local_aws.log_file()}")
+    _say_what_is_on(running)
 
 
 @local.command()
 def reset() -> None:
-    """Empty the local AWS and switch every fault off."""
+    """Empty the local AWS, switch every fault off and set its clock right."""
     local_aws.reset()
-    say("LOCAL AWS is empty")
+    say("LOCAL AWS is empty, with the time of this machine and every fault off")
 
 
 @local.command()
@@ -130,6 +133,33 @@ def advance(duration: str) -> None:
         raise UsageError(f"{duration!r} is no duration", "write 90m, 9h, 2d or 1h30m")
     local_aws.advance(_running(), span.total_seconds())
     say(f"LOCAL AWS's clock is {duration} further")
+
+
+def _say_what_is_on(running: LocalAws) -> None:
+    """What differs from a local AWS that was just started: the clock, and what `up` has switched on."""
+    if ahead := local_aws.clock_ahead(running):
+        say(f"  its clock is {span_words(timedelta(seconds=ahead))} ahead;")
+        say("    `provisioner local reset` empties it and sets the clock right")
+    if on := _switched_on(local_aws.get_faults(running)):
+        say(f"  switched on: {', '.join(on)}")
+
+
+def _switched_on(faults: Faults) -> list[str]:
+    """Each switch that is not as it is by itself, as an option of `up` where it is one."""
+    usual = Faults()
+    changed = [
+        item.name for item in fields(faults) if getattr(faults, item.name) != getattr(usual, item.name)
+    ]
+    return [_told(name, getattr(faults, name)) for name in changed]
+
+
+def _told(name: str, value: Any) -> str:
+    option = f"--{name.replace('_', '-')}"
+    if value is True:
+        return option
+    if isinstance(value, tuple):
+        return f"{name.replace('_', ' ')} ({len(value)})"
+    return f"{option} {value:g}"
 
 
 def _running() -> LocalAws:

@@ -52,10 +52,14 @@ def status(spec: SpecFile, output_format: str, watch: bool, no_cost: bool, optio
     if not watch:
         _show_once(environment, aws, pricing, output_format, options.is_local)
         return
+    from provisioner.render.as_status import watched
+
     lines = 0
     try:
         while True:
-            shown = _text(_observed(environment, aws, pricing), options.is_local)
+            seen = _observed(environment, aws, pricing)
+            height = console_for().height if output.out().isatty() else None
+            shown = watched(_text(seen, options.is_local), seen.now, height)
             lines = _show_again(shown, lines, is_first=not lines)
             time.sleep(PAUSE_S)
     except KeyboardInterrupt:

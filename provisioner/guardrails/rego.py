@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from provisioner.errors import Problem, SpecError, UsageError
+from provisioner.extras import install_command
 from provisioner.guardrails.compiled import Rule, rules_in, without_function, without_value
 from provisioner.guardrails.files import RuleFiles
 from provisioner.guardrails.order import PACKAGE as ORDER
@@ -237,7 +238,7 @@ def _new_interpreter() -> Interpreter:
     try:
         import regopy
     except ImportError:
-        hint = "install it: pip install 'provisioner[policy]'"
+        hint = f"install it: {install_command('policy')}"
         raise UsageError("guardrails are evaluated by regopy, which is not installed", hint) from None
     interpreter = regopy.Interpreter()
     interpreter.log_level = regopy.LogLevel.NONE

@@ -127,6 +127,20 @@ def status_text(
     return styled(lines)
 
 
+def watched(shown: Text, now: datetime, height: int | None) -> Text:
+    """A status as it is shown again and again: when that was, and what fits on a screen of `height` rows.
+
+    None: there is no screen. The row after the last one is for the cursor.
+    """
+    rows = shown.split("\n")
+    last = f"Looked at {now.astimezone(UTC):%H:%M:%S} UTC; Ctrl-C ends."
+    room = len(rows) if height is None else max(height - 2, 1)
+    if len(rows) > room:
+        left = len(rows) - room
+        last = f"{left} more line{'' if left == 1 else 's'}, for a taller window. {last}"
+    return Text("\n").join([*rows[:room], *styled([line(last, "faint")]).split("\n")])
+
+
 def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:
     """What all of it costs by the hour, and has cost."""
     if cost is None or not cost.cost.lines:
@@ -157,7 +171,8 @@ def _told(member: Mapping[str, Any], cost: StatusCost | None, now: datetime | No
 
 def _age(launched: str, now: datetime) -> str:
     began = datetime.fromisoformat(launched)
-    return span_words(abs(now - (began if began.tzinfo else began.replace(tzinfo=UTC))))
+    # A column of fifty ages is as wide as its widest.
+    return span_words(abs(now - (began if began.tzinfo else began.replace(tzinfo=UTC))), least="<1 min")
 
 
 def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

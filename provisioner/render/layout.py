@@ -120,7 +120,7 @@ def shortened(text: str, width: int) -> str:
 
 
 def _cut(item: Line, room: int, further_room: int) -> list[Line]:
-    """An item as it is when it has room, else in parts that do. Only the longest ids and ARNs need this."""
+    """An item as it is when it has room, else in parts that do."""
     parts: list[Line] = []
     current: list[Piece] = []
     left = room
@@ -128,6 +128,11 @@ def _cut(item: Line, room: int, further_room: int) -> list[Line]:
         text = piece.text
         while text:
             taken = _fitting(text, left)
+            if taken < len(text):
+                # After a blank; within a word only where it is longer than a line.
+                taken = text.rfind(" ", 0, taken) + 1 or (
+                    0 if _fits_below(text, further_room, current) else taken
+                )
             if taken:
                 current.append(Piece(text[:taken], piece.style))
                 left -= cells(text[:taken])
@@ -136,6 +141,11 @@ def _cut(item: Line, room: int, further_room: int) -> list[Line]:
                 parts.append(tuple(current))
                 current, left = [], further_room
     return [*parts, tuple(current)]
+
+
+def _fits_below(text: str, room: int, before: Sequence[Piece]) -> bool:
+    """Whether the first word of a text is better begun on the next line: it has room there, and not here."""
+    return bool(before) and before[-1].text.endswith(" ") and cells(text.partition(" ")[0]) <= room
 
 
 def _fitting(text: str, room: int) -> int:

@@ -33,6 +33,32 @@ def test_whatever_a_document_links_to_is_there(document: Path) -> None:
     assert lost == []
 
 
+TEXTS = sorted(
+    path
+    for folder in (
+        "docs",
+        "provisioner",
+        "local_aws",
+        "specs",
+        "tools",
+        "bench",
+        "schemas",
+        "tests",
+        ".github",
+    )
+    for path in (ROOT / folder).rglob("*")
+    if path.suffix in {".md", ".py", ".yml", ".yaml", ".sh", ".json", ".j2", ".rego"}
+)
+# What installs by name from an index: our name there is a program of somebody else.
+BY_NAME = re.compile(r"""(?:pip3?|uv|pipx|uvx)\s[^\n|;&]*?(?<![\w/.{$-])provisioner(?![\w.@/-])""")
+
+
+def test_no_text_installs_what_an_index_has_by_our_name() -> None:
+    for document in [*DOCUMENTS, *TEXTS]:
+        if document != Path(__file__):
+            assert not BY_NAME.search(document.read_text(errors="replace")), document
+
+
 def test_decisions_are_numbered_without_gaps_or_doubles() -> None:
     assert [int(path.name[:4]) for path in DECISIONS] == list(range(1, len(DECISIONS) + 1))
 

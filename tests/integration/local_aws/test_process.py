@@ -51,7 +51,10 @@ def test_up_status_down(home: Path) -> None:
 def _check_reset(running: local_aws.LocalAws) -> None:
     for region in ("us-east-1", "eu-west-1"):
         local_aws.add_instance(running, region=region)
+    local_aws.advance(running, 3600)
+    assert local_aws.clock_ahead(running) == 3600
     local_aws.reset()
+    assert local_aws.clock_ahead(running) == 0, "what is there next is not of tomorrow"
     assert local_aws.get_faults(running) == local_aws.Faults()
     assert local_aws.calls(running) == []
     local_aws.add_instance(running)

@@ -10,7 +10,7 @@ import pytest
 
 from provisioner.costs.cost import Cost, CostLine
 from provisioner.costs.status_cost import StatusCost
-from provisioner.render.as_status import status_data, status_text
+from provisioner.render.as_status import status_data, status_text, watched
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 LONG_NAME = "a-name-" * 30
@@ -93,6 +93,31 @@ def test_a_paragraph_each_where_it_does_not() -> None:
 def test_what_the_fleet_says_of_its_end_is_not_said_twice() -> None:
     ending = {"fleet/web": {"state": "1 of 1", "expires": "in 5 h", "members": [member(1)]}}
     assert shown(300, ending).count("expires") == 1
+
+
+def test_lines_break_between_words_and_ages_of_nothing_are_short() -> None:
+    said = {"role/web": {"state": "kept; my_ip has moved since: 203.0.113.7 then, 203.0.113.8 (my_ip) now"}}
+    words = {word for line in shown(30, said).splitlines() for word in line.split()}
+    assert {"moved", "since:", "203.0.113.8", "(my_ip)"} <= words
+    young = {"fleet/web": {"state": "2 of 2", "members": [member(1, launched=NOW.isoformat()), member(2)]}}
+    assert "<1 min" in shown(100, young)
+
+
+@pytest.mark.parametrize(
+    ("height", "last"),
+    [
+        (None, "Looked at 12:00:00 UTC; Ctrl-C ends."),
+        (100, "Looked at 12:00:00 UTC; Ctrl-C ends."),
+        (5, "4 more lines, for a taller window. Looked at 12:00:00 UTC; Ctrl-C ends."),
+    ],
+)
+def test_what_is_watched_fits_on_the_screen_and_tells_when_that_was(height: int | None, last: str) -> None:
+    alike = {"fleet/web": {"state": "2 of 2", "members": [member(1), member(2)]}}
+    text = status_text("shop", "us-east-1", "123456789012", alike, True, 100, None, NOW)
+    rows = watched(text, NOW, height).plain.split("\n")
+    assert rows[-1] == last
+    # The cursor is on the row after the last one, and must not have pushed the first one out.
+    assert height is None or len(rows) < height
 
 
 def test_for_programs() -> None:
