@@ -13,6 +13,7 @@ PREFIX = "provisioner:"
 ENVIRONMENT_TAG = "provisioner:environment"
 FLEET_TAG = "provisioner:fleet"
 GROUP_TAG = "provisioner:security_group"
+KEY_PAIR_TAG = "provisioner:key_pair"
 REGION_TAG = "provisioner:region"
 LAUNCH_TAG = "provisioner:launch"
 ASKED_TAG = "provisioner:asked"
@@ -25,6 +26,8 @@ EXPIRES_TAG = "provisioner:expires"
 LIFETIME_TAG = "provisioner:lifetime"
 # What EC2's console shows as the name of a thing.
 NAME_TAG = "Name"
+# What has neither a token nor a path of ours carries one of these besides the environment's tag, by its kind.
+MARKS = {"security_group": GROUP_TAG, "key_pair": KEY_PAIR_TAG}
 
 
 # By the names of their regions; the names of regions in aws itself have three parts, too.

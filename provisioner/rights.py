@@ -91,6 +91,14 @@ class Place:
         """A condition that what is made gets the environment's tag."""
         return {"StringEquals": {OWN_REQUEST: self.environment}}
 
+    def owned_as(self, mark: str) -> Conditions:
+        """A condition that what is called upon carries the environment's tag, and that of its kind."""
+        return together(self.owned, {"Null": {f"aws:ResourceTag/{mark}": "false"}})
+
+    def made_as(self, mark: str) -> Conditions:
+        """A condition that what is made gets the environment's tag, and that of its kind."""
+        return together(self.named_so, {"Null": {f"aws:RequestTag/{mark}": "false"}})
+
 
 def read_ec2(place: Place, *operations: str) -> Statement:
     """Operations of EC2 that only read, of which it can limit nothing but the region."""

@@ -18,6 +18,7 @@ from provisioner.kinds.base import Reader
 from provisioner.kinds.expiry import end_in
 from provisioner.kinds.instances import Instance, find_instances, named
 from provisioner.kinds.launch_token import Launches
+from provisioner.kinds.ownership import has_mark
 from provisioner.kinds.tags import as_tags
 from provisioner.kinds.volumes import ObservedVolume, find_volumes
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, owner_of_path
@@ -31,7 +32,8 @@ PATH = "/provisioner/"
 class Thing:
     """Something with an environment's tag that is neither an instance nor a volume; `kind` in words.
 
-    `end`: when the environment ends, or has ended, as its tag says; None: nothing says so.
+    `end`: when the environment ends, or has ended, as its tag says; None: nothing says so. `is_foreign`: it
+    carries the environment's tag only, and not the other one that an environment gives what it makes.
     """
 
     kind: str
@@ -39,6 +41,7 @@ class Thing:
     name: str
     environment: str
     end: datetime | None = None
+    is_foreign: bool = False
 
     def __str__(self) -> str:
         return (
@@ -120,17 +123,18 @@ def _tagged(environment: str | None = None) -> tuple[tuple[str, tuple[str, ...]]
 
 def _groups(reader: Reader, filters: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
     for group in reader.pages("ec2", "DescribeSecurityGroups", "SecurityGroups", Filters=filters):
-        yield _thing("security group", group["GroupId"], group["GroupName"], group)
+        yield _thing("security_group", group["GroupId"], group["GroupName"], group)
 
 
 def _keys(reader: Reader, filters: Sequence[Mapping[str, Any]]) -> Iterator[Thing]:
     for pair in reader.call("ec2", "DescribeKeyPairs", Filters=filters)["KeyPairs"]:
-        yield _thing("key pair", pair["KeyPairId"], pair["KeyName"], pair)
+        yield _thing("key_pair", pair["KeyPairId"], pair["KeyName"], pair)
 
 
 def _thing(kind: str, id_: str, name: str, raw: Mapping[str, Any]) -> Thing:
     tags = as_tags(raw.get("Tags"))
-    return Thing(kind, id_, name, tags.get(ENVIRONMENT_TAG, ""), end_in(tags))
+    words, is_foreign = kind.replace("_", " "), not has_mark(kind, tags)
+    return Thing(words, id_, name, tags.get(ENVIRONMENT_TAG, ""), end_in(tags), is_foreign)
 
 
 def read_iam(reader: Reader) -> IamContents:

@@ -27,7 +27,8 @@ class Found:
     """One environment in one region; `region` is empty for what IAM has of one that is in none.
 
     `members` are what its fleets launched and lives, `foreign` what only carries its tags. `volumes` are on
-    no live instance, `things` its groups and key pairs. `specs`: which of the given specs are of it; None:
+    no live instance, `things` its groups and key pairs, `foreign_things` those that only carry its tag.
+    `specs`: which of the given specs are of it; None:
     none were given.
     """
 
@@ -37,6 +38,7 @@ class Found:
     foreign: tuple[Instance, ...] = ()
     volumes: tuple[ObservedVolume, ...] = ()
     things: tuple[Thing, ...] = ()
+    foreign_things: tuple[Thing, ...] = ()
     roles: int = 0
     profiles: int = 0
     specs: tuple[str, ...] | None = None
@@ -104,6 +106,7 @@ def _names(region: RegionContents) -> set[str]:
 
 def _found(name: str, region: RegionContents, specs: Specs | None) -> Found:
     live = [item for item in region.instances if item.is_live and item.tag(ENVIRONMENT_TAG) == name]
+    tagged = [thing for thing in region.things if thing.environment == name]
     members = tuple(instance for instance in live if is_launched_by_its_tags(instance))
     return Found(
         name,
@@ -111,7 +114,8 @@ def _found(name: str, region: RegionContents, specs: Specs | None) -> Found:
         members=members,
         foreign=tuple(instance for instance in live if instance not in members),
         volumes=tuple(v for v in _on_nothing(region) if v.tags.get(ENVIRONMENT_TAG) == name),
-        things=tuple(thing for thing in region.things if thing.environment == name),
+        things=tuple(thing for thing in tagged if not thing.is_foreign),
+        foreign_things=tuple(thing for thing in tagged if thing.is_foreign),
         specs=None if specs is None else tuple(specs.get((name, region.region), ())),
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from provisioner.model import Call, Output
-from provisioner.naming import ENVIRONMENT_TAG, REGION_TAG
+from provisioner.naming import ENVIRONMENT_TAG, MARKS, REGION_TAG
 from provisioner.rights import Place
 
 Keys = Mapping[str, str | tuple[str, ...]]
@@ -109,10 +109,16 @@ def _thing(action: str, id_: Any, facts: Facts, keys: Keys | None = None, type_:
     named = ANY if is_new else str(id_)
     kind = type_ or _TYPES.get(named.rpartition("-")[0], "instance")
     (arn,) = facts.place.ec2(kind, named)
-    tags = facts.own_tags if is_new else facts.tags.get(named, {})
+    tags = {**facts.own_tags, **_mark(kind)} if is_new else facts.tags.get(named, {})
     context: dict[str, str | tuple[str, ...]] = {f"{OWN_TAG}{key}": value for key, value in tags.items()}
     unknown = () if is_new or facts.tags_are_read else (OWN_TAG,)
     return Request(action, arn, {**context, **(keys or {})}, unknown)
+
+
+def _mark(type_: str) -> Mapping[str, str]:
+    """The tag that a new thing of a type has besides; its value is in no condition."""
+    mark = MARKS.get(type_.replace("-", "_"))
+    return {mark: NEW} if mark else {}
 
 
 def _on_things(call: Call, facts: Facts, instances: tuple[str, ...]) -> Iterator[Request]:

@@ -125,7 +125,7 @@ def list_data(
                 "instance_profiles": each.profiles,
                 "volumes": [volume.summary() for volume in each.volumes],
                 "others": [{"kind": item.kind, "id": item.id, "name": item.name} for item in each.things],
-                "foreign": [instance.id for instance in each.foreign],
+                "foreign": [*(item.id for item in each.foreign), *(item.id for item in each.foreign_things)],
                 **({} if each.specs is None else {"specs": list(each.specs)}),
             }
             for each in found
@@ -158,6 +158,8 @@ def list_lines(
     for each in found:
         for instance in each.foreign:
             yield f"foreign   {each.region}  {called(instance)} only carries the tags of {each.environment}"
+        for thing in each.foreign_things:
+            yield f"foreign   {each.region}  {thing} only carries the tag of {each.environment}"
     yield from (f"not read  {problem}" for problem in unread)
 
 
@@ -189,7 +191,7 @@ def _ends(each: Found, now: datetime) -> str:
 
 def besides(each: Found) -> str:
     """What there is of an environment besides its members, by number."""
-    kinds = [thing.kind for thing in each.things]
+    kinds = [*(item.kind for item in each.things), *(f"foreign {item.kind}" for item in each.foreign_things)]
     counted = [
         (each.roles, "role"),
         (each.profiles, "instance profile"),
@@ -205,6 +207,7 @@ def left_lines(environment: str, found: Sequence[Found], unread: Sequence[str]) 
     left = [
         *(f"instance {called(item)}, {item.state}" for each in found for item in each.members),
         *(f"instance {called(item)}, which only carries its tags" for each in found for item in each.foreign),
+        *(f"{item}, which only carries its tag" for each in found for item in each.foreign_things),
         *(f"volume {volume}" for each in found for volume in each.volumes),
         *(f"{thing}, which is free" for each in found for thing in each.things),
     ]

@@ -77,6 +77,10 @@ def settle(cloud: Cloud, deployer: Deployer) -> SimpleNamespace:
         GroupName="theirs", Description="theirs", TagSpecifications=tags("theirs", "security-group")
     )
     key = cloud.ec2.create_key_pair(KeyName="theirs", TagSpecifications=tags("theirs", "key-pair"))
+    half = cloud.ec2.create_security_group(
+        GroupName="half", Description="half", TagSpecifications=tags("mine", "security-group")
+    )
+    half_key = cloud.ec2.create_key_pair(KeyName="half", TagSpecifications=tags("mine", "key-pair"))
     mine = cloud.ids("mine")[0]
     return SimpleNamespace(
         mine=mine,
@@ -89,6 +93,8 @@ def settle(cloud: Cloud, deployer: Deployer) -> SimpleNamespace:
         in_lab=cloud.stranger("i-0000000000000001a", {"room": "lab", "provisioner:environment": "theirs"}),
         group=group["GroupId"],
         my_group=group_of(cloud),
+        half=half["GroupId"],
+        half_key=half_key["KeyPairId"],
         key=key["KeyPairId"],
         image=image,
         subnet=theirs["SubnetId"],
@@ -96,7 +102,7 @@ def settle(cloud: Cloud, deployer: Deployer) -> SimpleNamespace:
 
 
 def group_of(cloud: Cloud) -> str:
-    tag = [{"Name": "tag:provisioner:environment", "Values": ["mine"]}]
+    tag = [{"Name": "group-name", "Values": ["mine-web"]}]
     return str(cloud.ec2.describe_security_groups(Filters=tag)["SecurityGroups"][0]["GroupId"])
 
 
@@ -196,6 +202,26 @@ ON_EC2: dict[str, Attempt] = {
     "make a group without a tag": lambda it, ec2: ec2.create_security_group(GroupName="x", Description="x"),
     "make a group for them": lambda it, ec2: ec2.create_security_group(
         GroupName="x", Description="x", TagSpecifications=tags("theirs", "security-group")
+    ),
+    "make a group with one of the two tags": lambda it, ec2: ec2.create_security_group(
+        GroupName="x", Description="x", TagSpecifications=tags("mine", "security-group")
+    ),
+    "open a group with one of the two tags": lambda it, ec2: ec2.authorize_security_group_ingress(
+        **rule(it.half)
+    ),
+    "delete a group with one of the two tags": lambda it, ec2: ec2.delete_security_group(GroupId=it.half),
+    "launch with a group with one of the two tags": lambda it, ec2: run(
+        it, ec2, TagSpecifications=tags("mine", "instance", "volume"), SecurityGroupIds=[it.half]
+    ),
+    "claim a group with one of the two tags": lambda it, ec2: ec2.create_tags(
+        Resources=[it.half], Tags=as_list({"provisioner:security_group": "web"})
+    ),
+    "take a mark off my group": lambda it, ec2: ec2.delete_tags(
+        Resources=[it.my_group], Tags=[{"Key": "provisioner:security_group"}]
+    ),
+    "delete a key pair with one of the two tags": lambda it, ec2: ec2.delete_key_pair(KeyPairId=it.half_key),
+    "claim a key pair with one of the two tags": lambda it, ec2: ec2.create_tags(
+        Resources=[it.half_key], Tags=as_list({"provisioner:key_pair": "me"})
     ),
     "delete their key pair": lambda it, ec2: ec2.delete_key_pair(KeyName="theirs"),
     "claim their key pair": lambda it, ec2: ec2.create_tags(Resources=[it.key], Tags=CLAIM),

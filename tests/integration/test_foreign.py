@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local_aws import Rule
-from tests.support.cloud import REGION, Cloud, as_list
+from tests.support.cloud import REGION, Cloud, as_list, tags_of
 from tests.support.program import Program
 from tests.support.specs import ATTACHING, IMAGE, PROBE, ROLES_ONLY, called, having, lacking
 
@@ -352,3 +352,103 @@ def test_the_name_stands_beside_every_id_that_is_destroyed_replaced_or_detached(
             assert f"{member} ({name})" in text
     assert f"{BOX} (their box)" in detach
     assert f"{BOX} (their box)" in destroy
+
+
+# --- groups and key pairs, which have no token: two tags say whose they are
+
+KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJUbSMnzStCLmP8sBYExnDW33R8AhRajCmrBQpm5nsQO"
+ENVIRONMENT, GROUP, PAIR = (f"provisioner:{of}" for of in ("environment", "security_group", "key_pair"))
+NETWORK: dict[str, Any] = having(
+    EMPTY,
+    security_groups={"ssh": {"ingress": [{"port": 22, "cidr": "10.0.0.0/8"}]}},
+    key_pairs={"me": {"public_key": KEY}},
+)
+
+
+def theirs(cloud: Cloud, name: str) -> dict[str, str]:
+    """A group and a key pair that somebody gives the environment's tag, by the types that tags have."""
+    group = cloud.ec2.create_security_group(GroupName=name, Description="theirs")["GroupId"]
+    pair = cloud.ec2.import_key_pair(KeyName=name, PublicKeyMaterial=KEY.encode())["KeyPairId"]
+    cloud.ec2.create_tags(Resources=[group, pair], Tags=as_list({ENVIRONMENT: "probe"}))
+    return {"security_group": group, "key_pair": pair}
+
+
+def network(cloud: Cloud) -> dict[str, Any]:
+    """All groups and key pairs that there are, but for the VPC's own, with their rules and tags, by id."""
+    groups = cloud.ec2.describe_security_groups()["SecurityGroups"]
+    pairs = cloud.ec2.describe_key_pairs()["KeyPairs"]
+    ours = [*(group for group in groups if group["GroupName"] != "default"), *pairs]
+    return {each.get("GroupId") or each["KeyPairId"]: {**each, "Tags": tags_of(each)} for each in ours}
+
+
+def test_a_group_or_key_with_the_environments_tag_alone_is_told_and_left_alone(
+    program: Program, cloud: Cloud
+) -> None:
+    ids = theirs(cloud, "it; reboot")
+    before = {id_: network(cloud)[id_] for id_ in ids.values()}
+    assert program.apply(NETWORK).code == 0
+    planned = program.plan(EMPTY)
+    assert {change["address"] for change in planned.changes} == {"security_group/ssh", "key_pair/me"}
+    warnings = {note["address"]: note for note in planned.data["notes"] if note["warning"]}
+    for kind, id_ in ids.items():
+        note = warnings[f"{kind}/(foreign)"]
+        assert f"{id_} (it; reboot)" in note["message"]
+        assert note["commands"] == [
+            f"aws ec2 delete-tags --region us-east-1 --resources {id_} --tags Key={ENVIRONMENT}"
+        ]
+        # A name that others choose is in no command.
+        (back,) = (
+            command
+            for note in planned.data["notes"]
+            for command in note["commands"]
+            if f"create-tags --region us-east-1 --resources {id_} " in command
+        )
+        assert back.endswith(",Value=KEY")
+        assert "foreign, and left alone" in program.status(NETWORK)[f"{kind}/(foreign)"]["state"]
+    assert program.plan(NETWORK).changes == []
+    listed = program.run("list", "--region", "us-east-1", "--format", "json", "--no-cost").data
+    (found,) = listed["environments"]
+    assert (sorted(found["foreign"]), len(found["others"])) == (sorted(ids.values()), 2)
+    assert program.apply(EMPTY).code == 0
+    destroyed = program.destroy(NETWORK)
+    assert destroyed.code == 0
+    assert (
+        f"security group {ids['security_group']} (it; reboot), which only carries its tag" in destroyed.words
+    )
+    assert {id_: network(cloud)[id_] for id_ in ids.values()} == before
+
+
+def test_where_it_has_a_name_that_the_spec_wants_nothing_is_taken_over(
+    program: Program, cloud: Cloud
+) -> None:
+    theirs(cloud, "probe-ssh")
+    theirs(cloud, "probe-me")
+    before = network(cloud)
+    ran = program.apply(NETWORK)
+    assert ran.code == 1
+    for kind, tag, key in (("group", GROUP, "ssh"), ("key pair", PAIR, "me")):
+        assert f"{kind} probe-{key} exists already" in ran.words
+        assert f"it carries {ENVIRONMENT}, but not {tag}" in ran.words
+    assert network(cloud) == before
+
+
+@pytest.mark.parametrize("lost", ["the environment's tag", "the other tag"])
+def test_ours_that_lost_a_tag_is_foreign_until_it_is_put_back(
+    lost: str, program: Program, cloud: Cloud
+) -> None:
+    assert program.apply(NETWORK).code == 0
+    made = network(cloud)
+    for id_ in made:
+        at, tag, key = (
+            ("key_pair", PAIR, "me") if id_.startswith("key-") else ("security_group", GROUP, "ssh")
+        )
+        gone, value = (ENVIRONMENT, "probe") if lost == "the environment's tag" else (tag, key)
+        cloud.ec2.delete_tags(Resources=[id_], Tags=[{"Key": gone}])
+        ran = program.plan(NETWORK)
+        assert ran.code == 1
+        told = f"aws ec2 create-tags --region us-east-1 --resources {id_} --tags Key={gone},Value={value}"
+        assert f"if it was made for this environment, put the tag back: `{told}`" in ran.words
+        assert at not in {change["address"].split("/")[0] for change in program.plan(EMPTY).changes}
+        cloud.ec2.create_tags(Resources=[id_], Tags=as_list({gone: value}))
+    assert network(cloud) == made
+    assert program.plan(NETWORK).changes == []

@@ -72,7 +72,7 @@ def test_tags_are_put_right_while_it_is_there(program: Program, cloud: Cloud) ->
     (after,) = cloud.ec2.describe_key_pairs()["KeyPairs"]
     assert (after["KeyPairId"], tags_of(after)) == (
         found["KeyPairId"],
-        {"provisioner:environment": "probe", "team": "data"},
+        {"provisioner:environment": "probe", "provisioner:key_pair": "me", "team": "data"},
     )
     assert program.plan(tagged).changes == []
 

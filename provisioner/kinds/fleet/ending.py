@@ -13,6 +13,7 @@ from provisioner.kinds.expiry import End, Recorded, end_in, recorded_in, remembe
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance
+from provisioner.kinds.ownership import has_mark
 from provisioner.model import Address, Desired
 from provisioner.naming import ENVIRONMENT_TAG, REGION_TAG
 
@@ -152,7 +153,7 @@ def our_tags(at: Address, world: World) -> Mapping[str, str]:
     tags: Mapping[str, str] = thing.tags if isinstance(thing, Tagged) else {}
     here = (world.environment.name, world.environment.region)
     is_ours = (tags.get(ENVIRONMENT_TAG), tags.get(REGION_TAG, world.environment.region)) == here
-    return tags if is_ours else {}
+    return tags if is_ours and has_mark(at.kind, tags) else {}
 
 
 def can_be_moved(fleet: Fleet, observed: ObservedFleet, world: World) -> bool:

@@ -17,7 +17,7 @@ from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME
 from provisioner.kinds.fleet.spec import CLOUD_INIT, ROOT_VOLUME, RUNNING, SPOT, VOLUMES, Fleet
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call
-from provisioner.naming import ENVIRONMENT_TAG
+from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
 from provisioner.rights import (
     OWN_REQUEST,
     Conditions,
@@ -195,8 +195,8 @@ def _groups(
         why = f"{what_for} the security groups that the spec names"
         yield Statement(sid, why, action, place.ec2("security-group", *others))
     if any(fleet.own_groups for fleet in fleets):
-        why = f"{what_for} security groups of the environment"
-        yield Statement(f"{sid}OfTheSpec", why, action, place.ec2("security-group"), place.owned)
+        why, ours = f"{what_for} security groups of the environment", place.owned_as(GROUP_TAG)
+        yield Statement(f"{sid}OfTheSpec", why, action, place.ec2("security-group"), ours)
 
 
 def _placement_groups(fleets: Sequence[Fleet]) -> list[str]:

@@ -12,8 +12,9 @@ from provisioner.kinds.keep import is_kept
 from provisioner.kinds.key_pair.compare import compare_key_pair, told
 from provisioner.kinds.key_pair.observed import ObservedKeyPair, by_address, find_key_pairs
 from provisioner.kinds.key_pair.public_key import MAKE_ONE
-from provisioner.kinds.key_pair.spec import KeyPair, parse_key_pair
+from provisioner.kinds.key_pair.spec import KIND, KeyPair, parse_key_pair
 from provisioner.kinds.key_pair.steps import DUPLICATE, IMPORT, NOT_FOUND
+from provisioner.kinds.ownership import Foreign, foreign_text, whose
 from provisioner.model import Address, Environment, Findings, Replan
 from provisioner.retry import CallRules, RetryRule, is_withheld, merged
 from provisioner.rights import Place, Purpose, Statement
@@ -44,7 +45,7 @@ RULES = CallRules(
 
 
 class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
-    name = "key_pair"
+    name = KIND
     section = "key_pairs"
     is_of_iam = False
     call_rules = merged((service_rules.INSTANCES, RULES))
@@ -104,6 +105,11 @@ class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
             return {"state": "absent"}
         if observed.unread:
             return {"state": "not read", "note": observed.unread}
+        if observed.foreign:
+            return {"state": foreign_text(KIND, [Foreign(each.id, each.name) for each in observed.foreign])}
+        if not observed.is_of(world.environment.name):
+            why = whose(KIND, observed.tags, world.environment.name)
+            return {"state": "absent", "note": f"{observed.id} has the name {observed.name}, and {why}"}
         return {
             "state": "there",
             "name": observed.name,

@@ -8,7 +8,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.keep import is_kept, kept_unsaid, made_keep, refuse_kept, with_keep
 from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.kinds.key_pair.public_key import PublicKey
-from provisioner.kinds.key_pair.spec import KeyPair
+from provisioner.kinds.key_pair.spec import KIND, KeyPair
 from provisioner.kinds.key_pair.steps import (
     IMPORT,
     AwaitKeyPair,
@@ -16,6 +16,7 @@ from provisioner.kinds.key_pair.steps import (
     DeleteKeyPair,
     ImportKeyPair,
 )
+from provisioner.kinds.ownership import Foreign, foreign_notes, way_back, whose
 from provisioner.kinds.shown import wanted_tags
 from provisioner.kinds.tags import is_crowded, made_tags, tag_changes, tag_list, too_many_tags
 from provisioner.model import (
@@ -31,7 +32,7 @@ from provisioner.model import (
     Step,
     Whole,
 )
-from provisioner.naming import ENVIRONMENT_TAG, default_name
+from provisioner.naming import default_name
 
 AT_FIRST_BOOT = (
     "EC2 puts a key on an instance at its first boot only, so members keep the one they were launched with "
@@ -45,13 +46,17 @@ def compare_key_pair(
     """The changes of one key pair."""
     if found and found.unread:
         return Findings(notes=(Note(address, found.unread, kind=NoteKind.NOT_COMPARED),))
+    if found and found.foreign:
+        here = world.environment
+        foreign = [Foreign(each.id, each.name) for each in found.foreign]
+        return Findings(notes=tuple(foreign_notes(KIND, foreign, here.name, here.region)))
     if key_pair is None:
         is_ours = found and found.is_of(world.environment.name)
         return _leaving(address, found, world) if found and is_ours else Findings()
     if found is None:
         return Findings(changes=(_create(address, key_pair, world),))
     if not found.is_of(world.environment.name):
-        return Findings(refusals=(_refuse_foreign(address, found),))
+        return Findings(refusals=(_refuse_foreign(address, found, world),))
     return _compare(address, key_pair, found, world)
 
 
@@ -60,14 +65,14 @@ def told(public_key: PublicKey) -> str:
     return f"{public_key.type} {public_key.fingerprint}"
 
 
-def _refuse_foreign(address: Address, found: ObservedKeyPair) -> Refusal:
+def _refuse_foreign(address: Address, found: ObservedKeyPair, world: World) -> Refusal:
     """The answer to a name that exists and is not ours; the same key does not make it ours."""
-    owner = found.tags.get(ENVIRONMENT_TAG)
-    whose = f"environment {owner} has it" if owner else "it is not this environment's"
+    here = world.environment
+    back = way_back(address, found.id, found.tags, here.name, here.region)
     return Refusal(
         address,
-        f"ec2 {IMPORT}: key pair {found.name} exists already, and {whose}",
-        "choose another name with `name:`; or to use it as it is, take the entry out and write "
+        f"ec2 {IMPORT}: key pair {found.name} exists already, and {whose(KIND, found.tags, here.name)}",
+        f"{back}choose another name with `name:`; or to use it as it is, take the entry out and write "
         f"`key_name: {found.name}` in the fleet",
         exit_code=1,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.key_pair.spec import KeyPair
-from provisioner.naming import ENVIRONMENT_TAG
+from provisioner.naming import ENVIRONMENT_TAG, KEY_PAIR_TAG
 from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, read_ec2, together
 
 
@@ -17,19 +17,20 @@ def key_pair_permissions(key_pairs: Sequence[KeyPair], place: Place, purpose: Pu
         return
     named = place.ec2("key-pair", *(key_pair.name for key_pair in key_pairs))
     every = place.ec2("key-pair")
+    ours, made = place.owned_as(KEY_PAIR_TAG), place.made_as(KEY_PAIR_TAG)
     if purpose is not Purpose.PLAN:
-        why = "to delete key pairs that carry the environment's tag"
-        yield Statement("DeleteKeyPairs", why, ("ec2:DeleteKeyPair",), every, place.owned)
+        why = "to delete key pairs that carry both tags of the environment's key pairs"
+        yield Statement("DeleteKeyPairs", why, ("ec2:DeleteKeyPair",), every, ours)
     if purpose is not Purpose.APPLY:
         return
-    why = "to import the key pairs of the spec, with the environment's tag"
-    yield Statement("ImportKeyPairs", why, ("ec2:ImportKeyPair",), named, place.named_so)
-    at_import = together(place.named_so, {"StringEquals": {"ec2:CreateAction": "ImportKeyPair"}})
+    why = "to import the key pairs of the spec, with both tags"
+    yield Statement("ImportKeyPairs", why, ("ec2:ImportKeyPair",), named, made)
+    at_import = together(made, {"StringEquals": {"ec2:CreateAction": "ImportKeyPair"}})
     why = "to give key pairs their tags within the import"
     yield Statement("TagKeyPairsAtImport", why, ("ec2:CreateTags",), named, at_import)
-    why = "to correct tags of key pairs that carry the environment's tag, and to give it to no other"
-    stays = together(place.owned, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
+    why = "to correct tags of key pairs that carry both, and to give the environment's to no other"
+    stays = together(ours, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
     yield Statement("TagKeyPairs", why, ("ec2:CreateTags",), every, stays)
-    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG]}}
-    why = "to take tags off key pairs, but never the environment's own"
-    yield Statement("UntagKeyPairs", why, ("ec2:DeleteTags",), every, together(place.owned, never))
+    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG, KEY_PAIR_TAG]}}
+    why = "to take tags off key pairs, but never those two"
+    yield Statement("UntagKeyPairs", why, ("ec2:DeleteTags",), every, together(ours, never))

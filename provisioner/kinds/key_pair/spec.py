@@ -17,8 +17,9 @@ from provisioner.kinds.key_pair.public_key import (
 )
 from provisioner.kinds.key_pair.ssh_folder import read_public_half
 from provisioner.model import Address
-from provisioner.naming import default_name, ownership_tags
+from provisioner.naming import KEY_PAIR_TAG, default_name, ownership_tags
 
+KIND = "key_pair"
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ImportKeyPair.html
 MAX_NAME = 255
 # What an entry has whose file cannot be read: nobody uses it, or only who needs no contents.
@@ -53,6 +54,7 @@ def parse_key_pair(key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
             **entry.tags,
             **raw.get("tags", {}),
             **ownership_tags(entry.environment),
+            KEY_PAIR_TAG: key,
             **keep_tags(raw.get("keep")),
         },
         keep=raw.get("keep"),

@@ -44,7 +44,7 @@ class ImportKeyPair:
 
     def is_done_by(self, there: ObservedKeyPair) -> bool:
         """Whether what has the name now is what this imports, by a call whose answer was lost."""
-        is_ours = there.tags.get(ENVIRONMENT_TAG) == self.tags.get(ENVIRONMENT_TAG)
+        is_ours = there.is_of(self.tags[ENVIRONMENT_TAG])
         return is_ours and str(there.public_key) == self.public_key
 
 
@@ -91,7 +91,7 @@ def _delete(step: DeleteKeyPair, context: ExecutionContext) -> None:
     if there is None:
         return
     if not there.is_of(step.environment):
-        raise ChangedMeanwhile(f"{step.name} lost the tag {ENVIRONMENT_TAG} meanwhile: left alone")
+        raise ChangedMeanwhile(f"{step.name} lost a tag that says whose it is meanwhile: left alone")
     if is_kept(there.tags):
         raise ChangedMeanwhile(f"{step.name} got the tag {KEEP_TAG} meanwhile: left alone")
     try:

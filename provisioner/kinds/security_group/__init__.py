@@ -12,6 +12,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
 from provisioner.kinds.keep import is_kept
+from provisioner.kinds.ownership import Foreign, foreign_text
 from provisioner.kinds.security_group.call_rules import RULES
 from provisioner.kinds.security_group.observed import ObservedGroup, observe_groups
 from provisioner.kinds.security_group.rules import Rule, in_words
@@ -90,6 +91,9 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         group = observed.group if observed else None
         if observed and observed.unread:
             return {"state": "not read", "note": observed.unread}
+        if observed and observed.foreign:
+            foreign = [Foreign(each.id, each.name) for each in observed.foreign]
+            return {"state": foreign_text(KIND, foreign)}
         if group is None:
             return {"state": "absent"}
         from provisioner.kinds.security_group.compare import names

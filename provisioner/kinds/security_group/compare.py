@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from provisioner.kinds.base import World
 from provisioner.kinds.keep import is_kept, kept_unsaid, made_keep, refuse_kept, with_keep
+from provisioner.kinds.ownership import Foreign, foreign_notes, way_back, whose
 from provisioner.kinds.security_group.observed import FoundGroup, ObservedGroup, id_at
 from provisioner.kinds.security_group.rules import ALL_OUT, Rule, in_words, permission
-from provisioner.kinds.security_group.spec import SecurityGroup
+from provisioner.kinds.security_group.spec import KIND, SecurityGroup
 from provisioner.kinds.security_group.steps import AwaitGroup, DeleteGroup, ExchangeRules, LetGo
 from provisioner.kinds.security_group.users import HasMembers
 from provisioner.kinds.security_group.wanted import (
@@ -33,7 +34,7 @@ from provisioner.model import (
     Refusal,
     Step,
 )
-from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
+from provisioner.naming import GROUP_TAG
 
 MAX_TOLD_USERS = 5
 INGRESS, EGRESS = "ingress", "egress"
@@ -53,6 +54,8 @@ def compare_group(
     group = observed.group
     if observed.unread:
         return Findings(notes=(Note(address, observed.unread, kind=NoteKind.NOT_COMPARED),))
+    if observed.foreign:
+        return Findings(notes=tuple(_foreign_notes(observed.foreign, world)))
     if desired is None:
         return _leaving(address, group, observed, world) if group else Findings()
     refusals = tuple(_refusals(address, desired, observed, world))
@@ -85,13 +88,13 @@ def _refusals(
     if observed.group:
         return
     if observed.taken:
-        owner = observed.taken.tags.get(ENVIRONMENT_TAG)
-        whose = f"environment {owner} has it" if owner else "it is not this environment's"
+        other, here = observed.taken, world.environment
+        back = way_back(address, other.id, other.tags, here.name, here.region)
         yield Refusal(
             address,
             f"ec2 CreateSecurityGroup: group {observed.new_name} exists already in {observed.vpc} as "
-            f"{observed.taken.id}, and {whose}",
-            "choose another name with `name:`, or delete the existing group",
+            f"{other.id}, and {whose(KIND, other.tags, here.name)}",
+            f"{back}choose another name with `name:`, or delete the existing group",
             exit_code=1,
         )
     for at, former in sorted(world.observed_of(ObservedGroup).items()):
@@ -116,6 +119,13 @@ def _refusals(
                 f"with another one: {there.description}",
                 "give it another `name:` too, take `name:` out, or put the description back",
             )
+
+
+def _foreign_notes(foreign: Sequence[FoundGroup], world: World) -> Iterable[Note]:
+    """Of those that have a name that the spec wants, a refusal tells."""
+    told = {there.taken.id for there in world.observed_of(ObservedGroup).values() if there.taken}
+    others = [Foreign(group.id, group.name) for group in foreign if group.id not in told]
+    return foreign_notes(KIND, others, world.environment.name, world.environment.region)
 
 
 def _create(

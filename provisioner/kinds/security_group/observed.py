@@ -13,6 +13,7 @@ from typing import Any
 
 from provisioner.kinds.base import Reader, World, both
 from provisioner.kinds.instances import chunks, literal
+from provisioner.kinds.ownership import FOREIGN, has_mark
 from provisioner.kinds.security_group.rules import Rule, Traffic, rules_of, traffic_of
 from provisioner.kinds.security_group.spec import KIND, SecurityGroup, Vpc
 from provisioner.kinds.tags import as_tags, tags_in_words, text
@@ -50,6 +51,7 @@ class ObservedGroup:
     rules, where some may go; `referring` those rules of other groups of the environment that name it, by
     group and direction. `users` is who keeps it from being deleted, in words. `problem` is why nothing can be
     done, and what to do about that. `unread`: there is nothing but the reason why groups could not be read.
+    `foreign` are those that carry the environment's tag only, all at one address.
     """
 
     group: FoundGroup | None = None
@@ -64,6 +66,7 @@ class ObservedGroup:
     problem: tuple[str, str] | None = None
     uses: frozenset[Address] = frozenset()
     unread: str | None = None
+    foreign: tuple[FoundGroup, ...] = ()
 
     @property
     def arn(self) -> str | None:
@@ -92,16 +95,18 @@ def observe_groups(reader: Reader, environment: Environment) -> dict[Address, Ob
     """All groups of the environment, with one call; side by side the VPCs that the spec has not by id."""
     desired = environment.of(SecurityGroup)
     wanted = list(dict.fromkeys(group.vpc for group in desired.values() if group.vpc.id is None))
-    found, vpcs = both(
+    tagged, vpcs = both(
         reader,
         lambda: find_groups(reader, f"tag:{ENVIRONMENT_TAG}", [environment.name]),
         lambda: reader.parallel(*(partial(_find_vpc, reader, vpc) for vpc in wanted)),
     )
+    found = [group for group in tagged if has_mark(KIND, group.tags)]
+    foreign = tuple(group for group in tagged if not has_mark(KIND, group.tags))
     known = dict(zip(wanted, vpcs, strict=True))
     meant = {at: known.get(group.vpc) or FoundVpc(group.vpc.id) for at, group in desired.items()}
     placed = _placed(found, desired, meant, environment.name)
     addresses = {group.id: at for at, group in placed.items()}
-    return {
+    observed = {
         at: ObservedGroup(
             group=placed.get(at),
             vpc=meant[at].id if at in meant else None,
@@ -114,6 +119,7 @@ def observe_groups(reader: Reader, environment: Environment) -> dict[Address, Ob
         )
         for at in sorted(desired.keys() | placed.keys())
     }
+    return observed | ({Address(KIND, FOREIGN): ObservedGroup(foreign=foreign)} if foreign else {})
 
 
 def find_groups(

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.security_group.rules import PREFIX_LIST
 from provisioner.kinds.security_group.spec import SecurityGroup
-from provisioner.naming import ENVIRONMENT_TAG
+from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
 from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, actions, read_ec2, together
 
 REVOKE = ("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress")
@@ -34,23 +34,24 @@ def group_permissions(groups: Sequence[SecurityGroup], place: Place, purpose: Pu
         if any(rule.traffic.peer.sort == PREFIX_LIST for group in groups for rule in group.rules):
             yield read_ec2(place, "DescribeManagedPrefixLists")
         return
+    ours, made = place.owned_as(GROUP_TAG), place.made_as(GROUP_TAG)
     rules = REVOKE if purpose is Purpose.DESTROY else RULES
-    why = "to change and delete security groups that carry the environment's tag"
-    yield Statement("SecurityGroups", why, actions("ec2", "DeleteSecurityGroup", *rules), every, place.owned)
+    why = "to change and delete security groups that carry both tags of the environment's groups"
+    yield Statement("SecurityGroups", why, actions("ec2", "DeleteSecurityGroup", *rules), every, ours)
     if purpose is Purpose.DESTROY:
         return
-    why = "to make security groups that carry the environment's tag"
-    yield Statement("MakeGroups", why, actions("ec2", CREATE), every, place.named_so)
-    at_once = together(place.named_so, {"StringEquals": {"ec2:CreateAction": CREATE}})
+    why = "to make security groups that carry both tags"
+    yield Statement("MakeGroups", why, actions("ec2", CREATE), every, made)
+    at_once = together(made, {"StringEquals": {"ec2:CreateAction": CREATE}})
     why = "to give security groups their tags when they are made"
     yield Statement("TagNewGroups", why, ("ec2:CreateTags",), every, at_once)
     yield from _in_vpcs(groups, place)
-    why = "to correct tags of groups that carry the environment's tag, and to give it to no other"
-    stays = together(place.owned, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
+    why = "to correct tags of groups that carry both, and to give the environment's to no other"
+    stays = together(ours, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
     yield Statement("TagGroups", why, ("ec2:CreateTags",), every, stays)
-    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG]}}
-    why = "to take tags off security groups, but never the environment's own"
-    yield Statement("UntagGroups", why, ("ec2:DeleteTags",), every, together(place.owned, never))
+    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG, GROUP_TAG]}}
+    why = "to take tags off security groups, but never those two"
+    yield Statement("UntagGroups", why, ("ec2:DeleteTags",), every, together(ours, never))
 
 
 def _in_vpcs(groups: Sequence[SecurityGroup], place: Place) -> Iterator[Statement]:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.keep import is_kept
+from provisioner.kinds.ownership import is_ours
 from provisioner.kinds.security_group.call_rules import IN_USE, NO_SUCH_RULE, NOT_THERE, TOO_MANY
 from provisioner.kinds.security_group.observed import FoundGroup, as_group
 from provisioner.kinds.security_group.rules import Rule, group_peer
+from provisioner.kinds.security_group.spec import KIND
 from provisioner.kinds.security_group.users import as_interface, having
 from provisioner.kinds.shown import has_tags, wait_until_shown
 from provisioner.model import Call, CallCount, Output, count_calls
-from provisioner.naming import ENVIRONMENT_TAG
 
 # How long the interfaces of instances that terminate may keep a group.
 MAX_LINGER_S = 600.0
@@ -167,7 +168,7 @@ def _check_is_ours(step: DeleteGroup, context: ExecutionContext) -> None:
     """Raises ChangedMeanwhile for a group that is kept by now, or somebody else's."""
     shown = context.send(Call("ec2", "DescribeSecurityGroups", {"GroupIds": [step.id]}))["SecurityGroups"]
     for group in map(as_group, shown):
-        if is_kept(group.tags) or group.tags.get(ENVIRONMENT_TAG) != step.environment:
+        if is_kept(group.tags) or not is_ours(KIND, group.tags, step.environment):
             raise ChangedMeanwhile(f"{step.id} got other tags meanwhile: left alone")
 
 

@@ -19,16 +19,17 @@ from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.kinds.key_pair.public_key import parse_public_key
 from provisioner.kinds.key_pair.steps import DeleteKeyPair, ImportKeyPair
 from provisioner.model import Address, Call, Observed, Plan
-from provisioner.naming import ENVIRONMENT_TAG, KEEP_TAG, LAUNCH_TAG
+from provisioner.naming import ENVIRONMENT_TAG, KEEP_TAG, KEY_PAIR_TAG, LAUNCH_TAG
 from provisioner.reconcile import beyond
 from provisioner.spec import load
 from tests.support.build import FLEET, calls, environment, member, observed_fleet, planned, told
+from tests.support.cloud import as_list
 from tests.support.scripted import Scripted
 
 AT = Address("key_pair", "me")
 MINE = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJUbSMnzStCLmP8sBYExnDW33R8AhRajCmrBQpm5nsQO"
 OTHER = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGEUcRRCBrs2xUfYY14XUUUb8f5F5vNyaiBkhcgRZJ/m"
-OURS = {ENVIRONMENT_TAG: "env"}
+OURS = {ENVIRONMENT_TAG: "env", KEY_PAIR_TAG: "me"}
 ENTRY: dict[str, Any] = {"public_key": f"{MINE} me@laptop"}
 BARE: dict[str, Any] = {"count": 2, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
 
@@ -91,6 +92,8 @@ CASES: dict[str, tuple[Mapping[str, Any] | None, ObservedKeyPair | None, list[st
     ),
     "no longer in the spec": (None, found(), ["delete key_pair/me name"], ["DeleteKeyPair"]),
     "somebody else's, not in the spec": (None, found(tags={}), [], []),
+    "with the environment's tag only": (None, found(tags={ENVIRONMENT_TAG: "env"}), [], []),
+    "with the other tag only": (None, found(tags={KEY_PAIR_TAG: "me"}), [], []),
     "a key that EC2 does not show": (ENTRY, found(public_key=None), [], []),
 }
 
@@ -107,6 +110,16 @@ def test_what_is_done(case: str) -> None:
 REFUSED: dict[str, tuple[Mapping[str, Any] | None, ObservedKeyPair, str]] = {
     "somebody else's": (ENTRY, found(tags={}), "env-me exists already, and it is not this environment's"),
     "another environment's": (ENTRY, found(tags={ENVIRONMENT_TAG: "b"}), "and environment b has it"),
+    "with the environment's tag only": (
+        ENTRY,
+        found(tags={ENVIRONMENT_TAG: "env"}),
+        f"it carries {ENVIRONMENT_TAG}, but not {KEY_PAIR_TAG}",
+    ),
+    "with the other tag only": (
+        ENTRY,
+        found(tags={KEY_PAIR_TAG: "me"}),
+        f"it carries {KEY_PAIR_TAG}, but not {ENVIRONMENT_TAG}",
+    ),
     "kept, and another key": (
         ENTRY,
         found(public_key=parse_public_key(OTHER), tags={**OURS, KEEP_TAG: "yes"}),
@@ -258,7 +271,7 @@ class TestImporting:
             "KeyName": "env-me",
             "KeyPairId": "key-1",
             "PublicKey": f"{MINE} env-me",
-            "Tags": [OWN],
+            "Tags": OWN,
         }
         return {"KeyPairs": [raw | differing]}
 
@@ -267,7 +280,9 @@ class TestImporting:
         context.run(self.STEP)
         assert context.operations == ["ImportKeyPair", "DescribeKeyPairs"]
 
-    @pytest.mark.parametrize("shown", [{"Tags": []}, {"PublicKey": OTHER}])
+    @pytest.mark.parametrize(
+        "shown", [{"Tags": []}, {"Tags": as_list({ENVIRONMENT_TAG: "env"})}, {"PublicKey": OTHER}]
+    )
     def test_takes_nothing_over(self, shown: Any) -> None:
         context = Scripted(self.DUPLICATE, self.shown(**shown))
         with pytest.raises(AwsError, match="exists"):
@@ -280,7 +295,7 @@ class TestImporting:
         assert context.operations == ["ImportKeyPair", "DescribeKeyPairs", "ImportKeyPair"]
 
 
-OWN = {"Key": ENVIRONMENT_TAG, "Value": "env"}
+OWN = as_list(OURS)
 
 
 @pytest.mark.parametrize(
@@ -305,7 +320,7 @@ class TestDeleting:
         return {"KeyPairs": [{"KeyName": "env-me", "KeyPairId": "key-1", "Tags": list(tags)}]}
 
     def test_is_by_id(self) -> None:
-        context = Scripted(self.shown(OWN), {})
+        context = Scripted(self.shown(*OWN), {})
         context.run(self.STEP)
         assert context.sent[-1] == Call("ec2", "DeleteKeyPair", {"KeyPairId": "key-1"})
 
@@ -314,7 +329,7 @@ class TestDeleting:
         context.run(self.STEP)
         assert context.operations == ["DescribeKeyPairs"]
 
-    @pytest.mark.parametrize("tags", [(), ({"Key": KEEP_TAG, "Value": "yes"}, OWN)])
+    @pytest.mark.parametrize("tags", [(), OWN[:1], OWN[1:], as_list({KEEP_TAG: "yes", **OURS})])
     def test_leaves_what_is_not_ours_or_kept_by_now(self, tags: Any) -> None:
         context = Scripted(self.shown(*tags))
         with pytest.raises(ChangedMeanwhile):

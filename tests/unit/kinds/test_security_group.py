@@ -18,13 +18,14 @@ from provisioner.model import Address
 from tests.support.build import environment, world
 
 SSH, DB = Address("security_group", "ssh"), Address("security_group", "db")
+KEY = "provisioner:security_group"
 OUT = {"IpProtocol": "-1", "IpRanges": [{"CidrIp": "0.0.0.0/0"}]}
 OUT6 = {"IpProtocol": "-1", "Ipv6Ranges": [{"CidrIpv6": "::/0"}]}
 
 
 def raw(name: str, id_: str = "sg-1", tags: Mapping[str, str] | None = None, **fields: Any) -> dict[str, Any]:
     """A group as DescribeSecurityGroups has it."""
-    own = {"provisioner:environment": "env", **(tags or {})}
+    own = {"provisioner:environment": "env", KEY: name.removeprefix("env-"), **(tags or {})}
     return {
         "GroupId": id_,
         "GroupName": name,
@@ -173,9 +174,6 @@ def test_what_goes_out(egress: Any, there: Any, missing: list[str], surplus: lis
     differ = differences(group, as_group(raw("env-ssh", IpPermissionsEgress=there)), group.rules)
     assert [in_words(rule, {}) for rule in differ.missing] == missing
     assert [in_words(rule, {}) for rule in differ.surplus] == surplus
-
-
-KEY = "provisioner:security_group"
 
 
 @pytest.mark.parametrize(
