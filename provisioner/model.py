@@ -370,12 +370,14 @@ class Refusal:
 
 class NoteKind(StrEnum):
     """What a note is about: a difference from the spec that no change corrects, something of which it is not
-    known whether it differs, something that has expired and is not made any more, or anything else."""
+    known whether it differs, something that has expired and is not made any more, instances that will end
+    themselves because of what is changed, or anything else."""
 
     ADVICE = "advice"
     DIFFERENCE = "difference"
     NOT_COMPARED = "not compared"
     EXPIRED = "expired"
+    ENDING = "ending"
 
 
 @dataclass(frozen=True)
@@ -383,6 +385,7 @@ class Note:
     """Something worth reading that is no change; `commands` are what to type about it, a line each.
 
     `is_warning`: it comes before everything else. `also` are further addresses of which the same is true.
+    `instances` are those that will end themselves.
     """
 
     address: Address
@@ -391,6 +394,7 @@ class Note:
     is_warning: bool = False
     also: tuple[Address, ...] = ()
     kind: NoteKind = NoteKind.ADVICE
+    instances: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -112,17 +112,25 @@ def apply_plan(
                     Executor(WritingAws.over(aws), teller.show, stop).execute,
                     stop,
                 )
-            is_good = bool(to_do) and all(outcome.is_good for outcome in carried.outcomes)
             steps = None
-            if is_good and not (destroying or carried.obstacle or stop.is_set()):
-                steps = find_next_steps(environment, aws, plan, options.is_local)
+            looks_again = not (carried.obstacle or stop.is_set())
+            looks_again = looks_again and all(map(_is_answered, carried.outcomes))
+            if looks_again and to_do and not destroying:
+                is_good = all(outcome.is_good for outcome in carried.outcomes)
+                steps = find_next_steps(environment, aws, plan, options.is_local, is_good)
             teller.tell_rest(carried.outcomes, steps)
             code = _code(carried, stop.is_set(), refreshed)
-            if destroying and code == DONE:
+            if destroying and (code == DONE or looks_again):
                 _tell_what_is_left(environment, aws, for_programs)
             return code
     except KeyboardInterrupt:
         return INTERRUPTED
+
+
+def _is_answered(outcome: Outcome) -> bool:
+    """Whether AWS was there to the end: whoever has lost it is not kept waiting for one more look."""
+    failure = outcome.failure
+    return failure is None or not failure.operation or bool(failure.request_id)
 
 
 def _code(carried: ApplyResult, interrupted: bool, refreshed: tuple[str, ...]) -> int:

@@ -40,12 +40,13 @@ def extend(
     spec: SpecFile, when: str, fleet: str | None, yes: bool, output_format: str, options: Options
 ) -> int:
     """Move the end: by a duration (2h) from the old one, or from now if that is past; or to a time."""
-    from provisioner.kinds import KINDS, extend_ends
+    from provisioner.kinds import KINDS, check_extending, extend_ends
     from provisioner.model import Plan
     from provisioner.observe import observe
 
     to = _when(when)
     environment = load_spec(spec, needs_contents=False)
+    check_extending(environment, fleet)
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise UsageError(
             "extend asks before it changes anything, and there is no terminal to ask on", "say `extend --yes`"

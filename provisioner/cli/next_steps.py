@@ -22,8 +22,13 @@ MAKE_VARIABLE = "PROVISIONER_MAKE"
 SSM_POLICIES = ("AmazonSSMManagedInstanceCore", "AmazonSSMManagedEC2InstanceDefaultPolicy")
 
 
-def find_next_steps(environment: Environment, aws: Aws, plan: Plan, local: bool) -> NextSteps | None:
-    """What to do next; None where no member runs, or nobody may look. Two calls at most."""
+def find_next_steps(
+    environment: Environment, aws: Aws, plan: Plan, local: bool, is_done: bool = True
+) -> NextSteps | None:
+    """What to do next; None where no member runs, or nobody may look. Two calls at most.
+
+    Not `is_done`: the plan was carried out in part, so what it would cost is told only if all members run.
+    """
     from provisioner.kinds import find_hosts
 
     fleets = [desired for at, desired in plan.desired.items() if at.kind == "fleet"]
@@ -36,10 +41,12 @@ def find_next_steps(environment: Environment, aws: Aws, plan: Plan, local: bool)
     except (ProvisionerError, LookupError, ValueError, TypeError, AttributeError):
         # What was to be done is done: this is for convenience only.
         return None
-    return next_steps(plan, hosts, environment.source, local)
+    return next_steps(plan, hosts, environment.source, local, is_done)
 
 
-def next_steps(plan: Plan, hosts: Sequence[Host], source: str, local: bool) -> NextSteps | None:
+def next_steps(
+    plan: Plan, hosts: Sequence[Host], source: str, local: bool, is_done: bool = True
+) -> NextSteps | None:
     """What to do next with the hosts that run, if any do."""
     from provisioner.access.ssh_config import reached_at
     from provisioner.render.next_steps import NextSteps
@@ -57,10 +64,18 @@ def next_steps(plan: Plan, hosts: Sequence[Host], source: str, local: bool) -> N
         fleets,
         [login for login in (ssh, session) if login],
         [command(name, source, local) for name in commands],
-        plan.cost,
+        plan.cost if is_done or _all_run(plan, fleets) else None,
         "; ".join(sorted(map(str, ends))) or None,
         local,
     )
+
+
+def _all_run(plan: Plan, fleets: Mapping[str, Sequence[str]]) -> bool:
+    """Whether as many members run as the plan wants, of each fleet."""
+    wanted = {at.key: desired.get("count", 0) for at, desired in plan.desired.items() if at.kind == "fleet"}
+    return {key: count for key, count in wanted.items() if count} == {
+        fleet: len(members) for fleet, members in fleets.items()
+    }
 
 
 def _ssh(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:

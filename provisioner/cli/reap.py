@@ -15,6 +15,7 @@ from provisioner.cli.help import Command
 from provisioner.cli.options import FORMAT, YES, connection_options, regions_options
 from provisioner.cli.where import Where
 from provisioner.errors import UsageError
+from provisioner.naming import ENVIRONMENT_TAG
 
 if TYPE_CHECKING:
     from provisioner.account.contents import RegionContents
@@ -58,7 +59,7 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
         code = REFUSED
     elif going:
         results, code = _carry_out(aws, going, code)
-        for line in _results(results):
+        for line in (*_results(results), *_whats_next(going, results)):
             say(line, err=for_programs)
     if for_programs:
         say_data(reap_data(identity.account_id, found, results, _unread(contents)))
@@ -87,6 +88,20 @@ def _one(terminate: Any, writer: Aws, region: Ended, stop: threading.Event) -> R
 
 def _unread(contents: Sequence[RegionContents]) -> list[str]:
     return [problem for region in contents for problem in region.unread]
+
+
+def _whats_next(going: Sequence[Ended], results: Sequence[Reaped]) -> list[str]:
+    """Whose members were terminated, and what deletes the rest."""
+    done = {id_ for reaped in results for id_ in reaped.done}
+    names = sorted(
+        {item.tag(ENVIRONMENT_TAG) or "" for region in going for item in region.instances if item.id in done}
+    )
+    if not names:
+        return []
+    return [
+        f"Roles, instance profiles, security groups and key pairs of {', '.join(names)} are left, as far as "
+        "there are any: `provisioner list` shows them, and `provisioner destroy SPEC` deletes them."
+    ]
 
 
 def _results(results: Sequence[Reaped]) -> list[str]:

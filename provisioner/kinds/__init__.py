@@ -15,12 +15,13 @@ from provisioner.kinds.key_pair import KeyPairKind
 from provisioner.kinds.role import RoleKind
 from provisioner.kinds.security_group import SecurityGroupKind
 from provisioner.kinds.security_group.spec import refresh_my_ip, with_my_ip
-from provisioner.model import Change
+from provisioner.model import Change, Environment
 from provisioner.retry import COMMON, merged
 
 __all__ = [
     "CALL_RULES",
     "KINDS",
+    "check_extending",
     "extend_ends",
     "find_hosts",
     "keep_images",
@@ -36,6 +37,13 @@ KINDS: tuple[AnyKind, ...] = checked(
 )
 
 CALL_RULES = merged((COMMON, *(kind.call_rules for kind in KINDS)))
+
+
+def check_extending(environment: Environment, only: str | None) -> None:
+    """Raises UsageError where a spec, or the fleet of it that `only` names, has no end that can be moved."""
+    from provisioner.kinds.fleet.diff import extending
+
+    extending.fleets_to_extend(environment, only)
 
 
 def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tuple[Change, ...]:

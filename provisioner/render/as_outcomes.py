@@ -18,6 +18,8 @@ _PAST = {
     Action.REPLACE: "replaced",
     Action.DELETE: "deleted",
 }
+# What a plan leaves undone, as it has said.
+_COUNTED = {Result.DEFERRED: "left as it was"}
 _LABEL = 9
 _MOST_FIELDS = 3
 # What took less took no time that anybody wants to know.
@@ -92,7 +94,9 @@ def _done(change: Change) -> str:
     fields = list(dict.fromkeys(field.path.partition(".")[0] for field in change.fields))
     named = ", ".join(fields) if len(fields) <= _MOST_FIELDS else f"{len(fields)} fields"
     updated = f" {named}" if change.action is Action.UPDATE and fields else ""
-    return _PAST[change.action] + updated + (f": {breakdown([change])}" if change.size > 1 else "")
+    # A part of a thing is told apart from the thing.
+    is_counted = change.size > 1 or change.unit not in ("", "instance")
+    return _PAST[change.action] + updated + (f": {breakdown([change])}" if is_counted else "")
 
 
 def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:
@@ -112,9 +116,14 @@ def _failure(failure: Failure | None) -> tuple[str, list[tuple[str, str]]]:
 def _outcome_count(environment: str, outcomes: Sequence[Outcome], seconds: float, width: int) -> list[Line]:
     if not outcomes:
         return [line(f"There was nothing to do in {environment}.", "good")]
-    numbers = {result: sum(outcome.result is result for outcome in outcomes) for result in Result}
-    counted = ", ".join(f"{number} {result.value}" for result, number in numbers.items() if number)
-    if numbers[Result.DONE] == len(outcomes):
+    numbers = {
+        result: len({outcome.change.address for outcome in outcomes if outcome.result is result})
+        for result in Result
+    }
+    counted = ", ".join(
+        f"{number} {_COUNTED.get(result, result.value)}" for result, number in numbers.items() if number
+    )
+    if all(outcome.result is Result.DONE for outcome in outcomes):
         start: Line = (Piece("Done", "good"), Piece(f" in {duration(seconds)}. "))
     else:
         start = (Piece("Not finished", "alarm"), Piece(f" after {duration(seconds)}. "))

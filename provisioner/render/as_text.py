@@ -20,6 +20,7 @@ from provisioner.render.verdict import (
     destroyed,
     destroying_words,
     destroys,
+    ending,
     writing_calls,
 )
 from provisioner.render.waves import id_lines, member_lines, wave_lines
@@ -158,6 +159,10 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
     if gone:
         start: Line = (Piece(f"! {destroying_words(plan).upper()}", "alarm"), Piece(" "))
         lines += flow(words(breakdown(gone) + ".", "delete"), width, start, 2, gap=" ")
+    if ends := ending(plan):
+        start = (Piece("! WOULD END" if plan.refusals else "! ENDS", "alarm"), Piece(" "))
+        told = f"{ends}: they shut themselves down and are terminated, as their new end is past."
+        lines += flow(words(told, "delete"), width, start, 2, gap=" ")
     if plan.refusals:
         refused = "Refused: nothing of this plan will be carried out."
         return lines + flow(words(refused, "delete"), width, indent=0, gap=" ")

@@ -39,15 +39,24 @@ def destroying_words(plan: Plan) -> str:
     return "would destroy" if plan.refusals else "destroys"
 
 
+def ending(plan: Plan) -> str:
+    """What will end itself once a plan is carried out, in words; empty: nothing."""
+    number = len({id_ for note in plan.notes if note.kind is NoteKind.ENDING for id_ in note.instances})
+    return f"{count(number, 'running instance')} within a minute" if number else ""
+
+
 def verdict(plan: Plan) -> Verdict:
     """What a plan comes to."""
     gone = breakdown(destroyed(plan))
+    ends = ending(plan)
     if plan.refusals:
         return Verdict("refused", "Refused: nothing of this plan will be carried out")
     if gone:
         rest = [change for change in counted(plan) if change.action in (Action.CREATE, Action.UPDATE)]
         also = f"; {_numbers(rest)}" if rest else ""
-        return Verdict("destroys", f"Destroys {gone}{also}")
+        return Verdict("destroys", f"Destroys {gone}{f'; ends {ends}' if ends else ''}{also}")
+    if ends:
+        return Verdict("destroys", f"Ends {ends}; {_numbers(counted(plan))}")
     if plan.changes:
         return Verdict("changes", f"Destroys nothing; {_numbers(counted(plan))}")
     if plan.destroy:

@@ -51,6 +51,8 @@ def test_reap_terminates_what_has_ended_and_is_ours(program: Program, cloud: Clo
     assert sorted(reaped.data["terminated"]) == sorted(ended)
     assert [(item["id"], item["why"]) for item in reaped.data["left_alone"]] == [(forged, "foreign")]
     assert {*cloud.ids()} == staying
+    assert "of probe are left, as far as there are any" in reaped.words
+    assert "`provisioner destroy SPEC`" in reaped.words
     again = program.run("reap", *REGION, "--yes")
     assert again.code == 0
     assert f"{forged} (not-ours): carries the tags, and was not launched by that fleet" in again.words

@@ -80,6 +80,19 @@ def test_other_changes_go_on_after_the_end(program: Program, cloud: Cloud) -> No
     assert program.plan(replaced).changes == []
 
 
+def test_an_end_that_is_moved_to_the_past_is_told_as_a_destruction(program: Program, cloud: Cloud) -> None:
+    assert program.apply(ENDING).code == 0
+    past = program.write(having(ENDING, expires="2001-01-01T00:00:00Z"))
+    assert "! ENDS 2 running instances within a minute" in program.run("plan", past).words
+    assert "Ends 2 running instances within a minute" in program.run("plan", past, "--format", "markdown").out
+    ran = program.run("extend", past, "2h", "--fleet", "nope")
+    assert (ran.code, "has no fleet nope" in ran.words) == (3, True)
+    cloud.wait(9 * HOUR)
+    expired = program.status(ENDING)["fleet/worker"]
+    assert expired["expires"] is None
+    assert "1 h ago; `provisioner destroy" in expired["expired"]
+
+
 def test_members_from_before_get_the_tag_and_the_settings_while_they_run(
     program: Program, cloud: Cloud
 ) -> None:

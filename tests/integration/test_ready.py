@@ -38,7 +38,7 @@ def _short_minutes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(cloud: Cloud) -> list[str]:
     """The members of which it is known that their user data has finished."""
-    return [each["InstanceId"] for each in cloud.live("ready") if READY in tags_of(each)]
+    return [each["InstanceId"] for each in cloud.live("ready") if tags_of(each).get(READY) == "cloud_init"]
 
 
 def failure(ran: Any) -> dict[str, Any]:
@@ -76,7 +76,17 @@ def test_where_it_fails_the_last_lines_are_shown_and_the_next_apply_looks_again(
     assert "hunter2" not in ran.said
     assert len(cloud.ids("ready")) == 3
     assert program.plan(WANTED, "--detailed-exitcode").code == 2
-    assert "user data has not finished" in str(program.status(WANTED))
+    assert "user data has failed on i-" in str(program.status(WANTED))
+    planned = program.plan(WANTED)
+    assert "user data has failed on" in planned.changes[0]["reason"]
+    assert "not yet" not in planned.words
+    # How to take them as they are is there to be pasted, and so is what helps with servers that run.
+    ids = " ".join(cloud.ids("ready"))
+    command = f"aws ec2 create-tags --region us-east-1 --resources {ids} --tags Key={READY},Value=cloud_init"
+    assert command in found["hint"]
+    assert len(ran.data["next"]["fleets"]["web"]) == 3
+    assert any("destroy" in command for command in ran.data["next"]["commands"])
+    assert ran.data["next"]["cost"]
     again = program.apply(WANTED)
     assert again.code == 1
     assert len(cloud.ids("ready")) == 3

@@ -377,3 +377,16 @@ def test_what_is_kept_is_not_deleted(program: Program, cloud: Cloud) -> None:
     assert "and is kept" in ran.words
     applied(program, having(SPEC, security_groups__ssh__keep=False))
     assert program.destroy(SPEC).code == 0
+
+
+def test_a_group_that_others_use_is_left_and_said_to_be(program: Program, cloud: Cloud) -> None:
+    applied(program, SPEC)
+    group = found(cloud, "probe-ssh")["GroupId"]
+    subnet = cloud.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+    cloud.ec2.create_network_interface(SubnetId=subnet, Groups=[group], Description="theirs")
+    spec = program.write(SPEC)
+    ran = program.run("destroy", "--yes", spec)
+    assert ran.code == 1
+    assert "Take the group off them, then run `provisioner destroy " in ran.words
+    assert "left as it was" in ran.words
+    assert "Left of probe:" in ran.words

@@ -5,6 +5,7 @@ What only a plan needs is imported by a plan only: reading a spec takes less tim
 
 from __future__ import annotations
 
+import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -19,7 +20,7 @@ from provisioner.kinds.fleet.ending import ending_words, resolve_ends
 from provisioner.kinds.fleet.observed import FOREIGN, ObservedFleet, find_fleets
 from provisioner.kinds.fleet.parse import parse_fleet, with_key_pair
 from provisioner.kinds.fleet.placement import per_option
-from provisioner.kinds.fleet.readiness.members import not_ready
+from provisioner.kinds.fleet.readiness.members import has_failed, not_ready
 from provisioner.kinds.fleet.settings.differences import check_ignored
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import Fleet, Image
@@ -127,17 +128,32 @@ class FleetKind(Kind[Fleet, ObservedFleet]):
             "kept": sum(is_kept(member.tags) for member in observed.members),
             "choices": ", ".join(f"{number} {option}" for option, number in choices.items() if number)
             or None,
-            "expires": ending_words(desired, world.now) if desired else None,
+            **_end(desired, world),
             "note": "; ".join([*observed.unchecked, *_not_ready(desired, observed)]) or None,
             "volumes_on_no_member": [volume.summary() for volume in observed.left_volumes],
             "members": [member.summary() for member in observed.members],
         }
 
 
+def _end(desired: Fleet | None, world: World) -> Mapping[str, str | None]:
+    """When it ends, or that it has, and what to do then."""
+    if desired is None or not desired.is_over:
+        return {"expires": ending_words(desired, world.now) if desired else None}
+    source = shlex.quote(world.environment.source)
+    return {
+        "expires": None,
+        "expired": f"{ending_words(desired, world.now)}; `provisioner destroy {source}` deletes what is left",
+    }
+
+
 def _not_ready(desired: Fleet | None, observed: ObservedFleet) -> Iterator[str]:
     waiting = not_ready(desired, observed.members) if desired else ()
-    if waiting:
-        yield f"user data has not finished, as far as is known, on {', '.join(map(named, waiting))}"
+    failed = [member for member in waiting if has_failed(member)]
+    pending = [member for member in waiting if not has_failed(member)]
+    if failed:
+        yield f"user data has failed on {', '.join(map(named, failed))}"
+    if pending:
+        yield f"user data has not finished, as far as is known, on {', '.join(map(named, pending))}"
 
 
 def _images(environment: Environment) -> dict[Address, Image]:

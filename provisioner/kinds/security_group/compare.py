@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from provisioner.kinds.base import World
@@ -177,6 +178,8 @@ def _create(
             Action.CREATE,
             "rules that name other new groups, once all are made",
             _rule_fields(None, later, known),
+            size=len(later),
+            unit="rule",
             steps=(*_authorize(own, later), AwaitGroup(own, (*now, *later), tuple(let_in))),
             phase=_RULES,
             order=_RULES,
@@ -338,7 +341,9 @@ def _leaving(address: Address, group: FoundGroup, observed: ObservedGroup, world
         more = len(observed.users) - MAX_TOLD_USERS
         others = f"; and {more} more" if more > 0 else ""
         deferred = (
-            f"{group.id} ({group.name}) is in use: {some}{others}. Take it off there, then do this again"
+            f"{group.id} ({group.name}) is in use: {some}{others}. Take the group off them, then run "
+            f"`provisioner {'destroy' if world.destroying else 'apply'} "
+            f"{shlex.quote(world.environment.source)}` again"
         )
     steps: list[Step] = []
     for other, is_egress, ids in observed.referring:

@@ -24,6 +24,7 @@ from provisioner.render.as_json import plan_data
 from provisioner.render.as_outcomes import outcomes_text, told
 from provisioner.render.as_text import plan_text
 from provisioner.render.layout import cells
+from provisioner.render.progress import doing
 from tests.unit.render import render_examples as examples
 
 WIDTH = 100
@@ -142,7 +143,8 @@ skipped  + fleet/collector             instance_profile/collector was not done
 deferred ± fleet/web                   replacing members is not done yet; terminate them to have
                                        them launched anew
 
-Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 deferred.
+Not finished after 1 min 23 s. outages-dev: 1 done, 1 failed, 1 stopped, 1 skipped, 1 left as it
+  was.
 """
 
 
@@ -561,6 +563,17 @@ def test_what_is_told_already_is_counted_and_not_told_again() -> None:
     text = outcomes_text("outages-dev", outcomes, 3, 80, {told(outcomes[0])}).plain
     assert "role/collector" not in text
     assert "1 done, 1 failed" in text
+
+
+def test_several_changes_of_one_thing_are_one_thing_and_its_parts_are_named() -> None:
+    group = Address("security_group", "db")
+    made = Change(group, Action.CREATE, "will be created")
+    rules = Change(group, Action.CREATE, "rules that name other new groups", unit="rule")
+    outcomes = [Outcome(change, Result.DONE) for change in (made, rules)]
+    lines = outcomes_text("net", outcomes, 1, 80).plain.splitlines()
+    assert [line.split("  ")[-1] for line in lines[:2]] == ["created", "created: 1 rule"]
+    assert lines[-1] == "Done in 1.0 s. net: 1 done."
+    assert doing(rules) == "creating 1 rule"
 
 
 def test_all_done() -> None:

@@ -54,6 +54,10 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
             f"{on_members(coming)} will get the tag {EXPIRES_TAG} with a time that is past: what can shut "
             "itself down does so, and is terminated, within a minute of this apply",
             is_warning=True,
+            kind=NoteKind.ENDING,
+            instances=tuple(
+                member.id for member in coming if has_part(member, EXPIRES) and member.state == "running"
+            ),
         )
         yield from _without_hook(address, observed)
     if live:

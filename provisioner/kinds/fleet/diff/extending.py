@@ -24,7 +24,7 @@ from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import name_in, tag_calls
 from provisioner.kinds.instances import Instance, group_by
 from provisioner.kinds.tags import tag_list
-from provisioner.model import Action, Address, Call, Change, FieldChange
+from provisioner.model import Action, Address, Call, Change, Environment, FieldChange
 from provisioner.naming import EXPIRES_TAG
 
 # What to do where nothing is left that has the end in its tags.
@@ -66,7 +66,14 @@ def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tup
     `to` is the new end, or how much later than the old one it is; than now, if that is past. Raises
     UsageError where there is no end to move.
     """
-    moved = {at: _moved(at, fleet, to, world.now) for at, fleet in _chosen(world, only).items()}
+    begun = {
+        at: fleet
+        for at, fleet in fleets_to_extend(world.environment, only).items()
+        if fleet.end and fleet.end.at
+    }
+    if not begun:
+        raise UsageError("it has not begun: nothing was launched yet", "apply it first")
+    moved = {at: _moved(at, fleet, to, world.now) for at, fleet in begun.items()}
     fleets = world.desired_of(Fleet)
     lasting = dict(lasting_in(world))
     tags: dict[Address, dict[str, str]] = {}
@@ -95,14 +102,14 @@ def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tup
     return tuple(changes)
 
 
-def _chosen(world: World, only: str | None) -> dict[Address, Fleet]:
-    """The fleets whose end is to be moved. Raises UsageError."""
-    fleets = world.desired_of(Fleet)
-    source = world.environment.source
+def fleets_to_extend(environment: Environment, only: str | None) -> dict[Address, Fleet]:
+    """The fleets of a spec whose end can be moved, of one fleet if `only` names it. Raises UsageError."""
+    fleets = environment.of(Fleet)
+    source = environment.source
     if only is not None:
         fleets = {at: fleet for at, fleet in fleets.items() if at.key == only}
         if not fleets:
-            have = ", ".join(sorted(at.key for at in world.desired_of(Fleet))) or "none"
+            have = ", ".join(sorted(at.key for at in environment.of(Fleet))) or "none"
             raise UsageError(f"{source} has no fleet {only}", f"its fleets: {have}")
     ending = {at: fleet for at, fleet in fleets.items() if fleet.expires}
     if not ending:
@@ -114,10 +121,7 @@ def _chosen(world: World, only: str | None) -> dict[Address, Fleet]:
     if only is not None and not by_duration[Address("fleet", only)].own_end:
         hint = "leave --fleet out to move all that ends with it, or give the fleet an `expires` of its own"
         raise UsageError(f"fleet {only} ends with its environment", hint)
-    begun = {at: fleet for at, fleet in by_duration.items() if fleet.end and fleet.end.at}
-    if not begun:
-        raise UsageError("it has not begun: nothing was launched yet", "apply it first")
-    return begun
+    return by_duration
 
 
 def _moved(address: Address, fleet: Fleet, to: datetime | timedelta, now: datetime) -> Moved:

@@ -15,7 +15,7 @@ from provisioner.kinds.fleet.placement import (
     subnets_with_room,
     verb,
 )
-from provisioner.kinds.fleet.readiness.members import not_ready
+from provisioner.kinds.fleet.readiness.members import has_failed, not_ready
 from provisioner.kinds.fleet.readiness.waiting import AwaitReady
 from provisioner.kinds.fleet.rolling_update.all_at_once import power_steps
 from provisioner.kinds.fleet.rolling_update.health import Health
@@ -52,8 +52,23 @@ def ready_change(
     waiting = not_ready(fleet, members)
     if waiting:
         ids = tuple(member.id for member in waiting)
-        reason = f"user data has not finished on {on_members(waiting)}, as far as is known; wait for it"
-        fields = (FieldChange("ready", "not yet", fleet.ready),)
+        failed = [member for member in waiting if has_failed(member)]
+        pending = [member for member in waiting if not has_failed(member)]
+        reasons = [
+            *(
+                [f"user data has failed on {on_members(failed)}; correct it, or look once more"]
+                if failed
+                else []
+            ),
+            *(
+                [f"user data has not finished on {on_members(pending)}, as far as is known; wait for it"]
+                if pending
+                else []
+            ),
+        ]
+        reason = "; ".join(reasons)
+        before = "user data has failed" if failed else "user data has not finished"
+        fields = (FieldChange("ready", before, "user data has finished"),)
         steps = (AwaitReady(fleet, world.environment.name, ids),)
         # Whatever else is to be done to others is done all the same.
         yield replace(update(address, waiting, reason, fields, steps, Phase.READY), blocks=False)

@@ -7,7 +7,9 @@ remembered in a tag, one call for up to 1000 members; so plans ask nobody.
 from __future__ import annotations
 
 import itertools
-from collections.abc import Collection, Iterable, Mapping
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 
@@ -15,7 +17,7 @@ from provisioner.errors import AwsError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.readiness.console import Result, last_lines, result_in
-from provisioner.kinds.fleet.readiness.members import not_ready
+from provisioner.kinds.fleet.readiness.members import HAS_FAILED, has_told, not_ready
 from provisioner.kinds.fleet.spec import CLOUD_INIT, STATUS_OK, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, named
 from provisioner.kinds.tags import tag_list
@@ -27,10 +29,7 @@ MINUTE_S = 60.0
 # Seconds before each round after the first; the last one again and again.
 ROUNDS = (3.0, 5.0, 10.0)
 _SHOWN_S = 120.0
-_HINT = (
-    "correct `user_data` and apply again; to take the member as it is, give it the tag "
-    f"{READY_TAG}, and to have another, terminate it"
-)
+_REGION = re.compile(r"[a-z]+(?:-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,7 @@ class HasTold:
     """A member has told that user data has finished, and EC2 shows the tag that says so."""
 
     def holds(self, instance: Instance) -> bool:
-        return instance.tag(READY_TAG) is not None
+        return has_told(instance)
 
 
 class _Listening:
@@ -140,16 +139,23 @@ class _Listening:
 
     def _remember(self, finished: list[str]) -> None:
         for part in chunks(finished, MAX_IDS):
-            self.context.send(Call("ec2", "CreateTags", {"Resources": list(part), "Tags": _tags()}))
+            self._tag(part, _tags())
         for name in finished:
             del self.pending[name]
 
     def _look_for_failures(self, results: Mapping[str, Result | None], outputs: Mapping[str, str]) -> None:
         failed = [name for name, result in results.items() if result and result.failed is not None]
         if failed:
+            # So that plans know; why it has failed is told all the same where nobody may tag.
+            with suppress(AwsError):
+                for part in chunks(failed, MAX_IDS):
+                    self._tag(part, tag_list({READY_TAG: HAS_FAILED}))
             result = results[failed[0]]
             why = f": {result.failed}" if result and result.failed else ""
-            raise self._error(f"user data has failed on {self._names(failed)}{why}", failed[0], outputs)
+            raise self._error(f"user data has failed on {self._names(failed)}{why}", failed, outputs)
+
+    def _tag(self, names: Sequence[str], tags: list[dict[str, str]]) -> None:
+        self.context.send(Call("ec2", "CreateTags", {"Resources": list(names), "Tags": tags}))
 
     def _look_for_ends(self) -> None:
         shown = self.context.wait(Wait((), Until.SHOWN, self.scopes))
@@ -165,14 +171,15 @@ class _Listening:
         late = list(self.pending)
         minutes = round(self.timeout_s / 60)
         text = f"user data has not finished on {self._names(late)} after {minutes} minutes"
-        error = self._error(text, late[0], outputs)
+        error = self._error(text, late, outputs)
         return error.with_hint(
             f"apply again to wait once more, or set `update: {{timeout_minutes: ...}}`; {error.hint}"
         )
 
-    def _error(self, text: str, name: str, outputs: Mapping[str, str]) -> WaitError:
-        """An error with what the console of one of the members said last."""
-        error = WaitError(text, _HINT)
+    def _error(self, text: str, names: Sequence[str], outputs: Mapping[str, str]) -> WaitError:
+        """An error about members, with what the console of the first of them said last."""
+        name = names[0]
+        error = WaitError(text, _what_to_do([self.pending[each] for each in names]))
         lines = last_lines(outputs[name], self.fleet.user_data)
         said = f"the console of {name} says last:" if lines else f"the console of {name} says nothing yet"
         error.lines = (said, *(f"| {line}" for line in lines))
@@ -182,6 +189,17 @@ class _Listening:
         """Some of them by name, and how many others."""
         first = ", ".join(named(self.pending[name]) for name in list(names)[:3])
         return first if len(names) <= 3 else f"{first} and {len(names) - 3} others"
+
+
+def _what_to_do(members: Sequence[Instance]) -> str:
+    zone = _REGION.match(members[0].zone)
+    region = f" --region {zone[0]}" if zone else ""
+    them, they = ("it", "it is") if len(members) == 1 else ("them", "they are")
+    return (
+        f"correct `user_data` and apply again, which replaces {them}; or to take {them} as {they}, "
+        f"aws ec2 create-tags{region} --resources {' '.join(sorted(member.id for member in members))} "
+        f"--tags Key={READY_TAG},Value={CLOUD_INIT}"
+    )
 
 
 def _output(instance: str, context: ExecutionContext) -> str:
@@ -209,4 +227,4 @@ def _output(instance: str, context: ExecutionContext) -> str:
 
 
 def _tags() -> list[dict[str, str]]:
-    return tag_list({READY_TAG: "cloud_init"})
+    return tag_list({READY_TAG: CLOUD_INIT})
