@@ -70,14 +70,13 @@ def check_regions(option: str, regions: Sequence[str], or_else: str = "") -> Non
     """Raises UsageError for the name of a region that there is none of."""
     from provisioner.errors import UsageError
     from provisioner.model import EVERY_REGION
-    from provisioner.spec.regions import known_regions
+    from provisioner.spec.regions import known_regions, meant_region
     from provisioner.spec.wording import Suggestions, quoted
 
     known = known_regions() | {EVERY_REGION}
     for region in regions:
         if region not in known and len(known) > 1:
-            meant = Suggestions().near(region, sorted(known))
-            maybe = f"did you mean {quoted(meant)}? " if meant else ""
+            maybe = meant_region(region, known, Suggestions())
             raise UsageError(
                 f"{option}: there is no region {quoted(region)}",
                 f"{maybe}write names of regions with commas between them{or_else}",

@@ -124,7 +124,7 @@ def _wanted(
         return None
     missing = [name for name, given in (("--reason", reason), ("--until", until)) if not given]
     if until is None or missing:
-        hint = "such as --reason 'until the migration' --until 2027-01-31"
+        hint = "such as --reason 'the auditors look around' --until 2027-01-31"
         raise UsageError(f"--accept needs {' and '.join(missing)}", hint)
     try:
         last = date.fromisoformat(until)

@@ -12,6 +12,20 @@ from provisioner.cli import output
 # Options of other tools, and what they are here.
 OPTIONS = {"-y": "--yes", "-a": "--yes", "--auto-approve": "--yes", "-o": "--out", "--output": "--out"}
 
+# What a spec says, and no option: one spec is one environment in one region.
+IN_THE_SPEC = {
+    "--region": "region:",
+    "--account": "account_id:",
+    "--account-id": "account_id:",
+    "--environment": "environment:",
+    "--env": "environment:",
+    "--expires": "expires:",
+    "--count": "count:",
+    "--instance-type": "instance_type:",
+    "--tags": "tags:",
+    "--tag": "tags:",
+}
+
 
 class Command(click.Command):
     """Says in the list of commands all that its first sentence says; knows the options of other tools."""
@@ -24,6 +38,9 @@ class Command(click.Command):
             meant = OPTIONS.get(name, name)
             if meant != name and meant in (option for param in self.params for option in param.opts):
                 raise click.UsageError(f"No such option '{name}'. Did you mean '{meant}'?", ctx) from None
+            if name in IN_THE_SPEC and any(param.name == "spec" for param in self.params):
+                told = f"No such option '{name}': the spec says it, as `{IN_THE_SPEC[name]}`."
+                raise click.UsageError(told, ctx) from None
             if meant == "--yes":
                 told = f"No such option '{name}': {ctx.info_name} asks nothing, so leave it out."
                 raise click.UsageError(told, ctx) from None

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import stat
 import sys
 import tempfile
-from datetime import datetime
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,13 +19,26 @@ from provisioner.cli.common import say
 from provisioner.cli.help import Command
 from provisioner.cli.options import YES
 from provisioner.errors import ProvisionerError, SpecError, UsageError
-from provisioner.spec.new_spec import NEVER, Answers, new_spec, this_evening
+
+if TYPE_CHECKING:
+    from provisioner.spec.new_spec import Answers
 
 MODE = 0o644
 SCHEMA = Path("schemas", "environment.schema.json")
 # The public keys that EC2 imports: https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/create-key-pairs.html
 _KEYS = ("ssh-ed25519 ", "ssh-rsa ")
 NONE = "none"
+# What `expires` is where it does not end.
+NEVER = "never"
+# What is asked for, by the field of Answers.
+QUESTIONS = {
+    "environment": "Name of the environment",
+    "region": "Region",
+    "count": "Servers",
+    "instance_type": "Instance type",
+    "key": "Public key in ~/.ssh",
+    "expires": "Ends",
+}
 
 
 @click.command(cls=Command)
@@ -55,47 +70,117 @@ def init(
     if file:
         _check_target(Path(file), force)
 
-    def answer(given: Any, question: str, default: Any, kind: Any = str) -> Any:
-        if given is not None or yes:
-            return default if given is None else given
-        return click.prompt(question, default=default, type=kind)
+    from provisioner.spec.new_spec import Answers, new_spec, this_evening
 
+    given = {
+        "environment": environment,
+        "region": region,
+        "count": count,
+        "instance_type": instance_type,
+        "key": key,
+        "expires": expires,
+    }
     keys = _public_keys()
-    name = answer(environment, "Name of the environment", _name_for(file))
-    target = Path(file or f"{name}.yaml")
+    usual = {
+        "environment": _name_for(file),
+        "region": _region(),
+        "count": 1,
+        "instance_type": "t3.micro",
+        "key": keys[0] if keys else NONE,
+        "expires": this_evening(datetime.now().astimezone()),
+    }
+    answers = Answers(environment="new", key=None)
+    # What is wrong with an option is told before anything is asked.
+    for field, value in given.items():
+        if value is not None:
+            answers = _with(answers, field, value, f"--{field.replace('_', '-')}")
+    for field, question in QUESTIONS.items():
+        if given[field] is None:
+            answers = _answered(answers, field, question, usual[field], yes)
+    target = Path(file or f"{answers.environment}.yaml")
     if not file:
         _check_target(target, force)
-    answers = Answers(
-        environment=name,
-        region=answer(region, "Region", _region()),
-        count=answer(count, "Servers", 1, click.IntRange(0, 5000)),
-        instance_type=answer(instance_type, "Instance type", "t3.micro"),
-        key=_or_none(answer(key, "Public key in ~/.ssh", keys[0] if keys else NONE), NONE),
-        expires=_or_none(answer(expires, "Ends", this_evening(datetime.now().astimezone())), NEVER),
-        schema=_schema_beside(target),
-    )
-    _write(target, new_spec(answers))
-    say(f"{target} is written. See what it would do: provisioner plan {target}")
-    say(f"  then: provisioner apply {target}; without an account: add --local")
+    _write(target, new_spec(replace(answers, schema=_schema_beside(target))))
+    _say_what_next(target, answers)
+
+
+def _answered(answers: Answers, field: str, question: str, usual: Any, yes: bool) -> Answers:
+    """The answers with one more: what is usual, or what somebody types, until that is right."""
+    if yes:
+        return _with(answers, field, usual, question)
+    made = answers
+
+    def take(text: str) -> str:
+        nonlocal made
+        try:
+            made = _with(answers, field, text, question)
+        except UsageError as error:
+            # The one that click tells before it asks again.
+            raise click.UsageError("; ".join(filter(None, (error.message, error.hint)))) from None
+        return text
+
+    click.prompt(question, default=usual, value_proc=take)
+    return made
+
+
+def _with(answers: Answers, field: str, value: Any, label: str) -> Answers:
+    """The answers with another one, of which the loader makes a spec. Raises UsageError, after `label`."""
+    from provisioner.spec.new_spec import new_spec
+
+    if field == "count":
+        value = click.IntRange(0, 5000).convert(value, None, None)
+    elif field in ("key", "expires"):
+        value = _or_none(value, NONE if field == "key" else NEVER)
+    if field == "expires" and value is not None:
+        _check_end(value, label)
+    made = replace(answers, **{field: value})
+    _check(new_spec(made), label)
+    return made
+
+
+def _check_end(text: str, label: str) -> None:
+    """Raises UsageError for an end that is none, or is past already."""
+    from provisioner.expiry.times import TimeProblem, parse_expiry
+
+    try:
+        end = parse_expiry(text)
+    except TimeProblem as problem:
+        raise UsageError(f"{label}: {problem.message}", problem.hint) from None
+    if end.at is not None and end.at <= datetime.now(UTC):
+        raise UsageError(f"{label}: {text} is past", "give a later time, or a duration such as 8h")
+
+
+def _say_what_next(target: Path, answers: Answers) -> None:
+    from provisioner.aws.connect import Options
+    from provisioner.cli.next_steps import command
+
+    is_local = Options().is_local
+    name = str(target)
+    say(f"{shlex.quote(name)} is written. See what it would do: {command('plan', name, is_local)}")
+    without = "" if is_local else "; without an account: add --local"
+    say(f"  then: {command('apply', name, is_local)}{without}")
     if answers.key is None:
         say("  without a key pair: log in by Session Manager, or add one as the file says")
 
 
-def _write(target: Path, text: str) -> None:
-    """Write a spec that is one: what is wrong with an answer is told before. Raises SpecError."""
-    from provisioner.cli.writing import replace_file
+def _check(text: str, label: str) -> None:
+    """Raises UsageError where the loader does not take a spec, with its words after `label`."""
     from provisioner.kinds import KINDS
     from provisioner.spec import load
 
     with tempfile.TemporaryDirectory() as folder:
-        tried = Path(folder) / (target.name or "spec.yaml")
+        tried = Path(folder) / "spec.yaml"
         tried.write_text(text, encoding="utf-8")
         try:
             load(str(tried), KINDS)
         except SpecError as error:
             problem = error.problems[0]
-            hint = f"give another one{f'; {problem.hint}' if problem.hint else ''}"
-            raise UsageError(f"this makes no spec: {problem.message}", hint) from None
+            raise UsageError(f"{label}: {problem.message}", problem.hint) from None
+
+
+def _write(target: Path, text: str) -> None:
+    from provisioner.cli.writing import replace_file
+
     try:
         replace_file(target, text.encode(), MODE)
     except OSError as error:

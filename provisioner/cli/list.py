@@ -40,7 +40,7 @@ def list_environments(
     from provisioner.render.as_account import list_data, list_lines
 
     known = _known(specs, root)
-    aws, regions = where.connect(options)
+    aws, regions = where.connect(options, [region for _, region in known or ()])
     identity = aws.identity()
     contents, iam = both(aws, lambda: read_all(aws, regions), lambda: read_iam(aws))
     found = environments(contents, iam, known)

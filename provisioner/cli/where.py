@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, NamedTuple
 
 from provisioner.errors import UsageError
@@ -24,8 +25,11 @@ class Where(NamedTuple):
     every: bool = False
     skipped: str = ""
 
-    def connect(self, options: Options) -> tuple[Aws, list[str]]:
-        """A reading connection, and the names of the regions. Raises UsageError and AwsError."""
+    def connect(self, options: Options, of_specs: Iterable[str] = ()) -> tuple[Aws, list[str]]:
+        """A reading connection, and the names of the regions. Raises UsageError and AwsError.
+
+        `of_specs`: the regions of the specs that are given, which are meant where nothing names others.
+        """
         from provisioner.cli.common import check_regions, connect_in
 
         skipped = [region.strip() for region in self.skipped.split(",") if region.strip()]
@@ -36,7 +40,7 @@ class Where(NamedTuple):
         if skipped and not self.every:
             raise UsageError("--skip-region goes with --all-regions")
         own = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), "")
-        regions = list(dict.fromkeys(self.named)) or ([own] if own else [])
+        regions = list(dict.fromkeys(self.named or of_specs)) or ([own] if own else [])
         if not regions and not self.every:
             raise UsageError("which region is meant?", "say --region REGION, or --all-regions")
         aws = connect_in(regions[0] if regions else _FIRST, options)

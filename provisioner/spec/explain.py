@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -18,12 +19,15 @@ from provisioner.spec.document import Document
 from provisioner.spec.hints import Hints
 from provisioner.spec.nodes import Located, is_plain
 from provisioner.spec.schemas import inlined, resolve
+from provisioner.spec.synonyms import field_meant
 from provisioner.spec.wording import Suggestions, allowed, found, listed, shorten
 
 # Entries are two keys deep: the section's and their own.
 ENTRY_DEPTH = 2
 # How much like the name of a section its singular is, at least: `role`.
 AS_SINGULAR = 0.85
+# How a list of the fields that are allowed begins.
+FIELDS = "allowed: "
 
 
 def explain(
@@ -40,7 +44,18 @@ def explain(
         islice(explainer.all(explainer.errors()), most),
         key=lambda problem: order.get(problem.path, order.get(problem.path[:-1], 0)),
     )
-    return [*document.problems, *wrong, *_odd_numbers(document)]
+    return [*document.problems, *_listed_once(wrong), *_odd_numbers(document)]
+
+
+def _listed_once(problems: Iterable[Located]) -> Iterator[Located]:
+    """The problems, with each list of allowed fields told the first time only."""
+    lines: dict[str, int] = {}
+    for path, problem in problems:
+        if problem.hint and problem.hint.startswith(FIELDS):
+            line = lines.setdefault(problem.hint, problem.line)
+            if line != problem.line:
+                problem = replace(problem, hint=f"{FIELDS}the same as in line {line}")
+        yield Located(path, problem)
 
 
 def once(found: Iterable[Located]) -> list[Problem]:
@@ -142,14 +157,15 @@ class _Explainer:
         for key in error.instance:
             if key not in fields:
                 meant = self._meant_field(key, error)
-                hint = f"did you mean {meant}?" if meant else f"allowed: {', '.join(fields)}"
+                hint = f"did you mean {meant}?" if meant else f"{FIELDS}{', '.join(fields)}"
                 if not path:
                     hint = self._at_the_top(key, error.instance[key], fields) or hint
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
 
     def _at_the_top(self, key: str, value: Any, fields: list[str]) -> str | None:
         """What was meant by a key beside the sections: one of them, or what belongs into an entry of one."""
-        meant = self.near(key, fields, AS_SINGULAR)
+        absent = [field for field in fields if field not in self.document.value]
+        meant = self.near(key, fields, AS_SINGULAR) or field_meant(key, absent)
         if meant and meant not in self.document.value:
             return f"did you mean {meant}?"
         if meant and isinstance(value, dict):
@@ -249,7 +265,8 @@ class _Explainer:
         fields = error.schema["properties"]
         if key in fields:
             return None
-        return self.near(key, [field for field in fields if field not in error.instance])
+        absent = [field for field in fields if field not in error.instance]
+        return field_meant(key, absent) or self.near(key, absent)
 
 
 def _whole_pattern(validator: Any, pattern: str, instance: Any, _: Any) -> Iterator[ValidationError]:

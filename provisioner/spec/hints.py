@@ -32,6 +32,8 @@ class Hints:
         if text is not None and self._takes(part, text):
             return f"write {quoted(text)}"
         forms = list(self._forms(part))
+        if instead := _instead(text if text is not None else value, forms):
+            return f"write `{instead}`"
         for other in (self._as_list, self._as_item, self._as_value, self._as_mapping):
             if hint := next(filter(None, (other(value, form) for form in forms)), None):
                 return hint
@@ -104,6 +106,16 @@ class Hints:
             return f"did you mean {quoted(meant)}?"
         written = [spelling for form in forms for spelling in form.get("x-forms", ())]
         return f"write {listed(written)}" if written else None
+
+
+def _instead(written: Any, forms: list[Mapping[str, Any]]) -> str | None:
+    """What stands for a text that another field takes, or nearly this one: `x-instead` has it by patterns."""
+    if not isinstance(written, str) or not _is_short(written):
+        return None
+    for pattern, template in (pair for form in forms for pair in form.get("x-instead", {}).items()):
+        if match := re.fullmatch(pattern, written):
+            return match.expand(template)
+    return None
 
 
 def _is_short(value: Any) -> bool:

@@ -17,7 +17,6 @@ _WORDS = frozenset({"on", "off", "yes", "no", "true", "false", "null", "y", "n"}
 EVENING = 18
 LEAST = timedelta(hours=2)
 DAY_LONG = "8h"
-NEVER = "never"
 
 
 @dataclass(frozen=True)
@@ -77,6 +76,7 @@ def new_spec(answers: Answers) -> str:
             "    image:",
             f"      ssm: {IMAGE.format(architecture=architecture)}  # Amazon Linux 2023",
             f"    instance_type: {_text(answers.instance_type)}",
+            '    # name: "server-{index:02d}"    # a number for each: `ssh-config` then names them by it',
             "    # user_data: {file: setup.sh}  # what runs at the first boot",
             "",
         ]
@@ -86,8 +86,8 @@ def new_spec(answers: Answers) -> str:
 def _ending(expires: str | None) -> list[str]:
     if expires is None:
         return ['# expires: 8h  # when all of it ends by itself: a duration, or "2026-11-27T18:00:00+01:00"']
-    of_duration = "  # after the first launch" if re.fullmatch(r"[0-9dhm]+", expires) else ""
-    return [f"expires: {json.dumps(expires)}{of_duration}  # it ends by itself, also while nobody looks"]
+    since = ", counted from the first launch" if re.fullmatch(r"[0-9dhm]+", expires) else ""
+    return [f"expires: {json.dumps(expires)}  # all of it ends by itself, also while nobody looks{since}"]
 
 
 def _keys(key: str | None) -> list[str]:

@@ -102,9 +102,11 @@ class Reading:
             return f"did you mean {File(name).with_name(meant)}?"
         # What is no name at all may be a key that was pasted into the wrong place.
         is_name = name.isprintable() and len(name) <= MAX_MESSAGE
-        return (
-            f"looked for {File(self.document.file).parent / name}" if is_name else "give the name of a file"
-        )
+        if not is_name:
+            return "give the name of a file"
+        folder = (File(self.document.file).parent / name).parent
+        where = "the folder that you are in" if folder == File() else str(folder)
+        return f"looked in {where}: the names of files are relative to the folder of the spec"
 
 
 class SpecEntry:

@@ -7,11 +7,12 @@ second. https://docs.aws.amazon.com/global-infrastructure/latest/regions/aws-reg
 from __future__ import annotations
 
 import json
+from collections.abc import Collection
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 
-from provisioner.spec.wording import Suggestions, quoted
+from provisioner.spec.wording import Suggestions, listed, quoted
 
 SKIP = "skip_region_validation"
 
@@ -21,11 +22,16 @@ def region_problem(region: str, suggestions: Suggestions) -> tuple[str, str] | N
     known = known_regions()
     if not known or region in known:
         return None
-    swapped = (name for name in known if sorted(name) == sorted(region))
-    meant = next(swapped, None) or suggestions.near(region, sorted(known))
-    maybe = f"did you mean {quoted(meant)}? " if meant else ""
+    maybe = meant_region(region, known, suggestions)
     newer = f"`{SKIP}: true` takes one that is newer than the installed botocore"
-    return f"there is no region {quoted(region)}", maybe + (f"({newer})" if meant else newer)
+    return f"there is no region {quoted(region)}", maybe + (f"({newer})" if maybe else newer)
+
+
+def meant_region(region: str, known: Collection[str], suggestions: Suggestions) -> str:
+    """Which region a name was meant to be, as a question; empty: there is none like it."""
+    swapped = [name for name in sorted(known) if sorted(name) == sorted(region)]
+    meant = swapped[:1] or sorted(suggestions.nearest(region, sorted(known)))
+    return f"did you mean {listed([quoted(name) for name in meant])}? " if meant else ""
 
 
 @cache

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from difflib import get_close_matches
+from difflib import SequenceMatcher, get_close_matches
 from itertools import islice
 from typing import Any
 
@@ -64,14 +64,21 @@ class Suggestions:
         Case is no matter. `cutoff` is how alike they have to be, from 0 to 1. None if there is none, and
         for words that are too long to be a slip.
         """
+        return next(iter(self.nearest(word, candidates, cutoff)), None)
+
+    def nearest(self, word: str, candidates: Iterable[str], cutoff: float = 0.6) -> list[str]:
+        """The same, with all that are as near as the nearest, three at most."""
         if len(word) > MAX_KEY or not self.left:
-            return None
+            return []
         by_lower = {candidate.lower(): candidate for candidate in islice(candidates, self.left)}
         self.left = max(0, self.left - len(by_lower))
         lower = word.lower()
         longer = [candidate for candidate in by_lower if len(lower) > 1 and candidate.startswith(lower)]
-        found = sorted(longer, key=len) or get_close_matches(lower, by_lower, n=1, cutoff=cutoff)
-        return by_lower[found[0]] if found and by_lower[found[0]] != word else None
+        found = sorted(longer, key=len)[:1] or get_close_matches(lower, by_lower, n=3, cutoff=cutoff)
+        if found and by_lower[found[0]] == word:
+            return []
+        nearness = [SequenceMatcher(a=one, b=lower).ratio() for one in found]
+        return [by_lower[one] for one, near in zip(found, nearness, strict=True) if near == nearness[0]]
 
 
 def flow(value: Any) -> str:

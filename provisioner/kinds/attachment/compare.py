@@ -43,7 +43,7 @@ def refusals(
             address,
             f"ec2 DescribeInstances: there is no live instance {', '.join(missing)} "
             f"in {world.environment.region}",
-            "correct `instances:`; the list is exact, so that a typo is not taken for a wish",
+            "correct `instances:`; each id of the list has to be an instance of this region",
             exit_code=1,
         )
     launches = launches_of(world)

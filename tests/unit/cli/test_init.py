@@ -122,11 +122,21 @@ def test_where_there_is_no_key_it_says_how_to_have_one(folder: Path) -> None:
         (["nowhere/spec.yaml", "--yes"], "there is no folder"),
         (["folder.yaml", "--yes", "--force"], "is not a regular file"),
         (["link.yaml", "--yes", "--force"], "is not a regular file"),
-        (["new.yaml", "--yes", "--environment", "Too_Bad"], "this makes no spec"),
-        (["new.yaml", "--yes", "--region", "moon"], "this makes no spec"),
-        (["new.yaml", "--yes", "--key", "nobody.pub"], "this makes no spec"),
-        (["new.yaml", "--yes", "--expires", "tomorrow"], "this makes no spec"),
-        (["new.yaml", "--yes", "--instance-type", "large: 1"], "this makes no spec"),
+        (
+            ["new.yaml", "--yes", "--environment", "Too_Bad"],
+            "--environment: expected 1 to 32 lower-case letters",
+        ),
+        (["new.yaml", "--yes", "--region", "moon"], "--region: expected the name of a region"),
+        (["new.yaml", "--yes", "--key", "nobody.pub"], "--key: "),
+        (
+            ["new.yaml", "--yes", "--expires", "tomorrow"],
+            "--expires: 'tomorrow' is neither a time nor a duration",
+        ),
+        (
+            ["new.yaml", "--yes", "--expires", "2020-01-01T18:00:00Z"],
+            "--expires: 2020-01-01T18:00:00Z is past",
+        ),
+        (["new.yaml", "--yes", "--instance-type", "large: 1"], "--instance-type: expected an instance type"),
         (["new.yaml"], "there is no terminal to ask on"),
     ],
 )
@@ -177,3 +187,40 @@ def test_it_asks_what_it_is_not_told(folder: Path, monkeypatch: pytest.MonkeyPat
     made = written(folder / "crunch.yaml")
     assert (made.name, made.region) == ("shop", "eu-west-1")
     assert (made.of(Fleet)[SERVER].count, made.of(Fleet)[SERVER].key_name) == (7, None)
+
+
+def test_what_is_wrong_is_asked_again_at_once_and_no_answer_is_lost(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    typed = (
+        "Too_Bad\nshop\nus-est-1\neu-west-1\n3\nt3\nt3.small\nmissing.pub\nnone\n2020-01-01T18:00:00Z\n8h\n"
+    )
+    monkeypatch.setattr(sys, "stdin", Terminal(typed))
+    init("crunch.yaml")
+    made = written(folder / "crunch.yaml")
+    assert (made.name, made.region) == ("shop", "eu-west-1")
+    assert (made.of(Fleet)[SERVER].count, made.of(Fleet)[SERVER].instance_types) == (3, ("t3.small",))
+    assert capsys.readouterr().out.count("Error: ") == 5
+
+
+@pytest.mark.parametrize(
+    ("variable", "said"),
+    [
+        ("0", "provisioner plan 'My Data.yaml'\n"),
+        ("1", "provisioner plan 'My Data.yaml' --local\n"),
+    ],
+)
+def test_it_ends_with_commands_that_can_be_pasted(
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    variable: str,
+    said: str,
+) -> None:
+    monkeypatch.setenv("PROVISIONER_LOCAL", variable)
+    init("My Data.yaml", "--yes")
+    told = capsys.readouterr().out
+    assert said in told
+    assert ("add --local" in told) == (variable == "0")
+    lines = (folder / "My Data.yaml").read_text().splitlines()
+    assert [line for line in lines if line.count("#") > 1 and not line.strip().startswith(("#", "- #"))] == []

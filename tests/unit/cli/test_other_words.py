@@ -22,6 +22,8 @@ TOLD = {
     "apply x.yaml --auto-approve": "Did you mean '--yes'?",
     "plan x.yaml -o x": "Did you mean '--out'?",
     "plan x.yaml --output x": "Did you mean '--out'?",
+    "plan x.yaml --region us-east-1": "the spec says it, as `region:`",
+    "status x.yaml --account-id 123456789012": "the spec says it, as `account_id:`",
     "aply x.yaml": "Did you mean 'apply'?",
 }
 

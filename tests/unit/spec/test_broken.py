@@ -118,7 +118,16 @@ fleets:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("missing.sh", "the file missing.sh does not exist; looked for missing.sh"),
+        (
+            "missing.sh",
+            "the file missing.sh does not exist; looked in the folder that you are in: the names "
+            "of files are relative to the folder of the spec",
+        ),
+        (
+            "sub/missing.sh",
+            "the file sub/missing.sh does not exist; looked in sub: the names of files are "
+            "relative to the folder of the spec",
+        ),
         ("large.sh", "the file large.sh is larger than 1024 KiB"),
         ("a\\0b", "the file a\0b is not the name of a file"),
     ],
