@@ -16,7 +16,7 @@ from provisioner.account.contents import (
 from provisioner.kinds.expiry import end_in
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.volumes import ObservedVolume
-from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
+from provisioner.naming import ENVIRONMENT_TAG, EXPIRES_TAG, FLEET_TAG
 
 # Their paths, by environment and region.
 Specs = Mapping[tuple[str, str], Sequence[str]]
@@ -67,7 +67,14 @@ class Found:
     @property
     def endless(self) -> int:
         """How many members have no end."""
-        return sum(end_in(member.tags) is None for member in self.members)
+        return sum(EXPIRES_TAG not in (member.tags or {}) for member in self.members)
+
+    @property
+    def unreadable(self) -> int:
+        """How many members have an end that nobody can read: theirs was changed by hand."""
+        return (
+            len(self.members) - self.endless - sum(end_in(member.tags) is not None for member in self.members)
+        )
 
 
 def environments(

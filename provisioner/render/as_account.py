@@ -120,6 +120,7 @@ def list_data(
                 "launched": each.launched,
                 "expires": [stamp(end) for end in each.ends],
                 "without_end": each.endless,
+                "unreadable_end": each.unreadable,
                 "cost_an_hour": costs.get((each.environment, each.region)),
                 "roles": each.roles,
                 "instance_profiles": each.profiles,
@@ -146,7 +147,7 @@ def list_lines(
     yield _heading("Environments", account_id, regions, local)
     yield ""
     if not found:
-        yield "None."
+        yield "None that could be read." if unread else "None."
     titles = ["environment", "region", "members", "age", "expires", "cost an hour", "besides", "spec"]
     rows = [_row(each, now, costs.get((each.environment, each.region), "")) for each in found]
     has_column = [any(row[at] for row in rows) or at < 3 for at in range(len(titles))]
@@ -180,13 +181,17 @@ def _row(each: Found, now: datetime, cost: str) -> list[str]:
 
 
 def _ends(each: Found, now: datetime) -> str:
+    others = [
+        *([f"{each.unreadable} unreadable"] if each.unreadable else []),
+        *([f"{each.endless} never"] if each.endless else []),
+    ]
     if not each.ends:
-        return "never" if each.members else ""
+        return "; ".join(others) if len(others) > 1 else "".join(others).partition(" ")[2]
     first = each.ends[0]
     told = f"{'expired ' if first <= now else ''}{clock_words(first)}, {distance_words(first, now)}"
     if len(each.ends) > 1:
         told += f"; the last {clock_words(each.ends[-1])}"
-    return told + (f"; {each.endless} never" if each.endless else "")
+    return "; ".join([told, *others])
 
 
 def besides(each: Found) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from local_aws import error
 from tests.support.cloud import Cloud, as_list, tags_of
 from tests.support.program import Program
 from tests.support.specs import IMAGE, ROLES_ONLY, having
@@ -237,6 +238,23 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert "USD/h (made up)" in text
     assert "probe us-east-1 2 running" in text
     assert "2 volumes" in text
+
+
+def test_list_says_what_it_could_not_read(program: Program, cloud: Cloud) -> None:
+    assert "None." in program.run("list", *REGION).out
+    cloud.break_with(error("DescribeInstances", "UnauthorizedOperation", "No.", status=403))
+    listed = program.run("list", *REGION)
+    assert listed.code == 1
+    assert "None that could be read." in listed.out
+    cloud.mend()
+    assert program.apply(ENDING).code == 0
+    first, second = cloud.ids()
+    set_tag(cloud, first, expires="tonight")
+    assert "; 1 unreadable" in program.run("list", *REGION).words
+    set_tag(cloud, second, expires="tonight")
+    listed = program.run("list", *REGION)
+    assert "unreadable" in listed.words
+    assert "never" not in listed.words
 
 
 def test_list_knows_the_end_of_what_has_no_members_any_more(program: Program, cloud: Cloud) -> None:

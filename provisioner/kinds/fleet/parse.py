@@ -23,7 +23,7 @@ from provisioner.kinds.fleet.spec import (
 )
 from provisioner.kinds.fleet.user_data.composing import MAX_USER_DATA
 from provisioner.kinds.fleet.user_data.forms import why_not_beside
-from provisioner.kinds.fleet.user_data.parts import asked_by, user_data_to_send
+from provisioner.kinds.fleet.user_data.parts import asked_by, need_cloud_init, user_data_to_send
 from provisioner.kinds.fleet.volumes.limits import same_device, volume_problems
 from provisioner.kinds.keep import keep_tags
 from provisioner.kinds.key_pair.spec import KeyPair
@@ -212,7 +212,7 @@ def _check_parts(fleet: Fleet, entry: Entry) -> None:
         return
     path: Path = ("user_data",) if "user_data" in fleet.written else ()
     if why := why_not_beside(fleet.user_data):
-        message = f"the user data {why}, and {asked} needs cloud-init"
+        message = f"the user data {why}, and {need_cloud_init(fleet)}"
         entry.problem(path, message, f"take {asked} out, or use other user data")
         return
     size, sent = len(fleet.user_data), len(user_data_to_send(fleet))

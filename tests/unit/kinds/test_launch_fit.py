@@ -288,6 +288,11 @@ def test_volume(fields: dict[str, Any], image: ObservedImage, said: list[str]) -
             ["image ami-1 is Windows, and `ready: cloud_init` needs cloud-init"],
         ),
         ({"expires": "8h"}, "Windows", ["image ami-1 is Windows, and `expires` needs cloud-init"]),
+        (
+            {"ready": "cloud_init", "expires": "8h"},
+            "windows",
+            ["image ami-1 is Windows, and `expires` and `ready: cloud_init` need cloud-init"],
+        ),
     ],
 )
 def test_what_instances_are_to_do_by_cloud_init_is_not_for_windows(

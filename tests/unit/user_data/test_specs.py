@@ -108,3 +108,5 @@ def test_user_data_that_is_not_for_cloud_init_is_refused(tmp_path: Path, user_da
         f"fleets.web.user_data: the user data {why}, and `ready: cloud_init` needs cloud-init; "
         "take `ready: cloud_init` out, or use other user data"
     )
+    both = refusal(tmp_path, user_data=user_data, ready="cloud_init", expires="8h")
+    assert "`expires` and `ready: cloud_init` need cloud-init; take" in both

@@ -15,7 +15,7 @@ from typing import Any
 
 from provisioner.kinds.fleet.observed import ObservedImage, Problem
 from provisioner.kinds.fleet.spec import CLOUD_INIT, Fleet, keys_hidden_from_metadata
-from provisioner.kinds.fleet.user_data.parts import asked_by
+from provisioner.kinds.fleet.user_data.parts import asked_by, need_cloud_init
 from provisioner.kinds.fleet.volumes.limits import performance_problems, size_problems
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
@@ -146,7 +146,7 @@ def platform_problems(fleet: Fleet, image: ObservedImage) -> Iterator[Problem]:
     asked = " and ".join(f"`{key}`" for key in asked_by(fleet))
     if asked and (image.platform or "").lower() == "windows":
         yield Problem(
-            f"image {image.id} is Windows, and {asked} needs cloud-init",
+            f"image {image.id} is Windows, and {need_cloud_init(fleet)}",
             f"take {asked} out, or choose another image",
         )
 

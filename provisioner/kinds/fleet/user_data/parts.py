@@ -27,6 +27,13 @@ def asked_by(fleet: Fleet) -> tuple[str, ...]:
     return tuple(said[name] for name in part_names(fleet))
 
 
+def need_cloud_init(fleet: Fleet) -> str:
+    """Who needs cloud-init, as a sentence: "`expires` and `ready: cloud_init` need cloud-init"; or empty."""
+    asked = asked_by(fleet)
+    named = " and ".join(f"`{key}`" for key in asked)
+    return f"{named} need{'s' if len(asked) == 1 else ''} cloud-init" if asked else ""
+
+
 def user_data_to_send(fleet: Fleet) -> bytes:
     """The user data that members of the fleet are launched with."""
     return compose_with(fleet.user_data, *part_names(fleet))
