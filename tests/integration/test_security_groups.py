@@ -197,6 +197,13 @@ def test_another_name_moves_twenty_members_while_they_run(
     assert grouped.calls.index("RevokeSecurityGroupIngress") > moved[-1]
     assert names(cloud) == {"access", "probe-db"}
 
+    # The database stays, and lets both in: nobody is cut off, so nothing is said.
+    assert "do not reach each other" not in program.plan(spec).out
+    # By a rule of a group that names itself they are, while they are moved.
+    named = having(renamed, security_groups__ssh__ingress=[{"port": 1, "group": "ssh"}])
+    moved_again = having(named, security_groups__ssh__name="other")
+    assert "do not reach each other by tcp 1 from security_group/ssh" in program.plan(moved_again).words
+
     # So does another description, under a name with a number; and back again.
     described = having(spec, security_groups__ssh__description="Who may log in")
     for now, name in (

@@ -65,7 +65,8 @@ def compare_group(
     wanted = wanted_rules(desired, observed, world)
     differ = differences(desired, group, wanted)
     if group is None:
-        return Findings(changes=tuple(_create(address, desired, observed, wanted, differ, world)))
+        changes = tuple(_create(address, desired, observed, wanted, differ, world))
+        return Findings(changes=changes, notes=tuple(_apart_notes(address, wanted, world)))
     changes = tuple(_update(address, desired, observed, group, wanted, differ, world))
     return Findings(changes=changes, notes=kept_unsaid(address, desired.keep, group.tags))
 
@@ -189,15 +190,46 @@ def _create(
 
 def _why_made(address: Address, observed: ObservedGroup, world: World) -> str:
     """`will be created`, with which group it takes the place of."""
-    former = [
-        there.group
-        for at, there in world.observed_of(ObservedGroup).items()
-        if there.group and world.desired(at) is None and there.group.tags.get(GROUP_TAG) == address.key
-    ]
+    former = _former(address, world)
     if not former:
         return "will be created"
     ids = ", ".join(f"{group.id} ({group.name})" for group in former)
     return f"will be created in the place of {ids}: EC2 changes neither name, description nor VPC of a group"
+
+
+def _former(address: Address, world: World) -> list[FoundGroup]:
+    """The groups that were the spec's at an address, and go now."""
+    return [
+        there.group
+        for at, there in world.observed_of(ObservedGroup).items()
+        if there.group and world.desired(at) is None and there.group.tags.get(GROUP_TAG) == address.key
+    ]
+
+
+def _apart_notes(address: Address, wanted: Iterable[Rule], world: World) -> Iterator[Note]:
+    """What those with a former group and those with the new one cannot do while members are moved.
+
+    The former group's rules name the former one of the other, and the new group's the new one.
+    """
+    known = names(world)
+    had = {
+        id_
+        for there in world.observation.resources.values()
+        if isinstance(there, HasMembers)
+        for member in there.members
+        for id_ in member.groups or ()
+    }
+    moving = {at for at in known.values() if had & {group.id for group in _former(at, world)}}
+    rules = [rule for rule in wanted if names_new_group(rule) and known[rule.traffic.peer.value] in moving]
+    if address in moving and rules:
+        told = ", ".join(in_words(rule, known) for rule in rules)
+        yield Note(
+            address,
+            "members get the new group one by one; until all have it, those that have it and those that have "
+            f"not do not reach each other by {told}. Where that matters, add the new group under another key "
+            "first, with rules that name both, and give it to the fleets beside the former one",
+            is_warning=True,
+        )
 
 
 def _rule_fields(
