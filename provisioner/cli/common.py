@@ -31,6 +31,8 @@ class SpecFile(NamedTuple):
 
 # Where whoever uses the local AWS is.
 LOCAL_ADDRESS = "127.0.0.1/32"
+# Wider than any line.
+AS_WIDE_AS_NEEDED = 100_000
 
 
 def load_spec(
@@ -180,6 +182,13 @@ def console_for(stderr: bool = False) -> Console:
 
     gate = output.err() if stderr else output.out()
     return Console(file=cast("IO[str]", output.Layout(gate)), highlight=False, markup=False, emoji=False)
+
+
+def screen_width(stderr: bool = False) -> int:
+    """How many columns a line may take: those of the terminal, or as many as it needs where there is none, as
+    what reads lines is then a program."""
+    gate = output.err() if stderr else output.out()
+    return console_for(stderr).width if gate.isatty() else AS_WIDE_AS_NEEDED
 
 
 class Shown(NamedTuple):

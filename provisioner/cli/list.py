@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import DONE, FAILED, SpecFile, load_spec, say, say_data
+from provisioner.cli.common import DONE, FAILED, SpecFile, load_spec, say, say_data, screen_width
 from provisioner.cli.help import Command
 from provisioner.cli.options import FORMAT, NO_COST, ROOT, connection_options, regions_options
 from provisioner.cli.where import Where
@@ -37,7 +37,7 @@ def list_environments(
     from provisioner.account.environments import environments
     from provisioner.cli.list_costs import costs_by_environment
     from provisioner.kinds.base import both
-    from provisioner.render.as_account import list_data, list_lines
+    from provisioner.render.as_account import list_data, list_lines, wrapped
 
     known = _known(specs, root)
     aws, regions = where.connect(options, [region for _, region in known or ()])
@@ -50,8 +50,10 @@ def list_environments(
         say_data(list_data(identity.account_id, found, unread, costs))
     else:
         heading = (identity.account_id, regions, options.is_local)
-        for line in list_lines(heading, found, unread, aws.now(), costs):
-            say(line)
+        width = screen_width()
+        for line in list_lines(heading, found, unread, aws.now(), costs, width):
+            for part in wrapped(line, width):
+                say(part)
     return FAILED if unread else DONE
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner.cli.common import DONE, FAILED, INTERRUPTED, REFUSED, say, say_data
+from provisioner.cli.common import DONE, FAILED, INTERRUPTED, REFUSED, say, say_data, screen_width
 from provisioner.cli.help import Command
 from provisioner.cli.options import FORMAT, YES, connection_options, regions_options
 from provisioner.cli.where import Where
@@ -33,7 +33,7 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
     """Terminate members whose `expires` is past, in an account and its regions; reads no spec."""
     from provisioner.account.contents import read_instances
     from provisioner.account.reaping import ended
-    from provisioner.render.as_account import reap_data, reap_lines
+    from provisioner.render.as_account import reap_data, reap_lines, wrapped
 
     for_programs = output_format == "json"
     if not yes and not (sys.stdin.isatty() and sys.stdout.isatty()) and not for_programs:
@@ -46,8 +46,10 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
     contents = read_instances(aws, regions)
     now = aws.now()
     found = [ended(region.region, region.instances, now) for region in contents]
+    width = screen_width(stderr=for_programs)
     for line in reap_lines(identity.account_id, found, _unread(contents), now, options.is_local):
-        say(line, err=for_programs)
+        for part in wrapped(line, width):
+            say(part, err=for_programs)
     going = [region for region in found if region.instances]
     results: list[Reaped] = []
     code = DONE if not _unread(contents) else FAILED

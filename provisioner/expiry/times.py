@@ -118,14 +118,14 @@ def distance_words(time: datetime, now: datetime) -> str:
     return f"in {told}" if time > now else f"{told} ago"
 
 
-def span_words(span: timedelta, least: str = "under 1 min") -> str:
-    """`2 d 3 h`, `7 h 58 min`, `40 min`: the two largest parts; `least` for less than a minute."""
+def span_words(span: timedelta) -> str:
+    """`2 d 3 h`, `7 h 58 min`, `40 min`, `under 1 min`: the two largest parts."""
     minutes = int(span.total_seconds()) // 60
     days, hours = divmod(minutes // 60, 24)
     parts = [(days, "d"), (hours, "h"), (minutes % 60, "min")]
     while parts and not parts[0][0]:
         parts.pop(0)
-    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number) or least
+    return " ".join(f"{number} {unit}" for number, unit in parts[:2] if number) or "under 1 min"
 
 
 def duration_text(span: timedelta) -> str:

@@ -11,13 +11,14 @@ from provisioner.account.environments import Found
 from provisioner.account.reaping import Ended, Reaped
 from provisioner.expiry.times import clock_words, distance_words, read_stamp, span_words, stamp
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, KEEP_TAG
-from provisioner.render.layout import cells
+from provisioner.render.layout import INDENT, cells, flow, line
 from provisioner.visible import presentable
 
 if TYPE_CHECKING:
     from provisioner.kinds.instances import Instance
 
 FORMAT_VERSION = 1
+AS_WIDE_AS_NEEDED = 100_000
 HOW_FREE = "under termination or stop protection: switch that off in its spec first"
 
 
@@ -141,8 +142,10 @@ def list_lines(
     unread: Sequence[str],
     now: datetime,
     costs: Mapping[tuple[str, str], str],
+    width: int = AS_WIDE_AS_NEEDED,
 ) -> Iterator[str]:
-    """All environments as a table, and below it what of them is not a member."""
+    """All environments as a table, or a paragraph each where it is wider than `width`; and below it what of
+    them is not a member."""
     account_id, regions, local = heading
     yield _heading("Environments", account_id, regions, local)
     yield ""
@@ -153,7 +156,12 @@ def list_lines(
     has_column = [any(row[at] for row in rows) or at < 3 for at in range(len(titles))]
     shown = [[cell for cell, has in zip(row, has_column, strict=True) if has] for row in (titles, *rows)]
     widths = [max(map(cells, column)) for column in zip(*shown, strict=True)]
-    for row in shown if found else ():
+    is_table = sum(widths) + 2 * len(widths) <= width
+    if found and not is_table:
+        for row in shown[1:]:
+            items = [f"{title} {cell}" for title, cell in list(zip(shown[0], row, strict=True))[2:] if cell]
+            yield from wrapped("  ".join([row[0], row[1], *items]), width)
+    for row in shown if found and is_table else ():
         padded = (cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
     for each in found:
@@ -162,6 +170,17 @@ def list_lines(
         for thing in each.foreign_things:
             yield f"foreign   {each.region}  {thing} only carries the tag of {each.environment}"
     yield from (f"not read  {problem}" for problem in unread)
+
+
+def wrapped(text: str, width: int) -> list[str]:
+    """A line on as many as it takes, broken where it has two blanks; all but the first are indented."""
+    if cells(text) <= width:
+        return [text]
+    items = [item.strip() for item in text.split("  ") if item.strip()]
+    lines = flow(
+        [line(item) for item in items], width, indent=0 if width < 2 * INDENT else INDENT, hanging=True
+    )
+    return ["".join(piece.text for piece in one).rstrip() for one in lines]
 
 
 def _row(each: Found, now: datetime, cost: str) -> list[str]:

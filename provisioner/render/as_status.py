@@ -15,7 +15,7 @@ from rich.text import Text
 
 from provisioner.costs.cost import HOURS_A_DAY
 from provisioner.costs.status_cost import StatusCost
-from provisioner.expiry.times import span_words
+from provisioner.expiry.times import duration_text
 from provisioner.render.cost_words import MADE_UP, about, hourly, line_data, money, number
 from provisioner.render.layout import INDENT, Line, Piece, cells, flow, line, padded, words
 from provisioner.render.styled import styled
@@ -33,8 +33,8 @@ TITLES = {
     "type": "type",
     "market": "market",
     "zone": "zone",
-    "private_ip": "private address",
-    "public_ip": "public address",
+    "private_ip": "private IP",
+    "public_ip": "public IP",
     "instance_profile": "profile",
     "age": "age",
     "price": "price",
@@ -172,7 +172,7 @@ def _told(member: Mapping[str, Any], cost: StatusCost | None, now: datetime | No
 def _age(launched: str, now: datetime) -> str:
     began = datetime.fromisoformat(launched)
     # A column of fifty ages is as wide as its widest.
-    return span_words(abs(now - (began if began.tzinfo else began.replace(tzinfo=UTC))), least="<1 min")
+    return duration_text(abs(now - (began if began.tzinfo else began.replace(tzinfo=UTC)))) or "<1m"
 
 
 def _shared(members: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

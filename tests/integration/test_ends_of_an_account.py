@@ -224,7 +224,8 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert "Left of kept: volume vol-" in destroyed.words
     forged = cloud.stranger(tags={"provisioner:environment": "probe", "provisioner:fleet": "worker"})
     cloud.forget_calls()
-    listed = program.run("list", program.write(ENDING), *REGION, "--format", "json", "--no-cost")
+    # The region is that of the spec.
+    listed = program.run("list", program.write(ENDING), "--format", "json", "--no-cost")
     # Instances, volumes, groups, keys; roles, profiles; who we are.
     assert len(cloud.calls()) == 7
     found: dict[str, Any] = {item["environment"]: item for item in listed.data["environments"]}

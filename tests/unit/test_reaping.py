@@ -6,9 +6,11 @@ import threading
 from datetime import UTC, datetime
 from typing import Any, cast
 
+import pytest
+
 from provisioner.account.reaping import Ended, Writer, reap
 from provisioner.errors import AwsError
-from provisioner.render.as_account import reap_lines
+from provisioner.render.as_account import reap_lines, wrapped
 
 
 class Closed:
@@ -26,6 +28,15 @@ def test_a_region_that_cannot_be_read_again_is_a_failure_and_does_not_hide_the_o
     assert reaped.done == ()
     assert [name for name, _ in reaped.failed] == ["i-1", "i-2"]
     assert all("UnauthorizedOperation" in why for _, why in reaped.failed)
+
+
+@pytest.mark.parametrize("width", [40, 80, 1000])
+def test_lines_are_broken_between_items_to_the_width_of_a_terminal(width: int) -> None:
+    line = "- us-east-1  crunch fleet/server  i-0123456789abcdef0  running  expired 2026-11-27 17:00 UTC"
+    parts = wrapped(line, width)
+    assert max(map(len, parts)) <= width
+    assert " ".join(" ".join(parts).split()) == " ".join(line.split())
+    assert (width == 1000) == (parts == [line])
 
 
 def test_nothing_is_said_to_be_left_of_what_was_not_read() -> None:
