@@ -106,7 +106,8 @@ def test_a_document_is_the_same_document_afterwards(text: str) -> None:
     written = {f"key {text}": [text, {"x": text}]}
     Gate(paper, "stdout").document(json.dumps(written, indent=2, ensure_ascii=False))
     harmless(paper.getvalue())
-    assert json.loads(paper.getvalue()) == written
+    # Two halves of a character beside each other are that character to whoever reads JSON.
+    assert json.loads(paper.getvalue()) == json.loads(json.dumps(written))
 
 
 @pytest.mark.parametrize(

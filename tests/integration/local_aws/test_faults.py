@@ -402,9 +402,7 @@ def test_calls_are_recorded(local: LocalAws, ec2: Any, iam: Any, image: str) -> 
 
 def test_what_is_not_supported_is_said_so(ec2: Any, iam: Any) -> None:
     with refused("NotImplemented") as no:
-        iam.simulate_principal_policy(
-            PolicySourceArn="arn:aws:iam::123456789012:role/x", ActionNames=["s3:*"]
-        )
+        iam.generate_organizations_access_report(EntityPath="o-a1b2c3d4e5/r-f6g7h8i9j0example")
     assert no.status == 501
 
 

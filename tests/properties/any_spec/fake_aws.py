@@ -110,12 +110,13 @@ class Ec2(Machines):
         ]
         return {"InstanceTypeOfferings": [row for row in rows if passes(row, Filters)]}
 
-    def describe_instance_types(self, InstanceTypes: list[str]) -> dict[str, Any]:
+    def describe_instance_types(self, Filters: list[dict[str, Any]]) -> dict[str, Any]:
+        (wanted,) = (entry["Values"] for entry in Filters if entry["Name"] == "instance-type")
         return {
             "InstanceTypes": [
                 {"InstanceType": kind, "ProcessorInfo": {"SupportedArchitectures": ["x86_64"]}}
                 for kind in TYPES
-                if kind in InstanceTypes
+                if kind in wanted
             ]
         }
 

@@ -20,7 +20,7 @@ from provisioner.kinds.fleet.observed import (
 from provisioner.kinds.fleet.placement import indexes, spread
 from provisioner.kinds.fleet.readiness.waiting import MINUTE_S, await_ready, foretold_calls_of_waiting
 from provisioner.kinds.fleet.settings.differences import AFTER_LAUNCH, after_launch_steps
-from provisioner.kinds.fleet.spec import RUNNING, CapacityOption, Fleet
+from provisioner.kinds.fleet.spec import CLOUD_INIT, RUNNING, CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.tags import (
     tag_list,
@@ -89,6 +89,8 @@ class ScaleOut:
             *([named] if self.fleet.is_indexed else ()),
             *count_calls(after_launch_steps(self.fleet, new)),
             *(count_calls(stops) if self.fleet.power == "stopped" else ()),
+            # Who has told that it is ready is given a tag.
+            *((CallCount("ec2", "CreateTags", 1),) if self.fleet.update.healthy == CLOUD_INIT else ()),
         )
 
     def foretold(self) -> Iterable[Call]:
