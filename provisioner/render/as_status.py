@@ -18,7 +18,7 @@ from provisioner.costs.status_cost import StatusCost
 from provisioner.expiry.times import duration_text
 from provisioner.render.cost_words import MADE_UP, about, hourly, line_data, money, number
 from provisioner.render.layout import INDENT, Line, Piece, cells, flow, line, padded, words
-from provisioner.render.styled import styled
+from provisioner.render.styled import stacked, styled
 from provisioner.visible import presentable
 
 FORMAT_VERSION = 1
@@ -138,7 +138,7 @@ def watched(shown: Text, now: datetime, height: int | None) -> Text:
     if len(rows) > room:
         left = len(rows) - room
         last = f"{left} more line{'' if left == 1 else 's'}, for a taller window. {last}"
-    return Text("\n").join([*rows[:room], *styled([line(last, "faint")]).split("\n")])
+    return stacked([*rows[:room], *styled([line(last, "faint")]).split("\n")])
 
 
 def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:

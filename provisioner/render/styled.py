@@ -45,3 +45,8 @@ def styled(lines: Sequence[Line]) -> Text:
         for piece in kept:
             text.append(piece.text, STYLES.get(piece.style))
     return text
+
+
+def stacked(rows: Sequence[Text]) -> Text:
+    """Rows of what was laid out, one below the other."""
+    return Text("\n").join(rows)

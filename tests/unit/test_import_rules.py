@@ -32,6 +32,7 @@ PRINTING = ("provisioner.spec.generate", "local_aws.__main__", "local_aws.server
 
 # Words that a module may use although a kind has the same name: the profile that an instance has, what is
 # counted of an account, and the option that names a fleet of which an end is moved.
+TAGGED = ("security_group", "key_pair")
 NOT_THE_KIND = {
     ("provisioner.render.as_status", "instance_profile"),
     ("provisioner.rights", "role"),
@@ -44,6 +45,13 @@ NOT_THE_KIND = {
     *(
         ("provisioner.render.as_account", name)
         for name in ("fleet", "role", "fleets", "roles", "instance_profiles")
+    ),
+    # The tags by which what EC2 has is an environment's, and whoever reads a whole account by them.
+    *((f"provisioner.{name}", key) for name in ("naming", "account.contents") for key in TAGGED),
+    # What people write in the place of the words of a spec.
+    *(
+        ("provisioner.spec.synonyms", name)
+        for name in (*(kind.section for kind in KINDS), "instance_profile")
     ),
 }
 
