@@ -25,7 +25,6 @@ CAN_DO_WITHOUT = {
     "DescribeImages",
     "DescribeInstanceTypes",
     "DescribeInstanceTypeOfferings",
-    "DescribeKeyPairs",
     "DescribeVolumes",
 }
 

@@ -72,7 +72,8 @@ def _read(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     healthy = any(fleet.update.healthy != RUNNING for fleet in fleets)
     reads |= {"DescribeInstanceStatus"} if healthy else set()
     reads |= {"DescribeInstanceCreditSpecifications"} if _says(fleets, "credit_specification") else set()
-    reads |= {"DescribeIamInstanceProfileAssociations"} if any(fleet.profile for fleet in fleets) else set()
+    # Also of a fleet without a profile: somebody may give its members one.
+    reads |= {"DescribeIamInstanceProfileAssociations"}
     reads |= {"DescribeVolumesModifications"} if _modifies_volumes(fleets) else set()
     yield read_ec2(place, *sorted(reads))
     yield Statement(
