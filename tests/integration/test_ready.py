@@ -96,6 +96,7 @@ def test_where_it_fails_the_last_lines_are_shown_and_the_next_apply_looks_again(
     assert program.plan(WANTED, "--detailed-exitcode").code == 0
 
 
+@pytest.mark.long
 def test_members_that_take_too_long_are_named_and_waited_for_by_the_next_apply(
     program: Program, cloud: Cloud
 ) -> None:
@@ -152,6 +153,7 @@ def test_members_launched_before_count_by_their_checks_and_change_nothing(
     assert program.plan(having(before, fleets__web__count=4), "--detailed-exitcode", "--deep").code == 0
 
 
+@pytest.mark.long
 def test_new_members_are_waited_for_until_their_checks_are_passed(program: Program, cloud: Cloud) -> None:
     local_aws.set_faults(cloud.server, Faults(status_s=3600))
     checked = having(WANTED, fleets__web__ready="status_ok")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.support.cloud import Cloud, where
+from tests.support.cloud import Cloud, as_list, where
 from tests.support.program import Program
 from tests.support.setting_cases import BARE
 from tests.support.specs import having
@@ -72,16 +72,20 @@ def test_members_get_a_group_that_is_new(program: Program, cloud: Cloud) -> None
 def test_what_another_run_has_just_made_is_waited_for_and_taken(program: Program, late: Cloud) -> None:
     """As it is when a run is killed, and another one is started at once."""
     network = having(NETWORK, fleets={})
-    name, tags = f"{ENVIRONMENT}-front", [{"Key": "provisioner:environment", "Value": ENVIRONMENT}]
+    name = f"{ENVIRONMENT}-front"
+
+    def tags(kind: str, key: str) -> list[dict[str, str]]:
+        return as_list({"provisioner:environment": ENVIRONMENT, f"provisioner:{kind}": key})
+
     group = late.ec2.create_security_group(
         GroupName=name,
         Description=name,
-        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags}],
+        TagSpecifications=[{"ResourceType": "security-group", "Tags": tags("security_group", "front")}],
     )
     key_pair = late.ec2.import_key_pair(
         KeyName=f"{ENVIRONMENT}-admin",
         PublicKeyMaterial=KEY.encode(),
-        TagSpecifications=[{"ResourceType": "key-pair", "Tags": tags}],
+        TagSpecifications=[{"ResourceType": "key-pair", "Tags": tags("key_pair", "admin")}],
     )
     applied = program.apply(network)
     assert applied.code == 0, applied.said
