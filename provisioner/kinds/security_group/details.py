@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World, both
+from provisioner.kinds.ownership import is_ours
 from provisioner.kinds.security_group.my_ip import MyIpUnknown, find_my_ip
 from provisioner.kinds.security_group.observed import (
     FoundGroup,
@@ -18,7 +19,7 @@ from provisioner.kinds.security_group.observed import (
     find_rule_ids,
 )
 from provisioner.kinds.security_group.rules import GROUP, PREFIX_LIST, Traffic
-from provisioner.kinds.security_group.spec import SecurityGroup
+from provisioner.kinds.security_group.spec import KIND, SecurityGroup
 from provisioner.kinds.security_group.users import (
     Interface,
     find_interfaces,
@@ -43,7 +44,7 @@ def observe_details(reader: Reader, world: World) -> Observed:
     leaving = [id_ for id_, at in ours.items() if at not in desired]
     reads: tuple[Any, ...] = (
         lambda: find_rule_ids(reader, _losing(observed, desired, set(leaving), world)),
-        lambda: _taken(reader, observed, new),
+        lambda: _taken(reader, observed, new, world.environment.name),
         lambda: _vpcs(reader, [wanted.vpc.id for wanted in new.values() if wanted.vpc.id]),
         lambda: find_interfaces(reader, leaving) if leaving else [],
         lambda: find_referring(reader, leaving, ours) if leaving else [],
@@ -128,13 +129,21 @@ def _losing(
 
 
 def _taken(
-    reader: Reader, observed: Observed, new: Mapping[Address, SecurityGroup]
+    reader: Reader, observed: Observed, new: Mapping[Address, SecurityGroup], environment: str
 ) -> dict[tuple[str | None, str], FoundGroup]:
-    """The groups of others that have the name of a new one, by VPC and name."""
+    """The groups of others that have the name of a new one, by VPC and name.
+
+    One that another run of the environment has made since the first look is none of them: EC2 says that it
+    is there, and the run looks again.
+    """
     names = sorted({observed[at].new_name for at in new})
     ours = {there.group.id for there in observed.values() if there.group}
     found = find_groups(reader, "group-name", names) if names else []
-    return {(group.vpc, group.name): group for group in found if group.id not in ours}
+    return {
+        (group.vpc, group.name): group
+        for group in found
+        if group.id not in ours and not is_ours(KIND, group.tags, environment)
+    }
 
 
 def _vpcs(reader: Reader, ids: list[str]) -> dict[str, FoundVpc]:
