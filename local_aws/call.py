@@ -10,6 +10,7 @@ import io
 import json
 import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
@@ -88,6 +89,7 @@ class Call:
     params: dict[str, Any]
     response: Any = None
     access_key: str = ""
+    account: str = ""
 
     @property
     def name(self) -> str:
@@ -137,8 +139,11 @@ def check_service(environ: dict[str, Any]) -> None:
         raise AwsError("InvalidAction", "The local AWS takes calls as POST to / only.", 404)
 
 
-def read_call(environ: dict[str, Any], body: bytes) -> Call:
-    """The call in a WSGI request with this body. Raises AwsError for what is no call of these services."""
+def read_call(environ: dict[str, Any], body: bytes, account_of: Callable[[str], str]) -> Call:
+    """The call in a WSGI request with this body; `account_of` tells whose account an access key is of.
+
+    Raises AwsError for what is no call of these services.
+    """
     check_service(environ)
     environ["wsgi.input"] = io.BytesIO(body)
     # What is read already has one length, however it was sent.
@@ -156,7 +161,10 @@ def read_call(environ: dict[str, Any], body: bytes) -> Call:
     if not operation:
         raise AwsError("MissingAction", "The request must contain the parameter Action.")
     response = _RESPONSES[service]()
-    call = Call(service, operation, region, {}, response, access_key)
+    account = account_of(access_key)
+    # moto would look for the key in all accounts and partitions, and make those that nobody has used yet.
+    environ["HTTP_X_MOTO_ACCOUNT_ID"] = account
+    call = Call(service, operation, region, {}, response, access_key, account)
     try:
         response.setup_class(BackendRequest(environ))
     except OperationNotFoundError:

@@ -27,6 +27,7 @@ class CallRecord:
     duration_ms: float
     started: float
     dry_run: bool = False
+    account: str = ""
 
 
 def digest(params: Mapping[str, Any]) -> str:

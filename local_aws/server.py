@@ -88,7 +88,7 @@ class Application:
             if self.plain:
                 check_service(environ)
                 return self._pass_through(environ, start_response)
-            call = read_call(environ, read_body(environ))
+            call = read_call(environ, read_body(environ), self._account_of)
         except Exception as problem:  # noqa: BLE001  what cannot be read is answered too
             problem = AwsError("InvalidRequest", str(problem)) if type(problem) is ValueError else problem
             return _send(write_error(None, problem, service_of(environ)), start_response, self.generation)
@@ -102,6 +102,7 @@ class Application:
             service=call.service,
             operation=call.operation,
             region=call.region,
+            account=call.account,
             digest=digest(call.params),
             status=0 if dropped or answer is None else answer.status,
             error=dropped or (answer.error if answer else ""),
@@ -118,13 +119,18 @@ class Application:
         with self.world.lock:
             return list(self.moto(environ, start_response))
 
+    def _account_of(self, access_key: str) -> str:
+        with self.world.lock:
+            return self.world.account_of(access_key)
+
     def _answer(self, call: Call, verdict: Verdict) -> Answer:
         try:
             if verdict.error:
                 raise AwsError(*verdict.error)
             with self.world.lock:
-                settle(self.world)
-                return write_answer(call, answer_call(self.world, call))
+                world = self.world.of(call.account)
+                settle(world)
+                return write_answer(call, answer_call(world, call))
         except (AwsError, ServiceException) as problem:
             return write_error(call, problem)
         except Exception as problem:  # noqa: BLE001  whatever moto raises must reach the client as an answer

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.core.parse import default_timestamp_parser
 from moto.ec2.models.amis import Ami
 from moto.ec2.models.availability_zones_and_regions import RegionsAndZonesBackend, Zone
@@ -55,12 +54,12 @@ def add_zones_and_types(region: str) -> None:
         )
 
 
-def add_images(region: str, backend: Any) -> None:
+def add_images(region: str, account: str, backend: Any) -> None:
     """The images that the public parameters of Amazon Linux name, and these parameters."""
     parameters = load_resource(_PARAMETERS.format(MODEL))
     images = {image["ami_id"]: image for image in load_resource(_IMAGES.format(MODEL))}
-    versions = ssm_backends[DEFAULT_ACCOUNT_ID][region]._parameters
-    model = ssm_backends[DEFAULT_ACCOUNT_ID][MODEL]._parameters
+    versions = ssm_backends[account][region]._parameters
+    model = ssm_backends[account][MODEL]._parameters
     for parameter in parameters:
         name, image = parameter["Name"], images.get(parameter["Value"])
         if image is None:

@@ -6,6 +6,7 @@ Not safe for threads by itself: the server holds `World.lock` while a call is ex
 from __future__ import annotations
 
 import heapq
+import re
 import threading
 from collections import defaultdict, deque
 from collections.abc import Iterator
@@ -142,10 +143,11 @@ class Launch:
 
 
 class Region:
-    """EC2 in one region."""
+    """EC2 in one region of an account."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, account: str = DEFAULT_ACCOUNT_ID) -> None:
         self.name = name
+        self.account = account
         self.members: dict[str, Member] = {}
         self.associations: dict[str, Association] = {}
         self._active: dict[str, Association] = {}
@@ -168,7 +170,7 @@ class Region:
     @property
     def backend(self) -> Any:
         """moto's EC2 backend for this region."""
-        return ec2_backends[DEFAULT_ACCOUNT_ID][self.name]
+        return ec2_backends[self.account][self.name]
 
     def image_settings_of(self, image_id: str) -> ImageSettings:
         """What is known of an image beyond moto; public ones have ENA and one volume."""
@@ -177,7 +179,7 @@ class Region:
     def adopt(self, now: float) -> None:
         """Takes in instances that moto started by itself, as for CreateFleet."""
         # A backend that nobody has used yet takes a fifth of a second to make.
-        if self.name not in ec2_backends[DEFAULT_ACCOUNT_ID].keys():  # noqa: SIM118  `in` makes it
+        if self.name not in ec2_backends[self.account].keys():  # noqa: SIM118  `in` makes it
             return
         reservations = self.backend.reservations
         if len(reservations) == self._seen:
@@ -235,13 +237,14 @@ class Region:
 
 
 class World:
-    """All regions of the account, its IAM, the clock and the faults."""
+    """All regions of an account, its IAM, and the clock and the faults that all accounts have."""
 
-    def __init__(self) -> None:
-        self.lock = threading.RLock()
-        self.clock = Clock()
-        self.faults = Faults()
-        self.account = DEFAULT_ACCOUNT_ID
+    def __init__(self, account: str = DEFAULT_ACCOUNT_ID, first: World | None = None) -> None:
+        self.lock: threading.RLock = first.lock if first else threading.RLock()
+        self.clock: Clock = first.clock if first else Clock()
+        self.faults: Faults = first.faults if first else Faults()
+        self.account = account
+        self._first = first or self
         # Of the call that is being answered: each partition has an IAM of its own.
         self.partition = "aws"
         self._clear()
@@ -258,7 +261,11 @@ class World:
         # Whether the service-linked role of Spot is there, without which no Spot Instance starts.
         self.has_spot_role = False
         # What policies were asked about, oldest first; see iam/gatekeeper.py.
-        self.authorized: deque[dict[str, Any]] = deque(maxlen=MAX_AUTHORIZED)
+        self.authorized: deque[dict[str, Any]] = (
+            deque(maxlen=MAX_AUTHORIZED) if self._first is self else self._first.authorized
+        )
+        # The other accounts that somebody has called.
+        self._others: dict[str, World] = {}
         # What IAM of a partition held before each write within the lag: (when, (roles, profiles)).
         self.iam_history: dict[str, list[tuple[float, Any]]] = defaultdict(list)
 
@@ -266,6 +273,31 @@ class World:
         """Replaces the faults; token buckets are full again."""
         self.faults = faults
         self.buckets.clear()
+        for other in self._others.values():
+            other.set_faults(faults)
+
+    def of(self, account: str) -> World:
+        """Another account, which is empty until somebody calls it."""
+        if account == self._first.account:
+            return self._first
+        others = self._first._others
+        if account not in others:
+            others[account] = World(account, self._first)
+        return others[account]
+
+    def account_of(self, access_key: str) -> str:
+        """Whose account a call with this access key is for.
+
+        Keys that were made here are of the account of their user or role. A key of twelve digits, of which
+        AWS has none, is the root user's of that account; any other is that of the first.
+        """
+        if re.fullmatch("[0-9]{12}", access_key):
+            return access_key
+        for account, partitions in list(dict.items(iam_backends)):
+            # Not `partitions[...]`, which would make what nobody has used yet.
+            if any(access_key in backend.access_keys for backend in dict.values(partitions)):
+                return str(account)
+        return self._first.account
 
     @property
     def iam(self) -> Any:
@@ -275,12 +307,12 @@ class World:
     def region(self, name: str) -> Region:
         """EC2 in a region. Raises AwsError for one that does not exist: AWS has no such address either."""
         if name not in self.regions:
-            if name not in ec2_backends[DEFAULT_ACCOUNT_ID].regions:
+            if name not in ec2_backends[self.account].regions:
                 raise AwsError("InvalidRegion", f"There is no region {name}")
             if not stock.is_known(name):
                 stock.add_zones_and_types(name)
-                stock.add_images(name, Region(name).backend)
-            self.regions[name] = Region(name)
+                stock.add_images(name, self.account, Region(name, self.account).backend)
+            self.regions[name] = Region(name, self.account)
         region = self.regions[name]
         region.adopt(self.clock.now())
         return region

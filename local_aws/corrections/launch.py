@@ -11,7 +11,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2.models import instances as moto_instances
 
 from local_aws.call import AwsError, Call
@@ -41,7 +40,7 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
     earlier = tokens.replay(region, call, named)
     if earlier is not None:
         members = [region.members[item] for item in earlier.instance_ids if item in region.members]
-        return _reservation(earlier.reservation_id, members)
+        return _reservation(world, earlier.reservation_id, members)
     kind = call.params.get("InstanceType") or "m1.small"
     offered = offered_zones(region, kind)
     zones = [zone for zone in default_zones(region) if zone in offered]
@@ -63,7 +62,7 @@ def run_instances(world: World, call: Call) -> dict[str, Any]:
             profiles.bind(world, region, member, profile)
         _complete(world, region, member, call.params, devices)
     tokens.remember(region, call, named, reservation.id, members)
-    answer = _reservation(reservation.id, members)
+    answer = _reservation(world, reservation.id, members)
     for instance in answer["Instances"]:
         instance["State"] = {"Code": 0, "Name": "pending"}
     return answer
@@ -198,10 +197,10 @@ def _complete(
     states.begin(world, region, member, "pending", "running", world.faults.boot_s)
 
 
-def _reservation(reservation_id: str, members: list[Member]) -> dict[str, Any]:
+def _reservation(world: World, reservation_id: str, members: list[Member]) -> dict[str, Any]:
     return {
         "ReservationId": reservation_id,
-        "OwnerId": DEFAULT_ACCOUNT_ID,
+        "OwnerId": world.account,
         "Groups": [],
         "Instances": [instance_view(member) for member in members],
     }

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
 from moto.ec2 import ec2_backends
 from moto.utilities.utils import get_partition
 
@@ -31,7 +30,7 @@ def describe_regions(world: World, call: Call) -> dict[str, Any]:
     partition = get_partition(call.region)
     named = call.params.get("RegionNames") or []
     shown = []
-    for name in sorted(ec2_backends[DEFAULT_ACCOUNT_ID].regions):
+    for name in sorted(ec2_backends[world.account].regions):
         is_on = partition != "aws" or name in ALWAYS_ON
         is_asked_for = name in named if named else is_on or call.params.get("AllRegions")
         if get_partition(name) == partition and is_asked_for:
