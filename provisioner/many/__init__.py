@@ -1,0 +1,1 @@
+"""Commands on many environments at once: which specs, one outcome each, one report and one exit code."""
