@@ -71,7 +71,7 @@ def child(case: str, members: int) -> dict[str, Any]:
     from provisioner.render.as_text import plan_text
 
     # It sets how often garbage is collected, as the command does.
-    importlib.import_module("provisioner.cli.app")
+    importlib.import_module("provisioner.cli.start")
     world = observed_world(case, members)
     gc.collect()
     began = time.process_time()

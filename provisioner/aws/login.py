@@ -36,9 +36,7 @@ def open_session(profile: str | None, region: str) -> boto3.Session:
         core = botocore.session.get_session()
         if profile:
             core.set_config_variable("profile", profile)
-        core.register_component(
-            "data_loader", ModelLoader(create_loader(core.get_config_variable("data_path")))
-        )
+        _equip(core, create_loader(core.get_config_variable("data_path")))
         # The region is also that of the STS which is asked for a role.
         return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
     except botocore_errors.ProfileNotFound as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import sys
 from collections.abc import Mapping
@@ -28,10 +27,6 @@ from provisioner.cli.schema import schema
 from provisioner.cli.status import status
 from provisioner.cli.validate import validate
 from provisioner.errors import ProvisionerError, SpecError
-
-# What is read and imported stays until the end; looking through it for garbage over and over takes a tenth of
-# a plan's time. Measured in docs/performance.md.
-gc.set_threshold(100_000, 50, 100)
 
 
 class Root(Group):

@@ -204,6 +204,16 @@ class TestWithoutAws:
         assert ran.code == 0
         assert ran.err.strip() == "[]"
 
+    def test_nothing_is_looked_through_for_garbage_when_the_command_ends(
+        self, local_environment: dict[str, str]
+    ) -> None:
+        code = (
+            "import atexit, gc\natexit.register(lambda: print(len(gc.get_objects()) < 10_000))\n"
+            "from provisioner.cli.start import main\nmain()\n"
+        )
+        ran = run_process([sys.executable, "-c", code, "schema"], local_environment, cwd=SPECS)
+        assert ran.out.splitlines()[-1] == "True"
+
     def test_the_list_of_commands_is_told_before_what_they_need_is_imported(
         self, local_environment: dict[str, str]
     ) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import boto3
 import pytest
 from botocore.utils import parse_timestamp
 
 from provisioner.aws.answers import parse_time
-from provisioner.aws.login import open_local_session
+from provisioner.aws.login import open_local_session, open_session
 
 
 @pytest.mark.parametrize(
@@ -49,6 +51,7 @@ def outcome(read: Any, value: Any) -> Any:
     return time, time.utcoffset()
 
 
-def test_it_is_how_times_in_answers_are_read() -> None:
-    factory = open_local_session()._session.get_component("response_parser_factory")
+@pytest.mark.parametrize("opened", [open_local_session, lambda: open_session(None, "us-east-1")])
+def test_it_is_how_times_in_answers_are_read(opened: Callable[[], boto3.Session]) -> None:
+    factory = opened()._session.get_component("response_parser_factory")
     assert factory.create_parser("ec2")._timestamp_parser is parse_time
