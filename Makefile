@@ -1,4 +1,4 @@
-# `make` alone lists the targets. SPEC= names the spec; LOCAL=1 uses the local AWS; PYTHON= the interpreter.
+# `make` alone lists the targets. SPEC= names the spec, TARGET= which of its targets; LOCAL=1 uses the local AWS; PYTHON= the interpreter.
 
 SHELL := /bin/bash
 # The oldest Python that is here. Any other one that is asked for gets an environment of its own.
@@ -7,6 +7,7 @@ OLDEST := $(shell for version in 3.11 3.12 3.13 3.14; do \
 PYTHON ?= $(OLDEST)
 VENV := .venv$(if $(filter-out $(OLDEST),$(PYTHON)),-$(notdir $(PYTHON)))
 SPEC ?= specs/fifty-servers.yaml
+TARGET ?=
 LOCAL ?=
 ARGS ?=
 
@@ -17,7 +18,7 @@ AUDIT_READY := $(AUDIT)/.ready
 PROVISIONER := $(BIN)/provisioner
 # So that what is said to type next is a target.
 export PROVISIONER_MAKE := 1
-FLAGS := $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
+FLAGS := $(if $(TARGET),--target $(TARGET)) $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
 
 # Only wheels: to build a package would fetch what builds it, past the hashes. The lock names all there is: with its
 # dependencies looked up again, pip would ask for the newest release of what is named with an extra elsewhere.
@@ -34,7 +35,7 @@ endef
 .PHONY: help setup demo validate plan apply destroy drift status local-up local-down test coverage test-long bench check hooks format generate dist audit lock clean
 
 help: ## List the targets
-	@echo "make TARGET [SPEC=specs/fifty-servers.yaml] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
+	@echo "make COMMAND [SPEC=specs/fifty-servers.yaml] [TARGET=prod] [LOCAL=1] [PYTHON=python3.13] [ARGS='...']"
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /  \1\t/' | expand -t 16
 
 $(READY): pyproject.toml requirements.lock

@@ -5,6 +5,7 @@ All of it is frozen data. Showing, checking and executing a plan are independent
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -76,11 +77,26 @@ EVERY_REGION = "all"
 
 
 @dataclass(frozen=True)
+class Login:
+    """With which credentials an environment is reached: those of a named profile of the AWS configuration, or
+    of a role that is assumed with them, or with those that there are. Hashable: who has the same shares it.
+
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+
+    profile: str | None = None
+    role_arn: str | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True)
 class Environment:
     """A whole spec, checked: everything that should exist in one account and one region.
 
     `skipped_regions` are not asked for instances that use what is to be deleted. `suspects` are the places of
     what looks like a secret, in the spec and in the files that it names. `expires` is when all of it ends.
+    `target` is which of the spec's targets it is, None where the spec has none. `login`: None is whatever
+    credentials there are.
     """
 
     name: str
@@ -93,6 +109,13 @@ class Environment:
     skipped_regions: tuple[str, ...] = ()
     suspects: tuple[Problem, ...] = ()
     expires: Expiry | None = None
+    target: str | None = None
+    login: Login | None = None
+
+    @property
+    def argument(self) -> str:
+        """The spec as it is given to a command, with the target."""
+        return shlex.join([self.source, *(["--target", self.target] if self.target else [])])
 
     def of(self, type_: type[T]) -> dict[Address, T]:
         """All of one type that the spec asks for."""

@@ -23,10 +23,18 @@ DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 class SpecFile(NamedTuple):
-    """A spec as the command line gives it, and the folder that the files it names have to be below."""
+    """A spec as the command line gives it, the folder that the files it names have to be below, and which of
+    its targets is meant."""
 
     path: str
     root: str | None = None
+    target: str | None = None
+
+    @property
+    def words(self) -> list[str]:
+        """The words by which a command line gives the same."""
+        root = ["--root", self.root] if self.root else []
+        return [self.path, *(["--target", self.target] if self.target else []), *root]
 
 
 # Where whoever uses the local AWS is.
@@ -57,7 +65,7 @@ def load_spec(
 
     skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
     check_regions("--skip-region", skipped, f", or `{_every_region()}`")
-    environment = refresh_images(load(spec.path, KINDS, spec.root, needs_contents), refreshed)
+    environment = refresh_images(load(spec.path, KINDS, spec.root, needs_contents, spec.target), refreshed)
     environment = refresh_my_ip(environment) if my_ip else environment
     return replace(environment, skipped_regions=skipped)
 

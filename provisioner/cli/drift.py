@@ -90,7 +90,7 @@ def drift(
 
 def given_again(spec: SpecFile, deep: bool, options: Options) -> str:
     """What another `drift` has to be given to look at the same."""
-    given = [spec.path, *(["--root", spec.root] if spec.root else []), *(["--deep"] if deep else [])]
+    given = [*spec.words, *(["--deep"] if deep else [])]
     return shlex.join([*given, *(["--local"] if options.is_local else [])])
 
 

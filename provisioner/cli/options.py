@@ -18,6 +18,9 @@ ROOT = click.option(
     type=click.Path(exists=True, file_okay=False),
     help="The folder that the files a spec names have to be in, instead of its repository or folder.",
 )
+TARGET = click.option(
+    "--target", metavar="NAME", help="Which of the environments that the spec has under `targets`."
+)
 YES = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
 )
@@ -129,10 +132,11 @@ def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the spec, with what says where its files may be, and hands both on as `spec`."""
 
     @click.argument("spec", type=click.Path())
+    @TARGET
     @ROOT
     @functools.wraps(command)
-    def wrapper(spec: str, root: str | None, **rest: Any) -> Any:
-        return command(spec=SpecFile(spec, root), **rest)
+    def wrapper(spec: str, root: str | None, target: str | None, **rest: Any) -> Any:
+        return command(spec=SpecFile(spec, root, target), **rest)
 
     return wrapper
 

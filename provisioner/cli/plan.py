@@ -143,7 +143,7 @@ def _given_again(
     options: Options,
 ) -> str:
     """What an apply has to be given to plan the same: the spec, and the options that make a difference."""
-    given = [spec.path, *(["--root", spec.root] if spec.root else [])]
+    given = spec.words
     if not destroying:
         given += [word for fleet in refreshed for word in ("--refresh-image", fleet)]
         given += ["--refresh-my-ip"] if my_ip else []

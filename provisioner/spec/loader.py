@@ -20,9 +20,15 @@ from provisioner.spec.tags import tag_problems
 
 
 def load(
-    path: str, kinds: Sequence[AnyKind], root: str | None = None, needs_contents: bool = True
+    path: str,
+    kinds: Sequence[AnyKind],
+    root: str | None = None,
+    needs_contents: bool = True,
+    target: str | None = None,
 ) -> Environment:
     """The environment that a spec describes; the files that it names have to be below `root`, if given.
+
+    `target`: which of its targets is meant; None for a spec that has none.
 
     Not `needs_contents`: for whoever only looks, moves an end or destroys. Then the files that the spec
     names may be missing, and what is wrong in them is no problem; all else is checked as always.
@@ -31,11 +37,23 @@ def load(
     schema refuses is not looked at further, the others are; entries are compared with each other when each
     of them is fine.
     """
-    return load_with_document(path, kinds, root, needs_contents)[0]
+    return load_with_document(path, kinds, root, needs_contents, target)[0]
+
+
+def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
+    """The names of the targets of a spec, in its order; none for a spec that is one environment.
+
+    Raises SpecError for what is no spec.
+    """
+    return ()
 
 
 def load_with_document(
-    path: str, kinds: Sequence[AnyKind], root: str | None = None, needs_contents: bool = True
+    path: str,
+    kinds: Sequence[AnyKind],
+    root: str | None = None,
+    needs_contents: bool = True,
+    target: str | None = None,
 ) -> tuple[Environment, Document]:
     """The same, and the document, which knows the places in the file. Raises SpecError."""
     try:
@@ -44,6 +62,8 @@ def load_with_document(
         message, hint = f"the file {problem}", problem.hint
         raise SpecError([Problem(path, *TOP, "", message, hint)]) from None
     document = read(path, source)
+    if target is not None:
+        raise SpecError([document.problem((), "the spec has no targets", "leave --target out")])
     reading = Reading(document, source, needs_contents)
     try:
         return _environment(reading, kinds), document

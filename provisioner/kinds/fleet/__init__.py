@@ -5,7 +5,6 @@ What only a plan needs is imported by a plan only: reading a spec takes less tim
 
 from __future__ import annotations
 
-import shlex
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -139,7 +138,7 @@ def _end(desired: Fleet | None, world: World) -> Mapping[str, str | None]:
     """When it ends, or that it has, and what to do then."""
     if desired is None or not desired.is_over:
         return {"expires": ending_words(desired, world.now) if desired else None}
-    source = shlex.quote(world.environment.source)
+    source = world.environment.argument
     return {
         "expires": None,
         "expired": f"{ending_words(desired, world.now)}; `provisioner destroy {source}` deletes what is left",

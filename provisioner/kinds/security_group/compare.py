@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from provisioner.kinds.base import World
@@ -375,7 +374,7 @@ def _leaving(address: Address, group: FoundGroup, observed: ObservedGroup, world
         deferred = (
             f"{group.id} ({group.name}) is in use: {some}{others}. Take the group off them, then run "
             f"`provisioner {'destroy' if world.destroying else 'apply'} "
-            f"{shlex.quote(world.environment.source)}` again"
+            f"{world.environment.argument}` again"
         )
     steps: list[Step] = []
     for other, is_egress, ids in observed.referring:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 
 from provisioner.kinds.base import World
@@ -31,7 +30,7 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
         yield from _without_hook(address, observed)
         return
     said = fleet.expires
-    extended = f"`provisioner extend {shlex.quote(world.environment.source)} 2h`"
+    extended = f"`provisioner extend {world.environment.argument} 2h`"
     later = extended if said and said.after else "set a later `expires`"
     if said and said.after and not can_be_moved(fleet, observed, world):
         later = WITHOUT_ANYTHING
