@@ -156,10 +156,9 @@ def _say_what_next(target: Path, answers: Answers) -> None:
 
     is_local = Options().is_local
     name = str(target)
-    quoted = shlex.quote(name)
-    say(f"{quoted} is written. See what it would do: {command('plan', quoted, is_local)}")
+    say(f"{shlex.quote(name)} is written. See what it would do: {command('plan', name, is_local)}")
     without = "" if is_local else "; without an account: add --local"
-    say(f"  then: {command('apply', quoted, is_local)}{without}")
+    say(f"  then: {command('apply', name, is_local)}{without}")
     if answers.key is None:
         say("  without a key pair: log in by Session Manager, or add one as the file says")
 

@@ -41,13 +41,18 @@ def find_next_steps(
     except (ProvisionerError, LookupError, ValueError, TypeError, AttributeError):
         # What was to be done is done: this is for convenience only.
         return None
-    return next_steps(plan, hosts, environment.argument, local, is_done)
+    return next_steps(plan, hosts, environment.source, local, is_done, environment.target)
 
 
 def next_steps(
-    plan: Plan, hosts: Sequence[Host], spec: str, local: bool, is_done: bool = True
+    plan: Plan,
+    hosts: Sequence[Host],
+    source: str,
+    local: bool,
+    is_done: bool = True,
+    target: str | None = None,
 ) -> NextSteps | None:
-    """What to do next with the hosts that run, if any do; `spec` is given to commands as it is."""
+    """What to do next with the hosts that run, if any do."""
     from provisioner.access.ssh_config import reached_at
     from provisioner.render.next_steps import NextSteps
 
@@ -63,7 +68,7 @@ def next_steps(
     return NextSteps(
         fleets,
         [login for login in (ssh, session) if login],
-        [command(name, spec, local) for name in commands],
+        [command(name, source, local, target) for name in commands],
         plan.cost if is_done or _all_run(plan, fleets) else None,
         "; ".join(sorted(map(str, ends))) or None,
         local,
@@ -106,11 +111,12 @@ def _desired(plan: Plan, kind: str, key: Any) -> Mapping[str, Any]:
     return next(found, {})
 
 
-def command(name: str, spec: str, local: bool) -> str:
+def command(name: str, source: str, local: bool, target: str | None = None) -> str:
     """A command about a spec, as the one was typed that says so: of the Makefile, or the program's own."""
+    spec, which = shlex.quote(source), shlex.quote(target or "")
     if os.environ.get(MAKE_VARIABLE) and name in ("status", "destroy"):
-        return f"make {name} SPEC={spec.replace(' --target ', ' TARGET=')}{' LOCAL=1' if local else ''}"
-    return f"provisioner {name} {spec}{' --local' if local else ''}"
+        return f"make {name} SPEC={spec}{f' TARGET={which}' if target else ''}{' LOCAL=1' if local else ''}"
+    return f"provisioner {name} {spec}{f' --target {which}' if target else ''}{' --local' if local else ''}"
 
 
 def _typed(words: Sequence[str]) -> str:
