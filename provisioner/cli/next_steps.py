@@ -7,6 +7,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from provisioner.cli.common import say
 from provisioner.errors import ProvisionerError
 
 if TYPE_CHECKING:
@@ -38,8 +39,10 @@ def find_next_steps(
         # Who logs in is told by the image, and matters where there is a key to log in with.
         with_images = any(fleet.get("key_name") for fleet in fleets)
         hosts = find_hosts(aws, environment, with_images=with_images).hosts
-    except (ProvisionerError, LookupError, ValueError, TypeError, AttributeError):
+    except (ProvisionerError, LookupError, ValueError, TypeError, AttributeError) as error:
         # What was to be done is done: this is for convenience only.
+        why = str(error) if isinstance(error, ProvisionerError) else "the answer is not one of AWS"
+        say(f"Where the members of {environment.name} are is not known: {why}", err=True)
         return None
     return next_steps(plan, hosts, environment.source, local, is_done, environment.target)
 

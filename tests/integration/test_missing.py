@@ -131,7 +131,8 @@ def test_of_two_subnets_the_one_that_is_missing_is_told(program: Program, accoun
 def test_where_nothing_may_be_listed_the_problem_is_told_all_the_same(
     program: Program, account: Cloud
 ) -> None:
-    account.break_with(local_aws.error("DescribeKeyPairs", "UnauthorizedOperation", "No.", status=403, nth=2))
+    # Those of the environment itself, and the one that is named, come before it.
+    account.break_with(local_aws.error("DescribeKeyPairs", "UnauthorizedOperation", "No.", status=403, nth=3))
     (told,) = refusals(program, fleet(key_name="prodd"))
     assert told == "there is no key pair prodd in this region; check `key_name:`"
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -215,8 +216,14 @@ def test_an_instance_that_is_kept_does_not_end(ec2: Any, image: str) -> None:
     assert state(ec2, instance) == "terminated"
 
 
-@pytest.mark.correction("shutdown-from-within")
-@pytest.mark.parametrize("case", SHUTDOWNS)
+def corrections(cases: Mapping[str, tuple[dict[str, Any], str, str]]) -> list[Any]:
+    """The cases, of which those mark a correction that moto lets run on."""
+    marks = {"running": pytest.mark.same_on_moto}
+    row = pytest.mark.correction("shutdown-from-within")
+    return [pytest.param(name, marks=marks.get(becomes, row)) for name, (_, _, becomes) in cases.items()]
+
+
+@pytest.mark.parametrize("case", corrections(SHUTDOWNS))
 def test_an_instance_with_the_boot_hook_ends_at_the_time_in_its_tag(
     local: LocalAws, ec2: Any, image: str, case: str
 ) -> None:
