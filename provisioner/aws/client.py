@@ -141,6 +141,14 @@ class Aws:
         other._on_waiting, other._waited = lambda _: None, set()
         return other
 
+    def apart(self) -> Aws:
+        """The same connections and rate limits, for another environment: what is made and answered there is
+        its own, and no launch of one is taken for one of the other."""
+        other = object.__new__(type(self))
+        other.__dict__.update(self.__dict__)
+        other._answers, other._made = [], set()
+        return other
+
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
         self._stop = stop

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
 from provisioner.cli import output
+from provisioner.many.spec_file import SpecFile as SpecFile
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -20,21 +21,6 @@ if TYPE_CHECKING:
     from provisioner.model import Environment, Plan
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
-
-
-class SpecFile(NamedTuple):
-    """A spec as the command line gives it, the folder that the files it names have to be below, and which of
-    its targets is meant."""
-
-    path: str
-    root: str | None = None
-    target: str | None = None
-
-    @property
-    def words(self) -> list[str]:
-        """The words by which a command line gives the same."""
-        root = ["--root", self.root] if self.root else []
-        return [self.path, *(["--target", self.target] if self.target else []), *root]
 
 
 # Where whoever uses the local AWS is.
