@@ -66,7 +66,7 @@ def decide(policies: Policies, request: Request) -> Decision:
 
 def conditions_of(policies: Policies, request: Request) -> set[str]:
     """The condition keys of all statements about the action and the resource of a request."""
-    documents = [*policies.identity, *(each for each in (policies.boundary, policies.session) if each)]
+    documents = [*policies.identity, *(policy for policy in (policies.boundary, policies.session) if policy)]
     return {
         key
         for document in documents

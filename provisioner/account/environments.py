@@ -84,19 +84,19 @@ def environments(
 ) -> list[Found]:
     """All environments of which anything is there; `specs` by environment and region."""
     found = [_found(name, region, specs) for region in regions for name in sorted(_names(region))]
-    placed: Counter[str] = Counter(each.environment for each in found)
+    placed: Counter[str] = Counter(entry.environment for entry in found)
     every: list[Found] = []
-    for each in found:
+    for entry in found:
         # IAM is global: where an environment's name is in several regions, nobody can tell whose a role is.
-        is_alone = placed[each.environment] == 1
-        roles = iam.roles.get(each.environment, 0) if is_alone else 0
-        profiles = iam.profiles.get(each.environment, 0) if is_alone else 0
-        every.append(replace(each, roles=roles, profiles=profiles))
+        is_alone = placed[entry.environment] == 1
+        roles = iam.roles.get(entry.environment, 0) if is_alone else 0
+        profiles = iam.profiles.get(entry.environment, 0) if is_alone else 0
+        every.append(replace(entry, roles=roles, profiles=profiles))
     for name in sorted({*iam.roles, *iam.profiles}):
         if placed[name] != 1:
             roles, profiles = iam.roles.get(name, 0), iam.profiles.get(name, 0)
             every.append(Found(name, "", roles=roles, profiles=profiles, specs=_of_name(name, specs)))
-    return sorted(every, key=lambda each: (each.environment, each.region))
+    return sorted(every, key=lambda entry: (entry.environment, entry.region))
 
 
 def _of_name(name: str, specs: Specs | None) -> tuple[str, ...] | None:

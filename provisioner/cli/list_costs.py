@@ -36,8 +36,8 @@ def _in_region(
     from provisioner.render.cost_words import hourly
 
     volumes = volumes_by_instance(region)
-    here = [each for each in found if each.region == region.region]
-    uses = {each.environment: uses_of(each.members, volumes, each.volumes) for each in here}
+    here = [entry for entry in found if entry.region == region.region]
+    uses = {entry.environment: uses_of(entry.members, volumes, entry.volumes) for entry in here}
     if not any(uses.values()):
         return {}
     lookup = PriceLookup(aws.aside(), region.region, source_of(options), cache_folder())

@@ -36,7 +36,7 @@ def reap_lines(
             (HOW_FREE, region.protected),
             ("carries the tags, and was not launched by that fleet: foreign", region.foreign),
         ):
-            yield from (f"left alone  {_whose(each, region.region)}: {why}" for each in instances)
+            yield from (f"left alone  {_whose(entry, region.region)}: {why}" for entry in instances)
     yield from (f"not read    {problem}" for problem in unread)
     number = sum(len(region.instances) for region in found)
     if number:
@@ -113,24 +113,27 @@ def list_data(
         "account_id": account_id,
         "environments": [
             {
-                "environment": each.environment,
-                "region": each.region or None,
-                "members": len(each.members),
-                "states": each.states,
-                "fleets": each.fleets,
-                "launched": each.launched,
-                "expires": [stamp(end) for end in each.ends],
-                "without_end": each.endless,
-                "unreadable_end": each.unreadable,
-                "cost_an_hour": costs.get((each.environment, each.region)),
-                "roles": each.roles,
-                "instance_profiles": each.profiles,
-                "volumes": [volume.summary() for volume in each.volumes],
-                "others": [{"kind": item.kind, "id": item.id, "name": item.name} for item in each.things],
-                "foreign": [*(item.id for item in each.foreign), *(item.id for item in each.foreign_things)],
-                **({} if each.specs is None else {"specs": list(each.specs)}),
+                "environment": entry.environment,
+                "region": entry.region or None,
+                "members": len(entry.members),
+                "states": entry.states,
+                "fleets": entry.fleets,
+                "launched": entry.launched,
+                "expires": [stamp(end) for end in entry.ends],
+                "without_end": entry.endless,
+                "unreadable_end": entry.unreadable,
+                "cost_an_hour": costs.get((entry.environment, entry.region)),
+                "roles": entry.roles,
+                "instance_profiles": entry.profiles,
+                "volumes": [volume.summary() for volume in entry.volumes],
+                "others": [{"kind": item.kind, "id": item.id, "name": item.name} for item in entry.things],
+                "foreign": [
+                    *(item.id for item in entry.foreign),
+                    *(item.id for item in entry.foreign_things),
+                ],
+                **({} if entry.specs is None else {"specs": list(entry.specs)}),
             }
-            for each in found
+            for entry in found
         ],
         "unread": list(unread),
     }
@@ -152,7 +155,7 @@ def list_lines(
     if not found:
         yield "None that could be read." if unread else "None."
     titles = ["environment", "region", "members", "age", "expires", "cost an hour", "besides", "spec"]
-    rows = [_row(each, now, costs.get((each.environment, each.region), "")) for each in found]
+    rows = [_row(entry, now, costs.get((entry.environment, entry.region), "")) for entry in found]
     has_column = [any(row[at] for row in rows) or at < 3 for at in range(len(titles))]
     shown = [[cell for cell, has in zip(row, has_column, strict=True) if has] for row in (titles, *rows)]
     widths = [max(map(cells, column)) for column in zip(*shown, strict=True)]
@@ -164,11 +167,11 @@ def list_lines(
     for row in shown if found and is_table else ():
         padded = (cell + " " * (width - cells(cell)) for cell, width in zip(row, widths, strict=True))
         yield "  ".join(padded).rstrip()
-    for each in found:
-        for instance in each.foreign:
-            yield f"foreign   {each.region}  {called(instance)} only carries the tags of {each.environment}"
-        for thing in each.foreign_things:
-            yield f"foreign   {each.region}  {thing} only carries the tag of {each.environment}"
+    for entry in found:
+        for instance in entry.foreign:
+            yield f"foreign   {entry.region}  {called(instance)} only carries the tags of {entry.environment}"
+        for thing in entry.foreign_things:
+            yield f"foreign   {entry.region}  {thing} only carries the tag of {entry.environment}"
     yield from (f"not read  {problem}" for problem in unread)
 
 
@@ -183,45 +186,48 @@ def wrapped(text: str, width: int) -> list[str]:
     return ["".join(piece.text for piece in one).rstrip() for one in lines]
 
 
-def _row(each: Found, now: datetime, cost: str) -> list[str]:
-    states = ", ".join(f"{number} {state}" for state, number in each.states.items())
-    launched = read_stamp(each.launched)
-    spec = "" if each.specs is None else ", ".join(map(presentable, each.specs)) or "none of these"
+def _row(entry: Found, now: datetime, cost: str) -> list[str]:
+    states = ", ".join(f"{number} {state}" for state, number in entry.states.items())
+    launched = read_stamp(entry.launched)
+    spec = "" if entry.specs is None else ", ".join(map(presentable, entry.specs)) or "none of these"
     return [
-        presentable(each.environment),
-        each.region or "-",
+        presentable(entry.environment),
+        entry.region or "-",
         states or "none",
         span_words(now - launched) if launched else "",
-        _ends(each, now),
+        _ends(entry, now),
         cost,
-        besides(each),
+        besides(entry),
         spec,
     ]
 
 
-def _ends(each: Found, now: datetime) -> str:
+def _ends(entry: Found, now: datetime) -> str:
     others = [
-        *([f"{each.unreadable} unreadable"] if each.unreadable else []),
-        *([f"{each.endless} never"] if each.endless else []),
+        *([f"{entry.unreadable} unreadable"] if entry.unreadable else []),
+        *([f"{entry.endless} never"] if entry.endless else []),
     ]
-    if not each.ends:
+    if not entry.ends:
         return "; ".join(others) if len(others) > 1 else "".join(others).partition(" ")[2]
-    first = each.ends[0]
+    first = entry.ends[0]
     told = f"{'expired ' if first <= now else ''}{clock_words(first)}, {distance_words(first, now)}"
-    if len(each.ends) > 1:
-        told += f"; the last {clock_words(each.ends[-1])}"
+    if len(entry.ends) > 1:
+        told += f"; the last {clock_words(entry.ends[-1])}"
     return "; ".join([told, *others])
 
 
-def besides(each: Found) -> str:
+def besides(entry: Found) -> str:
     """What there is of an environment besides its members, by number."""
-    kinds = [*(item.kind for item in each.things), *(f"foreign {item.kind}" for item in each.foreign_things)]
+    kinds = [
+        *(item.kind for item in entry.things),
+        *(f"foreign {item.kind}" for item in entry.foreign_things),
+    ]
     counted = [
-        (each.roles, "role"),
-        (each.profiles, "instance profile"),
+        (entry.roles, "role"),
+        (entry.profiles, "instance profile"),
         *((kinds.count(kind), kind) for kind in sorted(set(kinds))),
-        (len(each.volumes), "volume"),
-        (len(each.foreign), "foreign instance"),
+        (len(entry.volumes), "volume"),
+        (len(entry.foreign), "foreign instance"),
     ]
     return ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counted if number)
 
@@ -229,11 +235,15 @@ def besides(each: Found) -> str:
 def left_lines(environment: str, found: Sequence[Found], unread: Sequence[str]) -> Iterator[str]:
     """What of an environment is left after its destruction that costs money, or that nothing is."""
     left = [
-        *(f"instance {called(item)}, {item.state}" for each in found for item in each.members),
-        *(f"instance {called(item)}, which only carries its tags" for each in found for item in each.foreign),
-        *(f"{item}, which only carries its tag" for each in found for item in each.foreign_things),
-        *(f"volume {volume}" for each in found for volume in each.volumes),
-        *(f"{thing}, which is free" for each in found for thing in each.things),
+        *(f"instance {called(item)}, {item.state}" for entry in found for item in entry.members),
+        *(
+            f"instance {called(item)}, which only carries its tags"
+            for entry in found
+            for item in entry.foreign
+        ),
+        *(f"{item}, which only carries its tag" for entry in found for item in entry.foreign_things),
+        *(f"volume {volume}" for entry in found for volume in entry.volumes),
+        *(f"{thing}, which is free" for entry in found for thing in entry.things),
     ]
     if unread:
         yield f"Whether anything of {environment} is left is not known: {'; '.join(unread)}"

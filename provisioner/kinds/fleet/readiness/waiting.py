@@ -179,7 +179,7 @@ class _Listening:
     def _error(self, text: str, names: Sequence[str], outputs: Mapping[str, str]) -> WaitError:
         """An error about members, with what the console of the first of them said last."""
         name = names[0]
-        error = WaitError(text, _what_to_do([self.pending[each] for each in names]))
+        error = WaitError(text, _what_to_do([self.pending[member_id] for member_id in names]))
         lines = last_lines(outputs[name], self.fleet.user_data)
         said = f"the console of {name} says last:" if lines else f"the console of {name} says nothing yet"
         error.lines = (said, *(f"| {line}" for line in lines))
