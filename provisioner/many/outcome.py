@@ -100,4 +100,9 @@ def _badness(code: int) -> int:
 
 def _rank(outcome: Outcome) -> tuple[Any, ...]:
     where = (outcome.name, outcome.account_id or "", outcome.region or "", outcome.place)
-    return not outcome.destroys, _ORDER.index(outcome.verdict), *where
+    return (*rank(outcome.destroys, outcome.verdict), *where)
+
+
+def rank(destroys: bool, verdict: str) -> tuple[bool, int]:
+    """How early an outcome is shown: the lowest is first."""
+    return not destroys, _ORDER.index(Verdict(verdict))

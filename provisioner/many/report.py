@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from decimal import Decimal
 from typing import Any
 
 from provisioner.canonical import digest
 from provisioner.many.outcome import Outcome, Trouble, Verdict, exit_code_of, in_order
+from provisioner.many.shards import Shards
 from provisioner.render.as_json import DIGEST_LENGTH
 from provisioner.render.cost_words import number
 
@@ -17,18 +19,27 @@ FORMAT_VERSION = 1
 PARTS = ("plan", "drift", "status", "permissions", "result")
 
 
-def report_data(command: str, outcomes: Iterable[Outcome]) -> dict[str, Any]:
-    """A report as one JSON object, its environments in the order in which they are shown."""
-    return report_of(command, [_environment(outcome) for outcome in in_order(outcomes)])
+def report_data(command: str, outcomes: Iterable[Outcome], shards: Shards | None = None) -> dict[str, Any]:
+    """A report as one JSON object, its environments in the order in which they are shown. `shards`: which
+    part of all environments it is of; None: of all."""
+    return report_of(command, [_environment(outcome) for outcome in in_order(outcomes)], shards)
 
 
-def report_of(command: str, environments: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """The report of environments that are such data already, as those of several reports are."""
+def report_of(
+    command: str,
+    environments: Sequence[Mapping[str, Any]],
+    shards: Shards | None = None,
+    exit_codes: Iterable[int] = (),
+) -> dict[str, Any]:
+    """The report of environments that are such data already, as those of several reports are. `exit_codes`
+    are of what is wrong besides."""
     counted = Counter(environment["verdict"] for environment in environments)
+    codes = [*exit_codes, *(environment["exit_code"] for environment in environments)]
     return {
         "format_version": FORMAT_VERSION,
         "command": command,
-        "exit_code": exit_code_of(environment["exit_code"] for environment in environments),
+        "exit_code": exit_code_of(codes),
+        "shards": asdict(shards) | {"numbers": list(shards.numbers)} if shards else None,
         "digest": digest_of(environments),
         "summary": {"environments": len(environments)}
         | {verdict.value: counted[verdict.value] for verdict in Verdict},
@@ -67,6 +78,7 @@ def _environment(outcome: Outcome) -> dict[str, Any]:
         "verdict": outcome.verdict.value,
         "exit_code": outcome.exit_code,
         "words": outcome.words,
+        "destroys": outcome.destroys,
         "problem": _problem(outcome.trouble),
         **{part: outcome.data.get(part) for part in PARTS},
     }

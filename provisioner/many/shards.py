@@ -18,7 +18,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+from provisioner.canonical import digest
 from provisioner.errors import UsageError
+
+# Of the digest of a list of environments, in hexadecimal.
+DIGEST_LENGTH = 40
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,17 @@ class Sized:
     group: tuple[str, ...]
     name: str
     size: int
+
+
+@dataclass(frozen=True)
+class Shards:
+    """Which part of all environments a report is of: these of `count` shards, from 1. `environments` is how
+    many there are in all, and `digest` is of what they are, so that it is known which shards go together."""
+
+    numbers: tuple[int, ...]
+    count: int
+    environments: int
+    digest: str
 
 
 @dataclass(frozen=True)
@@ -50,6 +65,11 @@ class Shard:
         raise UsageError(
             f"{text!r} is no shard", "write NUMBER/COUNT, from 1/COUNT to COUNT/COUNT, such as 3/10"
         )
+
+    def of(self, environments: Sequence[Sized]) -> Shards:
+        """What a report says of a shard of these environments."""
+        told = sorted([*environment.group, environment.name] for environment in environments)
+        return Shards((self.number,), self.count, len(environments), digest(told)[:DIGEST_LENGTH])
 
 
 def shard_numbers(environments: Sequence[Sized], count: int) -> tuple[int, ...]:

@@ -1,0 +1,131 @@
+"""One report of the reports of shards. Merging in any order and in any steps comes to the same.
+
+A shard that is missing is no error here, as what the others did is worth knowing: it is told, and the merged
+report ends with at least 1. What cannot be one run is an error, and nothing is merged: shards of other
+environments, of another command or of another number, and a shard or an environment that is there twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from provisioner.errors import UsageError
+from provisioner.many.outcome import rank
+from provisioner.many.report import report_of
+from provisioner.many.shards import Shards
+
+MISSING_CODE = 1
+# So many missing shards are named.
+MAX_NAMED = 20
+
+
+def merge_reports(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The report of all environments of some reports, each with the name of its file, for messages.
+
+    The reports satisfy `schemas/report.schema.json`. Raises UsageError for those that are not of one run.
+    """
+    (first_file, first), *others = reports
+    for file, report in others:
+        if report["command"] != first["command"]:
+            raise _not_one_run(
+                f"{first_file} is of `{first['command']}`, and {file} is of `{report['command']}`"
+            )
+    shards = _shards(reports)
+    _check_environments(reports)
+    environments = [environment for _, report in reports for environment in report["environments"]]
+    environments.sort(key=_order)
+    codes = [MISSING_CODE] if shards and missing_shards(shards) else []
+    return report_of(first["command"], environments, shards, codes)
+
+
+def missing_shards(shards: Shards) -> tuple[int, ...]:
+    """The numbers of the shards that a report is not of."""
+    return tuple(sorted(set(range(1, shards.count + 1)) - set(shards.numbers)))
+
+
+def missing_words(report: Mapping[str, Any]) -> str | None:
+    """What of a merged report is missing, in a sentence; None: nothing."""
+    shards = _shards_of(report)
+    missing = missing_shards(shards) if shards else ()
+    if not shards or not missing:
+        return None
+    named = ", ".join(f"{number}/{shards.count}" for number in missing[:MAX_NAMED])
+    more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+    number = shards.environments - len(report["environments"])
+    what = "environment is" if number == 1 else "environments are"
+    are = "is" if len(missing) == 1 else "are"
+    return (
+        f"{len(missing)} of {shards.count} shards {are} missing: {named}{more}; "
+        f"{number} of {shards.environments} {what} not in this report"
+    )
+
+
+def _shards(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> Shards | None:
+    """Of which shards the reports are together; None where they are of none. Raises UsageError."""
+    found = [(file, _shards_of(report)) for file, report in reports]
+    first_file, first = found[0]
+    numbers: dict[int, str] = {}
+    for file, shards in found:
+        if shards is None or first is None:
+            if shards is not first:
+                one, other = (first_file, file) if shards is None else (file, first_file)
+                raise _not_one_run(f"{one} is of a shard, and {other} is of none")
+            continue
+        if shards.count != first.count:
+            raise _not_one_run(f"{first_file} is of {first.count} shards, and {file} is of {shards.count}")
+        if (shards.digest, shards.environments) != (first.digest, first.environments):
+            raise _not_one_run(
+                f"{first_file} and {file} are shards of different environments: {first.environments} and "
+                f"{shards.environments} in all"
+                + (", not the same ones" if first.environments == shards.environments else "")
+            )
+        for number in shards.numbers:
+            if number > shards.count:
+                raise _not_one_run(f"{file}: there is no shard {number}/{shards.count}")
+            if number in numbers:
+                raise UsageError(
+                    f"shard {number}/{shards.count} is there twice: in {numbers[number]} and in {file}",
+                    "leave one of them out: the later one, if the shard was done again",
+                )
+            numbers[number] = file
+    return Shards(tuple(sorted(numbers)), first.count, first.environments, first.digest) if first else None
+
+
+def _shards_of(report: Mapping[str, Any]) -> Shards | None:
+    told = report["shards"]
+    return Shards(**{**told, "numbers": tuple(told["numbers"])}) if told else None
+
+
+def _check_environments(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> None:
+    """Raises UsageError for an environment that is in two reports."""
+    files: dict[tuple[Any, ...], str] = {}
+    for file, report in reports:
+        for environment in report["environments"]:
+            other = files.setdefault(_identity(environment), file)
+            if other != file:
+                place = environment["source"] + (
+                    f" --target {environment['target']}" * bool(environment["target"])
+                )
+                raise UsageError(
+                    f"{environment['environment'] or place} is there twice: in {other} and in {file}",
+                    "leave one of them out",
+                )
+
+
+def _identity(environment: Mapping[str, Any]) -> tuple[Any, ...]:
+    return tuple(environment[key] for key in ("source", "target", "environment", "region", "account_id"))
+
+
+def _order(environment: Mapping[str, Any]) -> tuple[Any, ...]:
+    """As they are shown, and then by all that tells one from another."""
+    return (
+        *rank(environment["destroys"], environment["verdict"]),
+        *(environment[key] or "" for key in ("environment", "account_id", "region", "source", "target")),
+    )
+
+
+def _not_one_run(message: str) -> UsageError:
+    return UsageError(
+        message, "merge the reports of one command, on the same specs, with the same --shard COUNT"
+    )
