@@ -57,9 +57,13 @@ def may_be_region(text: str) -> bool:
     return re.fullmatch(r"[a-z]{2,}(-[a-z]+)+-[0-9]{1,2}", text) is not None
 
 
+# Under this are the paths of all environments.
+IAM_ROOT = "/provisioner/"
+
+
 def iam_path(environment: str) -> str:
     """The path under which all roles and instance profiles of an environment live."""
-    return f"/provisioner/{environment}/"
+    return f"{IAM_ROOT}{environment}/"
 
 
 def default_name(environment: str, key: str) -> str:

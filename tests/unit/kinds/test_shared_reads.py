@@ -12,7 +12,7 @@ import pytest
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.fleet.read.shared_reads import SharedReads
+from provisioner.kinds.shared_reads import SharedReads
 from provisioner.model import Identity
 
 

@@ -17,7 +17,6 @@ from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
 from provisioner.kinds.fleet.read.quotas import QuotaLookup, with_quotas
-from provisioner.kinds.fleet.read.shared_reads import SharedReads
 from provisioner.kinds.fleet.read.types import types_of
 from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import differing, differs
@@ -34,6 +33,7 @@ from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import Instance, find_unhealthy
 from provisioner.kinds.key_pair.observed import ObservedKeyPair
 from provisioner.kinds.security_group.observed import ObservedGroup
+from provisioner.kinds.shared_reads import SharedReads
 from provisioner.model import Address
 from provisioner.naming import LAUNCH_TAG
 from provisioner.retry import is_withheld
@@ -43,7 +43,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     """All fleets once more, each with what it takes to compare it. Raises AwsError."""
     if world.looking:
         return world.observed_of(ObservedFleet)
-    reader = SharedReads(reader)
+    reader = SharedReads.over(reader)
     fleets_of_spec, there = world.environment.of(Fleet), world.observed_of(ObservedFleet)
     written = {at: with_references(fleet, world) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}

@@ -1,4 +1,4 @@
-"""Equal questions are asked once: for what many fleets of an environment have in common.
+"""Equal questions are asked once: what fleets of one environment, or many environments, have in common.
 
 Only within one look at AWS: whoever looks again asks anew.
 """
@@ -29,18 +29,23 @@ class SharedReads(Reader):
         self._lock = threading.Lock()
         self._asked: dict[str, Future[Any]] = {}
 
+    @staticmethod
+    def over(reader: Reader) -> SharedReads:
+        """A reader that remembers: the one that is given, if it does."""
+        return reader if isinstance(reader, SharedReads) else SharedReads(reader)
+
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
-        key = _key(service, operation, "", params)
+        key = question(service, operation, "", params)
         return self._once(key, lambda: self._reader.call(service, operation, **params))
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         def read() -> tuple[Any, ...]:
             return tuple(self._reader.pages(service, operation, key, **params))
 
-        yield from self._once(_key(service, operation, key, params), read)
+        yield from self._once(question(service, operation, key, params), read)
 
     def identity(self) -> Identity:
-        return self._reader.identity()
+        return self._once("identity", self._reader.identity)
 
     def now(self) -> datetime:
         return self._reader.now()
@@ -52,7 +57,7 @@ class SharedReads(Reader):
         return self._reader.parallel(*reads)
 
     def in_region(self, region: str) -> Reader:
-        return SharedReads(self._reader.in_region(region))
+        return self._once(f"region {region}", lambda: SharedReads(self._reader.in_region(region)))
 
     def _once(self, key: str, read: Callable[[], T]) -> T:
         with self._lock:
@@ -66,5 +71,6 @@ class SharedReads(Reader):
         return asked.result()
 
 
-def _key(*asked: Any) -> str:
+def question(*asked: Any) -> str:
+    """A text that is the same for the same question, whatever the order of its parameters."""
     return json.dumps(asked, sort_keys=True, default=repr)
