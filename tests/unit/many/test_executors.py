@@ -1,0 +1,169 @@
+"""Groups that are done elsewhere: each once, also where a process dies; and what no executor is."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from provisioner.errors import ProvisionerError, UsageError
+from provisioner.many.executors import Pool, executor_named, run_elsewhere
+from provisioner.many.jobs import Job
+from provisioner.many.outcome import Outcome, Verdict
+from provisioner.many.runner import Group
+from provisioner.many.spec_file import SpecFile
+from provisioner.model import Environment
+
+Task = tuple[str, ...]
+
+
+def group(region: str, *names: str) -> Group:
+    return Group(
+        None, None, region, tuple(Job(SpecFile(f"{name}.yaml"), Environment(name, region)) for name in names)
+    )
+
+
+def task_of(group: Group) -> Task:
+    return tuple(job.spec.path for job in group.jobs)
+
+
+def well(task: Task) -> list[Outcome]:
+    return [Outcome(path, Verdict.OK, 0, str(os.getpid())) for path in task]
+
+
+def dying_once(task: Task) -> list[Outcome]:
+    """A file of its own is left by the one who dies of a task, so that the next one does not."""
+    marker = Path(os.environ["MARKERS"]) / task[0]
+    if "dies" in task[0] and not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return well(task)
+
+
+def dying(task: Task) -> list[Outcome]:
+    if "dies" in task[0]:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return well(task)
+
+
+def run(
+    name: str, do: Callable[[Task], Sequence[Outcome]], *groups: Group, stop: threading.Event | None = None
+) -> dict[str, Outcome]:
+    outcomes = list(run_elsewhere(executor_named(name), groups, task_of, do, stop or threading.Event()))
+    told = {outcome.source: outcome for outcome in outcomes}
+    assert len(told) == len(outcomes) == sum(len(group.jobs) for group in groups)
+    return told
+
+
+def test_processes_do_each_group_once() -> None:
+    told = run("processes:2", well, group("us-east-1", "a", "b"), group("eu-west-1", "c"))
+    assert {outcome.verdict for outcome in told.values()} == {Verdict.OK}
+    assert told["a.yaml"].words == told["b.yaml"].words != str(os.getpid())
+
+
+def test_what_a_process_left_that_died_is_done_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKERS", str(tmp_path))
+    told = run("processes:2", dying_once, group("us-east-1", "dies", "b"), group("eu-west-1", "c"))
+    assert {outcome.verdict for outcome in told.values()} == {Verdict.OK}
+    assert (tmp_path / "dies.yaml").exists()
+
+
+def test_what_always_dies_is_told() -> None:
+    told = run("processes:1", dying, group("us-east-1", "dies", "b"), group("eu-west-1", "c"))
+    assert told["dies.yaml"].verdict is told["b.yaml"].verdict is Verdict.FAILED
+    trouble = told["dies.yaml"].trouble
+    assert trouble
+    assert trouble.message == "the process that worked on it died, 3 times"
+    assert trouble.hint
+    assert "safe" in trouble.hint
+
+
+def threads(number: int, executor: Executor | None = None) -> Callable[[], object]:
+    @contextmanager
+    def opened() -> Iterator[Pool]:
+        with executor or ThreadPoolExecutor(number) as pool:
+            yield Pool(pool, lambda: number)
+
+    return opened
+
+
+def test_once_it_is_interrupted_nothing_more_is_begun() -> None:
+    stop = threading.Event()
+
+    def stopping(task: Task) -> list[Outcome]:
+        stop.set()
+        return well(task)
+
+    groups = [group(f"us-east-{number}", f"{number}") for number in range(1, 6)]
+    outcomes = list(run_elsewhere(threads(1), groups, task_of, stopping, stop))  # type: ignore[arg-type]
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.OK] + [Verdict.INTERRUPTED] * 4
+    assert [outcome.exit_code for outcome in outcomes[1:]] == [130] * 4
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "message"),
+    [
+        (CancelledError(), Verdict.FAILED, "the connection to the cluster was lost"),
+        (UsageError("another version", "install this one"), Verdict.WRONG, "another version"),
+        (ProvisionerError("no", "yes"), Verdict.FAILED, "no"),
+        (
+            ImportError("No module named 'provisioner'"),
+            Verdict.FAILED,
+            "done elsewhere: ImportError: No module",
+        ),
+    ],
+)
+def test_what_stops_one_group_stops_no_other(error: Exception, verdict: Verdict, message: str) -> None:
+    class Failing(ThreadPoolExecutor):
+        def submit(self, do: object, task: object) -> Future[object]:  # type: ignore[override]
+            future = Future[object]()
+            if task == ("a.yaml",):
+                future.set_exception(error)
+            else:
+                future.set_result(well(task))  # type: ignore[arg-type]
+            return future
+
+    groups = [group("us-east-1", "a"), group("eu-west-1", "b")]
+    outcomes = list(
+        run_elsewhere(threads(2, Failing(1)), groups, task_of, well, threading.Event())  # type: ignore[arg-type]
+    )
+    assert {outcome.source: outcome.verdict for outcome in outcomes} == {
+        "a.yaml": verdict,
+        "b.yaml": Verdict.OK,
+    }
+    (bad,) = [outcome for outcome in outcomes if outcome.source == "a.yaml"]
+    assert bad.trouble
+    assert message in bad.trouble.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("", "threads", "processes:", "processes:0", "processes:-1", "processes:two", "dask", "dask://"),
+        *("dask://host", "dask://host:port", "dask://host:99999", "dask://:8786", "tcp://host:8786"),
+        *("dask://user:secret@host:8786", "dask://host:8786/path", "dask://host:8786?x"),
+    ],
+)
+def test_what_no_executor_is(text: str) -> None:
+    with pytest.raises(UsageError) as told:
+        executor_named(text)
+    assert told.value.hint == (
+        "known are processes, processes:NUMBER, dask://HOST:PORT and dask+tls://HOST:PORT"
+    )
+
+
+@pytest.mark.parametrize("text", ["processes", "processes:4", "dask://h:8786", "dask+tls://[::1]:8786"])
+def test_what_an_executor_is(text: str) -> None:
+    assert callable(executor_named(text))
+
+
+def test_outcomes_are_data() -> None:
+    outcome = Outcome("a.yaml", Verdict.OK, 0, "no changes")
+    assert pickle.loads(pickle.dumps(outcome)) == outcome
