@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import traceback
-from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Self
+
+from provisioner.lazy_dataclass import dataclass
 
 
 class ProvisionerError(Exception):

@@ -8,13 +8,14 @@ from __future__ import annotations
 import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from provisioner.errors import Problem
 from provisioner.expiry.times import Expiry, stamp
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from provisioner.costs.cost import PlanCost

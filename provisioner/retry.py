@@ -10,10 +10,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any
 
 from provisioner.errors import AwsError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Replan
 
 # Our own codes, for what is not an answer of AWS's.

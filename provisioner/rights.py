@@ -8,10 +8,11 @@ condition keys are those of the Service Authorization Reference
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from typing import Any
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.naming import ENVIRONMENT_TAG, iam_path
 
 ANY = "*"

@@ -9,11 +9,12 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provisioner.errors import AwsError, ChangedMeanwhile, Interrupted, ProvisionerError, WaitError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_instances, find_unhealthy
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Until, Wait
 
 # Seconds before each round at least; the last one again and again. EC2 takes some ten seconds to start an

@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
@@ -33,6 +33,7 @@ from provisioner.aws.login import (
 from provisioner.aws.rate_limit import READING, RateLimit
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.kinds import CALL_RULES
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Identity
 from provisioner.retry import (
     FIRST_ANSWER_S,

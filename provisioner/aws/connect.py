@@ -6,11 +6,11 @@ import os
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from provisioner.errors import LocalAwsError, UsageError
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws, Sent

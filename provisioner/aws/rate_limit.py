@@ -11,8 +11,9 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any, NamedTuple
+
+from provisioner.lazy_dataclass import dataclass
 
 
 class Rate(NamedTuple):

@@ -14,12 +14,13 @@ import stat
 import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any
 
 from provisioner.costs.uses import ImageFacts
+from provisioner.lazy_dataclass import dataclass
 
 FORMAT_VERSION = 1
 DAY_S, HOUR_S = 86_400.0, 3_600.0

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
 from provisioner.costs.prices import Prices
 from provisioner.costs.uses import AddressUse, InstanceUse, Use, Uses, VolumeUse
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 
 _ORDER = (InstanceUse, VolumeUse, AddressUse)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 
 from provisioner.costs.uses import (
@@ -27,6 +27,7 @@ from provisioner.kinds.fleet.settings.remembered import fields_of_root
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, Fleet, Image, Volume
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.volumes import ObservedVolume
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Change, Environment, Plan
 
 # What EC2 bills an instance for: not while it stops or is stopped.
@@ -54,6 +55,9 @@ class Known:
         if newest and newest.id == image and newest.root_gb:
             return ImageFacts(newest.root_gb, newest.root_volume_type, newest.operation)
         return self.images.get(image, ImageFacts())
+
+
+NOTHING_KNOWN = Known()
 
 
 def likely_uses(environment: Environment) -> list[InstanceUse]:
@@ -93,7 +97,7 @@ def uses_of(
     return uses_of_fleet(Known(observed=ObservedFleet(tuple(members), volumes=on, left_volumes=tuple(left))))
 
 
-def uses_of_member(member: Instance, known: Known = Known()) -> Iterator[Use]:
+def uses_of_member(member: Instance, known: Known = NOTHING_KNOWN) -> Iterator[Use]:
     """What is paid for of one instance."""
     if member.state in BILLED:
         yield _instance(member)

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from provisioner.costs.prices import SPOT_PRODUCTS, instance_key, spot_key, volume_key
+from provisioner.lazy_dataclass import dataclass
 
 EC2 = "AmazonEC2"
 # As products of the price list have it.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from decimal import Decimal
 
 from provisioner.costs.uses import (
@@ -15,6 +15,7 @@ from provisioner.costs.uses import (
     Use,
     VolumeUse,
 )
+from provisioner.lazy_dataclass import dataclass
 
 # AWS bills volumes by the second of a month that has as many as it has; its calculator takes this many hours.
 # https://docs.aws.amazon.com/pricing-calculator/latest/userguide/pricing-assumptions.html

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from provisioner.costs.cost import Cost, cost_of
 from provisioner.costs.fleet_uses import Known, every_fleet, uses_of_fleet, uses_of_member
 from provisioner.costs.uses import Use, VolumeUse
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from provisioner.costs.prices import Prices

@@ -7,7 +7,8 @@ Not in it: traffic, requests, credits of burstable types, CloudWatch, hosts, tax
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+from provisioner.lazy_dataclass import dataclass
 
 ON_DEMAND, SPOT = "on_demand", "spot"
 # What the price of a gp3 volume includes, in IOPS and MiB/s. https://aws.amazon.com/ebs/pricing/

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provisioner.errors import Problem
 from provisioner.guardrails.files import RuleFiles
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from regopy import Interpreter

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import UsageError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.spec import read_data
 from provisioner.spec.folder import BUILTIN, builtin_meant, data_files, without_rules
 from provisioner.spec.wording import Suggestions, quoted

@@ -7,7 +7,6 @@ import json
 import re
 import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +16,7 @@ from provisioner.guardrails.compiled import Rule, rules_in, without_function, wi
 from provisioner.guardrails.files import RuleFiles
 from provisioner.guardrails.order import PACKAGE as ORDER
 from provisioner.guardrails.order import compares, order_module, put_in_order
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from regopy import Bundle, Interpreter

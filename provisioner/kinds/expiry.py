@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from provisioner.expiry.times import (
@@ -25,6 +24,7 @@ from provisioner.expiry.times import (
     read_stamp,
     stamp,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import SentAt
 from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -12,6 +11,7 @@ from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import Entry, Path
 from provisioner.kinds.keep import is_kept, keep_tags
 from provisioner.kinds.tags import as_tags, tag_list
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Call, CallCount, Environment, FieldChange, Findings, Refusal
 from provisioner.naming import (
     ENVIRONMENT_TAG,

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,6 +19,7 @@ from provisioner.kinds.tags import (
     text,
 )
 from provisioner.kinds.volumes import ObservedVolume
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Scope, Until, Wait
 from provisioner.naming import EXPIRES_TAG
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 
 from provisioner.kinds.base import World
 from provisioner.kinds.instances import Instance
+from provisioner.lazy_dataclass import dataclass
 
 # owner-place-epoch-choice-number; EC2 takes 64 characters, which leaves 12 for the number.
 _TOKEN = re.compile(r"([0-9a-f]{20})-([0-9a-f]{12})-([0-9a-f]{8})-([0-9a-f]{8})-([0-9]{1,9})", re.ASCII)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, find_bound, named
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import EVERY_REGION, Environment
 
 

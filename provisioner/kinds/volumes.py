@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeVolumes.html
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.tags import (
     as_tags,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 
 if TYPE_CHECKING:

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
+from provisioner.lazy_dataclass import dataclass
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
@@ -13,6 +13,7 @@ from provisioner.denial import DENIED, denial_in, encoded_in, without_code
 from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Plan
 from provisioner.proof.facts import instances_of, of_plan, partition_in, read_for_launches, read_instances
 from provisioner.proof.principal import Principal, find_principal

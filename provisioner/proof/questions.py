@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Call, Change, Output, Plan, SentAt, foretold_calls
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG, NAME_TAG
 from provisioner.proof.requests import NEW

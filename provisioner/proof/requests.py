@@ -8,9 +8,10 @@ Service Authorization Reference for EC2 and IAM, "Dependent actions" there
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import Any
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Output
 from provisioner.naming import ENVIRONMENT_TAG, MARKS, REGION_TAG
 from provisioner.rights import Place

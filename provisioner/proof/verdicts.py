@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 
 

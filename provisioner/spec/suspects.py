@@ -13,6 +13,7 @@ from __future__ import annotations
 import re
 from bisect import bisect_left
 from collections.abc import Callable, Iterator
+from functools import cache
 from typing import NamedTuple
 
 from provisioner.errors import Problem
@@ -82,12 +83,18 @@ class Form(NamedTuple):
 
     what: str
     signs: tuple[str, ...]
-    pattern: re.Pattern[str]
+    pattern: str
     fits: Callable[[str], bool] = _always
 
 
+@cache
+def _compiled(pattern: str) -> re.Pattern[str]:
+    """Most specs have none of the signs, and to compile all the patterns takes longer than to read a spec."""
+    return re.compile(pattern)
+
+
 def _form(what: str, signs: str, pattern: str, fits: Callable[[str], bool] = _always) -> Form:
-    return Form(what, tuple(signs.split()), re.compile(pattern), fits)
+    return Form(what, tuple(signs.split()), pattern, fits)
 
 
 # A line of chpasswd's input, below the word: a here-document, or `list` of cloud-init's module.
@@ -240,7 +247,7 @@ def _places(line: str, lower: str, forms: list[Form]) -> Iterator[tuple[int, str
     for form in forms:
         if not any(sign in lower for sign in form.signs):
             continue
-        for match in form.pattern.finditer(line):
+        for match in _compiled(form.pattern).finditer(line):
             start, end = match.span("value" if "value" in match.groupdict() else 0)
             at = bisect_left(places, (start, end))
             beside = places[max(0, at - 1) : at + 1]
@@ -252,7 +259,7 @@ def _places(line: str, lower: str, forms: list[Form]) -> Iterator[tuple[int, str
 
 def _is_no_secret(value: str, form: Form) -> bool:
     """Whether a value is taken from elsewhere, stands for one, or is the name of a file or a secret."""
-    if "value" not in form.pattern.groupindex:
+    if "value" not in _compiled(form.pattern).groupindex:
         return False
     value = value.strip()
     return (

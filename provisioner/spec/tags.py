@@ -21,7 +21,8 @@ from provisioner.spec.wording import quoted
 # AWS takes 50 on a thing; some of them are our own.
 MAX_TAGS = 40
 # https://www.w3.org/TR/xml/#charsets
-NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+# Compiled where it is needed, as that takes longer than to read a spec: all of these are not printable.
+NOT_IN_XML = "[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]"
 IAM_TAKES = "IAM takes letters, digits, spaces and _.:/=+-@ only"
 
 
@@ -62,7 +63,7 @@ def _refused_by_ec2(common: Mapping[str, str], own: Mapping[str, str]) -> Iterat
     """The keys of the tags that EC2 refuses, and why: it takes any character that its answers can hold."""
     for key, value in {**common, **own}.items():
         for part, text in (("key", key), ("value", value)):
-            if found := NOT_IN_XML.search(text):
+            if not text.isprintable() and (found := re.search(NOT_IN_XML, text)):
                 yield key, f"the {part} has the character U+{ord(found[0]):04X}, which AWS does not take"
 
 

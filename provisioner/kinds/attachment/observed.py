@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from provisioner.kinds.base import Reader, World
@@ -11,6 +11,7 @@ from provisioner.kinds.instance_profile.binding import WantedProfile, bound_wron
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instances import LIVE, Instance, by_ids, find_bound, find_instances
 from provisioner.kinds.launch_token import launches_of
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, iam_path
 

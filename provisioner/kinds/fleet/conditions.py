@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from provisioner.kinds.fleet.settings.differences import differs
 from provisioner.kinds.fleet.settings.launch_tag import read_record
@@ -12,6 +12,7 @@ from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.volumes.changes import is_set
 from provisioner.kinds.instances import Instance
 from provisioner.kinds.keep import with_keep
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import FieldChange
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY_TAG, compared_tags
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
@@ -17,6 +17,7 @@ from provisioner.kinds.fleet.settings.values import KEY
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance
 from provisioner.kinds.key_pair.spec import UNKNOWN, KeyPair
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment
 from provisioner.retry import is_withheld
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Any
 
@@ -13,6 +13,7 @@ from provisioner.kinds.base import Reader
 from provisioner.kinds.instances import Instance, as_instance, find_instances, in_order
 from provisioner.kinds.launch_token import Launches
 from provisioner.kinds.volumes import ObservedVolume
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Scope
 from provisioner.naming import ASKED_TAG, ENVIRONMENT_TAG, FLEET_TAG
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import field, fields
 from typing import Any
 
 from provisioner.expiry.times import Expiry, stamp
 from provisioner.kinds.expiry import End
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Output
 from provisioner.naming import EXPIRES_TAG, LIFETIME_TAG
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, by_ids, chunks, until_stable, waits
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Call, Output, Parallel, Scope, Step, Until, Whole
 
 # How many instances are without a profile at the same time while theirs is bound to them again.

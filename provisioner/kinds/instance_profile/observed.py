@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -21,6 +21,7 @@ from provisioner.kinds.tags import (
     as_tags,
     text,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment
 from provisioner.naming import SWAPPED_TAG, iam_path
 

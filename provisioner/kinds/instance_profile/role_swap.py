@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from provisioner.errors import AwsError
@@ -25,6 +24,7 @@ from provisioner.kinds.instance_profile.observed import (
     done_since,
     is_pending,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import (
     Action,
     Address,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.base import Entry
@@ -11,6 +10,7 @@ from provisioner.kinds.iam import (
     Named,
     parse_tags,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.base import Reader
@@ -12,6 +11,7 @@ from provisioner.kinds.key_pair.public_key import NotAPublicKey, PublicKey, pars
 from provisioner.kinds.key_pair.spec import KIND, KeyPair
 from provisioner.kinds.ownership import FOREIGN, is_ours
 from provisioner.kinds.tags import as_tags, text
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import ENVIRONMENT_TAG, key_of
 

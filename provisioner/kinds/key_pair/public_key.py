@@ -12,7 +12,8 @@ import binascii
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+
+from provisioner.lazy_dataclass import dataclass
 
 RSA, ED25519 = "ssh-rsa", "ssh-ed25519"
 RSA_BITS = (1024, 2048, 4096)

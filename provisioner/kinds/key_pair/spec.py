@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.base import Entry
@@ -16,6 +15,7 @@ from provisioner.kinds.key_pair.public_key import (
     parse_public_key,
 )
 from provisioner.kinds.key_pair.ssh_folder import read_public_half
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import KEY_PAIR_TAG, default_name, ownership_tags
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
@@ -11,6 +10,7 @@ from provisioner.kinds.keep import is_kept
 from provisioner.kinds.key_pair.observed import ObservedKeyPair, described, describing
 from provisioner.kinds.shown import has_tags, wait_until_shown
 from provisioner.kinds.tags import tag_list
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount
 from provisioner.naming import ENVIRONMENT_TAG, KEEP_TAG
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from provisioner.kinds.tags import (
     as_tags,
     text,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import iam_path
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.iam_policy import documents
@@ -15,6 +14,7 @@ from provisioner.kinds.iam import (
     Named,
     parse_tags,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 from provisioner.naming import default_name, iam_path
 

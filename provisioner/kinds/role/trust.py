@@ -10,7 +10,6 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from graphlib import TopologicalSorter
 from typing import Any
@@ -22,6 +21,7 @@ from provisioner.kinds.iam import (
 )
 from provisioner.kinds.role.observed import FoundRole, ObservedRole
 from provisioner.kinds.role.spec import Role
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Refusal
 from provisioner.naming import iam_path
 

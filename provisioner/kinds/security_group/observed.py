@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from provisioner.kinds.ownership import FOREIGN, has_mark
 from provisioner.kinds.security_group.rules import Rule, Traffic, rules_of, traffic_of
 from provisioner.kinds.security_group.spec import KIND, SecurityGroup, Vpc
 from provisioner.kinds.tags import as_tags, tags_in_words, text
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment, Output
 from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG, key_of
 

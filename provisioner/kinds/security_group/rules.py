@@ -7,11 +7,12 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_AuthorizeSecurityGrou
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from ipaddress import ip_network
 from typing import Any, NamedTuple
 
 from provisioner.kinds.tags import text
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Output
 
 # Where EC2 lists the peers of each sort, and what it calls them there.

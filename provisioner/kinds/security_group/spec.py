@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import Entry, Path
@@ -22,6 +22,7 @@ from provisioner.kinds.security_group.rules import (
     prefix_list_peer,
     protocol_name,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment
 from provisioner.naming import GROUP_TAG, default_name, ownership_tags
 

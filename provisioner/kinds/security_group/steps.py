@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
@@ -15,6 +14,7 @@ from provisioner.kinds.security_group.rules import Rule, group_peer
 from provisioner.kinds.security_group.spec import KIND
 from provisioner.kinds.security_group.users import as_interface, having
 from provisioner.kinds.shown import has_tags, wait_until_shown
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Output, count_calls
 
 # How long the interfaces of instances that terminate may keep a group.

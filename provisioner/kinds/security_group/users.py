@@ -6,13 +6,13 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteSecurityGroup.h
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.instances import Instance, chunks
 from provisioner.kinds.security_group.observed import MAX_FILTER_VALUES, FoundGroup, find_groups
 from provisioner.kinds.tags import text
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from enum import IntEnum
 
 from provisioner.execution import ExecutionContext, run_step
@@ -11,6 +11,7 @@ from provisioner.kinds.base import World
 from provisioner.kinds.fleet.conditions import SettingsAgree
 from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.instances import Instance, names_of
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import (
     Action,
     Address,

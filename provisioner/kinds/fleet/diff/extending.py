@@ -7,7 +7,7 @@ that is a time in the spec is moved there.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
@@ -24,6 +24,7 @@ from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.iam import name_in, tag_calls
 from provisioner.kinds.instances import Instance, group_by
 from provisioner.kinds.tags import tag_list
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Call, Change, Environment, FieldChange
 from provisioner.naming import EXPIRES_TAG
 

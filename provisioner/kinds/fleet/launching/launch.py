@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-idempotency.html
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
@@ -24,6 +24,7 @@ from provisioner.kinds.launch_token import Slot, launch_token, number_in
 from provisioner.kinds.tags import (
     tag_list,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, count_calls
 from provisioner.naming import ASKED_TAG
 

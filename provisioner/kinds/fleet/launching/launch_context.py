@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 
 from provisioner.execution import ExecutionContext
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
@@ -15,6 +14,7 @@ from provisioner.kinds.launch_token import Slot
 from provisioner.kinds.tags import (
     tag_list,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Output, Until, Wait, foretold_calls
 
 

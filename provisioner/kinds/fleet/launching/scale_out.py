@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
@@ -25,6 +24,7 @@ from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.tags import (
     tag_list,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import (
     Call,
     CallCount,

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.fleet.observed import ObservedImage, Problem
@@ -23,6 +22,7 @@ from provisioner.kinds.tags import (
     MAX_TAGS,
     staying_tags,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY_TAG
 
 # Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 
 from provisioner.kinds.fleet.user_data.forms import unpacked
+from provisioner.lazy_dataclass import dataclass
 from provisioner.secrecy import HIDDEN
 
 MAX_LINES = 10

@@ -10,7 +10,6 @@ import itertools
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 from provisioner.errors import AwsError, WaitError
@@ -21,6 +20,7 @@ from provisioner.kinds.fleet.readiness.members import HAS_FAILED, has_told, not_
 from provisioner.kinds.fleet.spec import CLOUD_INIT, STATUS_OK, Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks, named
 from provisioner.kinds.tags import tag_list
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Condition, Scope, Until, Wait
 from provisioner.naming import READY_TAG
 from provisioner.retry import is_withheld

@@ -7,7 +7,6 @@ those in its zone, and the others are terminated although the call is answered w
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 
 from provisioner.errors import AwsError, ProvisionerError
 from provisioner.execution import ExecutionContext, run_step
@@ -15,6 +14,7 @@ from provisioner.kinds.fleet.observed import scope_of
 from provisioner.kinds.fleet.rolling_update.starting import Start, ran_as
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Instance, calls_on
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import CallCount, Step, Until, Wait, count_calls
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provisioner.errors import AwsError, ChangedMeanwhile, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
@@ -23,6 +23,7 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
 )
 from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.keep import is_kept
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Until, count_calls
 from provisioner.naming import KEEP_TAG
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError, WaitError
@@ -32,6 +32,7 @@ from provisioner.kinds.instances import Instance, calls_on
 from provisioner.kinds.tags import (
     tag_list,
 )
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Parallel, Rollout, Step, Until, Wait
 from provisioner.naming import LAUNCH_TAG
 

@@ -7,8 +7,9 @@ interrupted goes on where it was, and the plan shows the moves that are made.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Rollout
 
 # How members are made right: replaced, in one of two orders; restarted; or changed while they are stopped.

@@ -6,7 +6,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_StartInstances.html
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
@@ -18,6 +18,7 @@ from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Targ
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.spec import CapacityOption, Fleet
 from provisioner.kinds.instances import Instance, calls_on
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Parallel, Step, Until, Wait, count_calls
 from provisioner.retry import DENIED_CODES
 

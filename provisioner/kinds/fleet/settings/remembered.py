@@ -9,12 +9,12 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.spec import Fleet, Image, Volume, as_fields
 from provisioner.kinds.instances import Instance
+from provisioner.lazy_dataclass import dataclass
 from provisioner.naming import LAUNCH_TAG
 
 # What changes while a volume is attached, and the device, which tells which volume it is.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from provisioner.kinds.fleet.settings.remembered import Remembered
 from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME, modify_steps
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Parallel, Step
 
 # The one call that takes a single attribute:

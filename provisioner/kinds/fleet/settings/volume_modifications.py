@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import MODIFIED_BEFORE
 from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, Parallel, Step
 
 MODIFY_VOLUME = "ModifyVolume"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 from provisioner.errors import AwsError
@@ -17,6 +17,7 @@ from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, chunks
 from provisioner.kinds.volumes import ObservedVolume, find_volumes
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Note
 from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG
 from provisioner.retry import is_withheld
