@@ -22,6 +22,7 @@ from provisioner.aws.answers import AnswerCheck, BoundedSession, seconds_ahead
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
 from provisioner.aws.login import (
+    assume_role,
     learn_credentials,
     learn_what_is_sent,
     log_in,
@@ -62,12 +63,13 @@ MAX_AT_ONCE_IN_IAM = 4
 
 @dataclass(frozen=True)
 class Target:
-    """Which AWS to talk to, and as whom."""
+    """Which AWS to talk to, and as whom. `account_id` is which of the accounts of the local AWS."""
 
     region: str
     profile: str | None = None
     endpoint_url: str | None = None
     is_local: bool = False
+    account_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -120,8 +122,21 @@ class Aws:
             proxies={} if target.is_local else None,
         )
         self._session = (
-            open_local_session() if target.is_local else open_session(target.profile, target.region)
+            open_local_session(target.account_id)
+            if target.is_local
+            else open_session(target.profile, target.region)
         )
+
+    def assuming(self, role_arn: str, external_id: str | None = None) -> Aws:
+        """The same as a role, which these credentials assume. Raises AwsError where there are none."""
+        other = self.in_region(self.target.region)
+        other._answers, other._made, other._lock = [], set(), threading.Lock()
+        other._iam_slots = threading.Semaphore(MAX_AT_ONCE_IN_IAM)
+        other._check = AnswerCheck()
+        other._session = assume_role(
+            self._session, role_arn, external_id, self.target.region, self._config, self.target.endpoint_url
+        )
+        return other
 
     def in_region(self, region: str) -> Aws:
         """The same account in another region."""

@@ -14,6 +14,7 @@ from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws, Sent
+    from provisioner.model import Login
 
 LOCAL_VARIABLE = "PROVISIONER_LOCAL"
 
@@ -38,9 +39,14 @@ def connect(
     options: Options,
     on_call: Callable[[Sent], None],
     on_waiting: Callable[[str], None] = lambda _: None,
+    login: Login | None = None,
+    account_id: str | None = None,
 ) -> Aws:
     """A reading connection to the AWS that the options name; the local one is started if need be.
     `on_call` is told every call, `on_waiting` what is waited for when something does not answer.
+
+    `login` is what a spec says of the credentials, which counts where the options name no profile. The local
+    AWS needs none, and has the account `account_id` of a spec that says so.
 
     Raises UsageError, LocalAwsError, ProvisionerError for a profile that does not exist, and AwsError for
     credentials that there are not.
@@ -50,8 +56,13 @@ def connect(
     if options.endpoint_url:
         _check_address(options.endpoint_url)
     if not options.is_local:
-        aws = Aws(Target(region, options.profile, options.endpoint_url), on_call, on_waiting)
+        login = None if options.profile else login
+        profile = options.profile or (login.profile if login else None)
+        aws = Aws(Target(region, profile, options.endpoint_url), on_call, on_waiting)
         aws.log_in()
+        if login and login.role_arn:
+            aws = aws.assuming(login.role_arn, login.external_id)
+            aws.log_in()
         return aws
     if options.profile or options.endpoint_url:
         raise UsageError(
@@ -59,7 +70,9 @@ def connect(
             "--endpoint-url",
             f"leave one of them out (${LOCAL_VARIABLE} is {os.environ.get(LOCAL_VARIABLE, 'not set')})",
         )
-    return Aws(Target(region, endpoint_url=local_endpoint(), is_local=True), on_call, on_waiting)
+    account = account_id if login else None
+    target = Target(region, endpoint_url=local_endpoint(), is_local=True, account_id=account)
+    return Aws(target, on_call, on_waiting)
 
 
 def _check_address(url: str) -> None:

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import os
 import re
+import threading
+from functools import cache
 from typing import Any
 
 import boto3
 import botocore.configprovider
 import botocore.exceptions as botocore_errors
 import botocore.session
-from botocore.credentials import Credentials
+from botocore.config import Config
+from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, DeferredRefreshableCredentials
 from botocore.loaders import Loader, create_loader
 
 from provisioner.aws.answers import parse_time
@@ -26,6 +29,10 @@ from provisioner.retry import NO_CREDENTIALS
 from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
+# What CloudTrail shows of who has assumed a role.
+SESSION_NAME = "provisioner"
+# Two that ask for a code ask one after the other.
+_ASKING = threading.Lock()
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 _SIGNATURE = "AWS4-"
 
@@ -36,7 +43,7 @@ def open_session(profile: str | None, region: str) -> boto3.Session:
         core = botocore.session.get_session()
         if profile:
             core.set_config_variable("profile", profile)
-        _equip(core, create_loader(core.get_config_variable("data_path")))
+        _equip(core, _loader(core.get_config_variable("data_path")))
         # The region is also that of the STS which is asked for a role.
         return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
     except botocore_errors.ProfileNotFound as error:
@@ -51,24 +58,70 @@ def open_session(profile: str | None, region: str) -> boto3.Session:
         ) from error
 
 
-def open_local_session() -> boto3.Session:
-    """A session that nothing of the user's own reaches: no file, no variable, no service model."""
+def open_local_session(account_id: str | None = None) -> boto3.Session:
+    """A session that nothing of the user's own reaches: no file, no variable, no service model.
+
+    Of the local AWS an access key that is the number of an account is that account's.
+    """
     # Whatever this names would be opened, although no connection is encrypted.
     os.environ.pop("SSLKEYLOGFILE", None)
     defaults = botocore.configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
     unread = {name: (None, None, default, convert) for name, (_, _, default, convert) in defaults.items()}
     files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
     core = botocore.session.Session(session_vars=unread | files)
-    only_aws = Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
-    _equip(core, only_aws)
+    _equip(core, _only_aws())
     return boto3.Session(  # nosec B106 # no secret: the local AWS takes any
-        aws_access_key_id="local", aws_secret_access_key="local", botocore_session=core
+        aws_access_key_id=account_id or "local", aws_secret_access_key="local", botocore_session=core
     )
+
+
+def assume_role(
+    session: boto3.Session,
+    role_arn: str,
+    external_id: str | None,
+    region: str,
+    config: Config,
+    url: str | None,
+) -> boto3.Session:
+    """A session of a role, which is assumed when it is first needed, and anew before it expires.
+
+    As botocore does for a profile with `role_arn`; `url`: where STS is, if not where it usually is. Raises
+    AwsError where there are no credentials to assume it with.
+    https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+    """
+    source = session._session
+
+    def sts(service: str, **keys: Any) -> Any:
+        return source.create_client(service, region_name=region, endpoint_url=url, config=config, **keys)
+
+    credentials = session.get_credentials()
+    if credentials is None:
+        raise unreachable("aws", "credentials", botocore_errors.NoCredentialsError())
+    asked = {"RoleSessionName": SESSION_NAME} | ({"ExternalId": external_id} if external_id else {})
+    fetcher = AssumeRoleCredentialFetcher(sts, credentials, role_arn, asked)
+    core = botocore.session.get_session()
+    # What is configured otherwise, such as a bundle of certificates, is that of the source.
+    core.set_config_variable("profile", source.get_config_variable("profile"))
+    made = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    core._credentials = made  # type: ignore[attr-defined]
+    _equip(core, source.get_component("data_loader"))
+    return boto3.Session(region_name=region, botocore_session=core)
+
+
+@cache
+def _loader(data_path: str | None) -> ModelLoader:
+    """One for all sessions: what is loaded of the clients of twenty accounts is loaded once."""
+    return ModelLoader(create_loader(data_path))
+
+
+@cache
+def _only_aws() -> ModelLoader:
+    return ModelLoader(Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
 
 
 def _equip(core: botocore.session.Session, loader: Loader) -> None:
     """What of botocore is done faster here, with the models that the loader finds."""
-    core.register_component("data_loader", ModelLoader(loader))
+    core.register_component("data_loader", loader)
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
 
 
@@ -85,7 +138,11 @@ def log_in(session: boto3.Session) -> None:
     asks = "mfa_serial" in settings or "credential_process" in settings
     try:
         # Whoever types needs the main thread, and as long as it takes.
-        frozen = _fetch(session) if asks else run_within(LOGIN_S, lambda: _fetch(session))
+        if asks:
+            with _ASKING:
+                frozen = _fetch(session)
+        else:
+            frozen = run_within(LOGIN_S, lambda: _fetch(session))
     except Exception as error:  # whatever a file, a command or a service of the user's makes of it
         raise _translated(session, error) from error
     learn_secrets(frozen[1], frozen[2])

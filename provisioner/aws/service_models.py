@@ -12,6 +12,7 @@ import gzip
 import json
 import os
 import re
+import threading
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -48,15 +49,22 @@ class ModelLoader(Loader):
 
     def __init__(self, like: Loader) -> None:
         super().__init__(list(like.search_paths), PlainFiles(), include_default_search_paths=False)
+        # Sessions of many accounts share a loader, and make their clients side by side.
+        self._lock = threading.RLock()
         self._required: dict[str, set[str]] = {}
         self._small: dict[str, dict[str, Any]] = {}
 
     def require(self, service: str, operation: str) -> None:
         """The models of a service that are loaded from now on have this operation, if botocore knows it."""
-        self._required.setdefault(service, set()).add(operation)
+        with self._lock:
+            self._required.setdefault(service, set()).add(operation)
 
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """As botocore's own, which describes what it takes, returns and raises."""
+        with self._lock:
+            return self._load(service_name, type_name, api_version)
+
+    def _load(self, service_name: str, type_name: str, api_version: str | None) -> Any:
         if type_name not in (SERVICE, RULES) or not self._may_be_small(service_name, api_version):
             return super().load_service_model(service_name, type_name, api_version)
         if type_name == RULES:

@@ -134,6 +134,7 @@ class JointReads(SharedReads):
         super().__init__(reader)
         self._names = names
         self._of_account = of_account
+        self._lock = threading.Lock()
         self._open: dict[str, _Batch] = {}
         self._scouts = threading.BoundedSemaphore(MAX_SCOUTS)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 
     from provisioner.aws.client import Aws, Sent
     from provisioner.aws.connect import Options
+    from provisioner.aws.connections import Connections
     from provisioner.cli.prices import Pricing
     from provisioner.errors import SpecError
     from provisioner.guardrails.rego import Rules
-    from provisioner.model import Environment, Plan
+    from provisioner.model import Environment, Login, Plan
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -99,21 +100,39 @@ def load_rules(spec: SpecFile, policies: Sequence[str]) -> Sequence[Rules]:
 
 def connect_to(environment: Environment, options: Options) -> Aws:
     """A reading connection. Raises UsageError, LocalAwsError and ProvisionerError."""
-    return connect_in(environment.region, options)
+    return _connect(environment.region, options, environment.login, environment.account_id)
 
 
 def connect_in(region: str, options: Options) -> Aws:
     """A reading connection in a region. Raises UsageError, LocalAwsError and ProvisionerError."""
+    return _connect(region, options)
+
+
+def connections_for(options: Options) -> Connections:
+    """The connections of many environments, one for each login and region."""
+    from provisioner.aws.connections import Connections
+
+    return Connections(options, _show_call(options), _show_waiting)
+
+
+def _connect(region: str, options: Options, login: Login | None = None, account_id: str | None = None) -> Aws:
     from provisioner.aws.connect import connect
+
+    return connect(region, options, _show_call(options), _show_waiting, login, account_id)
+
+
+def _show_call(options: Options) -> Callable[[Sent], None]:
+    """What tells each call that is sent, if somebody wants to know."""
 
     def show(sent: Sent) -> None:
         answer = f"  {sent.code}" if sent.code else ""
         say(f"{sent.seconds * 1000:7.0f} ms  {sent.service} {sent.operation}{answer}", err=True)
 
-    def show_waiting(what: str) -> None:
-        say(what, err=True)
+    return show if options.verbose else lambda sent: None
 
-    return connect(region, options, show if options.verbose else lambda sent: None, show_waiting)
+
+def _show_waiting(what: str) -> None:
+    say(what, err=True)
 
 
 def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: bool) -> Pricing | None:

@@ -6,14 +6,13 @@ Only within one look at AWS: whoever looks again asks anew.
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from datetime import datetime
 from typing import Any, TypeVar
 
 from provisioner.kinds.base import Reader
 from provisioner.model import Identity
+from provisioner.once import Once
 
 T = TypeVar("T")
 
@@ -26,8 +25,7 @@ class SharedReads(Reader):
 
     def __init__(self, reader: Reader) -> None:
         self._reader = reader
-        self._lock = threading.Lock()
-        self._asked: dict[str, Future[Any]] = {}
+        self._once = Once()
 
     @staticmethod
     def over(reader: Reader) -> SharedReads:
@@ -58,17 +56,6 @@ class SharedReads(Reader):
 
     def in_region(self, region: str) -> Reader:
         return self._once(f"region {region}", lambda: SharedReads(self._reader.in_region(region)))
-
-    def _once(self, key: str, read: Callable[[], T]) -> T:
-        with self._lock:
-            first = key not in self._asked
-            asked: Future[T] = self._asked.setdefault(key, Future())
-        if first:
-            try:
-                asked.set_result(read())
-            except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
-                asked.set_exception(error)
-        return asked.result()
 
 
 def question(*asked: Any) -> str:

@@ -1,0 +1,136 @@
+"""Sessions and clients of many environments: made once for each login and region, roles assumed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from local_aws import Faults, set_faults
+from provisioner.aws.connect import Options
+from provisioner.aws.connections import Connections
+from provisioner.errors import AwsError
+from provisioner.model import Environment, Login
+from tests.support.cloud import ANYTHING, Cloud
+
+OTHER = "111122223333"
+ROLE = f"arn:aws:iam::{OTHER}:role/deployer"
+REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
+# A user's whole configuration.
+CONFIG = "[profile shop]\naws_access_key_id = 111122223333\naws_secret_access_key = any\n"
+
+Connect = Callable[..., Connections]
+
+
+@pytest.fixture
+def connect(cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Connect:
+    """Connections of somebody who has keys of account 123456789012 and a profile of another."""
+    (tmp_path / "config").write_text(CONFIG)
+    for name, value in {
+        "AWS_CONFIG_FILE": str(tmp_path / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
+        "AWS_ACCESS_KEY_ID": "some",
+        "AWS_SECRET_ACCESS_KEY": "any",
+    }.items():
+        monkeypatch.setenv(name, value)
+    return lambda profile=None: Connections(Options(profile, cloud.server.endpoint_url))
+
+
+def environment(name: str, region: str = REGIONS[0], login: Login | None = None) -> Environment:
+    return Environment(name, region, login=login)
+
+
+@pytest.mark.parametrize(
+    ("login", "profile", "account"),
+    [
+        (None, None, "123456789012"),
+        (Login(profile="shop"), None, OTHER),
+        (Login(role_arn=ROLE), None, OTHER),
+        (Login(profile="shop", role_arn="arn:aws:iam::444455556666:role/x"), None, "444455556666"),
+        # What the command line says counts more.
+        (Login(role_arn="arn:aws:iam::444455556666:role/x"), "shop", OTHER),
+    ],
+)
+def test_a_login_is_of_its_account(
+    connect: Connect, login: Login | None, profile: str | None, account: str
+) -> None:
+    aws = connect(profile).to(environment("a", login=login))
+    assert aws.identity().account_id == account
+
+
+def test_a_role_is_assumed_once_for_all_regions_and_environments(connect: Connect, cloud: Cloud) -> None:
+    connections = connect()
+    login = Login(role_arn=ROLE)
+    asking = [environment(f"e{number}", REGIONS[number % 3], login) for number in range(30)]
+    cloud.forget_calls()
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(connections.to, asking))
+        list(pool.map(lambda aws: aws.call("ec2", "DescribeVpcs"), made))
+    assert len(set(map(id, made))) == 3
+    assert cloud.operations().count("AssumeRole") == 1
+
+
+def test_a_role_is_assumed_anew_before_it_expires(connect: Connect, cloud: Cloud) -> None:
+    aws = connect().to(environment("a", login=Login(role_arn=ROLE)))
+    credentials: Any = aws._session.get_credentials()
+    # As if fifty-nine minutes had passed, also for what botocore has fetched.
+    credentials._expiry_time = datetime.now(UTC) + timedelta(minutes=1)
+    credentials._refresh_using.__self__._cache.clear()
+    cloud.forget_calls()
+    assert aws.identity().account_id == OTHER
+    assert cloud.operations() == ["AssumeRole", "GetCallerIdentity"]
+
+
+@pytest.mark.parametrize(("external_id", "is_let_in"), [("shop", True), ("other", False), (None, False)])
+def test_a_role_gets_its_external_id(
+    connect: Connect, cloud: Cloud, monkeypatch: pytest.MonkeyPatch, external_id: str | None, is_let_in: bool
+) -> None:
+    trust = {
+        "Effect": "Allow",
+        "Principal": {"AWS": "arn:aws:iam::123456789012:root"},
+        "Action": "sts:AssumeRole",
+        "Condition": {"StringEquals": {"sts:ExternalId": "shop"}},
+    }
+    session = boto3.Session(OTHER, "any", region_name="us-east-1")
+    there = session.client("iam", endpoint_url=cloud.server.endpoint_url)
+    document = json.dumps({"Version": "2012-10-17", "Statement": [trust]})
+    there.create_role(RoleName="deployer", AssumeRolePolicyDocument=document)
+    cloud.iam.create_user(UserName="ci")
+    cloud.iam.put_user_policy(UserName="ci", PolicyName="all", PolicyDocument=json.dumps(ANYTHING))
+    keys = cloud.iam.create_access_key(UserName="ci")["AccessKey"]
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", keys["AccessKeyId"])
+    set_faults(cloud.server, Faults(enforce_iam=True))
+    asked = environment("a", login=Login(role_arn=ROLE, external_id=external_id))
+    if is_let_in:
+        assert connect().to(asked).identity().account_id == OTHER
+    else:
+        with pytest.raises(AwsError, match="AccessDenied"):
+            connect().to(asked)
+
+
+def test_all_sessions_have_one_loader_of_service_models(connect: Connect) -> None:
+    connections = connect()
+    roles = [f"arn:aws:iam::{number}:role/deployer" for number in range(100000000000, 100000000005)]
+    made = [connections.to(environment("a", login=Login(role_arn=role))) for role in roles]
+    loaders = {id(aws._session._session.get_component("data_loader")) for aws in made}
+    assert len({id(aws._session) for aws in made}) == 5
+    assert len(loaders) == 1
+
+
+def test_what_is_of_the_account_is_asked_once_for_all_its_regions(connect: Connect, cloud: Cloud) -> None:
+    connections = connect()
+    groups = [[environment(name, region) for name in "ab"] for region in REGIONS]
+    cloud.forget_calls()
+    for group in groups:
+        reader = connections.shared(group)
+        for one in group:
+            list(reader.pages("iam", "ListRoles", "Roles", PathPrefix=f"/provisioner/{one.name}/"))
+            reader.call("ec2", "DescribeVpcs")
+        reader.identity()
+    assert sorted(cloud.operations()) == ["DescribeVpcs"] * 3 + ["GetCallerIdentity", "ListRoles"]
