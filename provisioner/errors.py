@@ -34,7 +34,10 @@ class ProvisionerError(Exception):
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing wrong in a spec, at a place that an editor can jump to (line and column from 1)."""
+    """One thing wrong in a spec, at a place that an editor can jump to (line and column from 1).
+
+    `related`: the other place that has to do with it, such as `overrides base.yaml:4:5`.
+    """
 
     file: str
     line: int
@@ -42,11 +45,12 @@ class Problem:
     field: str
     message: str
     hint: str | None = None
+    related: str = ""
 
     def __str__(self) -> str:
         where = f"{self.file}:{self.line}:{self.column}"
         what = f"{self.field}: {self.message}" if self.field else self.message
-        return f"{where}: {what}" + (f"; {self.hint}" if self.hint else "")
+        return "; ".join(filter(None, (f"{where}: {what}", self.hint, self.related)))
 
 
 class SpecError(ProvisionerError):

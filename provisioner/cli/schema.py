@@ -12,6 +12,6 @@ from provisioner.cli.help import Command
 def schema() -> None:
     """Print the JSON Schema of specs."""
     from provisioner.kinds import KINDS
-    from provisioner.spec import schema as combined
+    from provisioner.spec.schemas import editor_schema
 
-    say_data(combined(KINDS))
+    say_data(editor_schema(KINDS))

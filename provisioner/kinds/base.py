@@ -35,7 +35,8 @@ class Entry(Protocol):
         """Report something wrong with one of the environment's own tags; the same is told once."""
 
     def read_file(self, path: Path, name: str) -> bytes | None:
-        """The content of the file that the spec names at `path`, relative to the spec's own folder.
+        """The content of the file that the spec names at `path`, relative to the folder of the spec, or of
+        what it extends, where that names it.
 
         None when it cannot be read, which has then been reported if contents are needed.
         """
@@ -45,6 +46,9 @@ class Entry(Protocol):
 
         None when it cannot be read, and when it holds `null`, which has been reported if contents are needed.
         """
+
+    def beside(self, path: Path, name: str) -> str:
+        """The file that the spec names at `path`, relative to the spec's folder, whatever file names it."""
 
     def check_as_written(self, path: Path, value: Any) -> None:
         """Report what is no text in `value`, which is at `path`, and would be sent otherwise than written."""

@@ -1,8 +1,9 @@
 """Specs: YAML with positions, the JSON Schema, and every error as file:line:column."""
 
 from provisioner.spec.document import read_data
-from provisioner.spec.loader import load, targets_of
+from provisioner.spec.loader import load
 from provisioner.spec.many import load_all
 from provisioner.spec.schemas import schema
+from provisioner.spec.targets import targets_of
 
 __all__ = ["load", "load_all", "read_data", "schema", "targets_of"]

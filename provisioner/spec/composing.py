@@ -7,6 +7,8 @@ second, which is why what no spec needs is refused as soon as it is met.
 
 from __future__ import annotations
 
+import re
+
 import yaml
 from yaml.composer import Composer
 from yaml.parser import Parser
@@ -14,11 +16,14 @@ from yaml.reader import Reader
 from yaml.resolver import Resolver
 from yaml.scanner import Scanner
 
-from provisioner.spec.nodes import MAX_DEPTH, MAX_VALUES
+from provisioner.spec.nodes import MAX_DEPTH, MAX_VALUES, REMOVE_TAG
 
 MAX_LINES = 50_000
 # A value of a mapping comes with a key, which is a node as well.
 MAX_NODES = 2 * MAX_VALUES
+
+_REMOVED = re.compile(rf"{REMOVE_TAG}[,\]}}]")
+_LONGEST_TAG = len(REMOVE_TAG) + 1
 
 _LINE_ENDS = ("\n", "\r", "\x85", "\u2028", "\u2029")
 
@@ -55,6 +60,15 @@ class _Composer(Reader, Scanner, Parser, Composer, Resolver):
         node = super().compose_node(parent, index)
         self._depth -= 1
         return node
+
+    def scan_tag(self) -> yaml.TagToken:
+        """`!remove` may be followed by a comma or a bracket at once, as YAML 1.2 has it: to PyYAML, these are
+        parts of the tag."""
+        if not (self.flow_level and _REMOVED.match(self.prefix(_LONGEST_TAG))):
+            return super().scan_tag()
+        start = self.get_mark()
+        self.forward(len(REMOVE_TAG))
+        return yaml.TagToken(("!", REMOVE_TAG[1:]), start, self.get_mark())
 
     def document(self) -> yaml.Node | None:
         """The root of the only document; None if there is none."""

@@ -25,7 +25,13 @@ LARGEST = 1024 * 1024
 class Document:
     """A file as plain values. `texts` has each scalar that is no string, as it was written, `text` all of it.
 
-    `problems` are those that did not keep the rest from being read.
+    `problems` are those that did not keep the rest from being read. `has_removed`: `!remove` was met.
+
+    Of a spec that is made of several files or parts, `file` is the one that was given. Then `files` has the
+    file of what comes from another one, `related` what there is to say of other places, by path;
+    `removed` the paths that are not there because the spec says so; `inherited` those that are there although
+    what was laid last over the mapping that they are in does not have them, with their places; and `others`
+    the texts of the other files.
     """
 
     file: str
@@ -35,6 +41,16 @@ class Document:
     texts: Mapping[Path, str]
     problems: tuple[Located, ...]
     text: str = field(default="", repr=False)
+    has_removed: bool = False
+    files: Mapping[Path, str] = field(default_factory=dict)
+    related: Mapping[Path, str] = field(default_factory=dict)
+    removed: Mapping[Path, str] = field(default_factory=dict)
+    inherited: Mapping[Path, str] = field(default_factory=dict)
+    others: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def file_of(self, path: Path) -> str:
+        """The file that what is at `path` comes from."""
+        return self.files.get(self._there(path), self.file)
 
     def position(self, path: Path) -> Position:
         """The place of the value at `path`; if it is not there, of the key of what it should be in."""
@@ -42,32 +58,42 @@ class Document:
 
     def key_position(self, path: Path) -> Position:
         """The place of the key of `path`, or of the item of a list."""
-        while path and path not in self.values:
-            path = path[:-1]
+        path = self._there(path)
         return self.keys.get(path) or self.values.get(path, TOP)
 
     def problem(self, path: Path, message: str, hint: str | None = None, at_key: bool = False) -> Problem:
         """Something wrong at `path`, ready to be told."""
         place = self.key_position(path) if at_key else self.position(path)
-        return Problem(self.file, place.line, place.column, dotted(path), message, hint)
+        there = self._there(path)
+        related = self.related.get(there, "")
+        if path in self.removed:
+            related = f"removed in {self.removed[path]}" + (f"; {related}" if related else "")
+        file = self.files.get(there, self.file)
+        return Problem(file, place.line, place.column, dotted(path), message, hint, related)
+
+    def _there(self, path: Path) -> Path:
+        """The path, or as much of it as is there."""
+        while path and path not in self.values:
+            path = path[:-1]
+        return path
 
     def located(self, path: Path, message: str, hint: str | None = None, at_key: bool = False) -> Located:
         """The same, with its path."""
         return Located(path, self.problem(path, message, hint, at_key))
 
 
-def read(file: str, source: Source | None = None) -> Document:
+def read(file: str, source: Source | None = None, removes: bool = False) -> Document:
     """The document in a file. Raises SpecError when there is none or when it is no YAML."""
-    document = parse(file, _content(file, source))
+    document = parse(file, _content(file, source), removes=removes)
     if document.value is None:
         raise _error(file, TOP, "the file is empty", "start with `environment:` and `region:`")
     return document
 
 
-def parse(file: str, content: bytes, dates: bool = False) -> Document:
+def parse(file: str, content: bytes, dates: bool = False, removes: bool = False) -> Document:
     """The document in the content of a file, None if it is empty. Raises SpecError when it is no YAML.
 
-    `dates`: the file may have dates, which are texts then.
+    `dates`: the file may have dates, which are texts then. `removes`: it may delete keys with `!remove`.
     """
     text = decode(file, content)
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
@@ -80,10 +106,17 @@ def parse(file: str, content: bytes, dates: bool = False) -> Document:
         raise _error(file, at(mark) if mark else TOP, message, hint) from None
     except Unreadable as error:
         raise _error(file, at(error.mark) if error.mark else TOP, error.message, error.hint) from None
-    builder = Builder(file, dates)
+    builder = Builder(file, dates, removes)
     value = None if root is None or root.tag == f"{CORE}null" else builder.build(root, ())
     return Document(
-        file, value, builder.values, builder.keys, builder.texts, tuple(builder.problems.values()), text
+        file,
+        value,
+        builder.values,
+        builder.keys,
+        builder.texts,
+        tuple(builder.problems.values()),
+        text,
+        builder.has_removed,
     )
 
 

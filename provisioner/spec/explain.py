@@ -49,10 +49,10 @@ def explain(
 
 def _listed_once(problems: Iterable[Located]) -> Iterator[Located]:
     """The problems, with each list of allowed fields told the first time only."""
-    lines: dict[str, int] = {}
+    lines: dict[tuple[str, str], int] = {}
     for path, problem in problems:
         if problem.hint and problem.hint.startswith(FIELDS):
-            line = lines.setdefault(problem.hint, problem.line)
+            line = lines.setdefault((problem.file, problem.hint), problem.line)
             if line != problem.line:
                 problem = replace(problem, hint=f"{FIELDS}the same as in line {line}")
         yield Located(path, problem)
@@ -64,10 +64,10 @@ def once(found: Iterable[Located]) -> list[Problem]:
     An alias brings one mistake to many paths. What YAML misread breaks the schema, too.
     """
     paths: set[Path] = set()
-    places: set[tuple[int, int, str]] = set()
+    places: set[tuple[str, int, int, str]] = set()
     told = []
     for path, problem in found:
-        place = (problem.line, problem.column, str(path[-1:]))
+        place = (problem.file, problem.line, problem.column, str(path[-1:]))
         if path not in paths and place not in places:
             told.append(problem)
         paths.add(path)
@@ -135,8 +135,9 @@ class _Explainer:
             case "oneOf":
                 yield self._exactly_one(path, error)
             case "not":
-                names = listed(error.validator_value["required"], "and")
-                yield self.document.located(path, f"{names} cannot be given together", at_key=True)
+                names = error.validator_value["required"]
+                message = f"{listed(names, 'and')} cannot be given together"
+                yield self.document.located(path, message, self._together(path, names), at_key=True)
             case "maxLength":
                 message = (
                     f"at most {error.validator_value} characters are allowed, found {len(error.instance)}"
@@ -158,6 +159,7 @@ class _Explainer:
             if key not in fields:
                 meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"{FIELDS}{', '.join(fields)}"
+                hint = self._inherited((*path, key)) or hint
                 if not path:
                     hint = self._at_the_top(key, error.instance[key], fields) or hint
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
@@ -193,7 +195,17 @@ class _Explainer:
         names = [branch["required"][0] for branch in error.validator_value]
         given = [name for name in names if name in error.instance]
         message = f"needs exactly one of {listed(names, 'and')}, found {listed(given, 'and') or 'none'}"
-        return self.document.located(path, message, at_key=True)
+        return self.document.located(path, message, self._together(path, given), at_key=True)
+
+    def _together(self, path: Path, names: list[str]) -> str | None:
+        """What to do where fields that exclude each other come from several layers."""
+        told = (self._inherited((*path, name)) for name in names)
+        return next(filter(None, told), None) if len(names) > 1 else None
+
+    def _inherited(self, path: Path) -> str | None:
+        """What to do about a key that does not go with what is laid over it."""
+        place = self.document.inherited.get(path)
+        return f"`{path[-1]}: !remove` deletes the one inherited from {place}" if place and path[1:] else None
 
     def _size(self, path: Path, error: Any) -> Located:
         side = "at least" if error.validator.startswith("min") else "at most"
@@ -217,6 +229,8 @@ class _Explainer:
         text = self.document.texts.get(path)
         message = f"expected {allowed(part, self.schema)}, found {found(value, text)}"
         hint = self._misplaced(path, value, part) or self.hints.hint(value, text, part)
+        if value is None and path in self.document.related:
+            hint = f"give it a value, or delete what is inherited with `{path[-1]}: !remove`"
         return self.document.located(path, message, hint)
 
     def _misplaced(self, path: Path, value: Any, part: Any) -> str | None:

@@ -94,6 +94,11 @@ def read_source(source: Source, most: int) -> bytes:
 
 def read_named(source: Source, name: str, most: int) -> bytes:
     """A file that a spec names, relative to its folder. Raises FileProblem, Missing among them."""
+    return _read(locate_named(source, name), most)
+
+
+def locate_named(source: Source, name: str) -> Path:
+    """Where a file that a spec names really is. Raises FileProblem where none may be."""
     _check_name(name)
     try:
         path = Path(os.path.realpath(source.path.parent / name))
@@ -116,7 +121,7 @@ def read_named(source: Source, name: str, most: int) -> bytes:
             f"is hidden or in another folder; {source.root} is too large to take files from all of it",
             "put the spec and its files into a folder of their own, or give the folder with --root",
         )
-    return _read(path, most)
+    return path
 
 
 def _check_name(name: str) -> None:

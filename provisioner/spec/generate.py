@@ -6,14 +6,22 @@ from pathlib import Path
 
 from provisioner.kinds import KINDS
 from provisioner.spec.docs import markdown
-from provisioner.spec.schemas import folder, schema, to_text
+from provisioner.spec.schemas import editor_schema, folder, to_text
+
+# For files that others extend, which no editor can tell from a spec by themselves.
+PARTIAL = {
+    "$schema": "https://json-schema.org/draft/2020-12/schema",
+    "title": "A file that specs extend",
+    "$ref": "environment.schema.json#/$defs/partial",
+}
 
 
 def generated() -> dict[Path, str]:
     """What each generated file should hold."""
     schemas = folder()
     return {
-        schemas / "environment.schema.json": to_text(schema(KINDS)),
+        schemas / "environment.schema.json": to_text(editor_schema(KINDS)),
+        schemas / "partial.schema.json": to_text(PARTIAL),
         schemas.parent / "docs" / "spec.md": markdown(KINDS),
     }
 

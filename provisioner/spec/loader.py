@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import Problem, SpecError
 from provisioner.expiry.times import Expiry, TimeProblem, parse_expiry
-from provisioner.kinds.base import AnyKind
-from provisioner.model import Address, Desired, Environment
-from provisioner.spec.document import Document, read
+from provisioner.kinds.base import AnyKind, Path
+from provisioner.model import Address, Desired, Environment, Login
+from provisioner.spec.document import Document
 from provisioner.spec.explain import explain, once
-from provisioner.spec.files import FileProblem, locate
-from provisioner.spec.nodes import TOP
 from provisioner.spec.reading import MAX_FOUND, Enough, Reading, SpecEntry
 from provisioner.spec.regions import SKIP, region_problem
 from provisioner.spec.schemas import schema
 from provisioner.spec.tags import tag_problems
+from provisioner.spec.targets import account_of, compose
+from provisioner.spec.wording import Suggestions
 
 
 def load(
@@ -40,14 +40,6 @@ def load(
     return load_with_document(path, kinds, root, needs_contents, target)[0]
 
 
-def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
-    """The names of the targets of a spec, in its order; none for a spec that is one environment.
-
-    Raises SpecError for what is no spec.
-    """
-    return ()
-
-
 def load_with_document(
     path: str,
     kinds: Sequence[AnyKind],
@@ -55,23 +47,17 @@ def load_with_document(
     needs_contents: bool = True,
     target: str | None = None,
 ) -> tuple[Environment, Document]:
-    """The same, and the document, which knows the places in the file. Raises SpecError."""
+    """The same, and the document, which knows the places in the files. Raises SpecError."""
+    suggestions = Suggestions()
+    document, source, others, _ = compose(path, root, target, suggestions)
+    reading = Reading(document, source, needs_contents, others, suggestions)
     try:
-        source = locate(path, root)
-    except FileProblem as problem:
-        message, hint = f"the file {problem}", problem.hint
-        raise SpecError([Problem(path, *TOP, "", message, hint)]) from None
-    document = read(path, source)
-    if target is not None:
-        raise SpecError([document.problem((), "the spec has no targets", "leave --target out")])
-    reading = Reading(document, source, needs_contents)
-    try:
-        return _environment(reading, kinds), document
+        return _environment(reading, kinds, target), document
     except Enough:
         raise SpecError(reading.problems, stopped=True) from None
 
 
-def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
+def _environment(reading: Reading, kinds: Sequence[AnyKind], target: str | None) -> Environment:
     document, spec = reading.document, reading.spec
     found = explain(document, schema(kinds), reading.suggestions, MAX_FOUND)
     for problem in once(found):
@@ -86,6 +72,8 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
         wrong = None if spec.get(SKIP) is True else region_problem(region, reading.suggestions)
         if wrong:
             reading.report(document.problem(("region",), *wrong))
+    for problem in _login_problems(document, spec, {path for path, _ in found}):
+        reading.report(problem)
     expires = _expires(reading, spec) if not any(path == ("expires",) for path, _ in found) else None
     # A name that is refused must not show up in further problems, such as names made from it being too long.
     named_wrongly = any(path == ("environment",) for path, _ in found)
@@ -104,14 +92,34 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind]) -> Environment:
     return Environment(
         name=spec["environment"],
         region=spec["region"],
-        account_id=spec.get("account_id"),
+        account_id=spec.get("account_id") or account_of(spec.get("role_arn")),
         tags=dict(spec.get("tags", {})),
         ignore_tags=tuple(spec.get("ignore_tags", ())),
         resources=resources,
         source=document.file,
         suspects=reading.suspects(),
         expires=expires,
+        target=target,
+        login=_login(spec),
     )
+
+
+def _login(spec: Mapping[str, Any]) -> Login | None:
+    login = Login(spec.get("profile"), spec.get("role_arn"), spec.get("external_id"))
+    return None if login == Login() else login
+
+
+def _login_problems(
+    document: Document, spec: Mapping[str, Any], wrong: Collection[Path]
+) -> Iterator[Problem]:
+    """What a schema cannot say of who logs in."""
+    if "external_id" in spec and "role_arn" not in spec:
+        hint = "give the role as well, or remove it"
+        yield document.problem(("external_id",), "goes with `role_arn`, which is missing", hint, at_key=True)
+    account, own = spec.get("account_id"), account_of(spec.get("role_arn"))
+    if account and own and account != own and ("account_id",) not in wrong and ("role_arn",) not in wrong:
+        message = f"the role is in account {own}, and `account_id` is {account}"
+        yield document.problem(("role_arn",), message, "correct one of them")
 
 
 def _expires(reading: Reading, spec: Mapping[str, Any]) -> Expiry | None:

@@ -20,8 +20,23 @@ MAX_NUMBER = 2**63
 MAX_DIGITS = 100
 
 CORE = "tag:yaml.org,2002:"
+REMOVE_TAG = "!remove"
 _TEXT = (f"{CORE}str", f"{CORE}value")
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+")
+# What other languages of the kind have, and what is written here in place of it.
+_INSTEAD = {
+    **dict.fromkeys(
+        ("!reset", "!delete", "!unset", "!null"), f"`KEY: {REMOVE_TAG}` deletes an inherited key"
+    ),
+    **dict.fromkeys(
+        ("!override", "!replace"),
+        f"lists and scalars replace what is inherited; of a mapping, `KEY: {REMOVE_TAG}` deletes a key",
+    ),
+    **dict.fromkeys(
+        ("!append", "!merge", "!concat"), "a list replaces the inherited one: write all its items"
+    ),
+    REMOVE_TAG: f"`KEY: {REMOVE_TAG}` takes no value",
+}
 # Builds numbers as YAML 1.1 reads them: octal, with underscores, base 60.
 _NUMBERS: Any = yaml.constructor.SafeConstructor()
 
@@ -39,6 +54,16 @@ class Position(NamedTuple):
 
     line: int
     column: int
+
+
+class Removed:
+    """What stands for `!remove`: the key is not there, whatever is inherited."""
+
+    def __repr__(self) -> str:
+        return REMOVE_TAG
+
+
+REMOVE = Removed()
 
 
 class Located(NamedTuple):
@@ -67,11 +92,14 @@ class Allowance:
 class Builder:
     """Turns nodes into values. One problem is kept per place: aliases lead to the same place again.
 
-    `dates`: a date is a text; otherwise a problem, as whoever wrote it may have meant a text.
+    `dates`: a date is a text; otherwise a problem, as whoever wrote it may have meant a text. `removes`: the
+    tag `!remove` has a meaning; `has_removed` is whether it was met.
     """
 
     file: str
     dates: bool = False
+    removes: bool = False
+    has_removed: bool = False
     values: dict[Path, Position] = field(default_factory=dict)
     keys: dict[Path, Position] = field(default_factory=dict)
     texts: dict[Path, str] = field(default_factory=dict)
@@ -190,6 +218,8 @@ class Builder:
         return text
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
+        if self.removes and node.tag == REMOVE_TAG and path:
+            return self._removed(node, path)
         text = _joined(node.value)
         if text is None:
             self._problem(node, path, "a text with half of a character", "remove the escape")
@@ -216,10 +246,22 @@ class Builder:
             self._check_tag(node, path, "")
         return text
 
+    def _removed(self, node: yaml.Node, path: Path) -> Removed:
+        """What `!remove` stands for, which has to be the whole value of a key."""
+        self.has_removed = True
+        if any(isinstance(step, int) for step in path):
+            message = "lists are replaced as a whole, so nothing inherited is here to remove"
+            self._problem(node, path, message, "write the list as it shall be")
+        elif node.value:
+            self._problem(node, path, f"{REMOVE_TAG} takes no value", f"write `{path[-1]}: {REMOVE_TAG}`")
+        return REMOVE
+
     def _check_tag(self, node: yaml.Node, path: Path, expected: str) -> None:
         if node.tag != CORE + expected:
             tag = node.tag.replace(CORE, "!!")
-            self._problem(node, path, f"the YAML tag {shorten(tag)} has no meaning here", "remove it")
+            message = f"the YAML tag {shorten(tag)} has no meaning here"
+            hint = _INSTEAD.get(tag, "remove it") if self.removes else "remove it"
+            self._problem(node, path, message, hint)
 
 
 def _is_of_time(path: Path) -> bool:

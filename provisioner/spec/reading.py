@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import replace
 from itertools import islice
@@ -34,17 +35,25 @@ class Enough(Exception):
 class Reading:
     """What is known and found while one spec is read, with an end to the work."""
 
-    def __init__(self, document: Document, source: Source, needs_contents: bool = True) -> None:
+    def __init__(
+        self,
+        document: Document,
+        source: Source,
+        needs_contents: bool = True,
+        others: Mapping[str, Source] | None = None,
+        suggestions: Suggestions | None = None,
+    ) -> None:
+        """`others`: the files that the spec extends, by name."""
         self.document = document
         self.needs_contents = needs_contents
         self.spec: Mapping[str, Any] = document.value if isinstance(document.value, dict) else {}
         self.problems: list[Problem] = []
-        self.suggestions = Suggestions()
+        self.suggestions = suggestions or Suggestions()
         self.allowance = Allowance(MAX_VALUES - len(document.values))
-        self._source = source
+        self._sources = {document.file: source, **(others or {})}
         self._files: dict[str, bytes | FileProblem] = {}
         self._json: dict[str, Document | list[Problem]] = {}
-        self._bytes_left = LARGEST_TOGETHER
+        self._bytes_left = LARGEST_TOGETHER - sum(map(len, document.others.values()))
 
     def report(self, problem: Problem) -> None:
         """Keep a problem. Raises Enough when there are too many."""
@@ -54,59 +63,66 @@ class Reading:
         if len(self.problems) >= MAX_FOUND:
             raise Enough
 
-    def file(self, name: str) -> bytes | FileProblem:
-        """A file that the spec names, or why it cannot be read; it is read once however often it is named."""
-        if name not in self._files:
+    def beside(self, path: Path, name: str) -> str:
+        """The file that is called `name` at a path of the spec: it is relative to whatever file says so."""
+        return str(File(self.document.file_of(path)).parent / name)
+
+    def file(self, path: Path, name: str) -> bytes | FileProblem:
+        """A file that the spec names at a path, or why it cannot be read; it is read once however often it is
+        named."""
+        beside = self.beside(path, name)
+        if beside not in self._files:
             try:
                 if self._bytes_left <= 0:
                     raise FileProblem("comes after others of more than 4 MiB together", "split the spec")
-                content = read_named(self._source, name, LARGEST_FILE)
+                source = self._sources[self.document.file_of(path)]
+                content = read_named(source, name, LARGEST_FILE)
                 self._bytes_left -= len(content)
-                self._files[name] = content
+                self._files[beside] = content
             except FileProblem as problem:
                 # Its frames hold what was read.
-                self._files[name] = problem.with_traceback(None)
-        return self._files[name]
+                self._files[beside] = problem.with_traceback(None)
+        return self._files[beside]
 
-    def json(self, name: str, content: bytes) -> Document | list[Problem]:
+    def json(self, beside: str, content: bytes) -> Document | list[Problem]:
         """The document in the content of a JSON file, or what is wrong with it."""
-        if isinstance(known := self._json.get(name), Document):
+        if isinstance(known := self._json.get(beside), Document):
             # Whoever names it goes through it again.
             self.allowance.take(len(known.values))
-        if name not in self._json:
-            beside = str(File(self.document.file).parent / name)
+        if beside not in self._json:
             try:
                 document = read_json(beside, content, self.allowance)
                 problems = [located.problem for located in document.problems]
-                self._json[name] = problems or document
+                self._json[beside] = problems or document
             except SpecError as error:
-                self._json[name] = list(error.problems)
-        return self._json[name]
+                self._json[beside] = list(error.problems)
+        return self._json[beside]
 
     def suspects(self) -> tuple[Problem, ...]:
-        """What looks like a secret in the spec and in the files that it names."""
+        """What looks like a secret in the spec, in what it extends, and in the files that they name."""
         files = {
-            str(File(self.document.file).parent / name): content.decode("utf-8", "replace")
+            name: content.decode("utf-8", "replace")
             for name, content in self._files.items()
             if isinstance(content, bytes)
         }
-        texts = {self.document.file: self.document.text, **files}
+        texts = {self.document.file: self.document.text, **self.document.others, **files}
         found = (suspect for file, text in texts.items() for suspect in suspects(file, text))
         return tuple(islice(found, MAX_SUSPECTS))
 
-    def missing(self, problem: Missing, name: str) -> str:
-        """What to do about a file that is missing."""
-        files = files_beside(problem.path) if self.suggestions.left else ()
-        meant = self.suggestions.near(problem.path.name, files)
-        if meant:
-            return f"did you mean {File(name).with_name(meant)}?"
-        # What is no name at all may be a key that was pasted into the wrong place.
-        is_name = name.isprintable() and len(name) <= MAX_MESSAGE
-        if not is_name:
-            return "give the name of a file"
-        folder = (File(self.document.file).parent / name).parent
-        where = "the folder that you are in" if folder == File() else str(folder)
-        return f"looked in {where}: the names of files are relative to the folder of the spec"
+
+def missing(problem: Missing, name: str, beside: str, suggestions: Suggestions) -> str:
+    """What to do about a file that is missing; `beside` is it from where the command was typed."""
+    files = files_beside(problem.path) if suggestions.left else ()
+    meant = suggestions.near(problem.path.name, files)
+    if meant:
+        return f"did you mean {File(name).with_name(meant)}?"
+    # What is no name at all may be a key that was pasted into the wrong place.
+    is_name = name.isprintable() and len(name) <= MAX_MESSAGE
+    if not is_name:
+        return "give the name of a file"
+    folder = File(beside).parent
+    where = "the folder that you are in" if folder == File() else str(folder)
+    return f"looked in {where}: the names of files are relative to the folder of the spec"
 
 
 class SpecEntry:
@@ -142,13 +158,16 @@ class SpecEntry:
 
     def read_file(self, path: Path, name: str) -> bytes | None:
         """The content of a file beside the spec; None when it cannot be read, which is then reported."""
-        content = self._reading.file(name)
+        reading, place = self._reading, (*self._path, *path)
+        content = reading.file(place, name)
         self._named.add(path)
         if isinstance(content, bytes):
             return content
         if not self.needs_contents:
             return None
-        hint = self._reading.missing(content, name) if isinstance(content, Missing) else content.hint
+        hint = content.hint
+        if isinstance(content, Missing):
+            hint = missing(content, name, reading.beside(place, name), reading.suggestions)
         self.problem(path, f"the file {shorten(name)} {content}", hint)
         return None
 
@@ -157,7 +176,7 @@ class SpecEntry:
         content = self.read_file(path, name)
         if content is None:
             return None
-        document = self._reading.json(name, content)
+        document = self._reading.json(self._reading.beside((*self._path, *path), name), content)
         if isinstance(document, list):
             for problem in document if self.needs_contents else ():
                 field = dotted((*self._path, *path)) + (f".{problem.field}" if problem.field else "")
@@ -170,6 +189,13 @@ class SpecEntry:
         if document.value is None:
             self.problem(path, f"the file {shorten(name)} holds null, which is nothing")
         return document.value
+
+    def beside(self, path: Path, name: str) -> str:
+        """The file that the spec names at `path`, relative to the folder of the spec."""
+        document = self._reading.document
+        if document.file_of((*self._path, *path)) == document.file:
+            return name
+        return os.path.relpath(self._reading.beside((*self._path, *path), name), File(document.file).parent)
 
     def check_as_written(self, path: Path, value: Any) -> None:
         """Report what is no text and would not be sent as it was written, such as `NO` and `1.10`."""
@@ -206,6 +232,8 @@ class SpecEntry:
         shown = [shorten(key) for key in islice(keys, MAX_KEYS_SHOWN)]
         more = f" and {len(keys) - len(shown)} more" if len(keys) > len(shown) else ""
         others = f"{section} has {', '.join(shown)}{more}" if keys else f"the spec has no {section}"
+        if removed := self._reading.document.removed.get((section, key)):
+            others, meant = f"it is removed in {removed}", None
         self.problem(path, f"{section} has no {quoted(key)}", f"did you mean {meant}?" if meant else others)
 
     def _is_of_file(self, path: Path) -> bool:

@@ -59,6 +59,70 @@ def schema(kinds: Iterable[Section]) -> dict[str, Any]:
     return {**combined, "$defs": definitions}
 
 
+def editor_schema(kinds: Iterable[Section]) -> dict[str, Any]:
+    """The schema for editors, who check one file at a time: what it extends, and what it is laid over, is not
+    in it, so there nothing is required. `#/$defs/partial` is for files that others extend.
+    """
+    whole = schema(kinds)
+    definitions = whole.pop("$defs")
+    about = {name: whole.pop(name) for name in ("$schema", "title", "description")}
+    parts = {name: part for name, part in whole["properties"].items() if name not in ("extends", "targets")}
+    target = {
+        "description": "What is different in one environment of the spec.",
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {name: _partial(part, {"$defs": definitions}) for name, part in parts.items()},
+    }
+    targets = {**whole["properties"]["targets"], "additionalProperties": {"$ref": f"{_OWN}target"}}
+    whole["properties"]["targets"] = targets
+    partial = {
+        **target,
+        "description": "A spec that extends another file, is extended by one, or has targets.",
+        "properties": {
+            "extends": whole["properties"]["extends"],
+            **{name: {"$ref": f"{_OWN}target/properties/{name}"} for name in parts},
+            "targets": targets,
+        },
+    }
+    return {
+        **about,
+        "type": "object",
+        "if": {"anyOf": [{"required": ["extends"]}, {"required": ["targets"]}]},
+        "then": {"$ref": f"{_OWN}partial"},
+        "else": {"$ref": f"{_OWN}spec"},
+        "$defs": {"spec": whole, "partial": partial, "target": target, **definitions},
+    }
+
+
+# What a part of an entry need not fulfil: only the whole has to.
+_OF_THE_WHOLE = ("required", "oneOf", "not", "minProperties")
+# What editors read `KEY: !remove` as, where they are told of the tag.
+_REMOVED = {"const": "", "description": "!remove: delete the key that is inherited."}
+
+
+def _partial(part: Any, whole: Mapping[str, Any]) -> Any:
+    """A part of a schema for what is laid over something: any field may be missing or be removed. Lists are
+    replaced, so their items are whole."""
+    part = resolve(part, whole)
+    made = {name: inner for name, inner in part.items() if name not in (*_OF_THE_WHOLE, "$defs")}
+    if "anyOf" in made:
+        made["anyOf"] = [_partial(branch, whole) for branch in made["anyOf"]]
+    if "properties" in made:
+        inside = made["properties"].items()
+        made["properties"] = {name: _removable(_partial(inner, whole)) for name, inner in inside}
+    if made.get("type") == "object" and made.get("additionalProperties"):
+        made["additionalProperties"] = _removable(_partial(made["additionalProperties"], whole))
+    return made
+
+
+def _removable(part: Mapping[str, Any]) -> dict[str, Any]:
+    if part.get("type") in ("object", "array", "integer", "boolean") and not {"enum", "anyOf"} & part.keys():
+        # Editors say more of what is wrong in one form than in one of several.
+        return {**part, "type": [part["type"], "string"], "maxLength": 0}
+    said = {name: part[name] for name in ("description",) if name in part}
+    return {**said, "anyOf": [{name: inner for name, inner in part.items() if name not in said}, _REMOVED]}
+
+
 def resolve(part: Mapping[str, Any], whole: Mapping[str, Any]) -> Mapping[str, Any]:
     """A part of a combined schema with what it refers to filled in; what stands beside `$ref` wins."""
     while "$ref" in part:

@@ -58,7 +58,7 @@ def parse_key_pair(key: str, raw: Mapping[str, Any], entry: Entry) -> KeyPair:
             **keep_tags(raw.get("keep")),
         },
         keep=raw.get("keep"),
-        file=raw.get("file"),
+        file=entry.beside(("file",), raw["file"]) if "file" in raw else None,
         ssh=raw.get("ssh"),
     )
 

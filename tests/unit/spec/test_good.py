@@ -34,6 +34,9 @@ NOT_SHOWN = {
     "security_groups.*.ingress.prefix_list": "nor of prefix lists",
     "security_groups.*.vpc": "a fresh account has a default VPC, and knows no ids or tags of others",
     "security_groups.*.vpc.tags": "as above",
+    **dict.fromkeys(
+        ("extends", "targets", "profile", "role_arn", "external_id"), "docs/composition.md shows them"
+    ),
     "fleets.*.protect": "nobody knows the ids of members before there are any",
 }
 
