@@ -44,6 +44,13 @@ class _QuotasResponse(BaseResponse):  # type: ignore[misc]
         super().__init__(service_name="service-quotas")
 
 
+class _TaggingResponse(BaseResponse):  # type: ignore[misc]
+    """The same for the Resource Groups Tagging API, which signs as `tagging`; moto's own has no profiles."""
+
+    def __init__(self) -> None:
+        super().__init__(service_name="resourcegroupstaggingapi")
+
+
 _RESPONSES: dict[str, Any] = {
     "ec2": EC2Response,
     "iam": IamResponse,
@@ -51,8 +58,9 @@ _RESPONSES: dict[str, Any] = {
     "ssm": SimpleSystemManagerResponse,
     "pricing": _PricingResponse,
     "servicequotas": _QuotasResponse,
+    "tagging": _TaggingResponse,
 }
-_OF_JSON = ("ssm", "pricing", "servicequotas")
+_OF_JSON = ("ssm", "pricing", "servicequotas", "tagging")
 """The services that talk in JSON, and not in forms and XML."""
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""

@@ -89,6 +89,9 @@ class Conditions:
     )
     lag_s: float = _option(0.0, "Seconds until EC2's describe calls show what was written.")
     iam_lag_s: float = _option(0.0, "Seconds until IAM's get and list calls show what was written.")
+    tag_index_lag_s: float = _option(
+        0.0, "Seconds until the tagging API shows the tags of instance profiles as they were written."
+    )
     boot_s: float = _option(0.0, "Seconds that an instance stays pending.")
     boot_failure_share: float = _option(0.0, "Share of new instances that terminate instead of running.")
     status_s: float = _option(0.0, "Seconds that status checks stay initializing after a start.")

@@ -77,6 +77,18 @@ class Observed(Protocol):
 EVERY_REGION = "all"
 
 
+class TagIndex(StrEnum):
+    """Whether AWS's index of tags, which has many in one answer and lags behind, may spare reading things.
+
+    Whoever writes never asks it. Whoever only looks does for many things, or always, where one answer is for
+    many environments.
+    """
+
+    NEVER = "never"
+    FOR_MANY = "for many"
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True)
 class Login:
     """With which credentials an environment is reached: those of a named profile of the AWS configuration, or
@@ -97,7 +109,7 @@ class Environment:
     `skipped_regions` are not asked for instances that use what is to be deleted. `suspects` are the places of
     what looks like a secret, in the spec and in the files that it names. `expires` is when all of it ends.
     `target` is which of the spec's targets it is, None where the spec has none. `login`: None is whatever
-    credentials there are.
+    credentials there are. `tag_index` says whether tags may be taken from an index that lags behind.
     """
 
     name: str
@@ -112,6 +124,7 @@ class Environment:
     expires: Expiry | None = None
     target: str | None = None
     login: Login | None = None
+    tag_index: TagIndex = TagIndex.NEVER
 
     @property
     def argument(self) -> str:

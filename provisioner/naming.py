@@ -49,6 +49,15 @@ def partition_of(region: str) -> str | None:
     return next((name for name, regions in _PARTITIONS if regions.fullmatch(region)), None)
 
 
+# Where the API of a partition's IAM is: https://docs.aws.amazon.com/general/latest/gr/iam-service.html
+_IAM_REGIONS = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+
+def iam_region(region: str) -> str | None:
+    """The region in which the IAM is that belongs to a region; None where that is not known here."""
+    return _IAM_REGIONS.get(partition_of(region) or "")
+
+
 def may_be_region(text: str) -> bool:
     """Whether a text has the form of a region's name, also of one that is newer than this program.
 

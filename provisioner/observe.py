@@ -8,7 +8,7 @@ from functools import partial
 
 from provisioner.errors import UnexpectedAnswer, UsageError
 from provisioner.kinds.base import AnyKind, Reader, World
-from provisioner.model import Address, Environment, Identity, Observation, Observed
+from provisioner.model import Address, Environment, Identity, Observation, Observed, TagIndex
 
 
 def observe(
@@ -43,6 +43,9 @@ def _observe(
     looking: bool,
     beside: Callable[[], None],
 ) -> World:
+    if destroying or deep:
+        # What goes is looked at itself, and so is everything by whoever looks deep.
+        environment = replace(environment, tag_index=TagIndex.NEVER)
     identity = None
     if environment.account_id:
         # Asked before anything else, so that a spec for another account sends nothing there.

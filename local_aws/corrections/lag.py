@@ -23,16 +23,22 @@ T = TypeVar("T")
 
 @contextmanager
 def around(world: World, call: Call) -> Iterator[None]:
-    """Keeps what a write is about to change, and shows reads of IAM the past."""
+    """Keeps what a write is about to change, and shows reads of IAM, and of the index of tags, the past."""
     if call.service == "ec2" and world.faults.lag_s and not call.is_read:
         _keep_instances(world, call)
-    if call.service == "iam" and world.faults.iam_lag_s:
-        if call.is_read:
-            with _past_iam(world):
-                yield
-            return
+    lag_s = {"iam": world.faults.iam_lag_s, "tagging": world.faults.tag_index_lag_s}.get(call.service, 0.0)
+    if call.is_read and lag_s:
+        with _past_iam(world, lag_s):
+            yield
+        return
+    if call.service == "iam" and not call.is_read and _longest_lag(world):
         _keep_iam(world)
     yield
+
+
+def _longest_lag(world: World) -> float:
+    """Of whatever shows what IAM has."""
+    return max(world.faults.iam_lag_s, world.faults.tag_index_lag_s)
 
 
 def visible(world: World, member: Member) -> dict[str, Any] | None:
@@ -94,14 +100,14 @@ def _keep_iam(world: World) -> None:
     past = (now, copy.copy(_snapshot(world)))
     history = world.iam_history[world.partition]
     history.append(past)
-    oldest = now - world.faults.iam_lag_s
+    oldest = now - _longest_lag(world)
     while len(history) > 1 and history[0][0] < oldest:
         history.pop(0)
 
 
 @contextmanager
-def _past_iam(world: World) -> Iterator[None]:
-    seen_until = world.clock.now() - world.faults.iam_lag_s
+def _past_iam(world: World, lag_s: float) -> Iterator[None]:
+    seen_until = world.clock.now() - lag_s
     past = next((snapshot for at, snapshot in world.iam_history[world.partition] if at > seen_until), None)
     if past is None:
         yield

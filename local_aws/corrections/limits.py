@@ -132,5 +132,5 @@ def _take(world: World, key: str, rate: Rate, count: float) -> bool:
 def _throttled(service: str) -> AwsError:
     if service == "ec2":
         return AwsError("RequestLimitExceeded", "Request limit exceeded.", 503)
-    code = "ThrottlingException" if service == "ssm" else "Throttling"
+    code = {"ssm": "ThrottlingException", "tagging": "ThrottledException"}.get(service, "Throttling")
     return AwsError(code, "Rate exceeded", 400)

@@ -37,11 +37,14 @@ def asked(account: Account, call: Call) -> Iterator[Asked]:
     finder = _FINDERS.get(call.name) or _finder_of_iam(call)
     things = list(finder(account, call.params)) if finder else []
     if not things:
-        yield Asked(call.name)
+        yield Asked(_ACTIONS.get(call.name, call.name))
     for thing in things:
         yield Asked(call.name, thing)
 
 
+# Policies call a service by another name than calls are signed for:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonresourcegrouptaggingapi.html
+_ACTIONS = {"tagging:GetResources": "tag:GetResources"}
 Finder = Callable[[Account, Mapping[str, Any]], Iterable[Thing]]
 
 

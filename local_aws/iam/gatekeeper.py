@@ -22,7 +22,7 @@ from local_aws.iam.things import Account
 from local_aws.world import World
 
 # IAM is called in one region, wherever one is.
-_HOME_OF_IAM = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+HOME_OF_IAM = {"aws": "us-east-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
 # https://docs.aws.amazon.com/STS/latest/APIReference/API_GetCallerIdentity.html: no permissions are required.
 _FREE = ("sts:GetCallerIdentity",)
 
@@ -64,7 +64,7 @@ def requests(world: World, call: Call, caller: Caller) -> Iterator[Request]:
 
 def _common(world: World, call: Call, caller: Caller) -> dict[str, Any]:
     """Global keys: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition-keys.html."""
-    region = _HOME_OF_IAM.get(world.partition, call.region) if call.service == "iam" else call.region
+    region = HOME_OF_IAM.get(world.partition, call.region) if call.service == "iam" else call.region
     return {
         "aws:RequestedRegion": region,
         "aws:SourceIp": "127.0.0.1",
@@ -130,7 +130,7 @@ def refusal(call: Call, caller: Caller, request: Request, decision: Decision) ->
             f"Encoded authorization failure message: {encoded}"
         )
         return AwsError("UnauthorizedOperation", text, 403)
-    if call.service == "ssm":
+    if call.service in ("ssm", "tagging"):
         return AwsError("AccessDeniedException", text, 400)
     return AwsError("AccessDenied", text, 403)
 

@@ -220,14 +220,14 @@ class Account:
             return Thing("role", self._iam("role", "/", name))
         boundary = found.permissions_boundary_arn
         keys = {"iam:PermissionsBoundary": str(boundary)} if boundary else {}
-        return Thing("role", str(found.arn), _tags_of(found.tags), keys)
+        return Thing("role", str(found.arn), tags_of(found.tags), keys)
 
     def profile(self, name: str) -> Thing:
         """An instance profile."""
         found = _named(self.world.iam.instance_profiles.values(), name)
         if found is None:
             return Thing("instance-profile", self._iam("instance-profile", "/", name))
-        return Thing("instance-profile", str(found.arn), _tags_of(found.tags))
+        return Thing("instance-profile", str(found.arn), tags_of(found.tags))
 
     def user(self, name: str) -> Thing:
         """A user."""
@@ -281,8 +281,8 @@ def _named(things: Iterable[Any], name: str) -> Any:
     return next((thing for thing in things if thing.name.lower() == name.lower()), None)
 
 
-def _tags_of(tags: Any) -> Mapping[str, str]:
-    """moto has them as a list, or as a mapping, also of its own kind."""
+def tags_of(tags: Any) -> dict[str, str]:
+    """The tags of a thing of IAM. moto has them as a list, or as a mapping, also of its own kind."""
     if isinstance(tags, Mapping):
         return {key: tag["Value"] if isinstance(tag, Mapping) else tag for key, tag in tags.items()}
     return {tag["Key"]: tag["Value"] for tag in tags or ()}

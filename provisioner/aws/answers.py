@@ -154,7 +154,7 @@ class AnswerCheck:
             raise CutOff("the reply was cut off")
         if status == 407:
             raise ProxyRefused("the proxy asks for a login (HTTP 407)")
-        is_json = operation_model.service_model.metadata.get("protocol") == "json"
+        is_json = operation_model.service_model.resolved_protocol == "json"
         foreign = _what_is_foreign(status, body, is_json)
         if foreign and status >= 500:
             # What a gateway says when the servers behind it are not there; boto makes an error of the status.

@@ -54,6 +54,11 @@ CALL_S = 120.0
 CONNECT_S = 5.0
 # When somebody is told that a service has not answered yet.
 NOTICE_AFTER_S = 2.0
+# How services call the size of a page, how much it may be, and what the next one is asked for with.
+PAGES = {
+    "iam": ("MaxItems", 1000, "Marker"),
+    "resourcegroupstaggingapi": ("ResourcesPerPage", 100, "PaginationToken"),
+}
 # How many pages one listing may have, and for how long it may go on: at an endpoint that has always one more.
 MAX_PAGES = 500
 PAGES_S = 300.0
@@ -259,11 +264,12 @@ class Aws:
         return [answer for name, answer in list(self._answers) if name == operation]
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
-        """All items that the pages of an operation hold under `key`, 1000 a page. Raises AwsError."""
-        size, sent, received = (
-            ("MaxItems", "Marker", "Marker") if service == "iam" else ("MaxResults", "NextToken", "NextToken")
-        )
-        params = params | {size: 1000}
+        """All items that the pages of an operation hold under `key`, as many a page as there can be.
+
+        Raises AwsError.
+        """
+        size, most, token_name = PAGES.get(service, ("MaxResults", 1000, "NextToken"))
+        params = params | {size: most}
         began = time.monotonic()
         passed: set[str] = set()
         while True:
@@ -272,14 +278,14 @@ class Aws:
                 text = f"the answer has no {key}"
                 raise AwsError(service, operation, INVALID_ANSWER, text, hint="check --endpoint-url")
             yield from answer[key]
-            token = answer.get(received)
+            token = answer.get(token_name)
             if not token:
                 return
             if token in passed or len(passed) >= MAX_PAGES or time.monotonic() - began > PAGES_S:
                 text = f"there is always one more page: {len(passed) + 1} were read"
                 raise AwsError(service, operation, INVALID_ANSWER, text, hint="check --endpoint-url")
             passed.add(token)
-            params = params | {sent: token}
+            params = params | {token_name: token}
 
     def parallel(self, *reads: Callable[[], T]) -> list[T]:
         """The results of functions without arguments, run side by side, in their order."""

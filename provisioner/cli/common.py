@@ -144,6 +144,13 @@ def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: b
     return Pricing(aws, environment, options)
 
 
+def with_tag_index(environment: Environment) -> Environment:
+    """The environment for a plan that nothing is done by: AWS's index of tags, which lags, may tell of it."""
+    from provisioner.model import TagIndex
+
+    return replace(environment, tag_index=TagIndex.FOR_MANY)
+
+
 def make_plan(
     environment: Environment,
     aws: Aws,

@@ -18,6 +18,7 @@ from provisioner.cli.common import (
     say,
     say_data,
     say_document,
+    with_tag_index,
 )
 from provisioner.cli.help import Command
 from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, spec_argument
@@ -75,7 +76,8 @@ def drift(
     acceptances = load_accepted(spec.path, KINDS, spec.root)
     from provisioner.drift import report
 
-    plan = make_plan(environment, connect_to(environment, options), destroying=False, deep=deep)
+    aws = connect_to(environment, options)
+    plan = make_plan(with_tag_index(environment), aws, destroying=False, deep=deep)
     found = report(plan, acceptances, today)
     if wanted:
         from provisioner.cli.accept import write_accepted

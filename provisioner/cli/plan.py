@@ -22,6 +22,7 @@ from provisioner.cli.common import (
     say_data,
     say_document,
     show_plan,
+    with_tag_index,
 )
 from provisioner.cli.help import Command
 from provisioner.cli.options import (
@@ -96,7 +97,7 @@ def plan(
     rules = load_rules(spec, policies)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
-    made = make_plan(environment, aws, destroying, deep, rules, pricing)
+    made = make_plan(with_tag_index(environment), aws, destroying, deep, rules, pricing)
     if is_proving(spec, proving):
         made = proved(made, aws)
     given = _given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)

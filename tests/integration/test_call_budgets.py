@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+import local_aws
 from tests.support.cloud import Cloud, where
 from tests.support.fixtures import Run
 from tests.support.specs import having
@@ -126,6 +127,35 @@ def test_a_thousand_members_and_forty_roles(cloud: Cloud, run: Run, write: Write
     assert tagged["CreateTags"] == 2
     terminated = counted(cloud, run, "apply", "--yes", write(having(many, fleets__worker__count=0)))
     assert terminated["TerminateInstances"] == 1
+
+
+def test_forty_profiles_are_read_with_two_calls_unless_something_is_to_be_done(
+    cloud: Cloud, run: Run, write: Write
+) -> None:
+    keys = [f"p{number}" for number in range(40)]
+    spec = {
+        "environment": "budget",
+        "region": "us-east-1",
+        "roles": {key: {} for key in keys},
+        "instance_profiles": {key: {"role": key} for key in keys},
+    }
+    assert counted(cloud, run, "plan", write(spec))["GetInstanceProfile"] == 0
+    assert counted(cloud, run, "apply", "--yes", write(spec))["GetInstanceProfile"] == 0
+    planned = counted(cloud, run, "plan", "--detailed-exitcode", write(spec))
+    assert planned.total() <= 8
+    assert (planned["ListInstanceProfiles"], planned["GetResources"], planned["GetInstanceProfile"]) == (
+        1,
+        1,
+        0,
+    )
+    # Where the index shows what the spec does not say, it may not have heard of what was done.
+    cloud.break_with(tag_index_lag_s=60)
+    tagged = having(spec, instance_profiles__p7__tags={"stage": "dev"})
+    assert counted(cloud, run, "apply", "--yes", write(tagged))["GetInstanceProfile"] == 40
+    after = counted(cloud, run, "plan", "--detailed-exitcode", write(tagged))
+    assert (after["GetResources"], after["GetInstanceProfile"]) == (1, 1)
+    cloud.break_with(local_aws.denied("tagging:GetResources"))
+    assert counted(cloud, run, "plan", "--detailed-exitcode", write(tagged))["GetInstanceProfile"] == 40
 
 
 class TestMembersGetOtherPermissions:

@@ -283,6 +283,15 @@ def test_roles_are_read_one_by_one_where_the_whole_account_may_not_be_read(
     assert one_by_one <= asked
 
 
+def test_the_tags_of_many_profiles_are_read_at_once(deploy: Deploying, cloud: Cloud, tmp_path: Path) -> None:
+    keys = ("a", "b", "c", "d", "e")
+    spec = having(
+        lacking(PROBE, "fleets"), **{f"instance_profiles__{key}": {"role": "worker"} for key in keys}
+    )
+    spec = having(spec, **{f"roles__{key}": {} for key in keys})
+    assert "tag:GetResources" in rare(deploy, Program(tmp_path), cloud, spec)
+
+
 @pytest.mark.long
 def test_what_types_can_do_is_looked_up_where_their_names_do_not_tell(
     deploy: Deploying, cloud: Cloud, tmp_path: Path

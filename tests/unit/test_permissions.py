@@ -20,9 +20,9 @@ from tests.support.authorization import problems
 from tests.support.program import ROOT, SPECS, Program
 from tests.support.specs import PROBE, having, lacking
 
-SERVICES = ("ec2", "iam", "ssm", "pricing", "service-quotas")
+SERVICES = ("ec2", "iam", "ssm", "pricing", "service-quotas", "resourcegroupstaggingapi")
 # What policies call a service that botocore calls otherwise.
-PREFIXES = {"service-quotas": "servicequotas"}
+PREFIXES = {"service-quotas": "servicequotas", "resourcegroupstaggingapi": "tag"}
 ALL_SPECS = sorted(SPECS.glob("*.yaml"))
 # The names that are put together in `kinds/iam.py`.
 NOT_SPELT_OUT = {"iam:TagRole", "iam:UntagRole", "iam:TagInstanceProfile", "iam:UntagInstanceProfile"}
@@ -35,6 +35,10 @@ NOT_GIVEN = {
 }
 EVERYTHING: dict[str, Any] = having(
     PROBE,
+    instance_profiles={
+        "worker": {"role": "worker"},
+        **{f"p{number}": {"role": "worker"} for number in range(4)},
+    },
     roles__many={"managed_policies": [f"arn:aws:iam::123456789012:policy/p{n}" for n in range(11)]},
     fleets__worker__ipv6_address_count=1,
     fleets__worker__placement_group="near",

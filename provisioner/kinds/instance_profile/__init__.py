@@ -16,7 +16,8 @@ from provisioner.kinds.iam import (
 )
 from provisioner.kinds.instance_profile.call_rules import RULES
 from provisioner.kinds.instance_profile.compare import compare_profile, is_swapped
-from provisioner.kinds.instance_profile.observed import NOBODY, ObservedProfile, find_profiles
+from provisioner.kinds.instance_profile.observed import NOBODY, ObservedProfile
+from provisioner.kinds.instance_profile.read import find_profiles
 from provisioner.kinds.instance_profile.spec import InstanceProfile, parse_profile
 from provisioner.kinds.instance_profile.users import find_foreign_users, find_users
 from provisioner.kinds.keep import is_kept
@@ -43,7 +44,7 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
         self, reader: Reader, environment: Environment, launching: bool
     ) -> Mapping[Address, ObservedProfile]:
         desired = environment.of(InstanceProfile)
-        found = find_profiles(reader, environment.name, [profile.name for profile in desired.values()])
+        found = find_profiles(reader, environment, desired)
         return by_address(self.name, found, desired, environment.name)
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedProfile]:

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
-from provisioner.errors import AwsError
-from provisioner.kinds.base import Reader, both
 from provisioner.kinds.iam import (
     Named,
     Standing,
@@ -23,7 +20,7 @@ from provisioner.kinds.tags import (
 )
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment
-from provisioner.naming import SWAPPED_TAG, iam_path
+from provisioner.naming import SWAPPED_TAG
 
 # What the tag says until the instances of the environment have the new role; after that it says since when
 # they have, if somebody else's instances use the profile too.
@@ -76,34 +73,8 @@ class ObservedProfile(Named):
         return standing(self.path, self.tags, environment) in (Standing.OURS, Standing.UNTAGGED)
 
 
-def find_profiles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[ObservedProfile]:
-    """All instance profiles under the environment's path, and whoever has the names `wanted`."""
-    path = iam_path(environment)
-    listed, named = both(
-        reader,
-        lambda: list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix=path)),
-        lambda: reader.parallel(*(partial(_read, reader, name) for name in wanted)),
-    )
-    read = {profile["InstanceProfileName"]: profile for profile in named if profile}
-    others = [name for name in (profile["InstanceProfileName"] for profile in listed) if name not in read]
-    rest = reader.parallel(*(partial(_read, reader, name) for name in others))
-    return [_found(profile) for profile in (*read.values(), *rest) if profile]
-
-
-def _read(reader: Reader, name: str) -> dict[str, Any] | None:
-    try:
-        answer = reader.call("iam", "GetInstanceProfile", InstanceProfileName=name)
-    except AwsError as error:
-        if error.code == "NoSuchEntity":
-            return None
-        raise
-    profile: dict[str, Any] = answer["InstanceProfile"]
-    # One without a name would pass for none.
-    text(profile, "InstanceProfileName")
-    return profile
-
-
-def _found(profile: Mapping[str, Any]) -> ObservedProfile:
+def as_profile(profile: Mapping[str, Any]) -> ObservedProfile:
+    """An instance profile as IAM answers it. Raises LookupError, TypeError and IncompleteAnswer."""
     return ObservedProfile(
         name=text(profile, "InstanceProfileName"),
         arn=text(profile, "Arn"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from provisioner.kinds.instance_profile.read import A_FEW
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.rights import (
     Place,
@@ -31,6 +32,9 @@ def profile_permissions(
         ("iam:GetInstanceProfile",),
         (*place.iam("instance-profile"), *place.iam("instance-profile", *named)),
     )
+    if len(profiles) > A_FEW and purpose is Purpose.PLAN:
+        why = "to read the tags of many profiles at once, where nothing is to be done"
+        yield Statement("ReadTagIndex", why, ("tag:GetResources",))
     yield Statement(
         "FindUsersInOtherRegions",
         "to delete no profile that an instance in another region uses",

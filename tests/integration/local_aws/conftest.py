@@ -73,7 +73,7 @@ def clients(server: LocalAws) -> dict[str, Any]:
             aws_secret_access_key="test",
             config=config,
         )
-        for name in ("ec2", "iam", "sts", "ssm", "pricing", "service-quotas")
+        for name in ("ec2", "iam", "sts", "ssm", "pricing", "service-quotas", "resourcegroupstaggingapi")
     }
 
 
