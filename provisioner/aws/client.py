@@ -9,7 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import nullcontext
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
@@ -62,8 +62,9 @@ PAGES = {
 # How many pages one listing may have, and for how long it may go on: at an endpoint that has always one more.
 MAX_PAGES = 500
 PAGES_S = 300.0
-# IAM's buckets are small, unpublished and cannot be raised.
-MAX_AT_ONCE_IN_IAM = 4
+# How many calls of IAM are on their way at once. Its rates are unpublished and cannot be raised, and what is
+# assumed of them is kept for each operation; so many make use of that.
+MAX_AT_ONCE_IN_IAM = 8
 
 
 @dataclass(frozen=True)
@@ -201,9 +202,7 @@ class Aws:
         sent: list[float] = []
 
         def attempt() -> dict[str, Any]:
-            # What waits for its turn is not on its way: a turn comes before the pace.
-            with self._iam_slots if service == "iam" else nullcontext():
-                self._wait(self._pace.seconds_until(service, operation, params))
+            with self._turn(service, operation, params):
                 if self._stop.is_set() and not operation.startswith(READING):
                     raise failed[-1] if failed else Interrupted(NOT_SENT)
                 sent.append(time.monotonic())
@@ -223,6 +222,29 @@ class Aws:
             raise refused
         self._remember(operation, params, answer)
         return answer
+
+    @contextmanager
+    def _turn(self, service: str, operation: str, params: dict[str, Any]) -> Iterator[None]:
+        """Waits until a call may be sent."""
+        if service != "iam":
+            self._wait(self._pace.seconds_until(service, operation, params))
+            yield
+            return
+        # Tokens that are taken long before a call is sent are none. So a place comes first; who has one and
+        # has to wait for tokens leaves it to the calls of other operations.
+        self._iam_slots.acquire()
+        try:
+            while seconds := self._pace.take(service, operation, params):
+                self._iam_slots.release()
+                try:
+                    self._wait(seconds)
+                finally:
+                    self._iam_slots.acquire()
+                if self._stop.is_set():
+                    break
+            yield
+        finally:
+            self._iam_slots.release()
 
     def _send_again(
         self, error: AwsError, attempt: Callable[[], dict[str, Any]], sent: list[float]

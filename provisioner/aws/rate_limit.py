@@ -58,6 +58,12 @@ class _Bucket:
     tokens: float
     at: float
 
+    def seconds_short(self, now: float, count: float) -> float:
+        """How many seconds until so many tokens are there; none are taken."""
+        per_second = self.rate.per_second * MARGIN
+        there = min(self.rate.size, self.tokens + max(now - self.at, 0.0) * per_second)
+        return 0.0 if there >= count else max(self.at - now, 0.0) + (count - there) / per_second
+
     def reserve(self, now: float, count: float) -> float:
         """Take tokens, also some that are still to come: how many seconds until all of them are there."""
         refilled = self.tokens + max(now - self.at, 0.0) * self.rate.per_second * MARGIN
@@ -79,6 +85,20 @@ class RateLimit:
         self._clock = clock
         self._lock = threading.Lock()
         self._buckets: dict[tuple[str, str, str], _Bucket] = {}
+
+    def take(self, service: str, operation: str, params: Mapping[str, Any]) -> float:
+        """0 for a call that may be sent now, and counts as sent; else for how long asking is of no use."""
+        with self._lock:
+            now = self._clock()
+            costs = [
+                (self._bucket((service, operation, kind), rate, now), count)
+                for kind, rate, count in _costs(service, operation, params)
+            ]
+            short = max((bucket.seconds_short(now, count) for bucket, count in costs), default=0.0)
+            if not short:
+                for bucket, count in costs:
+                    bucket.reserve(now, count)
+        return short
 
     def seconds_until(self, service: str, operation: str, params: Mapping[str, Any]) -> float:
         """How long to wait before sending a call, which counts as sent then."""

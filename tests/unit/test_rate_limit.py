@@ -72,6 +72,17 @@ def test_instances_count_beside_requests() -> None:
     assert waits(pace, 2, "ec2", "TerminateInstances", InstanceIds=ids)[0] == 0.0
 
 
+def test_who_has_to_wait_takes_no_token() -> None:
+    clock = Clock()
+    pace = RateLimit(clock)
+    assert [pace.take("iam", "CreateRole", {}) for _ in range(30)] == [0.0] * 30
+    gap = 1 / (10 * MARGIN)
+    assert [pace.take("iam", "CreateRole", {}) for _ in range(3)] == pytest.approx([gap + JITTER_S] * 3)
+    assert pace.take("iam", "AttachRolePolicy", {}) == 0.0
+    clock.now = JITTER_S + 2.5 * gap
+    assert [pace.take("iam", "CreateRole", {}) for _ in range(3)] == pytest.approx([0.0, 0.0, gap / 2])
+
+
 def test_operations_and_services_do_not_share_buckets() -> None:
     pace = RateLimit(Clock())
     waits(pace, 10, "ec2", "RunInstances", MaxCount=1)
