@@ -62,9 +62,11 @@ def clear_calls(local: LocalAws) -> None:
 class Authorization:
     """One thing that policies were asked about for a call: whether `principal` may do `action` on `resource`.
 
-    `context`: the condition keys that had a value, as a text or a list of texts.
+    `call` is a number that all those of one call have. `context`: the condition keys that had a value, as a
+    text or a list of texts.
     """
 
+    call: int
     principal: str
     operation: str
     action: str

@@ -35,10 +35,12 @@ def authorize(world: World, call: Call) -> None:
     if caller is None:
         _remember_spot(world, call)
         return
+    number = world.authorized[-1]["call"] + 1 if world.authorized else 1
     for request in requests(world, call, caller):
         decision = decide(caller.policies, request)
         world.authorized.append(
             {
+                "call": number,
                 "principal": caller.arn,
                 "operation": call.name,
                 "action": request.action,

@@ -279,7 +279,30 @@ def _together(ask: _Ask, dry: Finding | None, decided: Mapping[str, Finding]) ->
         return dry
     answer = worst(finding.answer for finding in rights)
     finding = next(finding for finding in rights if finding.answer is answer)
-    return replace(dry, answer=answer) if dry and dry.why and answer is Answer.YES else finding
+    if dry is None or answer is Answer.NO:
+        return finding
+    if dry.answer is Answer.NO:
+        return _refused_in_part(ask, dry) or finding
+    return replace(dry, answer=answer) if dry.why and answer is Answer.YES else finding
+
+
+def _refused_in_part(ask: _Ask, dry: Finding) -> Finding | None:
+    """What it means that a dry run is refused which lacks what is not there yet; None: nothing.
+
+    Of what was simulated, the simulation knows more. Groups that are missing, or that nobody names, are those
+    that EC2 takes by itself; nothing but a dry run tells which.
+    """
+    if any(_is_group(request.resource) for request in ask.simulated):
+        return None
+    tried = {(request.action, request.resource) for request in ask.simulated}
+    if dry.action and dry.resource and (dry.action, dry.resource) not in tried:
+        return dry
+    why = f"a dry run without {' and '.join(ask.missing)} is refused, and the rest of it was not tried"
+    return replace(dry, answer=Answer.UNPROVEN, layer=None, why=why)
+
+
+def _is_group(resource: str) -> bool:
+    return ":security-group/" in resource
 
 
 def _verdict(question: Question, asks: Sequence[_Ask], findings: Sequence[Finding]) -> Verdict:

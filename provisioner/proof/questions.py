@@ -9,7 +9,7 @@ from typing import Any
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Call, Change, Output, Plan, SentAt, foretold_calls
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG, NAME_TAG
-from provisioner.proof.requests import NEW
+from provisioner.proof.requests import MARKET, NEW
 
 ON_INSTANCES = frozenset({"StartInstances", "StopInstances", "TerminateInstances", "CreateTags"})
 # What names the thing that a call is about, and is another one in each of many calls that are alike.
@@ -26,7 +26,6 @@ _TARGETS = frozenset(
 )
 # Tags of which the value is another one on each member.
 _OWN_VALUES = frozenset({NAME_TAG, INDEX_TAG, LAUNCH_TAG})
-MARKET = "InstanceMarketOptions"
 # How many things one call is asked about: what they have in common decides.
 MAX_IDS = 50
 

@@ -20,6 +20,7 @@ Keys = Mapping[str, str | tuple[str, ...]]
 # The id that a step gives to what it is still to make.
 NEW = "new"
 ANY = "*"
+MARKET = "InstanceMarketOptions"
 OWN_TAG = "aws:ResourceTag/"
 _TYPES = {
     "i": "instance",
@@ -194,7 +195,9 @@ def _launch(params: Mapping[str, Any], facts: Facts) -> Iterator[Request]:
     image = str(params.get("ImageId", ANY))
     owner: Keys = {"ec2:Owner": facts.owners[image]} if image in facts.owners else {}
     yield Request(action, place.ec2("image", image)[0], owner, () if owner else ("ec2:Owner",))
-    yield Request(action, place.ec2("instance")[0], tags.get("instance", {}))
+    yield Request(
+        action, place.ec2("instance")[0], {**_of_new_instance(params, facts), **tags.get("instance", {})}
+    )
     yield Request(action, place.ec2("volume")[0], tags.get("volume", {}))
     interface = (params.get("NetworkInterfaces") or [{}])[0]
     subnet = interface.get("SubnetId") or params.get("SubnetId")
@@ -213,6 +216,21 @@ def _launch(params: Mapping[str, Any], facts: Facts) -> Iterator[Request]:
     profile = (params.get("IamInstanceProfile") or {}).get("Name")
     if profile:
         yield from _passed(str(profile), facts)
+
+
+def _of_new_instance(params: Mapping[str, Any], facts: Facts) -> Keys:
+    """What policies can ask of an instance that is launched, as far as the launch says it."""
+    market = (params.get(MARKET) or {}).get("MarketType", "on-demand")
+    keys = {
+        "ec2:InstanceType": params.get("InstanceType"),
+        "ec2:InstanceMarketType": market,
+        "ec2:MetadataHttpTokens": (params.get("MetadataOptions") or {}).get("HttpTokens"),
+        "ec2:Tenancy": (params.get("Placement") or {}).get("Tenancy"),
+    }
+    profile = (params.get("IamInstanceProfile") or {}).get("Name")
+    if profile:
+        (keys["ec2:InstanceProfile"],) = facts.place.iam("instance-profile", f"{_path(facts)}{profile}")
+    return {key: str(value) for key, value in keys.items() if value}
 
 
 # --- IAM

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,8 @@ from tests.support.cloud import ACCOUNT, REGION, Cloud
 from tests.support.program import Program, Spec
 
 Policy = Mapping[str, Any]
+# An action, and the Sid of the statement that it is in.
+Right = tuple[str, str]
 TRUST_ACCOUNT = {
     "Version": "2012-10-17",
     "Statement": [
@@ -152,3 +154,28 @@ def without_each(policies: Sequence[Policy]) -> Iterator[tuple[str, list[Policy]
                     f"{action} in {statement['Sid']}",
                     [*policies[:number], changed, *policies[number + 1 :]],
                 )
+
+
+def rights(policies: Sequence[Policy]) -> list[Right]:
+    """All actions of policies, with the names of the statements that they are in."""
+    return [
+        (action, statement["Sid"])
+        for policy in policies
+        for statement in policy["Statement"]
+        for action in ([statement["Action"]] if isinstance(statement["Action"], str) else statement["Action"])
+    ]
+
+
+def without(policies: Sequence[Policy], gone: Collection[Right]) -> list[Policy]:
+    """The policies without actions, each in the statement of that name."""
+
+    def less(statement: dict[str, Any]) -> dict[str, Any]:
+        actions = statement["Action"]
+        actions = [actions] if isinstance(actions, str) else actions
+        kept = [action for action in actions if (action, statement["Sid"]) not in gone]
+        return statement if kept == actions else {**statement, "Action": kept}
+
+    return [
+        {**policy, "Statement": [less(each) for each in policy["Statement"] if less(each)["Action"]]}
+        for policy in policies
+    ]

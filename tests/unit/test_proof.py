@@ -32,6 +32,7 @@ class Scripted:
         self.arn = arn
         self.code = code
         self.decision = decision
+        self.said = "in words"
         self.simulated: list[str] = []
         self.resources: list[str] = []
         self.instances: list[dict[str, Any]] = []
@@ -45,6 +46,8 @@ class Scripted:
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         if operation == "GetRole":
             return {"Role": {"Arn": ROLE}}
+        if operation.startswith("Describe"):
+            return {"Subnets": [], "SecurityGroups": [], "Images": []}
         return {"Arn": self.arn}
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
@@ -67,7 +70,7 @@ class Scripted:
 
     def dry_run(self, service: str, operation: str, params: Mapping[str, Any]) -> None:
         if self.code != "DryRunOperation":
-            raise AwsError(service, operation, self.code, "in words", 400)
+            raise AwsError(service, operation, self.code, self.said, 400)
 
     def simulate(
         self, principal: str, actions: Sequence[str], resource: str, context: Sequence[Mapping[str, Any]]
@@ -181,6 +184,42 @@ def test_instances_that_rights_can_tell_apart_are_asked_about_one_by_one() -> No
     (verdict,) = prove(Plan("env", "us-east-1", "123456789012", (change,)), aws).verdicts
     assert (verdict.answer, verdict.count) == (Answer.YES, 3)
     assert aws.resources == ["i-1", "i-3"]
+
+
+GROUP = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-0123456789abcdef0"
+NEW_INSTANCE = "arn:aws:ec2:us-east-1:123456789012:instance/*"
+
+
+@pytest.mark.parametrize(
+    ("groups", "refused", "answer"),
+    [
+        # The default group of the VPC, which only EC2 knows.
+        ([], f" on resource: {GROUP}", Answer.NO),
+        # What lacks its profile is not what will be sent: but then nothing has been said of the group.
+        ([], f" on resource: {NEW_INSTANCE}", Answer.UNPROVEN),
+        ([], "", Answer.UNPROVEN),
+        (["sg-0123456789abcdef0"], f" on resource: {NEW_INSTANCE}", Answer.YES),
+    ],
+)
+def test_what_it_says_of_a_launch_when_one_without_its_new_profile_is_refused(
+    groups: list[str], refused: str, answer: Answer
+) -> None:
+    launch = {
+        "ImageId": "ami-0123456789abcdef0",
+        "InstanceType": "t3.micro",
+        "MaxCount": 1,
+        "SubnetId": "subnet-0123456789abcdef0",
+        "IamInstanceProfile": {"Name": "p"},
+    }
+    launch |= {"SecurityGroupIds": groups} if groups else {}
+    aws = Scripted(code="UnauthorizedOperation")
+    aws.said = f"User: {SESSION} is not authorized to perform: ec2:RunInstances{refused} because no ..."
+    made = plan(
+        Call("iam", "CreateInstanceProfile", {"InstanceProfileName": "p"}),
+        Call("ec2", "RunInstances", launch),
+    )
+    _, verdict = prove(made, aws).verdicts
+    assert (verdict.operation, verdict.answer) == ("RunInstances", answer)
 
 
 @pytest.mark.parametrize(
