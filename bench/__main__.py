@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import compare, lines, plot, pure, report, scale, startup, waits
+from bench import advice, compare, lines, plot, pure, report, scale, startup, waits
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
@@ -22,7 +22,7 @@ from local_aws import Faults
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("provisioner", "local_aws")
-PARTS = ("compare", "waits", "startup", "scale", "pure")
+PARTS = ("compare", "waits", "advice", "startup", "scale", "pure")
 
 
 def arguments() -> argparse.Namespace:
@@ -82,10 +82,15 @@ def main() -> int:
     if "waits" in options.parts:
         with Bench(waits.slow(options.latency_ms, not options.no_throttle)) as bench:
             waited = waits.measure(bench, options.members, 1 if quick else options.runs)
+    advised: list[advice.Advised] = []
+    if "advice" in options.parts:
+        faults = Faults(latency_ms=options.latency_ms, throttle=not options.no_throttle)
+        with Bench(faults) as bench:
+            advised = [advice.measure(bench, faults, options.members, 2 if quick else 7 * options.runs)]
     compared, grown = compare.summaries(runs), compare.summaries(scaled)
-    judged = goals(compared, grown, started, computed, waited, options.members)
+    judged = goals(compared, grown, started, computed, waited, advised, options.members)
     settings = settings_of(options, began)
-    text = as_text(settings, contenders, missing, compared, grown, started, computed, waited, judged)
+    text = as_text(settings, contenders, missing, compared, grown, started, computed, waited, advised, judged)
     failed = [run for run in (*runs, *scaled) if run.problem]
     text += "".join(f"\nFAILED: {compare.told(run)}\n" for run in failed)
     print(text)
@@ -98,6 +103,7 @@ def main() -> int:
             "comparison": [summary.as_data() for summary in compared],
             "scale": [summary.as_data() for summary in grown],
             "waits": [asdict(one) for one in waited],
+            "advice": [asdict(one) for one in advised],
             "startup": [asdict(start) for start in started],
             "pure": [asdict(result) for result in computed],
             "runs": [asdict(run) for run in (*runs, *scaled)],
@@ -145,6 +151,7 @@ def as_text(
     started: list[startup.Startup],
     computed: list[pure.Pure],
     waited: list[waits.Waited],
+    advised: list[advice.Advised],
     judged: list[Goal],
 ) -> str:
     """Everything, one section each."""
@@ -153,6 +160,7 @@ def as_text(
         "Asked to do": report.asked(contenders, missing) if contenders or missing else "",
         "More members": report.scaling(grown) if grown else "",
         "Where AWS takes its time": report.waiting(waited) if waited else "",
+        "Where what only advises is late": report.advising(advised) if advised else "",
         "Start": report.starting(started) if started else "",
         "Without AWS": report.computing(computed) if computed else "",
         "Goals": report.judged(judged),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import APPLY, DESTROY, PLAN
 from bench.pure import Pure
@@ -35,6 +36,7 @@ def goals(
     started: Sequence[Startup],
     pure: Sequence[Pure],
     waited: Sequence[Waited],
+    advised: Sequence[Advised],
     members: int,
 ) -> list[Goal]:
     """All goals. Those for the job of 50 members are judged by whatever number was run."""
@@ -52,6 +54,7 @@ def goals(
         ),
         *_failures([*compared, *scaled]),
         *(_most(f"waits: {one.step}, over AWS's own time", 2, one.over_s, " s") for one in waited),
+        *(_most("time: plan whose advice is late, as a ratio", 1.05, one.ratio, "x") for one in advised),
         *_starts(started),
         *_pure(pure),
     ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import STEPS, Contender
 from bench.goals import Goal
@@ -101,6 +102,22 @@ def waiting(waited: Sequence[Waited]) -> str:
         for one in waited
     ]
     return table(["step", "members", "seconds", "of these AWS's", "over", "throttled"], rows)
+
+
+def advising(advised: Sequence[Advised]) -> str:
+    """A plan to launch with prices, quotas and abilities of types at once, and 20 seconds late."""
+    rows = [
+        [
+            f"{one.members} members",
+            f"{one.pairs} pairs",
+            f"{one.asked}",
+            f"{one.at_once_s:.3f}",
+            f"{one.late_s:.3f}",
+            f"{one.ratio:.3f}",
+        ]
+        for one in advised
+    ]
+    return table(["plan", "in turn", "calls that advise", "at once, s", "late, s", "ratio"], rows)
 
 
 def starting(started: Sequence[Startup]) -> str:

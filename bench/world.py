@@ -60,9 +60,9 @@ class Bench:
         self._iam.get_account_authorization_details(Filter=["Role"])
         self.start_counting()
 
-    def start_counting(self) -> None:
-        """Forgets the calls and fills every token bucket."""
-        local_aws.set_faults(self._local, self._faults)
+    def start_counting(self, faults: Faults | None = None) -> None:
+        """Forgets the calls and fills every token bucket; with other faults, if any are given."""
+        local_aws.set_faults(self._local, faults or self._faults)
         local_aws.clear_calls(self._local)
 
     def counted(self) -> Calls:

@@ -11,6 +11,7 @@ import pytest
 
 import local_aws
 import provisioner.kinds.fleet.launching.launch
+import provisioner.kinds.fleet.read.aside
 import provisioner.reconcile
 import provisioner.waiter
 from local_aws import LocalAws
@@ -77,6 +78,8 @@ def program(
     monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
     monkeypatch.setattr(provisioner.kinds.fleet.launching.launch, "MAX_MISMATCH_S", 0.3)
+    # What is said has to be the same however busy the machine is.
+    monkeypatch.setattr(provisioner.kinds.fleet.read.aside, "GRACE_S", 10.0)
     return Program(tmp_path)
 
 

@@ -91,6 +91,7 @@ class ObservedImage:
     root_volume_type: str | None = None
     root_encrypted: bool | None = None
     boot_mode: str | None = None
+    tpm: str | None = None
     platform: str | None = None
     operation: str | None = None
 

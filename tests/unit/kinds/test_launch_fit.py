@@ -17,6 +17,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     is_in_doubt,
     platform_problems,
     resize_problems,
+    speaks_against,
     tag_problems,
     type_problems,
 )
@@ -130,6 +131,30 @@ TYPES: dict[str, tuple[dict[str, Any], ObservedImage, list[ObservedType], list[s
         [T2],
         ["t2.micro cannot be EBS-optimised; take out `ebs_optimized:`, or choose another type"],
     ),
+    "an image with NitroTPM": (
+        {},
+        replace(IMAGE, tpm="v2.0"),
+        [replace(T2, tpm="unsupported"), replace(T3, tpm="supported")],
+        ["t2.micro has no NitroTPM, which image ami-1 is made for; choose a type or an image that fits"],
+    ),
+    "a type without enclaves": (
+        {"enclave": True},
+        IMAGE,
+        [replace(T3, enclaves="unsupported")],
+        ["t3.micro has no enclaves; take out `enclave:`, or choose another type"],
+    ),
+    "a type that cannot hibernate": (
+        {"hibernation": True, "root_volume": {"size_gb": 20, "encrypted": True}},
+        IMAGE,
+        [replace(T2, hibernates=False), replace(T3, hibernates=True)],
+        ["t2.micro cannot hibernate; take out `hibernation:`, or choose another type"],
+    ),
+    "no enclave, on a type without": (
+        {"enclave": False},
+        IMAGE,
+        [replace(T3, enclaves="unsupported")],
+        [],
+    ),
     "a type that nothing is known of": ({}, IMAGE, [ObservedType("x9.large")], []),
     "an image that nothing is known of": ({}, ObservedImage("ami-1"), [T3, T4G], []),
 }
@@ -166,6 +191,15 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], ObservedImage, bool]] = {
     "a name that says nothing": ({}, ["u-6tb1.metal"], IMAGE, True),
     "the first of Graviton": ({}, ["a1.large"], IMAGE, True),
     "EBS-optimised": ({"ebs_optimized": True}, ["t3.micro"], IMAGE, True),
+    "an image with NitroTPM": ({}, ["t3.micro"], replace(IMAGE, tpm="v2.0"), True),
+    "an enclave": ({"enclave": True}, ["m5.xlarge"], IMAGE, True),
+    "no enclave": ({"enclave": False}, ["m5.xlarge"], IMAGE, False),
+    "hibernation": (
+        {"hibernation": True, "root_volume": {"size_gb": 20, "encrypted": True}},
+        ["m5.large"],
+        IMAGE,
+        True,
+    ),
     "an image that boots by UEFI only": ({}, ["t3.micro"], replace(IMAGE, boot_mode="uefi"), True),
     "one that boots by UEFI, for arm": (
         {},
@@ -180,6 +214,21 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], ObservedImage, bool]] = {
 @pytest.mark.parametrize(("fields", "types", "image", "doubt"), DOUBTS.values(), ids=DOUBTS)
 def test_doubt(fields: dict[str, Any], types: list[str], image: ObservedImage, doubt: bool) -> None:
     assert is_in_doubt(fleet(**fields, instance_type=types), {image.architecture}, image) is doubt
+
+
+# Types, image, architectures of members; whether a name says that they do not go together.
+SUSPICIONS: dict[str, tuple[list[str], ObservedImage, set[str | None], bool]] = {
+    "names that fit": (["t3.micro"], IMAGE, {"x86_64"}, False),
+    "one of several does not": (["t3.micro", "t4g.micro"], IMAGE, set(), True),
+    "members that it does not go with": (["t4g.micro"], ObservedImage("ami-1"), {"x86_64"}, True),
+    "a name that says nothing": (["u-6tb1.metal"], IMAGE, set(), False),
+    "an image that nothing is known of": (["t4g.micro"], ObservedImage("ami-1"), set(), False),
+}
+
+
+@pytest.mark.parametrize(("types", "image", "members", "is_so"), SUSPICIONS.values(), ids=SUSPICIONS)
+def test_suspicion(types: list[str], image: ObservedImage, members: set[str | None], is_so: bool) -> None:
+    assert speaks_against(fleet(instance_type=types), image, members) is is_so
 
 
 def test_names_that_say_something_are_right() -> None:

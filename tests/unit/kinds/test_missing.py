@@ -118,7 +118,8 @@ def test_what_is_wrong_and_what_to_do_are_told_apart(case: str) -> None:
     desired = environment(fleets={"web": plain | fields})
     fleet, account = fleet_of(desired), Account(absent)
     observed = ObservedFleet(newest=newest_image(account, fleet.image))
-    launching = Intent(launching=True, placing=False, resizing=False, regrouping=False, types=())
+    types = fleet.instance_types
+    launching = Intent(launching=True, placing=False, resizing=False, regrouping=False, types=types)
     _, problems, _ = observe_prerequisites(account, fleet, observed, fleet.image.id or "", launching)
     lacking = ObservedFleet(problems=(*observed.newest.problems, *problems))
     (refusal,) = planned(desired, {FLEET: lacking}).refusals

@@ -14,7 +14,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.call_rules import QUOTA_NUMBERS
 from provisioner.kinds.fleet.observed import ObservedFleet
-from provisioner.kinds.fleet.read.quotas import QuotaLookup, most_vcpus, with_quotas
+from provisioner.kinds.fleet.read.quotas import QuotaLookup, most_vcpus
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.model import Identity
 from tests.support.build import environment, member
@@ -143,8 +143,7 @@ def test_vcpus(name: str) -> None:
     }
     reader = Quotas(case.values, case.slow)
     lookup = QuotaLookup(reader, fleets, observed)
-    assert lookup.wait(0.0 if case.slow else 10.0) is not None
-    told = with_quotas(reader, fleets, observed, lookup, 0.0)
+    told = lookup.told(observed, 0.0 if case.slow else 10.0)
     reader.answering.set()
     assert "; ".join(text for one in told.values() for text in (*one.warnings, *one.unchecked)) == case.said
     assert sorted(reader.asked) == sorted(case.asked)

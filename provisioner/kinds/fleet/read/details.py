@@ -16,7 +16,7 @@ from provisioner.kinds.fleet.read.addresses import with_room
 from provisioner.kinds.fleet.read.images import image_to_launch, with_image
 from provisioner.kinds.fleet.read.launch_fit import tag_problems
 from provisioner.kinds.fleet.read.prerequisites import Intent, observe_prerequisites
-from provisioner.kinds.fleet.read.quotas import QuotaLookup, with_quotas
+from provisioner.kinds.fleet.read.quotas import QuotaLookup
 from provisioner.kinds.fleet.read.types import types_of
 from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import differing, differs
@@ -64,7 +64,7 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     if world.destroying:
         return details
     with_images = {at: with_image(fleet, details[at]) for at, fleet in written.items()}
-    return with_quotas(reader, with_images, with_room(with_images, details), quotas)
+    return quotas.told(with_room(with_images, details))
 
 
 def _bound_to(members: Iterable[Instance], world: World) -> frozenset[Address]:
@@ -238,6 +238,7 @@ def _observe_prerequisites(
         regrouping=any(differs(groups, fleet, member) for member in observed.members),
         types=types_of(world.environment.of(Fleet).values()),
         resized=tuple(member for member in observed.members if member.id in resizing - replaced),
+        replacing=bool(replaced),
     )
     return observe_prerequisites(reader, fleet, observed, image_to_launch(fleet, observed), intent)
 

@@ -125,6 +125,7 @@ def _found(image: Mapping[str, Any]) -> ObservedImage:
         root_volume_type=disk.get("VolumeType"),
         root_encrypted=disk.get("Encrypted"),
         boot_mode=image.get("BootMode"),
+        tpm=image.get("TpmSupport"),
         platform=image.get("Platform"),
         operation=image.get("UsageOperation"),
     )

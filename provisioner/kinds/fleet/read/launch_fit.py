@@ -1,7 +1,7 @@
 """Whether what a spec asks for fits together on EC2: images, instance types, volumes, tags.
 
 Each would be refused only when members are launched, or after they were stopped. What EC2 does not say of an
-image or a type is not judged.
+image or a type is not judged. Of NVMe it says which types need it, and of no image whether it has the driver.
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resize-limitations.html
 https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/device_naming.html
 """
@@ -28,6 +28,8 @@ from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY
 # Series, generation, and options, of which g stands for AWS's own processors; not those that break the rule.
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
 _PLAIN = re.compile(r"(?!hpc|trn|mac)[a-z]{1,4}([2-9]|[1-9][0-9])(?P<options>[a-z]*)(-[a-z]+)?[.][a-z0-9-]+")
+# Settings that not all types have.
+_OF_SOME_TYPES = ("ebs_optimized", "enclave", "hibernation")
 _CHOOSE = "choose a type or an image that fits"
 MARKETS = {"on_demand": "on-demand", "spot": "spot"}
 
@@ -44,6 +46,9 @@ class ObservedType:
     ena: str = ""
     ebs_optimized: str = ""
     boot_modes: tuple[str, ...] = ()
+    tpm: str = ""
+    enclaves: str = ""
+    hibernates: bool | None = None
 
 
 def as_type(raw: Mapping[str, Any]) -> ObservedType:
@@ -60,6 +65,9 @@ def as_type(raw: Mapping[str, Any]) -> ObservedType:
         ena=raw.get("NetworkInfo", {}).get("EnaSupport", ""),
         ebs_optimized=raw.get("EbsInfo", {}).get("EbsOptimizedSupport", ""),
         boot_modes=tuple(raw.get("SupportedBootModes", ())),
+        tpm=raw.get("NitroTpmSupport", ""),
+        enclaves=raw.get("NitroEnclavesSupport", ""),
+        hibernates=raw.get("HibernationSupported"),
     )
 
 
@@ -71,16 +79,22 @@ def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: Obse
     is_plain = (
         image.virtualization in (None, "hvm") and image.root_type in (None, "ebs") and image.ena is not False
     )
-    if not is_plain or fleet.ebs_optimized:
+    if not is_plain or image.tpm or any(map(fleet.says, _OF_SOME_TYPES)):
         return True
     if image.boot_mode == "uefi" and image.architecture != "arm64":
         return True
     return any(
-        {_by_name(type_)} != {architecture}
+        _by_name(type_) != architecture
         for type_ in fleet.instance_types
         for architecture in architectures
         if architecture
     )
+
+
+def speaks_against(fleet: Fleet, image: ObservedImage, members: Collection[str | None]) -> bool:
+    """Whether a name says of a type that the image, or members of these architectures, do not go with it."""
+    known = {image.architecture, *members} - {None}
+    return any((named := _by_name(type_)) and known - {named} for type_ in fleet.instance_types)
 
 
 def _by_name(type_: str) -> str | None:
@@ -113,13 +127,20 @@ def type_problems(fleet: Fleet, image: ObservedImage, types: Iterable[ObservedTy
             yield Problem(
                 f"{type_.name} boots by {boots}, and image {image.id} by {image.boot_mode}", _CHOOSE
             )
+        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/enable-nitrotpm-prerequisites.html
+        elif image.tpm and type_.tpm == "unsupported":
+            yield Problem(f"{type_.name} has no NitroTPM, which image {image.id} is made for", _CHOOSE)
         for market in fleet.markets:
             if not _has(type_.usages, MARKETS[market]):
                 hint = "choose another type, or another `market:`"
                 yield Problem(f"{type_.name} cannot be bought as {market}", hint)
-        if fleet.ebs_optimized and type_.ebs_optimized == "unsupported":
-            hint = "take out `ebs_optimized:`, or choose another type"
-            yield Problem(f"{type_.name} cannot be EBS-optimised", hint)
+        for field, lacks, what in (
+            ("ebs_optimized", type_.ebs_optimized == "unsupported", "cannot be EBS-optimised"),
+            ("enclave", type_.enclaves == "unsupported", "has no enclaves"),
+            ("hibernation", type_.hibernates is False, "cannot hibernate"),
+        ):
+            if lacks and fleet.says(field):
+                yield Problem(f"{type_.name} {what}", f"take out `{field}:`, or choose another type")
 
 
 def resize_problems(resized: Iterable[Instance], types: Iterable[ObservedType]) -> Iterator[Problem]:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import ObservedFleet, ObservedImage, Prerequisites, Problem, Subnet
+from provisioner.kinds.fleet.read import aside
+from provisioner.kinds.fleet.read.aside import TOO_LATE, Aside
 from provisioner.kinds.fleet.read.images import MissingPrerequisite, as_problem, describe_image, is_absent
 from provisioner.kinds.fleet.read.launch_fit import (
     ObservedType,
@@ -16,6 +18,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     is_in_doubt,
     platform_problems,
     resize_problems,
+    speaks_against,
     type_problems,
 )
 from provisioner.kinds.fleet.read.missing import (
@@ -37,7 +40,7 @@ class Intent(NamedTuple):
     """What is about to be done: to launch, even out subnets, change types, change security groups.
 
     `types` are those of all fleets of the spec. `resized` are the members that get another type, without
-    being replaced.
+    being replaced; `replacing`: others go for new ones.
     """
 
     launching: bool
@@ -46,6 +49,7 @@ class Intent(NamedTuple):
     regrouping: bool
     types: tuple[str, ...]
     resized: tuple[Instance, ...] = ()
+    replacing: bool = False
 
 
 def observe_prerequisites(
@@ -74,7 +78,7 @@ def observe_prerequisites(
 
     def offered() -> set[str] | None:
         where = f"where there is {types_told}"
-        zones: set[str] | None = check(where, lambda: offered_zones(reader, fleet), None)
+        zones: set[str] | None = check(where, lambda: offered_zones(reader, fleet, intent.types), None)
         return zones
 
     def where() -> tuple[Subnet, ...]:
@@ -90,23 +94,39 @@ def observe_prerequisites(
         if zones is not None:
             check_zones(fleet, {member.zone for member in observed.members}, zones)
 
+    resized_from = {member.architecture for member in intent.resized}
+    concerned = intent.launching or bool(intent.resized)
+    begun: list[Aside[dict[str, Mapping[str, Any]]]] = []
+
+    def begin_if_in_doubt(found: ObservedImage) -> None:
+        if concerned and not begun and is_in_doubt(fleet, {found.architecture, *resized_from}, found):
+            begun.append(Aside(lambda: describe_types(reader, intent.types)))
+
     def image_found() -> ObservedImage:
         is_there: ObservedImage = check(
             f"image {image}", lambda: describe_image(reader, fleet, observed, image), ObservedImage(image)
         )
+        begin_if_in_doubt(is_there)
         return is_there
 
     def key() -> None:
         check(f"key pair {fleet.key_name}", lambda: _check_key(reader, fleet), None)
 
-    def abilities() -> tuple[ObservedType, ...]:
+    def abilities(found: ObservedImage) -> tuple[ObservedType, ...]:
+        # Where members would be stopped or replaced for it, or names speak against it, it has to be known.
+        is_needed = bool(intent.resized) or intent.replacing or speaks_against(fleet, found, resized_from)
         what = f"what {types_told} can be launched from"
-        shown: tuple[ObservedType, ...] = check(what, lambda: _abilities(reader, fleet, intent.types), ())
-        return shown
+        shown: Mapping[str, Mapping[str, Any]] = {}
+        try:
+            shown = check(what, lambda: begun[0].result(None if is_needed else aside.GRACE_S), shown)
+        except TimeoutError:
+            unchecked.append(f"{what} was not checked: {TOO_LATE}")
+        return tuple(as_type(shown[type_]) for type_ in fleet.instance_types if type_ in shown)
 
     is_placing = intent.launching or intent.placing
     subnets: tuple[Subnet, ...] = ()
     found = ObservedImage(image)
+    begin_if_in_doubt(found)
     if is_placing or intent.resizing:
         subnets, found, *_ = reader.parallel(
             read_if(is_placing, where, ()),
@@ -116,8 +136,9 @@ def observe_prerequisites(
         )
     if intent.launching:
         problems += (*image_volume_problems(fleet, found), *platform_problems(fleet, found))
-    if is_in_doubt(fleet, {found.architecture, *(member.architecture for member in intent.resized)}, found):
-        able = read_if(intent.launching or bool(intent.resized), abilities, ())()
+    begin_if_in_doubt(found)
+    if begun:
+        able = _careful(lambda: abilities(found), (), problems)()
         problems += type_problems(fleet, found, able) if intent.launching else ()
         problems += resize_problems(intent.resized, able)
     vpcs = {subnet.vpc for subnet in subnets} or {member.vpc for member in observed.members if member.vpc}
@@ -166,12 +187,6 @@ def _careful(read: Callable[[], Any], otherwise: Any, problems: list[Problem]) -
         return otherwise
 
     return attempt
-
-
-def _abilities(reader: Reader, fleet: Fleet, types: tuple[str, ...]) -> tuple[ObservedType, ...]:
-    """What the fleet's types can do; that there is no such type is told with where they are offered."""
-    shown = describe_types(reader, types)
-    return tuple(as_type(shown[type_]) for type_ in fleet.instance_types if type_ in shown)
 
 
 def _check_key(reader: Reader, fleet: Fleet) -> None:

@@ -1,8 +1,8 @@
 """Whether the account may run as many vCPUs as the fleets of a spec need, by family of types and by market.
 
 Only what the spec itself needs is counted: what else the account runs there is not looked for. Quotas are
-raised on request, and by AWS itself, so that this is said and nothing is refused for it. Nobody waits long
-for an answer: it is asked for beside the other reads.
+raised on request, and by AWS itself, so that this is said and nothing is refused for it. Nobody waits for an
+answer: it is asked for beside the other reads.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 """
@@ -10,22 +10,22 @@ https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetService
 from __future__ import annotations
 
 import re
-import threading
 import time
-from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.call_rules import QUOTA_NUMBERS, quota_for
 from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.kinds.fleet.read import aside
+from provisioner.kinds.fleet.read.aside import TOO_LATE, Aside
 from provisioner.kinds.fleet.read.types import describe_types, types_of
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.model import Address
 
-WAIT_S = 0.5
-_TOO_LATE = "AWS has not answered in time"
 # Old families with sizes that have more than these have elsewhere.
 _UNEVEN = frozenset({"c1", "c4", "d2"})
 _SIZE = re.compile(r"(?:metal-(?P<metal>[0-9]+)xl|(?P<times>[0-9]*)xlarge|nano|micro|small|medium|large)")
@@ -42,6 +42,13 @@ def most_vcpus(type_: str) -> int | None:
     return 2 if size["times"] is None else 4 * int(size["times"] or 1)
 
 
+class Shortage(NamedTuple):
+    """More vCPUs than a quota has."""
+
+    needed: int
+    value: float
+
+
 class QuotaLookup:
     """The quotas of those fleets that are to run more than they do, asked for in the background."""
 
@@ -49,78 +56,64 @@ class QuotaLookup:
         self, reader: Reader, fleets: Mapping[Address, Fleet], observed: Mapping[Address, ObservedFleet]
     ) -> None:
         self._reader = reader
-        self.quotas = {at: name for at, fleet in fleets.items() if (name := quota_for(fleet))}
-        self.growing = tuple(
-            at for at in self.quotas if _grows(fleets[at], observed.get(at) or ObservedFleet())
+        self._fleets = fleets
+        self._quotas = {at: name for at, fleet in fleets.items() if (name := quota_for(fleet))}
+        self._growing = tuple(
+            at for at in self._quotas if _grows(fleets[at], observed.get(at) or ObservedFleet())
         )
-        self.values: dict[str, float] = {}
-        self._failed: dict[str, None] = {}
-        names = sorted({self.quotas[at] for at in self.growing})
-        self._threads = [threading.Thread(target=self._ask, args=(name,), daemon=True) for name in names]
-        for thread in self._threads:
-            thread.start()
+        names = sorted({self._quotas[at] for at in self._growing})
+        self._asked = {name: Aside(partial(self._shortage, name)) for name in names}
 
-    def wait(self, seconds: float) -> tuple[str, ...]:
-        """Why quotas are not known that were asked for, after so long at most."""
-        until = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(until - time.monotonic(), 0.0))
-        late = [_TOO_LATE] if any(thread.is_alive() for thread in self._threads) else []
-        return (*tuple(self._failed), *late)
+    def told(
+        self, observed: Mapping[Address, ObservedFleet], wait_s: float | None = None
+    ) -> dict[Address, ObservedFleet]:
+        """The fleets once more, with what is said of quotas: of each one once, at the first fleet that grows.
 
-    def _ask(self, name: str) -> None:
-        try:
-            code = QUOTA_NUMBERS[name]
-            answer = self._reader.call("service-quotas", "GetServiceQuota", ServiceCode="ec2", QuotaCode=code)
-            self.values[name] = float(answer["Quota"]["Value"])
-        except AwsError as error:
-            self._failed[f"{error.service} {error.operation}: {error.code}"] = None
-        except Exception as error:  # noqa: BLE001  what only advises is no reason for anything to fail
-            self._failed[type(error).__name__] = None
-
-
-def with_quotas(
-    reader: Reader,
-    fleets: Mapping[Address, Fleet],
-    observed: Mapping[Address, ObservedFleet],
-    lookup: QuotaLookup,
-    wait_s: float = WAIT_S,
-) -> dict[Address, ObservedFleet]:
-    """The fleets once more, with what is said of quotas: of each one once, at the first fleet that grows."""
-    told = dict(observed)
-    if not lookup.growing:
+        What is not there so many seconds from now, else in a moment, was not checked.
+        """
+        told = dict(observed)
+        failed: dict[str, None] = {}
+        until = time.monotonic() + (aside.GRACE_S if wait_s is None else wait_s)
+        for name, asked in self._asked.items():
+            try:
+                shortage = asked.result(max(until - time.monotonic(), 0.0))
+            except TimeoutError:
+                failed[TOO_LATE] = None
+            except AwsError as error:
+                failed[f"{error.service} {error.operation}: {error.code}"] = None
+            except Exception as error:  # noqa: BLE001  what only advises is no reason for anything to fail
+                failed[type(error).__name__] = None
+            else:
+                first = next(at for at in self._growing if self._quotas[at] == name)
+                warnings = [_in_words(name, shortage)] if shortage else []
+                told[first] = replace(told[first], warnings=(*told[first].warnings, *warnings))
+        if failed:
+            first = self._growing[0]
+            text = f"whether the quotas of vCPUs suffice was not checked: {'; '.join(failed)}"
+            told[first] = replace(told[first], unchecked=(*told[first].unchecked, text))
         return told
-    failed = list(lookup.wait(wait_s))
-    members: dict[str, list[Address]] = defaultdict(list)
-    for at, name in lookup.quotas.items():
-        members[name].append(at)
-    # A copy: an answer may come any time.
-    values = dict(lookup.values)
-    in_doubt = any(not _fits([fleets[at] for at in members[name]], value) for name, value in values.items())
-    vcpus: Mapping[str, int] = {}
-    if in_doubt:
-        try:
-            vcpus = _vcpus(reader, fleets.values())
-        except AwsError as error:
-            failed.append(f"{error.service} {error.operation}: {error.code}")
-    for name, value in values.items():
+
+    def _shortage(self, name: str) -> Shortage | None:
+        """By how much a quota does not suffice for the fleets of the spec. Raises AwsError."""
+        asked = {"ServiceCode": "ec2", "QuotaCode": QUOTA_NUMBERS[name]}
+        value = float(self._reader.call("service-quotas", "GetServiceQuota", **asked)["Quota"]["Value"])
+        members = [self._fleets[at] for at, of_fleet in self._quotas.items() if of_fleet == name]
+        if _fits(members, value):
+            return None
+        vcpus = _vcpus(self._reader, self._fleets.values())
         needed = sum(
-            fleets[at].count * min((vcpus.get(type_, 0) for type_ in fleets[at].instance_types), default=0)
-            for at in members[name]
+            fleet.count * min((vcpus.get(type_, 0) for type_ in fleet.instance_types), default=0)
+            for fleet in members
         )
-        if needed > value:
-            first = next(at for at in lookup.growing if lookup.quotas[at] == name)
-            text = (
-                f'{needed} vCPUs are needed of the quota "{name}", and this account has {value:g} '
-                f"({QUOTA_NUMBERS[name]}), for all that runs: ask for more in Service Quotas "
-                "(Amazon EC2), or ask for less here"
-            )
-            told[first] = replace(told[first], warnings=(*told[first].warnings, text))
-    if failed:
-        first = lookup.growing[0]
-        text = f"whether the quotas of vCPUs suffice was not checked: {'; '.join(failed)}"
-        told[first] = replace(told[first], unchecked=(*told[first].unchecked, text))
-    return told
+        return Shortage(needed, value) if needed > value else None
+
+
+def _in_words(name: str, shortage: Shortage) -> str:
+    return (
+        f'{shortage.needed} vCPUs are needed of the quota "{name}", and this account has '
+        f"{shortage.value:g} ({QUOTA_NUMBERS[name]}), for all that runs: ask for more in Service Quotas "
+        "(Amazon EC2), or ask for less here"
+    )
 
 
 def _grows(fleet: Fleet, observed: ObservedFleet) -> bool:

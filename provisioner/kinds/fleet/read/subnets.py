@@ -14,8 +14,9 @@ from provisioner.kinds.fleet.observed import Problem, Subnet
 from provisioner.kinds.fleet.read.images import MissingPrerequisite, is_absent
 from provisioner.kinds.fleet.read.missing import near_types, no_such_subnet_tags, no_such_subnets
 from provisioner.kinds.fleet.read.missing import subnets as subnets_of
+from provisioner.kinds.fleet.read.types import MAX_FILTER_VALUES
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.instances import literal
+from provisioner.kinds.instances import chunks, literal
 
 
 def find_subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
@@ -101,26 +102,27 @@ def _not_offered(zones: Iterable[str], fleet: Fleet) -> MissingPrerequisite:
     return MissingPrerequisite(Problem(message, "check `instance_type:` and where it runs"))
 
 
-def offered_zones(reader: Reader, fleet: Fleet) -> set[str]:
+def offered_zones(reader: Reader, fleet: Fleet, types: Sequence[str]) -> set[str]:
     """The zones that offer at least one of the fleet's types, each of which some zone has to offer.
 
+    `types` are those of all fleets: what is asked for them is one question, whichever fleet it is about.
     Raises MissingPrerequisite and AwsError.
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypeOfferings.html
     """
-    offerings = list(
-        reader.pages(
-            "ec2",
-            "DescribeInstanceTypeOfferings",
-            "InstanceTypeOfferings",
+    asked = ("ec2", "DescribeInstanceTypeOfferings", "InstanceTypeOfferings")
+    offerings = [
+        (str(offering["InstanceType"]), str(offering["Location"]))
+        for part in chunks(types, MAX_FILTER_VALUES)
+        for offering in reader.pages(
+            *asked,
             LocationType="availability-zone",
-            Filters=[{"Name": "instance-type", "Values": list(fleet.instance_types)}],
+            Filters=[{"Name": "instance-type", "Values": list(part)}],
         )
-    )
-    unknown = [
-        type_ for type_ in fleet.instance_types if type_ not in {one["InstanceType"] for one in offerings}
     ]
+    offered = {type_ for type_, _ in offerings}
+    unknown = [type_ for type_ in fleet.instance_types if type_ not in offered]
     if unknown:
         near = near_types(reader, unknown)
         message = f"the region has no instance type {' or '.join(unknown)}"
         raise MissingPrerequisite(Problem(message, f"{near}check `instance_type:`"))
-    return {offering["Location"] for offering in offerings}
+    return {zone for type_, zone in offerings if type_ in fleet.instance_types}
