@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds import service_rules
-from provisioner.kinds.base import Entry, Kind, Path, Reader, World
+from provisioner.kinds.base import Entry, Kind, Path, Reader, World, both
 from provisioner.kinds.iam import (
     Standing,
     by_address,
@@ -26,7 +26,7 @@ from provisioner.kinds.role.spec import Role, parse_role
 from provisioner.kinds.tags import (
     too_many_tags,
 )
-from provisioner.model import Address, Environment, Findings, Refusal
+from provisioner.model import Address, Environment, Findings, Note, Refusal
 from provisioner.naming import iam_path
 from provisioner.retry import merged
 from provisioner.rights import Place, Purpose, Statement
@@ -58,8 +58,21 @@ class RoleKind(Kind[Role, ObservedRole]):
             return observed
         # What only a plan needs: reading a spec takes less time than importing the rest.
         from provisioner.kinds.role.policies import look_closer_at_policies
+        from provisioner.kinds.role.principals import look_up_principals
 
-        return observed | look_closer_at_policies(reader, world)
+        closer, trusted = both(
+            reader,
+            lambda: look_closer_at_policies(reader, world),
+            lambda: look_up_principals(reader, world),
+        )
+        return (
+            observed
+            | closer
+            | {
+                at: replace(closer[at], absent=some.absent, unchecked=some.unchecked)
+                for at, some in trusted.items()
+            }
+        )
 
     def compare(
         self, address: Address, desired: Role | None, observed: ObservedRole | None, world: World
@@ -85,16 +98,21 @@ class RoleKind(Kind[Role, ObservedRole]):
         ignored = with_keep(world.environment.ignore_tags, role.keep)
         refusals = (
             *trusts.refusals(address, role),
+            *_refuse_principals(address, observed),
             *refuse_policies(address, role, observed, trusts, world),
             *too_many_tags(address, role.tags, found.tags if found else {}, ignored),
         )
         if refusals:
             return Findings(refusals=refusals)
         partition = world.identity.partition
+        notes = tuple(
+            Note(address, f"trust: whether {written} exists was not checked: {why}")
+            for written, why in observed.unchecked.items()
+        )
         if found is None:
-            return Findings(changes=tuple(create_role(address, role, partition, trusts)))
+            return Findings(changes=tuple(create_role(address, role, partition, trusts)), notes=notes)
         changes = tuple(update_role(address, role, found, partition, ignored, trusts))
-        return Findings(changes=changes, notes=kept_unsaid(address, role.keep, found.tags))
+        return Findings(changes=changes, notes=(*kept_unsaid(address, role.keep, found.tags), *notes))
 
     def permissions(self, environment: Environment, place: Place, purpose: Purpose) -> Iterable[Statement]:
         from provisioner.kinds.role.permissions import role_permissions
@@ -134,6 +152,11 @@ class RoleKind(Kind[Role, ObservedRole]):
             "managed_policies": sorted(found.managed_policies),
             "inline_policies": sorted(found.inline_policies),
         }
+
+
+def _refuse_principals(address: Address, observed: ObservedRole) -> Iterator[Refusal]:
+    for message, hint in observed.absent.values():
+        yield Refusal(address, f"trust: {message}", hint, exit_code=1)
 
 
 def _refuse_policies(address: Address, unknown: Mapping[str, str], world: World) -> Iterator[Refusal]:

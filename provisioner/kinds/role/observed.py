@@ -55,12 +55,16 @@ class ObservedRole:
     """What was seen at one role's address.
 
     `unknown`: policies that do not exist, each with a hint; `own`: the ARNs of those that the spec names and
-    that are the account's own; `quotas`: IAM's, if it takes them to tell what fits.
+    that are the account's own. Of those whom the role is to trust, `absent` are who do not exist, each with
+    what is wrong and a hint, and `unchecked` who could not be looked for, and why. `quotas`: IAM's, if it
+    takes them to tell what fits.
     """
 
     role: FoundRole | None = None
     unknown: Mapping[str, str] = field(default_factory=dict)
     own: Mapping[str, str] = field(default_factory=dict)
+    absent: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    unchecked: Mapping[str, str] = field(default_factory=dict)
     quotas: Mapping[str, int] = field(default_factory=dict)
 
     @property

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from provisioner.iam_policy import documents
 from provisioner.kinds.role.spec import Role, policy_arn
+from provisioner.kinds.role.trust import principals
 from provisioner.rights import Conditions, Place, Purpose, Statement, actions, read_iam, together
 
 # Above these the quotas of the account are looked up: see policies.py.
@@ -53,6 +54,15 @@ def _look_up(roles: Sequence[Role], place: Place) -> Iterator[Statement]:
             ("iam:GetPolicy",),
             tuple(sorted(policy_arn(policy, place.partition) for policy in named)),
         )
+    own = f"arn:{place.partition}:iam::{place.account_id}"
+    trusted = {written for role in roles for written in principals(role.trust)}
+    for type_, operation in (("role", "GetRole"), ("user", "GetUser")):
+        yield Statement(
+            "FindTrusted",
+            "to see that whom roles are to trust is there",
+            actions("iam", operation) if (some := _of(trusted, f"{own}:{type_}/")) else (),
+            some,
+        )
     if any(not policy.startswith("arn:") for policy in named):
         yield read_iam("ListPolicies")
     if any(
@@ -60,6 +70,10 @@ def _look_up(roles: Sequence[Role], place: Place) -> Iterator[Statement]:
         for role in roles
     ):
         yield read_iam("GetAccountSummary")
+
+
+def _of(arns: Iterable[str], start: str) -> tuple[str, ...]:
+    return tuple(sorted(arn for arn in arns if arn.startswith(start)))
 
 
 def _make(roles: Sequence[Role], place: Place) -> Iterator[Statement]:

@@ -110,6 +110,17 @@ class Trusts:
             if problem:
                 yield Refusal(address, f"trust: {problem[0]}", problem[1], exit_code=1)
 
+    def of_others(self, role: Role) -> set[str]:
+        """The roles and users of the account that a role trusts, and that are not of the environment."""
+        return {
+            written
+            for written in principals(role.trust)
+            if written.startswith((f"{self._prefix}:role/", f"{self._prefix}:user/"))
+            and not written.startswith(f"{self._prefix}:role{iam_path(self.world.environment.name)}")
+            and not self._problem(written)
+            and not self._named(written)[1]
+        }
+
     def _problem(self, written: str) -> tuple[str, str] | None:
         match = _ROLE.fullmatch(written)
         identity, environment = self.world.identity, self.world.environment
