@@ -20,6 +20,7 @@ else:
         return _postponed(cls, options) if cls else lambda decorated: _postponed(decorated, options)
 
 
+_NOT_ALIKE = frozenset({"__init__", "__init_subclass__", "__setstate__", "__dict__", "__weakref__"})
 # Classes may be made of each other, and any thread may be the first.
 _making = threading.RLock()
 
@@ -58,8 +59,11 @@ def _postponed(cls: Any, options: dict[str, Any]) -> Any:
 def _make_now(cls: Any, options: dict[str, Any]) -> None:
     before = dict(vars(cls))
     try:
-        del cls.__init__, cls.__init_subclass__, cls.__setstate__
-        dataclasses.dataclass(**options)(cls)
+        init = _init_of(cls, options)
+        dataclasses.dataclass(**options, init=False)(cls)
+        # At once, and last: other threads may be making instances, and wait for this one.
+        cls.__init__ = init
+        del cls.__init_subclass__, cls.__setstate__
     except BaseException:
         # An interruption may come in the midst. Then it is made once more.
         for name in vars(cls).keys() - before.keys():
@@ -68,3 +72,11 @@ def _make_now(cls: Any, options: dict[str, Any]) -> None:
             if vars(cls).get(name) is not value:
                 setattr(cls, name, value)
         raise
+
+
+def _init_of(cls: Any, options: dict[str, Any]) -> Any:
+    """Its `__init__`, made for a class like it, as that of a class that has one is not replaced."""
+    own = {name: value for name, value in vars(cls).items() if name not in _NOT_ALIKE}
+    like = type(cls)(cls.__name__, cls.__bases__, own)
+    dataclasses.dataclass(**(options | {"repr": False, "eq": False, "order": False}))(like)
+    return vars(like)["__init__"]

@@ -118,23 +118,37 @@ def test_one_that_is_made_of_another_has_its_fields() -> None:
 
 
 def test_threads_may_be_first_together() -> None:
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        made = [name for _ in range(40) for name in made_by_four_threads()]
+    finally:
+        sys.setswitchinterval(before)
+    assert made == ["Late(name='a', size=1)"] * (40 * 4 * 50)
+
+
+def made_by_four_threads() -> list[str]:
+    """What four threads have made of a class that is new to all of them, 50 times each."""
+
     @dataclass(frozen=True)
     class Late:
         name: str
+        size: int = 1
 
-    barrier = threading.Barrier(8)
-    made: list[Late] = []
+    barrier = threading.Barrier(4)
+    made: list[str] = []
 
     def make() -> None:
         barrier.wait()
-        made.append(Late("a"))
+        for _ in range(50):
+            made.append(repr(Late("a")).rpartition(".")[2])
 
-    threads = [threading.Thread(target=make) for _ in range(8)]
+    threads = [threading.Thread(target=make) for _ in range(4)]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert made == [Late("a")] * 8
+    return made
 
 
 def test_one_that_cannot_be_made_says_so_each_time() -> None:
