@@ -68,7 +68,8 @@ class Root(Group):
     cls=Root,
     context_settings={"help_option_names": ["--help", "-h"]},
     epilog="Exit codes: 0 done, 1 failed, 2 changes (plan --detailed-exitcode) or drift, 3 the spec or the "
-    "command line is wrong, 4 refused by a safety rule, 130 interrupted.",
+    "command line is wrong, 4 refused by a safety rule, 130 interrupted. Of many specs the worst: "
+    "130, 1, 3, 4, 2, 0.",
 )
 @click.version_option(__version__, prog_name="provisioner")
 def cli() -> None:

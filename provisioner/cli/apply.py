@@ -8,8 +8,10 @@ import click
 
 from provisioner.cli.change import apply_plan
 from provisioner.cli.common import Shown, SpecFile, load_rules, load_spec
-from provisioner.cli.expect import EXPECT, read_expected
+from provisioner.cli.expect import EXPECT, read_expected, read_expected_report
+from provisioner.cli.given import alone
 from provisioner.cli.help import Command
+from provisioner.cli.many import Many
 from provisioner.cli.options import (
     DEEP,
     FORMAT,
@@ -23,8 +25,9 @@ from provisioner.cli.options import (
     SKIP_REGION,
     YES,
     connection_options,
-    spec_argument,
+    specs_argument,
 )
+from provisioner.cli.plan_many import Planning
 from provisioner.cli.prove import is_proving
 
 if TYPE_CHECKING:
@@ -32,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@spec_argument
+@specs_argument
 @YES
 @EXPECT
 @FORMAT
@@ -47,7 +50,8 @@ if TYPE_CHECKING:
 @PROVE
 @connection_options
 def apply(
-    spec: SpecFile,
+    specs: tuple[SpecFile, ...],
+    report: str | None,
     yes: bool,
     expected: str | None,
     output_format: str,
@@ -63,6 +67,24 @@ def apply(
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
+    spec = alone(specs, report)
+    if spec is None:
+        from provisioner.cli.apply_many import apply_all
+
+        many = Many("apply", specs, options, output_format, report)
+        planning = Planning(
+            options,
+            False,
+            refreshed,
+            my_ip,
+            deep,
+            policies,
+            skipped_regions,
+            no_cost,
+            proving,
+            Shown(ids, show_user_data),
+        )
+        return apply_all(many, planning, yes, read_expected_report(expected))
     approved = read_expected(expected)
     environment = load_spec(spec, refreshed, skipped_regions, my_ip)
     return apply_plan(
@@ -82,7 +104,7 @@ def apply(
 
 
 @click.command(cls=Command)
-@spec_argument
+@specs_argument
 @YES
 @EXPECT
 @FORMAT
@@ -92,7 +114,8 @@ def apply(
 @PROVE
 @connection_options
 def destroy(
-    spec: SpecFile,
+    specs: tuple[SpecFile, ...],
+    report: str | None,
     yes: bool,
     expected: str | None,
     output_format: str,
@@ -103,6 +126,20 @@ def destroy(
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
+    spec = alone(specs, report)
+    if spec is None:
+        from provisioner.cli.apply_many import apply_all
+
+        many = Many("destroy", specs, options, output_format, report)
+        planning = Planning(
+            options,
+            True,
+            policies=policies,
+            skipped_regions=skipped_regions,
+            no_cost=no_cost,
+            proving=proving,
+        )
+        return apply_all(many, planning, yes, read_expected_report(expected))
     approved = read_expected(expected)
     environment = load_spec(spec, skipped_regions=skipped_regions, needs_contents=False)
     return apply_plan(

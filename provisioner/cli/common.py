@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from provisioner.cli.prices import Pricing
     from provisioner.errors import SpecError
     from provisioner.guardrails.rego import Rules
+    from provisioner.kinds.base import Reader
     from provisioner.model import Environment, Login, Plan
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
@@ -144,11 +145,11 @@ def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: b
     return Pricing(aws, environment, options)
 
 
-def with_tag_index(environment: Environment) -> Environment:
+def with_tag_index(environment: Environment, is_one_of_many: bool = False) -> Environment:
     """The environment for a plan that nothing is done by: AWS's index of tags, which lags, may tell of it."""
     from provisioner.model import TagIndex
 
-    return replace(environment, tag_index=TagIndex.FOR_MANY)
+    return replace(environment, tag_index=TagIndex.ALWAYS if is_one_of_many else TagIndex.FOR_MANY)
 
 
 def make_plan(
@@ -158,15 +159,19 @@ def make_plan(
     deep: bool = False,
     rules: Sequence[Rules] = (),
     pricing: Pricing | None = None,
+    reader: Reader | None = None,
 ) -> Plan:
-    """Observe, compare, and ask the guardrails. Raises AwsError and UsageError."""
+    """Observe, compare, and ask the guardrails. Raises AwsError and UsageError.
+
+    `reader`: what is read with in place of `aws`, which may answer other environments as well.
+    """
     from provisioner.kinds import KINDS, with_my_ip
     from provisioner.observe import observe
     from provisioner.plan import plan as compare
 
     environment = with_my_ip(environment, LOCAL_ADDRESS) if aws.target.is_local else environment
     beside = pricing.begin if pricing else lambda: None
-    world = observe(environment, aws, KINDS, destroying, deep, beside=beside)
+    world = observe(environment, reader or aws, KINDS, destroying, deep, beside=beside)
     made = compare(world, KINDS)
     if pricing:
         made = pricing.with_cost(made, world, rules)

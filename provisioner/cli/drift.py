@@ -13,15 +13,15 @@ from provisioner.cli.common import (
     SpecFile,
     connect_to,
     console_for,
-    load_spec,
-    make_plan,
     say,
     say_data,
     say_document,
-    with_tag_index,
 )
+from provisioner.cli.drifting import find_drift, load_drifting
+from provisioner.cli.given import alone
 from provisioner.cli.help import Command
-from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, spec_argument
+from provisioner.cli.many import Many
+from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, specs_argument
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,17 +34,17 @@ class _Drift(Command):
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         is_accepting = any(word.partition("=")[0] == "--accept" for word in args)
-        try:
-            return super().parse_args(ctx, args)
-        except click.UsageError as error:
-            if not is_accepting or "unexpected extra argument" not in error.format_message():
-                raise
+        rest = super().parse_args(ctx, args)
+        given = ctx.params.get("specs") or ()
+        if is_accepting and len(given) > 1:
             hint = "put ADDRESS and FIELD in one pair of quotes: --accept 'ADDRESS FIELD'"
-            raise UsageError(error.format_message().rstrip("."), hint) from None
+            extra = ", ".join(given[1:])
+            raise UsageError(f"--accept is for one spec, and there is more: {extra}", hint)
+        return rest
 
 
 @click.command(cls=_Drift)
-@spec_argument
+@specs_argument
 @PLAN_FORMAT
 @DEEP
 @IDS
@@ -57,7 +57,8 @@ class _Drift(Command):
 @click.option("--until", metavar="DATE", help="The last day on which it is accepted, such as 2027-01-31.")
 @connection_options
 def drift(
-    spec: SpecFile,
+    specs: tuple[SpecFile, ...],
+    report: str | None,
     output_format: str,
     deep: bool,
     ids: bool,
@@ -65,29 +66,29 @@ def drift(
     reason: str | None,
     until: str | None,
     options: Options,
-) -> None:
+) -> int | None:
     """Show where AWS is not as the spec says. Exits with 2 if it is not anywhere."""
-    from provisioner.kinds import KINDS, keep_images
-    from provisioner.spec.accepted_drift import load_accepted
-
     today = datetime.now(UTC).date()
     wanted = _wanted(accept, reason, until, today)
-    environment = keep_images(load_spec(spec))
-    acceptances = load_accepted(spec.path, KINDS, spec.root)
-    from provisioner.drift import report
+    spec = alone(specs, report)
+    if spec is None:
+        if wanted:
+            raise UsageError("--accept is for one spec, and these are many", "name the one that is meant")
+        from provisioner.cli.drift_many import drift_of_many
 
-    aws = connect_to(environment, options)
-    plan = make_plan(with_tag_index(environment), aws, destroying=False, deep=deep)
-    found = report(plan, acceptances, today)
+        return drift_of_many(Many("drift", specs, options, output_format, report), deep, ids, today)
+    environment = load_drifting(spec)
+    found = find_drift(spec, environment, connect_to(environment, options), deep, today)
     if wanted:
         from provisioner.cli.accept import write_accepted
 
         for told in write_accepted(spec.path, found, *wanted):
             say(told)
-        return
+        return None
     _show(found, output_format, given_again(spec, deep, options), ids, options)
     if found.differences:
         raise click.exceptions.Exit(CHANGES)
+    return None
 
 
 def given_again(spec: SpecFile, deep: bool, options: Options) -> str:

@@ -25,6 +25,8 @@ EXPECT = click.option(
     help="Apply only what was approved, without asking: the digest of a plan, or a file of `plan --out`.",
 )
 _DIGITS = re.compile(r"[0-9a-f]+", re.IGNORECASE | re.ASCII)
+# How many environments are named that differ.
+MAX_NAMED = 10
 SAME_OPTIONS = "if options such as --deep or --refresh-image were given to `plan`, give them here too"
 
 
@@ -95,6 +97,53 @@ class Approved:
             "of the approved plan only the digest is known, so what differs cannot be shown: `plan --out "
             f"FILE` keeps a plan to compare with. Have the plan above approved; {SAME_OPTIONS}{other}"
         )
+
+
+@dataclass(frozen=True)
+class ApprovedReport:
+    """What was approved of many environments: one digest of all, and the report that has it, from a file."""
+
+    digest: str
+    report: Mapping[str, Any] | None = None
+    file: str = ""
+
+    def require(self, present: Mapping[str, Any]) -> None:
+        """Raises Refused where the plans are not those that were approved, in any of the environments."""
+        from provisioner.many.plans import differing
+
+        if present["digest"] == self.digest:
+            return
+        hint = f"have the plans above approved; {SAME_OPTIONS}, and name the same specs"
+        if self.report is not None:
+            names = differing(self.report, present)
+            more = f" and {len(names) - MAX_NAMED} more" if len(names) > MAX_NAMED else ""
+            hint = f"what differs: {', '.join(names[:MAX_NAMED])}{more}. Otherwise, {hint}"
+        raise Refused(
+            f"these are not the plans that were approved: their digest is {present['digest']}, not "
+            f"{self.digest}; nothing was changed",
+            hint,
+        )
+
+
+def read_expected_report(text: str | None) -> ApprovedReport | None:
+    """What `--expect` says of many environments; None where it was not given. Raises UsageError."""
+    if text is None:
+        return None
+    from provisioner.cli.report_file import read_report
+    from provisioner.render.as_json import DIGEST_LENGTH
+
+    shown = text.strip()
+    if _DIGITS.fullmatch(shown) and len(shown) == DIGEST_LENGTH:
+        return ApprovedReport(shown.lower())
+    if not shown or (_DIGITS.fullmatch(shown) and not _is_there(shown)):
+        raise UsageError(
+            f"--expect {shown}: is no digest of {DIGEST_LENGTH} characters",
+            "give the digest of all that `plan` prints, or a file of `plan --report FILE.json`",
+        )
+    report = read_report(text)
+    if report["digest"] is None:
+        raise UsageError(f"{text}: is the report of no plan", "make one with `plan --report FILE.json`")
+    return ApprovedReport(report["digest"], report, text)
 
 
 def read_expected(text: str | None) -> Approved | None:

@@ -38,7 +38,7 @@ class Command(click.Command):
             meant = OPTIONS.get(name, name)
             if meant != name and meant in (option for param in self.params for option in param.opts):
                 raise click.UsageError(f"No such option '{name}'. Did you mean '{meant}'?", ctx) from None
-            if name in IN_THE_SPEC and any(param.name == "spec" for param in self.params):
+            if name in IN_THE_SPEC and any(param.name in ("spec", "specs") for param in self.params):
                 told = f"No such option '{name}': the spec says it, as `{IN_THE_SPEC[name]}`."
                 raise click.UsageError(told, ctx) from None
             if meant == "--yes":

@@ -8,10 +8,22 @@ from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import DONE, FAILED, SpecFile, load_spec, say, say_data, screen_width
+from provisioner.cli.common import (
+    DONE,
+    FAILED,
+    WRONG_USE,
+    SpecFile,
+    load_spec,
+    say,
+    say_data,
+    screen_width,
+    tell_problems,
+)
+from provisioner.cli.given import given_specs
 from provisioner.cli.help import Command
 from provisioner.cli.options import FORMAT, NO_COST, ROOT, connection_options, regions_options
 from provisioner.cli.where import Where
+from provisioner.errors import SpecError
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
@@ -39,7 +51,7 @@ def list_environments(
     from provisioner.kinds.base import both
     from provisioner.render.as_account import list_data, list_lines, wrapped
 
-    known = _known(specs, root)
+    known, wrong = _known(given_specs(specs, root))
     aws, regions = where.connect(options, [region for _, region in known or ()])
     identity = aws.identity()
     contents, iam = both(aws, lambda: read_all(aws, regions), lambda: read_iam(aws))
@@ -54,15 +66,25 @@ def list_environments(
         for line in list_lines(heading, found, unread, aws.now(), costs, width):
             for part in wrapped(line, width):
                 say(part)
-    return FAILED if unread else DONE
+    # What could not be read is worse than a spec that is wrong.
+    return FAILED if unread else WRONG_USE if wrong else DONE
 
 
-def _known(specs: Sequence[str], root: str | None) -> dict[tuple[str, str], list[str]] | None:
-    """The specs by environment and region; None: none is given. Raises SpecError."""
+def _known(specs: Sequence[SpecFile]) -> tuple[dict[tuple[str, str], list[str]] | None, bool]:
+    """The specs by environment and region, None where none is given, and whether some are wrong: those are
+    told. Raises SpecError for one alone."""
     if not specs:
-        return None
+        return None, False
     known: dict[tuple[str, str], list[str]] = defaultdict(list)
-    for path in specs:
-        environment = load_spec(SpecFile(path, root), needs_contents=False)
-        known[environment.name, environment.region].append(path)
-    return dict(known)
+    wrong = False
+    for spec in specs:
+        try:
+            environment = load_spec(spec, needs_contents=False)
+        except SpecError as error:
+            if len(specs) == 1:
+                raise
+            wrong = True
+            tell_problems(error)
+        else:
+            known[environment.name, environment.region].append(environment.argument)
+    return dict(known), wrong

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from provisioner.cli.common import SpecFile
+from provisioner.cli.given import given_specs
 from provisioner.cli.where import Where
 
 ROOT = click.option(
@@ -137,6 +138,29 @@ def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(command)
     def wrapper(spec: str, root: str | None, target: str | None, **rest: Any) -> Any:
         return command(spec=SpecFile(spec, root, target), **rest)
+
+    return wrapper
+
+
+REPORT = click.option(
+    "--report",
+    metavar="FILE",
+    type=click.Path(),
+    help="Write all of it to a file as well: .json, .md or .html by the end of its name.",
+)
+
+
+def specs_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Adds any number of specs, with what says where their files may be, and hands them on as `specs`; and
+    the file of their report."""
+
+    @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
+    @TARGET
+    @ROOT
+    @REPORT
+    @functools.wraps(command)
+    def wrapper(specs: tuple[str, ...], root: str | None, target: str | None, **rest: Any) -> Any:
+        return command(specs=given_specs(specs, root, target), **rest)
 
     return wrapper
 

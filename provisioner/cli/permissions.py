@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
 
 from provisioner.cli.common import SpecFile, connect_to, console_for, load_spec, say_data
+from provisioner.cli.given import alone
 from provisioner.cli.help import Command
-from provisioner.cli.options import FORMAT, connection_options, spec_argument
+from provisioner.cli.many import Many, tell_all
+from provisioner.cli.options import FORMAT, connection_options, specs_argument
 
 if TYPE_CHECKING:
+    from rich.text import Text
+
     from provisioner.aws.connect import Options
+    from provisioner.many.jobs import Job
+    from provisioner.many.outcome import Outcome
     from provisioner.model import Environment
     from provisioner.rights import Place
 
 
 @click.command(cls=Command)
-@spec_argument
+@specs_argument
 @click.option(
     "--for",
     "wanted",
@@ -29,7 +36,14 @@ if TYPE_CHECKING:
 @click.option("--prove", "proving", is_flag=True, help="With what --prove needs besides.")
 @FORMAT
 @connection_options
-def permissions(spec: SpecFile, wanted: str, proving: bool, output_format: str, options: Options) -> None:
+def permissions(
+    specs: tuple[SpecFile, ...],
+    report: str | None,
+    wanted: str,
+    proving: bool,
+    output_format: str,
+    options: Options,
+) -> int | None:
     """Show the IAM policy that a deployer of this spec needs, and no more.
 
     As JSON it is one policy, or a list of them where one managed policy does not hold it. AWS is asked whose
@@ -39,18 +53,57 @@ def permissions(spec: SpecFile, wanted: str, proving: bool, output_format: str, 
     from provisioner.permissions import documents
     from provisioner.permissions import permissions as statements_of
 
+    spec = alone(specs, report)
+    if spec is None:
+        many = Many("permissions", specs, options, output_format, report)
+        return _permissions_of_many(many, wanted, proving)
     environment = load_spec(spec, needs_contents=proving)
     statements = statements_of(environment, KINDS, _place(environment, options), wanted, proving)
     policies = documents(statements)
     if output_format == "json":
         say_data(policies[0] if len(policies) == 1 else policies)
-        return
+        return None
     from provisioner.render.as_permissions import permissions_text
 
     console = console_for()
     console.print(
         permissions_text(environment.name, wanted, statements, policies, console.width), soft_wrap=True
     )
+    return None
+
+
+def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
+    """The whole of `permissions` on many specs: the exit code."""
+    from provisioner.kinds import KINDS
+    from provisioner.many.jobs import offline_outcomes
+    from provisioner.many.outcome import Verdict
+    from provisioner.permissions import documents
+    from provisioner.permissions import permissions as statements_of
+    from provisioner.render.as_permissions import permissions_text
+
+    def load(spec: SpecFile) -> Environment:
+        return load_spec(spec, needs_contents=proving)
+
+    def work(job: Job) -> Outcome:
+        place = _place(job.environment, many.options)
+        statements = statements_of(job.environment, KINDS, place, wanted, proving)
+        policies = documents(statements)
+        words = f"{len(statements)} statements in {len(policies)} polic{'y' if len(policies) == 1 else 'ies'}"
+        return replace(
+            job.outcome(Verdict.OK, 0, words),
+            account_id=place.account_id,
+            data={"permissions": policies},
+            subject=statements,
+        )
+
+    def text(outcome: Outcome, width: int) -> Text | None:
+        if outcome.subject is None:
+            return None
+        policies = outcome.data["permissions"]
+        return permissions_text(outcome.environment or "", wanted, outcome.subject, policies, width)
+
+    many.check()
+    return tell_all(many, offline_outcomes(many.specs, load, work), text)
 
 
 def _place(environment: Environment, options: Options) -> Place:

@@ -9,6 +9,7 @@ import click
 
 from provisioner.cli.common import (
     CHANGES,
+    DONE,
     REFUSED,
     Shown,
     SpecFile,
@@ -24,7 +25,9 @@ from provisioner.cli.common import (
     show_plan,
     with_tag_index,
 )
+from provisioner.cli.given import alone
 from provisioner.cli.help import Command
+from provisioner.cli.many import Many, look_at_all
 from provisioner.cli.options import (
     DEEP,
     IDS,
@@ -37,8 +40,9 @@ from provisioner.cli.options import (
     SHOW_USER_DATA,
     SKIP_REGION,
     connection_options,
-    spec_argument,
+    specs_argument,
 )
+from provisioner.cli.plan_many import Planning
 from provisioner.cli.prove import is_proving, proved
 from provisioner.errors import UsageError
 
@@ -47,7 +51,7 @@ if TYPE_CHECKING:
 
 
 @click.command(cls=Command)
-@spec_argument
+@specs_argument
 @PLAN_FORMAT
 @REFRESH
 @REFRESH_MY_IP
@@ -69,7 +73,8 @@ if TYPE_CHECKING:
 @PROVE
 @connection_options
 def plan(
-    spec: SpecFile,
+    specs: tuple[SpecFile, ...],
+    report: str | None,
     output_format: str,
     refreshed: tuple[str, ...],
     my_ip: bool,
@@ -85,8 +90,32 @@ def plan(
     no_cost: bool,
     proving: bool | None,
     options: Options,
-) -> None:
+) -> int | None:
     """Show what apply would do. Changes nothing."""
+    shown = Shown(ids, show_user_data)
+    spec = alone(specs, report)
+    if spec is None:
+        if out is not None or force:
+            raise UsageError(
+                "--out writes the plan of one spec, and these are many",
+                "--report FILE.json writes all of them",
+            )
+        planning = Planning(
+            options,
+            destroying,
+            refreshed,
+            my_ip,
+            deep,
+            policies,
+            skipped_regions,
+            no_cost,
+            proving,
+            shown,
+            CHANGES if detailed_exitcode else DONE,
+            only_looks=True,
+        )
+        many = Many("plan", specs, options, output_format, report)
+        return look_at_all(many, planning.load, planning.work, planning.text, "planned")
     if out is not None:
         from provisioner.cli.plan_file import check_target
 
@@ -115,7 +144,7 @@ def plan(
 
             say_document(plan_html(made, given, options.is_local, show_user_data))
         case _:
-            show_plan(made, options, shown=Shown(ids, show_user_data))
+            show_plan(made, options, shown=shown)
     if out is not None:
         from provisioner.cli.plan_file import write_plan
         from provisioner.render.as_json import plan_data
@@ -131,6 +160,7 @@ def plan(
         raise click.exceptions.Exit(REFUSED)
     if detailed_exitcode and made.changes:
         raise click.exceptions.Exit(CHANGES)
+    return None
 
 
 def _given_again(

@@ -8,7 +8,7 @@ import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from provisioner.cli.writing import replace_file
 from provisioner.errors import ProvisionerError, UsageError
@@ -64,36 +64,54 @@ def write_plan(path: str, data: Mapping[str, Any]) -> None:
         raise ProvisionerError(f"--out {path}: {_why(error)}", "the plan was not written") from None
 
 
+class Form(NamedTuple):
+    """What a file is to hold: what that is called, its schema and version, and how one is made."""
+
+    noun: str
+    schema: str
+    version: int
+    make_one: str
+
+
+PLAN = Form("plan", "plan.schema.json", FORMAT_VERSION, MAKE_ONE)
+
+
 def read_plan(path: str) -> dict[str, Any]:
     """The plan in a file, as JSON data that satisfies its schema. Raises UsageError."""
-    content = _content(path)
+    data = read_form(path, PLAN)
+    if plan_digest(data) != data["digest"]:
+        raise UsageError(f"{path}: the plan was changed after it was made: its digest is another", MAKE_ONE)
+    return data
+
+
+def read_form(path: str, form: Form) -> dict[str, Any]:
+    """The JSON data in a file, which satisfies the schema of its form. Raises UsageError."""
+    noun, make_one = form.noun, form.make_one
+    content = _content(path, make_one)
     try:
         text = content.decode()
     except UnicodeDecodeError:
-        raise UsageError(f"{path}: the file is not UTF-8, so it is not a plan", MAKE_ONE) from None
+        raise UsageError(f"{path}: the file is not UTF-8, so it is not a {noun}", make_one) from None
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
         version = data.get("format_version") if isinstance(data, dict) else None
-        if isinstance(version, int) and version != FORMAT_VERSION:
+        if isinstance(version, int) and version != form.version:
             raise UsageError(
-                f"{path}: the plan has format {version}, and this version reads {FORMAT_VERSION}",
-                "make the plan with the version that applies it",
+                f"{path}: the {noun} has format {version}, and this version reads {form.version}",
+                f"make the {noun} with the version that applies it",
             )
-        _check(path, data)
-        digest = plan_digest(data)
+        _check(path, data, form)
     except json.JSONDecodeError as error:
         raise UsageError(
-            f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}", MAKE_ONE
+            f"{path}:{error.lineno}:{error.colno}: this is not JSON: {error.msg}", make_one
         ) from None
     except (RecursionError, ValueError):
         # Numbers of thousands of digits, and lists in lists in lists.
-        raise UsageError(f"{path}: the file is not a plan", MAKE_ONE) from None
-    if digest != data["digest"]:
-        raise UsageError(f"{path}: the plan was changed after it was made: its digest is another", MAKE_ONE)
+        raise UsageError(f"{path}: the file is not a {noun}", make_one) from None
     return data  # type: ignore[no-any-return]
 
 
-def _content(path: str) -> bytes:
+def _content(path: str, make_one: str) -> bytes:
     try:
         # What is judged is what is read: a link could lead to another file a moment later.
         whole = Path(os.path.realpath(Path(path).parent)) / Path(path).name
@@ -101,23 +119,30 @@ def _content(path: str) -> bytes:
             raise UsageError(f"{path}: is a link", "give the file that it leads to")
         return read_source(Source(whole, whole.parent, ""), MAX_MIB * 1024 * 1024)
     except FileProblem as problem:
-        raise UsageError(f"{path}: the file {problem}", problem.hint or MAKE_ONE) from None
+        raise UsageError(f"{path}: the file {problem}", problem.hint or make_one) from None
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {_why(error)}", MAKE_ONE) from None
+        raise UsageError(f"{path}: {_why(error)}", make_one) from None
 
 
-def _check(path: str, data: Any) -> None:
-    """Raises UsageError for what does not satisfy the schema of plans."""
+def _check(path: str, data: Any, form: Form) -> None:
+    """Raises UsageError for what does not satisfy the schema of its form."""
     from jsonschema import Draft202012Validator
+    from referencing import Registry, Resource
 
     from provisioner.kinds import schema_folder
 
-    schema = json.loads((schema_folder() / "plan.schema.json").read_text(encoding="utf-8"))
-    wrong = next(iter(Draft202012Validator(schema).iter_errors(data)), None)
+    def retrieve(name: str) -> Any:
+        return Resource.from_contents(json.loads((schema_folder() / name).read_text(encoding="utf-8")))
+
+    schema = retrieve(form.schema).contents
+    validator = Draft202012Validator(schema, registry=Registry(retrieve=retrieve))  # type: ignore[call-arg]
+    wrong = next(iter(validator.iter_errors(data)), None)
     if wrong is not None:
         where = "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in wrong.absolute_path)
         place = f", at {where.removeprefix('.')[:100]}" if where else ""
-        raise UsageError(f"{path}: the file is not a plan of this version of provisioner{place}", MAKE_ONE)
+        raise UsageError(
+            f"{path}: the file is not a {form.noun} of this version of provisioner{place}", form.make_one
+        )
 
 
 def _refuse_constant(name: str) -> None:

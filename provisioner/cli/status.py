@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -19,8 +20,10 @@ from provisioner.cli.common import (
     pricing_for,
     say_data,
 )
+from provisioner.cli.given import alone
 from provisioner.cli.help import Command
-from provisioner.cli.options import FORMAT, NO_COST, connection_options, spec_argument
+from provisioner.cli.many import Many, look_at_all
+from provisioner.cli.options import FORMAT, NO_COST, connection_options, specs_argument
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -30,6 +33,9 @@ if TYPE_CHECKING:
     from provisioner.aws.connect import Options
     from provisioner.cli.prices import Pricing
     from provisioner.costs.status_cost import StatusCost
+    from provisioner.kinds.base import Reader
+    from provisioner.many.jobs import Job
+    from provisioner.many.outcome import Outcome
     from provisioner.model import Environment
 
 # How long --watch waits before it looks again.
@@ -37,21 +43,33 @@ PAUSE_S = 5.0
 
 
 @click.command(cls=Command)
-@spec_argument
+@specs_argument
 @FORMAT
 @click.option("--watch", is_flag=True, help="Look again every 5 seconds, until Ctrl-C.")
 @NO_COST
 @connection_options
-def status(spec: SpecFile, output_format: str, watch: bool, no_cost: bool, options: Options) -> None:
+def status(
+    specs: tuple[SpecFile, ...],
+    report: str | None,
+    output_format: str,
+    watch: bool,
+    no_cost: bool,
+    options: Options,
+) -> int | None:
     """Show what there is and what it costs: fleets and their members, roles, profiles, attachments."""
     if watch and output_format == "json":
         raise UsageError("--watch is for people to look at", "leave out --format json")
+    spec = alone(specs, report)
+    if spec is None:
+        if watch:
+            raise UsageError("--watch shows one spec, and these are many", "name the one that is meant")
+        return _status_of_many(Many("status", specs, options, output_format, report), no_cost)
     environment = load_spec(spec, needs_contents=False)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     if not watch:
         _show_once(environment, aws, pricing, output_format, options.is_local)
-        return
+        return None
     from provisioner.render.as_status import watched
 
     lines = 0
@@ -74,6 +92,33 @@ class Seen(NamedTuple):
     now: datetime
 
 
+def _status_of_many(many: Many, no_cost: bool) -> int | None:
+    """The whole of `status` on many specs: the exit code."""
+    from provisioner.many.outcome import Verdict
+    from provisioner.render.as_status import status_data
+
+    def load(spec: SpecFile) -> Environment:
+        return load_spec(spec, needs_contents=False)
+
+    def work(job: Job, aws: Aws, reader: Reader) -> Outcome:
+        seen = _observed(
+            job.environment, aws, pricing_for(aws, job.environment, many.options, no_cost), reader
+        )
+        members = sum(len(status.get("members", ())) for status in seen.subject[3].values())
+        words = f"{members:,} instance{'' if members == 1 else 's'}"
+        return replace(
+            job.outcome(Verdict.OK, 0, words),
+            account_id=seen.subject[2],
+            data={"status": status_data(*seen.subject, cost=seen.cost)},
+            subject=seen,
+        )
+
+    def text(outcome: Outcome, width: int) -> Text | None:
+        return _text(outcome.subject, many.options.is_local) if outcome.subject else None
+
+    return look_at_all(many, load, work, text, "looked at")
+
+
 def _show_once(
     environment: Environment, aws: Aws, pricing: Pricing | None, output_format: str, local: bool
 ) -> None:
@@ -86,13 +131,15 @@ def _show_once(
         console_for().print(_text(seen, local), soft_wrap=True)
 
 
-def _observed(environment: Environment, aws: Aws, pricing: Pricing | None) -> Seen:
+def _observed(
+    environment: Environment, aws: Aws, pricing: Pricing | None, reader: Reader | None = None
+) -> Seen:
     """What is there now, what it costs, and when that was."""
     from provisioner.kinds import KINDS
     from provisioner.observe import observe
 
     beside = pricing.begin if pricing else lambda: None
-    world = observe(environment, aws, KINDS, looking=True, beside=beside)
+    world = observe(environment, reader or aws, KINDS, looking=True, beside=beside)
     every = world.environment.resources.keys() | world.observation.resources.keys()
     statuses = {
         str(address): kind.status(address, world.desired(address), world.observed(address), world)

@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import WRONG_USE, say, tell_line, tell_problems
+from provisioner.cli.common import DONE, WRONG_USE, say, tell_line, tell_problems
+from provisioner.cli.given import given_paths
 from provisioner.cli.help import Command
-from provisioner.cli.options import ROOT
+from provisioner.cli.options import REPORT, ROOT
 from provisioner.errors import SpecError
+
+if TYPE_CHECKING:
+    from provisioner.model import Environment
 
 
 @click.command(cls=Command)
 @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
 @ROOT
-def validate(specs: tuple[str, ...], root: str | None) -> None:
+@REPORT
+def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> None:
     """Check specs, offline; all problems at once, and that no two are about the same environment.
 
     What is accepted as drift beside them is checked, too.
@@ -26,8 +33,14 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
     from provisioner.spec.accepted_drift import NAME, accepted_path, load_accepted
     from provisioner.spec.folder import check_folder_configuration, folder_policies, is_folder_configuration
 
+    if report:
+        from provisioner.cli.report_file import check_target
+
+        check_target(report)
+    paths = given_paths(specs)
     told: dict[str, None] = {}
     wrong = False
+    results: list[tuple[str, Environment | SpecError]] = []
 
     def tell(error: SpecError) -> None:
         nonlocal wrong
@@ -37,22 +50,23 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             told[str(error)] = None
             tell_problems(error)
 
-    for path in filter(is_folder_configuration, specs):
+    for path in filter(is_folder_configuration, paths):
         try:
             check_folder_configuration(path, library(), root)
             say(f"{path}: valid; folder configuration")
         except SpecError as error:
             tell(error)
-    named = {accepted_path(spec) for spec in specs if Path(spec).name == NAME}
-    for path in dict.fromkeys(map(accepted_path, specs)):
+    named = {accepted_path(spec) for spec in paths if Path(spec).name == NAME}
+    for path in dict.fromkeys(map(accepted_path, paths)):
         try:
             accepted = load_accepted(path, KINDS, root, must_exist=path in named)
             if accepted or path in named:
                 say(f"{path}: valid; {len(accepted)} accepted")
         except SpecError as error:
             tell(error)
-    only_specs = [spec for spec in specs if not is_folder_configuration(spec) and Path(spec).name != NAME]
+    only_specs = [spec for spec in paths if not is_folder_configuration(spec) and Path(spec).name != NAME]
     for spec, environment in load_all(only_specs, KINDS, root):
+        results.append((spec, environment))
         try:
             folder_policies(spec, library(), root)
         except SpecError as error:
@@ -63,5 +77,25 @@ def validate(specs: tuple[str, ...], root: str | None) -> None:
             say(f"{spec}: valid; environment {environment.name} in {environment.region}")
             for suspect in environment.suspects:
                 tell_line(str(suspect), "warning:")
+    if report:
+        _write(report, results)
     if wrong:
         raise click.exceptions.Exit(WRONG_USE)
+
+
+def _write(report: str, results: Sequence[tuple[str, Environment | SpecError]]) -> None:
+    """Write the report of specs, each with its environment or with what is wrong with it."""
+    from provisioner.cli.report_file import write_report
+    from provisioner.many.jobs import Job, unusable
+    from provisioner.many.outcome import Verdict
+    from provisioner.many.report import report_data
+    from provisioner.many.spec_file import SpecFile
+
+    outcomes = [
+        unusable(SpecFile(spec), result)
+        if isinstance(result, SpecError)
+        else Job(SpecFile(result.source, target=result.target), result).outcome(Verdict.OK, DONE, "valid")
+        for spec, result in results
+    ]
+    write_report(report, report_data("validate", outcomes), outcomes, local=False)
+    tell_line(f"report written to {report}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -10,6 +11,8 @@ from provisioner.model import Address, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
 
 KIND = "guardrail"
+# Rules hold the document that they judge, and threads may share them.
+_JUDGING = threading.Lock()
 
 
 def guarded(plan: Plan, rules: Sequence[Rules]) -> Plan:
@@ -19,7 +22,8 @@ def guarded(plan: Plan, rules: Sequence[Rules]) -> Plan:
     What several say in the same words is said once.
     """
     document = plan_data(plan)
-    verdicts = [verdict for some in rules for verdict in some.judge(document)]
+    with _JUDGING:
+        verdicts = [verdict for some in rules for verdict in some.judge(document)]
     refusals = dict.fromkeys(_refusal(verdict) for verdict in verdicts if verdict.denies)
     notes = dict.fromkeys(_note(verdict) for verdict in verdicts if not verdict.denies)
     return replace(plan, refusals=(*plan.refusals, *refusals), notes=(*plan.notes, *notes))

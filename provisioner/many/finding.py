@@ -16,15 +16,11 @@ NO_SPECS = ("provisioner.yaml", "accepted-drift.yaml")
 
 # The names of the targets that a spec has; none where it has none, or cannot be read.
 TargetsOf = Callable[[SpecFile], Sequence[str]]
-# The files that a spec extends.
-BasesOf = Callable[[SpecFile], Sequence[Path]]
+# The files that a spec extends, and that are no environment by themselves.
+BasesOf = Callable[[SpecFile], Sequence[str]]
 
 
 def _none(spec: SpecFile) -> Sequence[str]:
-    return ()
-
-
-def _no_bases(spec: SpecFile) -> Sequence[Path]:
     return ()
 
 
@@ -33,13 +29,14 @@ def find_specs(
     root: str | None = None,
     target: str | None = None,
     targets_of: TargetsOf = _none,
-    bases_of: BasesOf = _no_bases,
+    bases_of: BasesOf = _none,
 ) -> tuple[SpecFile, ...]:
     """The specs that the arguments mean, each once, in their order: files, folders and globs.
 
     Of a folder, and of a glob (`**` is any folders), every `.yaml` and `.yml` counts that is not hidden. What
-    lies beside specs and is none is left out, and so is what another one of them extends, unless it is named
-    alone. A spec with targets stands for all of them, or for `target`.
+    lies beside specs and is none is left out, and so is what another one of them extends and is no
+    environment by itself, unless it is named alone. A spec with targets stands for all of them, or for
+    `target`.
 
     Raises UsageError for a folder or a glob in which there is no spec.
     """

@@ -51,23 +51,44 @@ def load_jobs(
     delete what only the other has. Nothing has been sent then.
     """
     jobs: list[Job] = []
-    unusable: list[Outcome] = []
+    others: list[Outcome] = []
     for spec in specs:
         try:
             jobs.append(Job(spec, load(spec)))
         except ProvisionerError as error:
-            verdict, code, trouble = told(error)
-            words = _in_short(trouble.message)
-            unusable.append(Outcome(spec.path, verdict, code, words, target=spec.target, trouble=trouble))
+            others.append(unusable(spec, error))
     _check_twins(jobs)
-    return jobs, unusable
+    return jobs, others
+
+
+def unusable(spec: SpecFile, error: ProvisionerError) -> Outcome:
+    """The outcome of a spec that is no environment."""
+    verdict, code, trouble = told(error)
+    words = in_short(trouble.message)
+    return Outcome(spec.path, verdict, code, words, target=spec.target, trouble=trouble)
+
+
+def offline_outcomes(
+    specs: Iterable[SpecFile], load: Callable[[SpecFile], Environment], work: Callable[[Job], Outcome]
+) -> list[Outcome]:
+    """An outcome for each spec of work that needs no connection, one after the other.
+
+    Raises UsageError where specs describe the same environment.
+    """
+    jobs, outcomes = load_jobs(specs, load)
+    for job in jobs:
+        try:
+            outcomes.append(work(job))
+        except ProvisionerError as error:
+            outcomes.append(failed(job, error))
+    return outcomes
 
 
 def failed(job: Job, error: ProvisionerError) -> Outcome:
     """What becomes of a job that could not be done."""
     verdict, code, trouble = told(error)
     words = trouble.code or trouble.message
-    return _with_trouble(job.outcome(verdict, code, _in_short(words)), trouble)
+    return _with_trouble(job.outcome(verdict, code, in_short(words)), trouble)
 
 
 def told(error: ProvisionerError) -> tuple[Verdict, int, Trouble]:
@@ -122,5 +143,6 @@ def _with_trouble(outcome: Outcome, trouble: Trouble) -> Outcome:
     return replace(outcome, trouble=trouble)
 
 
-def _in_short(text: str) -> str:
+def in_short(text: str) -> str:
+    """So much of a text as a line of a table takes."""
     return text if len(text) <= MAX_WORDS else f"{text[:MAX_WORDS]}…"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner.render.verdict import destroyed, ending
 
 if TYPE_CHECKING:
+    from provisioner.model import Outcome as ChangeOutcome
     from provisioner.model import Plan
 
 
@@ -52,7 +53,8 @@ class Outcome:
     `source` is the spec as it was given, `target` the one of its targets; of a spec that cannot be read
     neither environment nor region is known. `words` say in a line what it comes to. `data` is what the
     command alone prints with `--format json`, under its name (`plan`, `drift`, `status`, `permissions`,
-    `result`), and `plan` the plan itself, for whoever shows or applies it.
+    `result`). For whoever shows it: `plan`, what became of each change of it in `result` and after how many
+    `seconds`, or another `subject`, such as drift.
     """
 
     source: str
@@ -66,6 +68,9 @@ class Outcome:
     trouble: Trouble | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
     plan: Plan | None = None
+    result: tuple[ChangeOutcome, ...] = ()
+    seconds: float = 0.0
+    subject: Any = None
 
     @property
     def name(self) -> str:

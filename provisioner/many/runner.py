@@ -47,8 +47,8 @@ class Group:
 Connect = Callable[[Group], "Aws"]
 # What is done for one environment: the connection is its own, and reads may be shared with others.
 Work = Callable[[Job, "Aws", "Reader"], Outcome]
-# A reader that may answer several environments at once.
-Share = Callable[["Aws", Sequence["Environment"]], "Reader"]
+# A reader that answers several environments, which are of one group. Raises ProvisionerError.
+Share = Callable[[Sequence["Environment"]], "Reader"]
 
 
 def grouped(jobs: Iterable[Job]) -> list[Group]:
@@ -93,7 +93,8 @@ def _run_group(
             raise Interrupted(NOT_BEGUN)
         aws = connect(group)
         aws.heed(stop)
-        reader = share(aws, [job.environment for job in group.jobs]) if share else None
+        environments = [job.environment for job in group.jobs]
+        reader = share(environments) if share and len(environments) > 1 else None
     except Exception as error:  # noqa: BLE001  it stops no other group
         for job in group.jobs:
             tell(_failed(job, error))

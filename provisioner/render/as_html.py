@@ -20,31 +20,34 @@ def plan_html(plan: Plan, given: str = "SPEC", local: bool = False, user_data: b
 
     `user_data` shows what user data says.
     """
+    return page_html(plan_page(plan, given, local, user_data))
+
+
+def plan_page(plan: Plan, given: str = "SPEC", local: bool = False, user_data: bool = False) -> Page:
+    """What is on the page of a plan."""
     digest = plan_data(plan)["digest"]
     is_drawn = plan.changes or not plan.destroy
     is_applicable = plan.changes and not plan.refusals
     command = f"provisioner {'destroy' if plan.destroy else 'apply'} {given} --expect {digest}"
-    return page_html(
-        Page(
-            kind="Plan to destroy" if plan.destroy else "Plan",
-            environment=plan.environment,
-            account_id=plan.account_id,
-            region=plan.region,
-            verdict=verdict(plan),
-            labels=_LABELS,
-            local=local,
-            digest=digest,
-            tiles=_tiles(plan),
-            aside=_aside(plan),
-            cost=_cost(plan),
-            refusals=plan.refusals,
-            warnings=[note for note in plan.notes if note.is_warning],
-            gone=breakdown(destroyed(plan)),
-            drawings={"columns": in_columns(plan), "rows": in_rows(plan)} if is_drawn else {},
-            items=listed(plan.changes, user_data),
-            notes=[note for note in plan.notes if not note.is_warning],
-            command=command if is_applicable else "",
-        )
+    return Page(
+        kind="Plan to destroy" if plan.destroy else "Plan",
+        environment=plan.environment,
+        account_id=plan.account_id,
+        region=plan.region,
+        verdict=verdict(plan),
+        labels=_LABELS,
+        local=local,
+        digest=digest,
+        tiles=_tiles(plan),
+        aside=_aside(plan),
+        cost=_cost(plan),
+        refusals=plan.refusals,
+        warnings=[note for note in plan.notes if note.is_warning],
+        gone=breakdown(destroyed(plan)),
+        drawings={"columns": in_columns(plan), "rows": in_rows(plan)} if is_drawn else {},
+        items=listed(plan.changes, user_data),
+        notes=[note for note in plan.notes if not note.is_warning],
+        command=command if is_applicable else "",
     )
 
 

@@ -43,19 +43,8 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False, user_dat
     A plan that destroys more than one comment can name says so, and gives no command to apply it.
     """
     head, tail = _head(plan, local), _how_to_apply(plan, given)
-    before = [
-        *(Part("refusal", (_refusal(refusal),)) for refusal in plan.refusals),
-        *(Part("warning", (_note(note),)) for note in plan.notes if note.is_warning),
-    ]
-    after = [
-        *(
-            Part("change", forms_of(change, user_data=user_data))
-            for change in plan.changes
-            if not destroys(change)
-        ),
-        *(Part("note", (_note(note),)) for note in plan.notes if not note.is_warning),
-    ]
-    for gone in _destroyed_forms(plan, user_data):
+    before, after = warning_parts(plan), change_parts(plan, user_data)
+    for gone in destroyed_forms(plan, user_data):
         room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, gone, tail)))
         if room >= 0:
             chosen = fitted([*before, *after], room)
@@ -68,6 +57,26 @@ def plan_markdown(plan: Plan, given: str = "SPEC", local: bool = False, user_dat
 
 
 # --- the parts
+
+
+def warning_parts(plan: Plan) -> list[Part]:
+    """What is told before all else: why it is refused, and what to be warned of."""
+    return [
+        *(Part("refusal", (_refusal(refusal),)) for refusal in plan.refusals),
+        *(Part("warning", (_note(note),)) for note in plan.notes if note.is_warning),
+    ]
+
+
+def change_parts(plan: Plan, user_data: bool = False) -> list[Part]:
+    """All that leaves no less than there was, and what else is worth knowing."""
+    return [
+        *(
+            Part("change", forms_of(change, user_data=user_data))
+            for change in plan.changes
+            if not destroys(change)
+        ),
+        *(Part("note", (_note(note),)) for note in plan.notes if not note.is_warning),
+    ]
 
 
 def _head(plan: Plan, local: bool) -> str:
@@ -110,7 +119,7 @@ def _note(note: Note) -> str:
     return "\n".join([*lines, "", *fence(note.commands, "sh")] if note.commands else lines)
 
 
-def _destroyed_forms(plan: Plan, user_data: bool) -> Iterator[str]:
+def destroyed_forms(plan: Plan, user_data: bool = False) -> Iterator[str]:
     """What will be gone, all of it: with what differs, then without, then without what people call it."""
     gone = destroyed(plan)
     if not gone:

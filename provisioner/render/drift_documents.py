@@ -34,34 +34,41 @@ def drift_markdown(drift: DriftReport, given: str = "SPEC", local: bool = False)
         legend = f" {WIDE_LEGEND}" if is_wide else ""
         lines += ["", "| | |", "|---|--:|", *rows, "", sentence(_SIDES) + legend]
     head = "\n".join(lines)
-    parts = [
-        *(Part("difference", forms_of(change, is_drift=True)) for change in _changes(drift)),
-        *(Part("note", (f"**Note** {sentence(remark)}",)) for remark in remarks(drift)),
-    ]
-    chosen = fitted(parts, MAX_CHARACTERS - RESERVE - length(head))
+    chosen = fitted(drift_parts(drift), MAX_CHARACTERS - RESERVE - length(head))
     all_of_it = f"All of it: {name(f'provisioner drift {given} --format html')}"
     return joined([head, *(choice.text for choice in chosen), left_out(chosen, "", all_of_it)])
 
 
+def drift_parts(drift: DriftReport) -> list[Part]:
+    """Each difference, and what else is worth knowing."""
+    return [
+        *(Part("difference", forms_of(change, is_drift=True)) for change in _changes(drift)),
+        *(Part("note", (f"**Note** {sentence(remark)}",)) for remark in remarks(drift)),
+    ]
+
+
 def drift_html(drift: DriftReport, local: bool = False) -> str:
     """Drift as a page."""
+    return page_html(drift_page(drift, local))
+
+
+def drift_page(drift: DriftReport, local: bool = False) -> Page:
+    """What is on the page of drift."""
     states = Counter(difference.state for difference in drift.differences)
     tiles = [Tile(_ACTIONS[state].value, states[state], STATES[state][1] or _DIFFERENT) for state in State]
-    return page_html(
-        Page(
-            kind="Drift",
-            environment=drift.environment,
-            account_id=drift.account_id,
-            region=drift.region,
-            verdict=Verdict("drift" if drift.differences else "nothing", verdict(drift).rstrip(".")),
-            labels={_ACTIONS[state].value: Label("", word, word) for state, (word, *_) in STATES.items()},
-            local=local,
-            tiles=tiles if drift.differences else (),
-            aside=_SIDES if drift.differences else "",
-            heading="Differences",
-            items=listed(_changes(drift), is_drift=True),
-            remarks=list(remarks(drift)),
-        )
+    return Page(
+        kind="Drift",
+        environment=drift.environment,
+        account_id=drift.account_id,
+        region=drift.region,
+        verdict=Verdict("drift" if drift.differences else "nothing", verdict(drift).rstrip(".")),
+        labels={_ACTIONS[state].value: Label("", word, word) for state, (word, *_) in STATES.items()},
+        local=local,
+        tiles=tiles if drift.differences else (),
+        aside=_SIDES if drift.differences else "",
+        heading="Differences",
+        items=listed(_changes(drift), is_drift=True),
+        remarks=list(remarks(drift)),
     )
 
 

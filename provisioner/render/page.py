@@ -11,7 +11,7 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -122,10 +122,62 @@ class Page:
         return any(item.is_wide for item in self.items)
 
 
+class ReportRow(NamedTuple):
+    """A line of the table of a report; `tone` is how bad it is, `anchor` where more of it is, or empty."""
+
+    cells: tuple[str, ...]
+    tone: str
+    anchor: str
+
+
+class Section(NamedTuple):
+    """One environment of a report: what is on its page, or what went wrong with it, in lines."""
+
+    anchor: str
+    name: str
+    page: Page | None = None
+    problem: str = ""
+    hint: str = ""
+    lines: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class ReportPage:
+    """A report of many environments, from top to bottom."""
+
+    title: str
+    verdict: Verdict
+    headings: tuple[str, ...]
+    rows: Sequence[ReportRow]
+    sections: Sequence[Section]
+    local: bool = False
+    cost: str = ""
+    digest: str = ""
+
+
 def page_html(page: Page) -> str:
     """The page as HTML."""
-    sources = {"style": _source("page.css"), "script": _source("page.js"), "policy": _policy()}
-    return _environment().get_template("page.html.j2").render(page=page, **sources)
+    return _environment().get_template("page.html.j2").render(page=page, **_sources())
+
+
+def report_page_html(report: ReportPage) -> str:
+    """The report as one page of HTML."""
+    template = _environment().get_template("section.html.j2")
+    sections = [Markup(template.render(section=section, page=_apart(section))) for section in report.sections]
+    page = _environment().get_template("report.html.j2")
+    return page.render(report=report, sections=sections, **_sources())
+
+
+def _apart(section: Section) -> Page | None:
+    """A page whose places are told from those of other sections."""
+    if section.page is None:
+        return None
+    items = [item._replace(anchor=f"{section.anchor}-{item.anchor}") for item in section.page.items]
+    return replace(section.page, items=items)
+
+
+def _sources() -> dict[str, Any]:
+    return {"style": _source("page.css"), "script": _source("page.js"), "policy": _policy()}
 
 
 def listed(changes: Sequence[Change], user_data: bool = False, is_drift: bool = False) -> list[Item]:

@@ -79,6 +79,23 @@ def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     return tuple(_target_names(layers.document(path, others(files), document.text, files.named)))
 
 
+def bases_of(path: str, root: str | None = None) -> tuple[str, ...]:
+    """The real paths of the files that a spec extends and that are no environment by themselves.
+
+    Raises SpecError, as `targets_of` does.
+    """
+    source = _located(path, root)
+    document = read(path, source, removes=True) if _may_have_targets(path, source) else None
+    if document is None or not _is_composed(document):
+        return ()
+    files = extended(document, source, Suggestions())
+    return tuple(
+        str(files.sources[base.file].path)
+        for base in files.documents[:-1]
+        if not {"environment", TARGETS} & set(base.value)
+    )
+
+
 def _located(path: str, root: str | None) -> Source:
     try:
         return locate(path, root)

@@ -41,8 +41,8 @@ def _targets(spec: SpecFile) -> Sequence[str]:
     return TARGETS.get(spec.path.removeprefix("./"), [])
 
 
-def _bases(spec: SpecFile) -> Sequence[Path]:
-    return [Path("base.yaml")] if Path(spec.path).name == "dev.yaml" else []
+def _bases(spec: SpecFile) -> Sequence[str]:
+    return ["base.yaml"] if Path(spec.path).name == "dev.yaml" else []
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,196 @@
+"""`apply` and `destroy` of many environments: all plans, one question, and what became of each of them.
+
+Each environment is observed afresh before anything is written to it, and if its plan is not the one that was
+shown, it is left alone. What fails in one stops no other.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from provisioner.cli.common import INTERRUPTED, REFUSED, connections_for, console_for, say, tell_line
+from provisioner.cli.many import (
+    HowFar,
+    Many,
+    finish,
+    outcomes_of,
+    show_all,
+    tell_troubles,
+    work_on_all,
+)
+from provisioner.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from provisioner.aws.client import Aws
+    from provisioner.aws.connections import Connections
+    from provisioner.cli.expect import ApprovedReport
+    from provisioner.cli.plan_many import Planning
+    from provisioner.kinds.base import Reader
+    from provisioner.many.jobs import Job
+    from provisioner.many.outcome import Outcome
+
+# Of the environments that are asked about so many are named.
+MAX_NAMED = 10
+
+
+def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedReport | None) -> int:
+    """The whole of apply and destroy on many specs: the exit code.
+
+    Raises UsageError where it cannot begin, and Refused where the plans are not what was approved.
+    """
+    from provisioner.cli.change import stoppable
+    from provisioner.many.jobs import load_jobs
+    from provisioner.many.plans import is_to_be_applied
+    from provisioner.many.report import report_data
+
+    command = many.command
+    if not (approved or yes) and not (sys.stdin.isatty() and sys.stdout.isatty()):
+        look = f"plan{' --destroy' if planning.destroying else ''}"
+        raise UsageError(
+            f"{command} asks before it changes anything, and there is no terminal to ask on",
+            f"look at `{look}`, then say `{command} --expect` with its digest of all, or `{command} --yes`",
+        )
+    many.check()
+    jobs, unusable = load_jobs(many.specs, planning.load)
+    connections = connections_for(many.options)
+    with stoppable() as stop:
+        planned = [*unusable, *work_on_all(jobs, planning.work, connections, "planned", stop)]
+    report = report_data(command, planned)
+    if stop.is_set():
+        say("interrupted; nothing was changed", err=True)
+        finish(many, report, planned)
+        return INTERRUPTED
+    show_all(many, planned, planning.text, stderr=many.for_programs)
+    if approved:
+        approved.require(report)
+    to_do = {outcome.place: outcome for outcome in planned if is_to_be_applied(outcome)}
+    if not to_do:
+        finish(many, report, planned)
+        return int(report["exit_code"])
+    if not many.for_programs:
+        finish(many._replace(report=None), report, planned)
+    if not (yes or approved) and not _agreed(list(to_do.values()), planning.destroying):
+        say("cancelled; nothing was changed", err=True)
+        return REFUSED
+    with stoppable() as stop:
+        changed = _carry_out(
+            many, planning, [job for job in jobs if job.place in to_do], to_do, connections, stop
+        )
+    outcomes = [changed.get(outcome.place, outcome) for outcome in planned]
+    tell_troubles(changed.values())
+    report = report_data(command, outcomes)
+    finish(many, report, outcomes)
+    return int(report["exit_code"])
+
+
+def _carry_out(
+    many: Many,
+    planning: Planning,
+    jobs: Sequence[Job],
+    planned: Mapping[str, Outcome],
+    connections: Connections,
+    stop: threading.Event,
+) -> dict[str, Outcome]:
+    """What became of each job, by its place. Each is told whole when it has ended."""
+    changed: dict[str, Outcome] = {}
+    console = console_for(stderr=many.for_programs)
+    with HowFar("destroyed" if planning.destroying else "applied", len(jobs)) as how_far:
+        work = partial(_apply, planning=planning, planned=planned, stop=stop, how_far=how_far)
+        for outcome in outcomes_of(jobs, work, connections, stop, shared=False):
+            changed[outcome.place] = outcome = _after(planned[outcome.place], outcome)
+            with how_far.paused():
+                console.print(_text(outcome, console.width), soft_wrap=True)
+                console.print()
+            how_far.tell(outcome)
+    return changed
+
+
+def _apply(
+    job: Job,
+    aws: Aws,
+    _reader: Reader,
+    planning: Planning,
+    planned: Mapping[str, Outcome],
+    stop: threading.Event,
+    how_far: HowFar,
+) -> Outcome:
+    """Observe one environment afresh, and carry out its plan if that is still the same.
+
+    Raises Refused, with nothing changed, where it is another one, and ProvisionerError.
+    """
+    from provisioner.apply import Executor
+    from provisioner.aws.client import WritingAws
+    from provisioner.many.plans import applied_outcome, not_as_shown
+    from provisioner.reconcile import converge
+    from provisioner.render.as_json import plan_data
+
+    before = planned[job.place]
+    began = time.monotonic()
+    plan = planning.plan(job, aws)
+    if plan_data(plan)["digest"] != before.data["plan"]["digest"]:
+        raise not_as_shown()
+    executor = Executor(WritingAws.over(aws), partial(how_far.doing, before.name), stop)
+    result = converge(plan, lambda: planning.plan(job, aws), executor.execute, stop)
+    outcome = applied_outcome(before, result, stop.is_set(), time.monotonic() - began)
+    if planning.destroying and not stop.is_set():
+        return replace(outcome, subject=_what_is_left(job, aws))
+    return outcome
+
+
+def _what_is_left(job: Job, aws: Aws) -> tuple[str, ...]:
+    """Looked at once more, by the tags alone: that nothing is left that costs money, or what is."""
+    from provisioner.account.contents import IamContents, read_all
+    from provisioner.account.environments import environments
+    from provisioner.errors import ProvisionerError
+    from provisioner.render.as_account import left_lines
+
+    name = job.environment.name
+    try:
+        contents = read_all(aws, [job.environment.region], name)
+    except ProvisionerError as error:
+        return (f"It could not be read what is left of {name}: {error.message}",)
+    unread = [problem for region in contents for problem in region.unread]
+    return tuple(left_lines(name, environments(contents, IamContents()), unread))
+
+
+def _after(before: Outcome, outcome: Outcome) -> Outcome:
+    """An outcome with what was planned, where the work ended before it was begun."""
+    return outcome if outcome.plan else replace(outcome, plan=before.plan, data=before.data)
+
+
+def _text(outcome: Outcome, width: int) -> Text:
+    """What became of one environment, change by change."""
+    from provisioner.render.as_outcomes import outcomes_text
+    from provisioner.render.layout import Piece, flow, line, words
+    from provisioner.render.styled import stacked, styled
+
+    where = f"account {outcome.account_id}, {outcome.region}"
+    title = styled([(Piece(outcome.name, "title"), Piece("  "), *line(where, "faint"))])
+    if not outcome.result:
+        told = outcome.trouble.message if outcome.trouble else outcome.words
+        return stacked([title, styled(flow(words(told, "delete"), width, gap=" "))])
+    result = outcomes_text(outcome.name, outcome.result, outcome.seconds, width)
+    left = [styled([line(text)]) for text in outcome.subject or ()]
+    return stacked([title, result, *left])
+
+
+def _agreed(outcomes: Sequence[Outcome], destroying: bool) -> bool:
+    number = len(outcomes)
+    what = f"{number} environment{'' if number == 1 else 's'}"
+    if not destroying:
+        return click.confirm(f"Apply these changes to {what}?")
+    names = ", ".join(outcome.name for outcome in outcomes[:MAX_NAMED])
+    more = f" and {number - MAX_NAMED} more" if number > MAX_NAMED else ""
+    tell_line(f"to be destroyed: {names}{more}")
+    answer: Any = click.prompt(f"Type {what} to destroy them", default="", show_default=False)
+    return bool(answer == what)

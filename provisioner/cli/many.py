@@ -1,0 +1,269 @@
+"""Commands on many environments: the way from their specs to one table, one report and one exit code."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from provisioner.cli import output
+from provisioner.cli.common import (
+    connections_for,
+    console_for,
+    say_data,
+    say_document,
+    tell_line,
+)
+from provisioner.many.spec_file import SpecFile
+from provisioner.render.layout import shortened
+from provisioner.visible import presentable
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from provisioner.apply import Event
+    from provisioner.aws.client import Aws
+    from provisioner.aws.connect import Options
+    from provisioner.aws.connections import Connections
+    from provisioner.many.jobs import Job
+    from provisioner.many.outcome import Outcome
+    from provisioner.many.runner import Group, Work
+    from provisioner.model import Environment
+
+# Where a line cannot be rewritten, how far it is is said only so often.
+SECONDS_BETWEEN_LINES = 10.0
+SECONDS_BETWEEN_DRAWINGS = 0.1
+# How many names a message has that is the same for several environments.
+MAX_NAMED = 10
+
+# The environment that a spec describes. Raises ProvisionerError.
+Load = Callable[[SpecFile], "Environment"]
+# What is shown of one environment for so many columns; None: its row in the table says all.
+Show = Callable[["Outcome", int], "Text | None"]
+
+
+class Many(NamedTuple):
+    """One command on many specs: how its result is printed, and the file that it is written to as well."""
+
+    command: str
+    specs: tuple[SpecFile, ...]
+    options: Options
+    output_format: str = "text"
+    report: str | None = None
+
+    @property
+    def for_programs(self) -> bool:
+        return self.output_format != "text"
+
+    def check(self) -> None:
+        """Raises UsageError where no report may be written to that file."""
+        if self.report:
+            from provisioner.cli.report_file import check_target
+
+            check_target(self.report)
+
+
+def look_at_all(many: Many, load: Load, work: Work, show: Show, doing: str) -> int | None:
+    """The whole of a command that changes nothing: the exit code, None where all is well.
+
+    Raises UsageError where it cannot begin, and where two specs describe the same environment.
+    """
+    from provisioner.cli.change import stoppable
+    from provisioner.many.jobs import load_jobs
+
+    many.check()
+    jobs, unusable = load_jobs(many.specs, load)
+    with stoppable() as stop:
+        outcomes = [*unusable, *work_on_all(jobs, work, connections_for(many.options), doing, stop)]
+    return tell_all(many, outcomes, show)
+
+
+def tell_all(many: Many, outcomes: Sequence[Outcome], show: Show) -> int | None:
+    """Everything that there is to say of all environments; the exit code, None where all is well."""
+    from provisioner.many.report import report_data
+
+    show_all(many, outcomes, show)
+    report = report_data(many.command, outcomes)
+    finish(many, report, outcomes)
+    # None: it only had something to print, so what could not be printed counts.
+    return report["exit_code"] or None
+
+
+def work_on_all(
+    jobs: Sequence[Job], work: Work, connections: Connections, doing: str, stop: threading.Event
+) -> list[Outcome]:
+    """One outcome for each job, side by side, with one line that says how far it is.
+
+    Raises UsageError where AWS tells that two of them are one environment.
+    """
+    from provisioner.many.plans import check_plans
+
+    outcomes: list[Outcome] = []
+    with HowFar(doing, len(jobs)) as how_far:
+        for outcome in outcomes_of(jobs, work, connections, stop):
+            outcomes.append(outcome)
+            how_far.tell(outcome)
+    check_plans(outcomes)
+    return outcomes
+
+
+def outcomes_of(
+    jobs: Sequence[Job], work: Work, connections: Connections, stop: threading.Event, shared: bool = True
+) -> Iterator[Outcome]:
+    """One outcome for each job, as they end. Not `shared`: what one reads answers no other."""
+    if not jobs:
+        return
+    from provisioner.many.runner import grouped, run
+
+    def connect(group: Group) -> Aws:
+        return connections.to(group.jobs[0].environment)
+
+    yield from run(grouped(jobs), connect, work, stop, connections.shared if shared else None)
+
+
+def show_all(many: Many, outcomes: Iterable[Outcome], show: Show, stderr: bool = False) -> None:
+    """One environment after the other, what needs approval first; then what went wrong."""
+    from provisioner.many.outcome import in_order
+
+    ordered = in_order(outcomes)
+    if stderr or not many.for_programs:
+        console = console_for(stderr)
+        for outcome in ordered:
+            text = show(outcome, console.width)
+            if text is not None:
+                console.print(text, soft_wrap=True)
+                console.print()
+    tell_troubles(ordered)
+
+
+def tell_troubles(outcomes: Iterable[Outcome]) -> None:
+    """What went wrong, on stderr; what is the same in several environments once."""
+    alike: dict[tuple[Any, ...], list[Outcome]] = {}
+    for outcome in outcomes:
+        if outcome.trouble:
+            alike.setdefault((outcome.trouble, outcome.verdict), []).append(outcome)
+    for (trouble, _), concerned in alike.items():
+        names = [outcome.name for outcome in concerned[:MAX_NAMED]]
+        more = f" and {len(concerned) - MAX_NAMED} more" if len(concerned) > MAX_NAMED else ""
+        if trouble.lines:
+            for text in trouble.lines:
+                tell_line(text)
+        tell_line(f"{', '.join(names)}{more}: {trouble.message}", "error:")
+        if trouble.hint:
+            tell_line(f"  {trouble.hint}")
+
+
+def finish(many: Many, report: dict[str, Any], outcomes: Sequence[Outcome]) -> None:
+    """The table, or the report for programs; and the file of the report. Raises ProvisionerError."""
+    match many.output_format:
+        case "text":
+            from provisioner.many.table import table_lines
+            from provisioner.render.styled import styled
+
+            console = console_for()
+            console.print(styled(table_lines(report, console.width)), soft_wrap=True)
+        case "json":
+            say_data(report)
+        case form:
+            from provisioner.cli.report_file import document
+
+            say_document(document(form, report, outcomes, many.options.is_local))
+    if many.report:
+        from provisioner.cli.report_file import write_report
+
+        write_report(many.report, report, outcomes, many.options.is_local)
+        tell_line(f"report written to {many.report}")
+
+
+def event_words(event: Event) -> str:
+    """What is going on, in few words: `fleet/web: 3 of 50 running`."""
+    from provisioner.apply import Finished, Waiting
+
+    if isinstance(event, Waiting):
+        return f"{event.change.address}: {event.done:,} of {event.total:,} {event.until}"
+    if isinstance(event, Finished):
+        return f"{event.outcome.change.address}: {event.outcome.result.value}"
+    return f"{event.change.address}: begun"
+
+
+class HowFar:
+    """One line on stderr that says how far it is: rewritten on a terminal, else once in a while."""
+
+    def __init__(self, doing: str, total: int) -> None:
+        self._doing, self._total = doing, total
+        self._done = 0
+        self._bad = 0
+        self._latest = ""
+        self._said = time.monotonic()
+        self._lock = threading.RLock()
+        self._is_live = output.err().isatty()
+
+    def __enter__(self) -> HowFar:
+        if self._is_live:
+            for gate in (output.out(), output.err()):
+                if gate.isatty():
+                    gate.above = self._above
+            self._draw()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._is_live:
+            for gate in (output.out(), output.err()):
+                gate.above = None
+            output.err().layout("\r\x1b[K")
+
+    def tell(self, outcome: Outcome) -> None:
+        """That one more has ended."""
+        with self._lock:
+            self._done += 1
+            self._bad += outcome.trouble is not None
+            self._say_so()
+
+    def doing(self, name: str, event: Event) -> None:
+        """What is going on in one of them; said where nothing else is for long."""
+        with self._lock:
+            self._latest = f"; {name}: {event_words(event)}"
+            self._say_so()
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Room for what is printed by others."""
+        with self._lock:
+            if self._is_live:
+                output.err().layout("\r\x1b[K")
+            yield
+            if self._is_live:
+                self._draw()
+
+    def _say_so(self) -> None:
+        now = time.monotonic()
+        if now - self._said < (SECONDS_BETWEEN_DRAWINGS if self._is_live else SECONDS_BETWEEN_LINES):
+            return
+        self._said = now
+        if self._is_live:
+            self._draw()
+        else:
+            tell_line(self._line)
+
+    @property
+    def _line(self) -> str:
+        bad = f", {self._bad:,} with problems" if self._bad else ""
+        return f"{self._doing}: {self._done:,} of {self._total:,} environments{bad}{self._latest}"
+
+    def _draw(self) -> None:
+        shown = shortened(presentable(self._line), console_for(stderr=True).width - 1)
+        output.err().layout(f"\r{shown}\x1b[K")
+
+    def _above(self, text: str) -> None:
+        from provisioner.render.layout import line
+        from provisioner.render.styled import styled
+
+        with self._lock:
+            output.err().layout("\r\x1b[K")
+            console_for(stderr=True).print(styled([line(text)]), soft_wrap=True)
+            self._draw()
