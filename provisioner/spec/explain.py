@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from itertools import islice
 from typing import Any
 
@@ -100,7 +101,7 @@ class _Explainer:
         self.document = document
         self.near = suggestions.near
         self.schema = schema
-        self.validator = _VALIDATOR(inlined(schema, schema))
+        self.validator = _validator(_Same(schema))
         self.hints = Hints(schema, self.takes, suggestions)
 
     def errors(self) -> Iterable[Any]:
@@ -316,3 +317,22 @@ _VALIDATOR: Any = validators.extend(  # type: ignore[no-untyped-call]
     {"pattern": _whole_pattern, "uniqueItems": _unique},
     type_checker=jsonschema.Draft202012Validator.TYPE_CHECKER.redefine("integer", _is_integer),
 )
+
+
+class _Same:
+    """A schema that is known by which it is, and not by what it says: that would take long to compare."""
+
+    def __init__(self, schema: Mapping[str, Any]) -> None:
+        self.schema = schema
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.schema is self.schema
+
+    def __hash__(self) -> int:
+        return id(self.schema)
+
+
+@lru_cache(maxsize=4)
+def _validator(of: _Same) -> Any:
+    """What checks with a schema; made once for many specs."""
+    return _VALIDATOR(inlined(of.schema, of.schema))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from provisioner.errors import Problem, SpecError
@@ -57,9 +58,15 @@ def load_with_document(
         raise SpecError(reading.problems, stopped=True) from None
 
 
+@cache
+def _schema(kinds: tuple[AnyKind, ...]) -> Mapping[str, Any]:
+    """The schema of a spec: put together once, however many specs are read. Nobody may change it."""
+    return schema(kinds)
+
+
 def _environment(reading: Reading, kinds: Sequence[AnyKind], target: str | None) -> Environment:
     document, spec = reading.document, reading.spec
-    found = explain(document, schema(kinds), reading.suggestions, MAX_FOUND)
+    found = explain(document, _schema(tuple(kinds)), reading.suggestions, MAX_FOUND)
     for problem in once(found):
         reading.report(problem)
     if len(found) >= MAX_FOUND:
