@@ -184,10 +184,9 @@ class JointReads(SharedReads):
         return [read() for read in reads]
 
     def in_region(self, region: str) -> Reader:
-        of_account = self._of_account or self
-        return self._once(
-            f"region {region}", lambda: JointReads(self._reader.in_region(region), (), of_account)
-        )
+        if self._of_account:
+            return self._of_account.in_region(region)
+        return self._once(f"region {region}", lambda: JointReads(self._reader.in_region(region), (), self))
 
     # --- one path of IAM for all environments
 
