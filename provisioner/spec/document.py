@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import yaml
@@ -19,6 +20,9 @@ from provisioner.spec.syntax import in_plain_words
 from provisioner.spec.wording import dotted
 
 LARGEST = 1024 * 1024
+# How many documents are remembered: of specs with targets, which are worked on one after the other, and of
+# what they extend.
+MAX_REMEMBERED = 16
 
 
 @dataclass(frozen=True)
@@ -90,10 +94,14 @@ def read(file: str, source: Source | None = None, removes: bool = False) -> Docu
     return document
 
 
+@lru_cache(maxsize=MAX_REMEMBERED)
 def parse(file: str, content: bytes, dates: bool = False, removes: bool = False) -> Document:
     """The document in the content of a file, None if it is empty. Raises SpecError when it is no YAML.
 
     `dates`: the file may have dates, which are texts then. `removes`: it may delete keys with `!remove`.
+
+    A spec is read once for all of its targets, and what many extend for all of them: to read YAML takes
+    longer than all else that is done with it. So nobody may change a document.
     """
     text = decode(file, content)
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
