@@ -110,6 +110,7 @@ class Environment:
     what looks like a secret, in the spec and in the files that it names. `expires` is when all of it ends.
     `target` is which of the spec's targets it is, None where the spec has none. `login`: None is whatever
     credentials there are. `tag_index` says whether tags may be taken from an index that lags behind.
+    `prove`: whether its plans are proved, None where the spec does not say.
     """
 
     name: str
@@ -125,6 +126,7 @@ class Environment:
     target: str | None = None
     login: Login | None = None
     tag_index: TagIndex = TagIndex.NEVER
+    prove: bool | None = None
 
     @property
     def argument(self) -> str:

@@ -99,7 +99,7 @@ def apply(
         rules=load_rules(spec, policies),
         shown=Shown(ids, show_user_data),
         no_cost=no_cost,
-        proving=is_proving(spec, proving),
+        proving=is_proving(spec, environment, proving),
     )
 
 
@@ -151,5 +151,5 @@ def destroy(
         approved=approved,
         rules=load_rules(spec, policies),
         no_cost=no_cost,
-        proving=is_proving(spec, proving),
+        proving=is_proving(spec, environment, proving),
     )

@@ -127,7 +127,7 @@ def plan(
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
     made = make_plan(with_tag_index(environment), aws, destroying, deep, rules, pricing)
-    if is_proving(spec, proving):
+    if is_proving(spec, environment, proving):
         made = proved(made, aws)
     given = _given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)
     match output_format:

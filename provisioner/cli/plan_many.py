@@ -66,7 +66,7 @@ class Planning(NamedTuple):
         from provisioner.many.plans import plan_outcome
 
         made = self.plan(job, aws, reader)
-        if is_proving(job.spec, self.proving):
+        if is_proving(job.spec, job.environment, self.proving):
             made = proved(made, aws)
         return plan_outcome(job, made, self.changes_code, self.shown.user_data)
 

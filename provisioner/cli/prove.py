@@ -8,16 +8,17 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
     from provisioner.cli.common import SpecFile
-    from provisioner.model import Plan
+    from provisioner.model import Environment, Plan
 
 
-def is_proving(spec: SpecFile, said: bool | None) -> bool:
-    """Whether it is asked: as the command line or the environment says, or else the spec's folder.
+def is_proving(spec: SpecFile, environment: Environment, said: bool | None) -> bool:
+    """Whether it is asked: as the command line or the variable says, or else the spec, or else its folder.
 
     Raises SpecError.
     """
-    if said is not None:
-        return said
+    wanted = environment.prove if said is None else said
+    if wanted is not None:
+        return wanted
     from provisioner.guardrails.files import library
     from provisioner.spec.folder import folder_proves
 

@@ -108,6 +108,7 @@ def _environment(reading: Reading, kinds: Sequence[AnyKind], target: str | None)
         expires=expires,
         target=target,
         login=_login(spec),
+        prove=spec.get("prove"),
     )
 
 

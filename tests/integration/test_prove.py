@@ -107,6 +107,28 @@ def test_a_refusal_during_an_apply_is_decoded(deploy: Deploying, tmp_path: Path)
     assert "Encoded authorization failure message" not in ran.words
 
 
+def test_whether_a_plan_is_proved(program: Program, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "provisioner.yaml"
+    # The folder, the spec, the variable, the command line: the later wins.
+    for there, spec, variable, options, is_proved in (
+        (None, None, None, (), False),
+        (True, None, None, (), True),
+        (True, False, None, (), False),
+        (None, True, None, (), True),
+        (None, True, "0", (), False),
+        (None, False, "1", (), True),
+        (None, True, "1", ("--no-prove",), False),
+        (None, None, None, ("--prove",), True),
+    ):
+        folder.write_text("{}\n" if there is None else f"prove: {str(there).lower()}\n")
+        monkeypatch.delenv("PROVISIONER_PROVE", raising=False)
+        if variable is not None:
+            monkeypatch.setenv("PROVISIONER_PROVE", variable)
+        asked = ROLES_ONLY if spec is None else {**ROLES_ONLY, "prove": spec}
+        proof = program.plan(asked, *options).data["proof"]
+        assert (proof is not None) is is_proved, (there, spec, variable, options)
+
+
 # --- the door
 
 
