@@ -1,8 +1,8 @@
 """What needs no AWS: comparing and rendering, from 1,000 to 100,000 members, each in a process of its own.
 
 `python -m bench.pure CASE MEMBERS` is that process: it builds what would have been observed, then compares it
-with the spec and prints the plan as the command does. Seconds are of CPU in its one thread, so that whatever
-else the machine is doing does not count.
+with the spec and prints the plan as the command does where there is no terminal. Seconds are of CPU in its one
+thread, so that whatever else the machine is doing does not count.
 """
 
 from __future__ import annotations
@@ -62,13 +62,13 @@ def _medians(case: str, members: int, results: list[dict[str, Any]]) -> Pure:
 
 def child(case: str, members: int) -> dict[str, Any]:
     """Measures one case in this process."""
-    from rich.console import Console
-
     from bench.observed import observed_world
     from bench.process import peak_kb
+    from provisioner.cli.output import Gate
     from provisioner.kinds import KINDS
     from provisioner.plan import plan as compare
-    from provisioner.render.as_text import plan_text
+    from provisioner.render.as_text import plan_lines
+    from provisioner.render.styled import plain
 
     # It sets how often garbage is collected, as the command does.
     importlib.import_module("provisioner.cli.start")
@@ -78,9 +78,8 @@ def child(case: str, members: int) -> dict[str, Any]:
     plan = compare(world, KINDS)
     compared = time.process_time()
     with Path(os.devnull).open("w") as nowhere:
-        console = Console(file=nowhere, width=100, highlight=False)
-        text = plan_text(plan, console.width)
-        console.print(text, soft_wrap=True)
+        text = plain(plan_lines(plan, 100)) + "\n"
+        Gate(nowhere, "stdout").layout(text)
     rendered = time.process_time()
     expected = {"nothing to do": 0, "drift": 1, "destroy": 1}[case]
     touched = sum(plan.summary.values())
@@ -90,7 +89,7 @@ def child(case: str, members: int) -> dict[str, Any]:
         "diff_s": compared - began,
         "render_s": rendered - compared,
         "peak_mb": peak_kb(os.getpid()) / 1024,
-        "lines": text.plain.count("\n") + 1,
+        "lines": text.count("\n"),
     }
 
 

@@ -228,11 +228,19 @@ IN_SHORT = Shown()
 
 def show_plan(plan: Plan, options: Options, stderr: bool = False, shown: Shown = IN_SHORT) -> None:
     """Print a plan for people."""
-    from provisioner.render.as_text import plan_text
+    gate = output.err() if stderr else output.out()
+    if output.is_drawn(gate):
+        from provisioner.render.as_text import plan_text
 
-    console = console_for(stderr)
-    text = plan_text(plan, console.width, options.is_local, shown.ids, shown.user_data)
-    console.print(text, soft_wrap=True)
+        console = console_for(stderr)
+        text = plan_text(plan, console.width, options.is_local, shown.ids, shown.user_data)
+        console.print(text, soft_wrap=True)
+        return
+    from provisioner.render.as_text import plan_lines
+    from provisioner.render.styled import plain
+
+    lines = plan_lines(plan, output.plain_width(), options.is_local, shown.ids, shown.user_data)
+    gate.layout(plain(lines) + "\n")
 
 
 def refusal_code(plan: Plan) -> int:

@@ -25,6 +25,8 @@ from provisioner.secrecy import learn_from_environment, without_secrets
 from provisioner.visible import AS_ASCII, visible_layout, visible_line, visible_lines
 
 STDIN, STDOUT, STDERR = 0, 1, 2
+# https://rich.readthedocs.io/en/stable/console.html#terminal-detection
+ASKING_FOR_COLOURS = ("FORCE_COLOR", "TTY_COMPATIBLE")
 
 
 class Gate(io.TextIOBase):
@@ -170,6 +172,23 @@ def out() -> Gate:
 def err() -> Gate:
     """What is printed about the run."""
     return _gate("stderr")
+
+
+def is_drawn(gate: Gate) -> bool:
+    """Whether there may be colours, which rich decides: on a terminal, or where a variable asks for them."""
+    return gate.isatty() or any(os.environ.get(name) for name in ASKING_FOR_COLOURS)
+
+
+def plain_width() -> int:
+    """How many columns rich takes there to be where it draws nothing: `$COLUMNS`, those of whichever standard
+    stream is a terminal, as in `plan | less`, or 80."""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal():
+        return int(columns)
+    for descriptor in (STDIN, STDOUT, STDERR):
+        with suppress(OSError):
+            return os.get_terminal_size(descriptor).columns or 80
+    return 80
 
 
 def cry(text: bytes) -> None:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-
-from rich.text import Text
+from typing import TYPE_CHECKING
 
 from provisioner.model import Action, Change, Note, Plan, Refusal
 from provisioner.render.as_json import plan_data
@@ -26,6 +25,9 @@ from provisioner.render.verdict import (
 from provisioner.render.waves import id_lines, member_lines, wave_lines
 from provisioner.render.words import breakdown
 
+if TYPE_CHECKING:
+    from rich.text import Text
+
 SYMBOLS = {Action.CREATE: "+", Action.UPDATE: "~", Action.REPLACE: "±", Action.DELETE: "-"}
 # What the symbols mean, told before they first occur.
 MEANINGS = {
@@ -41,10 +43,16 @@ _WIDEST_ADDRESS = 36
 def plan_text(
     plan: Plan, width: int, local: bool = False, ids: bool = False, user_data: bool = False
 ) -> Text:
+    """The lines of a plan in their colours. Print it with `soft_wrap=True`: the lines are broken already."""
+    return styled(plan_lines(plan, width, local, ids, user_data))
+
+
+def plan_lines(
+    plan: Plan, width: int, local: bool = False, ids: bool = False, user_data: bool = False
+) -> list[Line]:
     """A plan, laid out for `width` columns; no line is wider. `local` says that it is for the local AWS.
 
-    `ids` tells all instances by id, also those that stay, and `user_data` what user data says. Print it with
-    `soft_wrap=True`: the lines are broken already.
+    `ids` tells all instances by id, also those that stay, and `user_data` what user data says.
     """
     fields = [fields_of(change, user_data) for change in plan.changes]
     lines = [*_beside(_heading(plan, local, width), _legend(plan, fields, width), width), ()]
@@ -68,7 +76,7 @@ def plan_text(
     if plan.proof and plan.proof.verdicts:
         lines += [*proof_lines(plan.proof, width), ()]
     lines += _closing_lines(plan, width)
-    return styled(lines)
+    return lines
 
 
 def column_of(addresses: Iterable[object]) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
 import sys
 import threading
 from typing import IO, Any, cast
@@ -15,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from provisioner.cli import common as cli_common
-from provisioner.cli.output import Gate, Layout
+from provisioner.cli.output import Gate, Layout, plain_width
 from provisioner.model import (
     Action,
     Address,
@@ -34,10 +35,11 @@ from provisioner.model import (
 from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.as_outcomes import outcomes_text
 from provisioner.render.as_status import status_data, status_text
-from provisioner.render.as_text import SYMBOLS, plan_text
+from provisioner.render.as_text import SYMBOLS, plan_lines, plan_text
 from provisioner.render.field_lines import WIDE
 from provisioner.render.layout import cells
 from provisioner.render.progress import Progress
+from provisioner.render.styled import plain
 from provisioner.visible import ASCII_FORMS, visible
 from tests.support.hostile import FORGED, HONEST, TRICKS, harmless, hostile
 
@@ -232,6 +234,11 @@ def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> 
         ):
             console.print(laid_out, soft_wrap=True)
         harmless(paper.getvalue(), colours=terminal)
+        if not terminal:
+            # What the command prints where nothing is drawn, without rich.
+            unadorned = Paper(terminal)
+            Gate(unadorned, "stdout").layout(plain(plan_lines(plan, 80, local=True)) + "\n")
+            assert paper.getvalue().startswith(unadorned.getvalue())
     for data in (
         plan_data(plan),
         plan_data(plan, user_data=True),
@@ -284,3 +291,20 @@ def test_a_document_has_the_letters_that_its_encoding_has(
     cli_common.say_data({"x": "größe"})
     assert shown in raw.getvalue().decode(encoding)
     assert json.loads(raw.getvalue().decode(encoding)) == {"x": "größe"}
+
+
+@pytest.mark.parametrize("columns", [None, "", "40", "200"])
+def test_without_a_terminal_lines_are_as_wide_as_rich_takes_them(
+    columns: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if columns is None:
+        monkeypatch.delenv("COLUMNS", raising=False)
+    else:
+        monkeypatch.setenv("COLUMNS", columns)
+    assert plain_width() == Console(file=io.StringIO()).width
+
+
+def test_a_plan_that_is_not_drawn_needs_no_rich() -> None:
+    code = "import sys, provisioner.cli.plan, provisioner.render.as_text as a\nprint('rich' in sys.modules)"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ran.stdout == "False\n"
