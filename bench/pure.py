@@ -1,8 +1,8 @@
 """What needs no AWS: comparing and rendering, from 1,000 to 100,000 members, each in a process of its own.
 
 `python -m bench.pure CASE MEMBERS` is that process: it builds what would have been observed, then compares it
-with the spec and prints the plan as the command does where there is no terminal. Seconds are of CPU in its one
-thread, so that whatever else the machine is doing does not count.
+with the spec and prints the plan as the command does where there is no terminal. Seconds are of CPU in its
+one thread, so that whatever else the machine is doing does not count.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ def cells(text: str) -> int:
 
 def width_of(pieces: Line) -> int:
     """How many columns a line takes."""
-    return sum(cells(piece.text) for piece in pieces)
+    return sum([cells(piece.text) for piece in pieces])
 
 
 def words(text: str, style: str = "") -> list[Line]:
@@ -76,6 +76,7 @@ def flow(
     lines: list[Line] = []
     current = first if hanging else padded(first, indent)
     fresh = True
+    between = Piece(gap)
     for item in items:
         room = width - width_of(current) - (0 if fresh else cells(gap))
         # A new line helps unless this one is as empty as the next would be.
@@ -84,7 +85,7 @@ def flow(
             current = padded((), indent)
             fresh = True
         if not fresh:
-            current = (*current, Piece(gap))
+            current = (*current, between)
         *full, rest = _cut(item, max(width - width_of(current), 8), max(width - indent, 8))
         for part in full:
             lines.append((*current, *part))
@@ -121,6 +122,8 @@ def shortened(text: str, width: int) -> str:
 
 def _cut(item: Line, room: int, further_room: int) -> list[Line]:
     """An item as it is when it has room, else in parts that do."""
+    if width_of(item) <= room:
+        return [item]
     parts: list[Line] = []
     current: list[Piece] = []
     left = room

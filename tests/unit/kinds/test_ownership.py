@@ -345,7 +345,7 @@ def test_all_that_a_launch_writes_is_possible(case: str) -> None:
         if specification["ResourceType"] == "instance"
     )
     launched = member(1, fleet, tags={tag["Key"]: tag["Value"] for tag in tags})
-    assert impossible_words(launched) == []
+    assert impossible_words(launched) == ()
     assert read_record(launched) == {**launch_record(fleet), "type": "t3.micro"}
 
 

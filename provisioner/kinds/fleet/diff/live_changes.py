@@ -94,11 +94,13 @@ def _settings(
     world: World,
 ) -> Iterator[Change]:
     """One change for all settings that are changed together, and the values that members have instead."""
+    # Most members differ in nothing, and there are many of them.
+    staying = [member for member in staying if member.id in differences]
     for group in dict.fromkeys(setting.group for setting in SETTINGS):
         wrong = {
             member.id: [
                 setting
-                for setting in differences.get(member.id, ())
+                for setting in differences[member.id]
                 if setting.group == group and (setting.on_spot or member.market != SPOT)
             ]
             for member in staying

@@ -74,9 +74,14 @@ def has_part(instance: Instance, name: str) -> bool:
     return name in (PARTS.of(instance) or "").split(",")
 
 
-def impossible_words(instance: Instance) -> list[str]:
+def impossible_words(instance: Instance) -> tuple[str, ...]:
     """What is in a launch record and cannot have been written there by a launch."""
-    return [word for word in (instance.tag(LAUNCH_TAG) or "").split() if not _is_possible(word)]
+    return _impossible_in(instance.tag(LAUNCH_TAG) or "")
+
+
+@lru_cache(maxsize=1024)
+def _impossible_in(text: str) -> tuple[str, ...]:
+    return tuple(word for word in text.split() if not _is_possible(word))
 
 
 def _is_possible(word: str) -> bool:

@@ -9,6 +9,7 @@ import hashlib
 import json
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from provisioner.kinds.base import Reader
@@ -42,20 +43,32 @@ class Remembered:
 
     def of(self, instance: Instance) -> str | None:
         """What the launch tag of an instance says of it; None: nothing, or what no launch writes."""
-        for word in (instance.tag(LAUNCH_TAG) or "").split():
-            name, _, value = word.partition("=")
-            if name == self.word and self.is_possible(value):
-                return value
-        return None
+        return _value_in(instance.tag(LAUNCH_TAG) or "", self.word, self.values)
 
     def is_left_out(self, instance: Instance) -> bool:
         """Whether an instance has a launch tag that says nothing of it, right or wrong."""
-        words = (instance.tag(LAUNCH_TAG) or "").split()
-        return bool(words) and all(word.partition("=")[0] != self.word for word in words)
+        names = _names_in(instance.tag(LAUNCH_TAG) or "")
+        return bool(names) and self.word not in names
 
     def is_possible(self, value: str) -> bool:
         """Whether a launch may have written this."""
-        return re.fullmatch(self.values, value, re.ASCII) is not None
+        return _is_possible(self.values, value)
+
+
+# Most members of a fleet have the same tag, which is looked at for each setting and many times.
+@lru_cache(maxsize=4096)
+def _value_in(tag: str, word: str, values: str) -> str | None:
+    parts = (part.partition("=") for part in tag.split())
+    return next((value for name, _, value in parts if name == word and _is_possible(values, value)), None)
+
+
+@lru_cache(maxsize=1024)
+def _names_in(tag: str) -> frozenset[str]:
+    return frozenset(part.partition("=")[0] for part in tag.split())
+
+
+def _is_possible(values: str, value: str) -> bool:
+    return re.fullmatch(values, value, re.ASCII) is not None
 
 
 def attribute(reader: Reader, instance: Instance, name: str) -> Any:
