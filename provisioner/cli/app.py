@@ -24,6 +24,7 @@ from provisioner.cli.permissions import permissions
 from provisioner.cli.plan import plan
 from provisioner.cli.reap import reap
 from provisioner.cli.schema import schema
+from provisioner.cli.show import show
 from provisioner.cli.status import status
 from provisioner.cli.validate import validate
 from provisioner.errors import ProvisionerError, SpecError
@@ -37,7 +38,6 @@ class Root(Group):
         **dict.fromkeys(("deploy", "create", "update", "run"), "apply"),
         "up": "apply' or 'local up",
         **dict.fromkeys(("diff", "preview"), "plan"),
-        "show": "status",
         "ls": "list",
         **dict.fromkeys(("check", "lint"), "validate"),
         "ssh": "ssh-config",
@@ -79,6 +79,7 @@ def cli() -> None:
 for command in (
     init,
     validate,
+    show,
     plan,
     apply,
     destroy,

@@ -63,6 +63,14 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
     return Composed(replace(made, problems=tuple(problems)), source, files.sources, layers)
 
 
+def compose_layers(path: str, root: str | None, target: str | None) -> Layers:
+    """The layers of a spec, laid over each other. Raises SpecError, also for what is no mapping."""
+    composed = compose(path, root, target, Suggestions())
+    if not isinstance(composed.document.value, dict):
+        _stop(composed.document, (), f"expected a mapping, found {found(composed.document.value)}")
+    return composed.layers or Layers.of(composed.document)
+
+
 def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     """The names of the targets of a spec, in its order; none for a spec that is one environment.
 
@@ -70,7 +78,7 @@ def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     mapping.
     """
     source = _located(path, root)
-    document = read(path, source, removes=True) if _may_have_targets(path, source) else None
+    document = read(path, source, removes=True) if _may_be_composed(source) else None
     if document is None or not _is_composed(document):
         return ()
     files, layers = _layers(document, source, Suggestions())
@@ -85,7 +93,7 @@ def bases_of(path: str, root: str | None = None) -> tuple[str, ...]:
     Raises SpecError, as `targets_of` does.
     """
     source = _located(path, root)
-    document = read(path, source, removes=True) if _may_have_targets(path, source) else None
+    document = read(path, source, removes=True) if _may_be_composed(source) else None
     if document is None or not _is_composed(document):
         return ()
     files = extended(document, source, Suggestions())
@@ -103,7 +111,7 @@ def _located(path: str, root: str | None) -> Source:
         raise SpecError([Problem(path, *TOP, "", f"the file {problem}", problem.hint)]) from None
 
 
-def _may_have_targets(path: str, source: Source) -> bool:
+def _may_be_composed(source: Source) -> bool:
     """Whether a file has to be read as YAML to know: most have no targets, and are read soon anyway."""
     try:
         content = read_source(source, LARGEST_FILE)

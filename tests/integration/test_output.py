@@ -190,7 +190,10 @@ class TestWithoutAws:
         )
         assert "destroy" in ran.out
 
-    @pytest.mark.parametrize("command", [["validate", "fifty-servers.yaml"], ["schema"], ["--help"]])
+    @pytest.mark.parametrize(
+        "command",
+        [["validate", "fifty-servers.yaml"], ["show", "fifty-servers.yaml"], ["schema"], ["--help"]],
+    )
     def test_offline_commands_load_nothing_that_could_go_online(
         self, command: list[str], local_environment: dict[str, str]
     ) -> None:

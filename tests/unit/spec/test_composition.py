@@ -16,6 +16,7 @@ from provisioner.kinds.key_pair.spec import KeyPair
 from provisioner.model import Address, Environment, Login
 from provisioner.spec import load, load_all, targets_of
 
+ROOT = Path(__file__).resolve().parents[3]
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ3G4P4FAEyhYJdCDrpqwBUlMJvgOfK7HhVn9bS0eZ1s ops"
 
 BASE = """\
@@ -198,6 +199,16 @@ def test_targets_are_inherited_and_changed(tmp_path: Path) -> None:
     assert (dev.tags["more"], fleet(dev, "web").count) == ("x", 9)
     # A target wins over all that it is laid over, in whichever file it is.
     assert fleet(prod, "web").count == 50
+
+
+def test_the_example_of_the_documentation_is_three_environments() -> None:
+    path = str(ROOT / "docs" / "composition" / "fifty-servers.yaml")
+    made = {target: load(path, KINDS, target=target) for target in targets_of(path)}
+    assert {target: (of.name, fleet(of, "worker").count) for target, of in made.items()} == {
+        "dev": ("crunch-dev", 2),
+        "stage": ("crunch-stage", 5),
+        "prod": ("crunch-prod", 50),
+    }
 
 
 def test_a_spec_without_targets_has_none(tmp_path: Path) -> None:
