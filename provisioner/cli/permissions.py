@@ -12,6 +12,7 @@ from provisioner.cli.given import alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many, tell_all
 from provisioner.cli.options import FORMAT, connection_options, specs_argument
+from provisioner.cli.prove import is_proving
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -33,7 +34,12 @@ if TYPE_CHECKING:
     show_default=True,
     help="What the policy has to be enough for; `plan` only reads.",
 )
-@click.option("--prove", "proving", is_flag=True, help="With what --prove needs besides.")
+@click.option(
+    "--prove",
+    "proving",
+    is_flag=True,
+    help="With what --prove needs besides, as of a spec with `prove: true`.",
+)
 @FORMAT
 @connection_options
 def permissions(
@@ -58,6 +64,7 @@ def permissions(
         many = Many("permissions", specs, options, output_format, report)
         return _permissions_of_many(many, wanted, proving)
     environment = load_spec(spec, needs_contents=proving)
+    proving = is_proving(spec, environment, proving or None)
     statements = statements_of(environment, KINDS, _place(environment, options), wanted, proving)
     policies = documents(statements)
     if output_format == "json":
@@ -86,7 +93,8 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
 
     def work(job: Job) -> Outcome:
         place = _place(job.environment, many.options)
-        statements = statements_of(job.environment, KINDS, place, wanted, proving)
+        asks = is_proving(job.spec, job.environment, proving or None)
+        statements = statements_of(job.environment, KINDS, place, wanted, asks)
         policies = documents(statements)
         words = f"{len(statements)} statements in {len(policies)} polic{'y' if len(policies) == 1 else 'ies'}"
         return replace(

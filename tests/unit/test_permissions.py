@@ -18,7 +18,7 @@ from provisioner.rights import Place, Statement
 from provisioner.spec import load
 from tests.support.authorization import problems
 from tests.support.program import ROOT, SPECS, Program
-from tests.support.specs import PROBE, having, lacking
+from tests.support.specs import PROBE, ROLES_ONLY, having, lacking
 
 SERVICES = ("ec2", "iam", "ssm", "pricing", "service-quotas", "resourcegroupstaggingapi")
 # What policies call a service that botocore calls otherwise.
@@ -35,6 +35,16 @@ NOT_GIVEN = {
 }
 EVERYTHING: dict[str, Any] = having(
     PROBE,
+    roles__worker__trust={
+        "Version": "2012-10-17",
+        "Statement": [
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "ec2.amazonaws.com", "AWS": "arn:aws:iam::123456789012:user/ann"},
+                "Action": "sts:AssumeRole",
+            }
+        ],
+    },
     instance_profiles={
         "worker": {"role": "worker"},
         **{f"p{number}": {"role": "worker"} for number in range(4)},
@@ -267,3 +277,15 @@ def test_people_get_a_table_with_what_each_is_for(tmp_path: Path) -> None:
     assert "Permissions of shop-dev to apply" in ran.out
     assert "PassRoles  to give instances the roles of the environment, by their profiles" in ran.out
     assert "if iam:PassedToService is ec2.amazonaws.com" in ran.out
+
+
+@pytest.mark.parametrize(
+    ("says", "options", "has_it"), [(False, [], False), (False, ["--prove"], True), (True, [], True)]
+)
+def test_what_a_proof_needs_is_given_to_who_has_plans_proved(
+    says: bool, options: list[str], has_it: bool, tmp_path: Path
+) -> None:
+    spec = {**ROLES_ONLY, "account_id": "123456789012", "prove": says}
+    program = Program(tmp_path)
+    ran = program.run("permissions", program.write(spec), "--format", "json", *options)
+    assert ("SimulatePolicies" in {one["Sid"] for one in ran.data["Statement"]}) is has_it
