@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ import provisioner.reconcile
 import provisioner.waiter
 from local_aws import LocalAws
 from tests.support.cloud import Cloud
+from tests.support.forks import Forks
 from tests.support.local_server import running_local_aws
 from tests.support.program import ROOT, Program, Ran, clean_environment, command, run_process
 from tests.support.witness import Witness
@@ -118,8 +119,26 @@ def local_environment(cloud: Cloud, local_folder: Path, home: Path) -> dict[str,
     )
 
 
+@pytest.fixture(scope="session")
+def forks(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Forks]:
+    """What runs the program as processes of their own that need not import it."""
+    with Forks(
+        tmp_path_factory.mktemp("forks"), clean_environment(tmp_path_factory.mktemp("nowhere"))
+    ) as forks:
+        yield forks
+
+
+def _run(
+    forks: Forks, args: Sequence[str | Path], environment: dict[str, str], cwd: Path, stdin: str | None
+) -> Ran:
+    """A fork; where Python itself is told something, a process that begins with Python's beginning."""
+    if _of_python(environment) != _of_python(forks.environment):
+        return run_process(command([str(arg) for arg in args]), environment, cwd=cwd, stdin=stdin)
+    return forks.fork(args, stdin or "", environment=environment, cwd=str(cwd)).end()
+
+
 @pytest.fixture
-def run(local_environment: dict[str, str]) -> Run:
+def run(local_environment: dict[str, str], forks: Forks) -> Run:
     """Runs the program against the local AWS: `run("plan", path)`; `env` adds variables, None removes."""
 
     def running(
@@ -128,15 +147,13 @@ def run(local_environment: dict[str, str]) -> Run:
         cwd: Path = ROOT,
         stdin: str | None = None,
     ) -> Ran:
-        return run_process(
-            command([str(arg) for arg in args]), _with(local_environment, env), cwd=cwd, stdin=stdin
-        )
+        return _run(forks, args, _with(local_environment, env), cwd, stdin)
 
     return running
 
 
 @pytest.fixture
-def run_on_aws(cloud: Cloud, home: Path) -> Run:
+def run_on_aws(cloud: Cloud, home: Path, forks: Forks) -> Run:
     """Runs the program as on AWS: with access keys, and the local AWS standing in at an endpoint."""
     environment = clean_environment(
         home,
@@ -146,7 +163,7 @@ def run_on_aws(cloud: Cloud, home: Path) -> Run:
     )
 
     def running(*args: str | Path, env: dict[str, str | None] | None = None) -> Ran:
-        return run_process(command([str(arg) for arg in args]), _with(environment, env))
+        return _run(forks, args, _with(environment, env), ROOT, None)
 
     return running
 
@@ -155,6 +172,11 @@ def run_on_aws(cloud: Cloud, home: Path) -> Run:
 def write(tmp_path: Path) -> Callable[[Any], Path]:
     """Writes a spec, given as a mapping, to a file."""
     return Program(tmp_path).write
+
+
+def _of_python(environment: Mapping[str, str]) -> dict[str, str]:
+    """The variables that Python reads when it starts."""
+    return {name: value for name, value in environment.items() if name.startswith(("PYTHON", "LANG", "LC_"))}
 
 
 def _with(environment: dict[str, str], more: dict[str, str | None] | None) -> dict[str, str]:
