@@ -82,14 +82,15 @@ local-up: $(READY) ## Start the local AWS
 local-down: $(READY) ## Stop the local AWS
 	$(call run,$(PROVISIONER) local down)
 
+# More at once than two cores, because tests also wait.
 test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist worksteal $(ARGS)
 
 coverage: $(READY) ## Measure which lines and branches the unit tests reach; fails below the floor
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term tests/unit
 
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
-	$(BIN)/python -m pytest -n 2 --dist worksteal -m long $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(ARGS)
 
 bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
 	$(BIN)/python -m bench $(ARGS)
