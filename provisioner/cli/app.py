@@ -23,6 +23,7 @@ from provisioner.cli.list import list_environments
 from provisioner.cli.permissions import permissions
 from provisioner.cli.plan import plan
 from provisioner.cli.reap import reap
+from provisioner.cli.report import report
 from provisioner.cli.schema import schema
 from provisioner.cli.show import show
 from provisioner.cli.status import status
@@ -89,6 +90,7 @@ for command in (
     extend,
     reap,
     permissions,
+    report,
     ssh_config,
     inventory,
     hosts,

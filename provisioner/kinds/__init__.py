@@ -10,6 +10,7 @@ from provisioner.kinds.contract import checked, schema_folder
 from provisioner.kinds.fleet import FleetKind
 from provisioner.kinds.fleet.hosts import find_hosts
 from provisioner.kinds.fleet.parse import keep_images, refresh_images
+from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instance_profile import InstanceProfileKind
 from provisioner.kinds.key_pair import KeyPairKind
 from provisioner.kinds.role import RoleKind
@@ -22,6 +23,7 @@ __all__ = [
     "CALL_RULES",
     "KINDS",
     "check_extending",
+    "count_members",
     "extend_ends",
     "find_hosts",
     "keep_images",
@@ -44,6 +46,11 @@ def check_extending(environment: Environment, only: str | None) -> None:
     from provisioner.kinds.fleet.diff import extending
 
     extending.fleets_to_extend(environment, only)
+
+
+def count_members(environment: Environment) -> int:
+    """How many instances a spec asks for."""
+    return sum(fleet.count for fleet in environment.of(Fleet).values())
 
 
 def extend_ends(world: World, to: datetime | timedelta, only: str | None) -> tuple[Change, ...]:

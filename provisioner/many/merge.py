@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import UsageError
-from provisioner.many.outcome import rank
+from provisioner.many.outcome import Outcome, Trouble, Verdict, rank
 from provisioner.many.report import report_of
-from provisioner.many.shards import Shards
+from provisioner.many.shards import Shard, Shards
 
 MISSING_CODE = 1
 # So many missing shards are named.
@@ -128,4 +128,26 @@ def _order(environment: Mapping[str, Any]) -> tuple[Any, ...]:
 def _not_one_run(message: str) -> UsageError:
     return UsageError(
         message, "merge the reports of one command, on the same specs, with the same --shard COUNT"
+    )
+
+
+def first_missing(report: Mapping[str, Any]) -> Shard | None:
+    """The first shard that a report is not of; None: there is none."""
+    shards = _shards_of(report)
+    missing = missing_shards(shards) if shards else ()
+    return Shard(missing[0], shards.count) if shards and missing else None
+
+
+def troubles(report: Mapping[str, Any]) -> list[Outcome]:
+    """What went wrong, as outcomes that have nothing else."""
+    return [_outcome(environment) for environment in report["environments"] if environment["problem"]]
+
+
+def _outcome(environment: Mapping[str, Any]) -> Outcome:
+    problem = environment["problem"]
+    keys = ("source", "target", "environment", "region", "account_id", "exit_code", "words")
+    return Outcome(
+        **{key: environment[key] for key in keys},
+        verdict=Verdict(environment["verdict"]),
+        trouble=Trouble(problem["message"], problem["hint"], problem["code"], tuple(problem["lines"])),
     )
