@@ -9,7 +9,7 @@ import click
 from provisioner.cli.change import apply_plan
 from provisioner.cli.common import Shown, SpecFile, load_rules, load_spec
 from provisioner.cli.expect import EXPECT, read_expected, read_expected_report
-from provisioner.cli.given import alone
+from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many
 from provisioner.cli.options import (
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 @connection_options
 def apply(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     yes: bool,
     expected: str | None,
     output_format: str,
@@ -67,11 +67,11 @@ def apply(
     options: Options,
 ) -> int:
     """Show the plan, ask, and make AWS as the spec says."""
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
         from provisioner.cli.apply_many import apply_all
 
-        many = Many("apply", specs, options, output_format, report)
+        many = Many("apply", specs, options, output_format, spread)
         planning = Planning(
             options,
             False,
@@ -115,7 +115,7 @@ def apply(
 @connection_options
 def destroy(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     yes: bool,
     expected: str | None,
     output_format: str,
@@ -126,11 +126,11 @@ def destroy(
     options: Options,
 ) -> int:
     """Show the plan, ask, and delete everything of the environment."""
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
         from provisioner.cli.apply_many import apply_all
 
-        many = Many("destroy", specs, options, output_format, report)
+        many = Many("destroy", specs, options, output_format, spread)
         planning = Planning(
             options,
             True,

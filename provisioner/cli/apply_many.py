@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner.cli.common import INTERRUPTED, REFUSED, connections_for, console_for, say, tell_line
+from provisioner.cli.common import INTERRUPTED, REFUSED, console_for, say, tell_line
+from provisioner.cli.left import what_is_left
 from provisioner.cli.many import (
     HowFar,
     Many,
+    begin,
     finish,
     outcomes_of,
     show_all,
@@ -33,6 +35,7 @@ if TYPE_CHECKING:
 
     from provisioner.aws.client import Aws
     from provisioner.aws.connections import Connections
+    from provisioner.cli.elsewhere import Elsewhere
     from provisioner.cli.expect import ApprovedReport
     from provisioner.cli.plan_many import Planning
     from provisioner.kinds.base import Reader
@@ -49,7 +52,6 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     Raises UsageError where it cannot begin, and Refused where the plans are not what was approved.
     """
     from provisioner.cli.change import stoppable
-    from provisioner.many.jobs import load_jobs
     from provisioner.many.plans import is_to_be_applied
     from provisioner.many.report import report_data
 
@@ -60,12 +62,11 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
             f"{command} asks before it changes anything, and there is no terminal to ask on",
             f"look at `{look}`, then say `{command} --expect` with its digest of all, or `{command} --yes`",
         )
-    many.check()
-    jobs, unusable = load_jobs(many.specs, planning.load)
-    connections = connections_for(many.options)
+    where = many.where(planning.load)
+    many, jobs, unusable = begin(many, planning.load)
     with stoppable() as stop:
-        planned = [*unusable, *work_on_all(jobs, planning.work, connections, "planned", stop)]
-    report = report_data(command, planned)
+        planned = [*unusable, *work_on_all(jobs, planning.work, where, "planned", stop)]
+    report = report_data(command, planned, many.shards)
     if stop.is_set():
         say("interrupted; nothing was changed", err=True)
         finish(many, report, planned)
@@ -83,12 +84,10 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
         say("cancelled; nothing was changed", err=True)
         return REFUSED
     with stoppable() as stop:
-        changed = _carry_out(
-            many, planning, [job for job in jobs if job.place in to_do], to_do, connections, stop
-        )
+        changed = _carry_out(many, planning, [job for job in jobs if job.place in to_do], to_do, where, stop)
     outcomes = [changed.get(outcome.place, outcome) for outcome in planned]
     tell_troubles(changed.values())
-    report = report_data(command, outcomes)
+    report = report_data(command, outcomes, many.shards)
     finish(many, report, outcomes)
     return int(report["exit_code"])
 
@@ -98,15 +97,22 @@ def _carry_out(
     planning: Planning,
     jobs: Sequence[Job],
     planned: Mapping[str, Outcome],
-    connections: Connections,
+    where: Connections | Elsewhere,
     stop: threading.Event,
 ) -> dict[str, Outcome]:
     """What became of each job, by its place. Each is told whole when it has ended."""
+    from provisioner.aws.connections import Connections
+
     changed: dict[str, Outcome] = {}
     console = console_for(stderr=many.for_programs)
     with HowFar("destroyed" if planning.destroying else "applied", len(jobs)) as how_far:
         work = partial(_apply, planning=planning, planned=planned, stop=stop, how_far=how_far)
-        for outcome in outcomes_of(jobs, work, connections, stop, shared=False):
+        outcomes = (
+            outcomes_of(jobs, work, where, stop, shared=False)
+            if isinstance(where, Connections)
+            else where.applied(jobs, planning, planned, stop)
+        )
+        for outcome in outcomes:
             changed[outcome.place] = outcome = _after(planned[outcome.place], outcome)
             with how_far.paused():
                 console.print(_text(outcome, console.width), soft_wrap=True)
@@ -143,24 +149,8 @@ def _apply(
     result = converge(plan, lambda: planning.plan(job, aws), executor.execute, stop)
     outcome = applied_outcome(before, result, stop.is_set(), time.monotonic() - began)
     if planning.destroying and not stop.is_set():
-        return replace(outcome, subject=_what_is_left(job, aws))
+        return replace(outcome, subject=what_is_left(job, aws))
     return outcome
-
-
-def _what_is_left(job: Job, aws: Aws) -> tuple[str, ...]:
-    """Looked at once more, by the tags alone: that nothing is left that costs money, or what is."""
-    from provisioner.account.contents import IamContents, read_all
-    from provisioner.account.environments import environments
-    from provisioner.errors import ProvisionerError
-    from provisioner.render.as_account import left_lines
-
-    name = job.environment.name
-    try:
-        contents = read_all(aws, [job.environment.region], name)
-    except ProvisionerError as error:
-        return (f"It could not be read what is left of {name}: {error.message}",)
-    unread = [problem for region in contents for problem in region.unread]
-    return tuple(left_lines(name, environments(contents, IamContents()), unread))
 
 
 def _after(before: Outcome, outcome: Outcome) -> Outcome:

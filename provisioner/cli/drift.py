@@ -18,7 +18,7 @@ from provisioner.cli.common import (
     say_document,
 )
 from provisioner.cli.drifting import find_drift, load_drifting
-from provisioner.cli.given import alone
+from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many
 from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, specs_argument
@@ -58,7 +58,7 @@ class _Drift(Command):
 @connection_options
 def drift(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     output_format: str,
     deep: bool,
     ids: bool,
@@ -70,13 +70,13 @@ def drift(
     """Show where AWS is not as the spec says. Exits with 2 if it is not anywhere."""
     today = datetime.now(UTC).date()
     wanted = _wanted(accept, reason, until, today)
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
         if wanted:
             raise UsageError("--accept is for one spec, and these are many", "name the one that is meant")
         from provisioner.cli.drift_many import drift_of_many
 
-        return drift_of_many(Many("drift", specs, options, output_format, report), deep, ids, today)
+        return drift_of_many(Many("drift", specs, options, output_format, spread), deep, ids, today)
     environment = load_drifting(spec)
     found = find_drift(spec, environment, connect_to(environment, options), deep, today)
     if wanted:

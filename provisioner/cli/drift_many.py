@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date
+from functools import partial
 from typing import TYPE_CHECKING
 
 from provisioner.cli.common import CHANGES
@@ -22,19 +23,6 @@ if TYPE_CHECKING:
 
 def drift_of_many(many: Many, deep: bool, ids: bool, today: date) -> int | None:
     """The whole of `drift` on many specs: the exit code."""
-    from provisioner.many.outcome import Verdict
-
-    def work(job: Job, aws: Aws, reader: Reader) -> Outcome:
-        found = find_drift(job.spec, job.environment, aws, deep, today, reader)
-        is_drift = bool(found.differences)
-        kind, code = (Verdict.CHANGES, CHANGES) if is_drift else (Verdict.OK, 0)
-        words = verdict(found) if is_drift or found.accepted else "no drift"
-        return replace(
-            job.outcome(kind, code, words.rstrip(".")),
-            account_id=found.account_id,
-            data={"drift": drift_data(found)},
-            subject=found,
-        )
 
     def text(outcome: Outcome, width: int) -> Text | None:
         found = outcome.subject
@@ -42,4 +30,19 @@ def drift_of_many(many: Many, deep: bool, ids: bool, today: date) -> int | None:
             return None
         return drift_text(found, width, many.options.is_local, ids)
 
-    return look_at_all(many, load_drifting, work, text, "compared")
+    return look_at_all(many, load_drifting, partial(_work, deep=deep, today=today), text, "compared")
+
+
+def _work(job: Job, aws: Aws, reader: Reader, deep: bool, today: date) -> Outcome:
+    from provisioner.many.outcome import Verdict
+
+    found = find_drift(job.spec, job.environment, aws, deep, today, reader)
+    is_drift = bool(found.differences)
+    kind, code = (Verdict.CHANGES, CHANGES) if is_drift else (Verdict.OK, 0)
+    words = verdict(found) if is_drift or found.accepted else "no drift"
+    return replace(
+        job.outcome(kind, code, words.rstrip(".")),
+        account_id=found.account_id,
+        data={"drift": drift_data(found)},
+        subject=found,
+    )

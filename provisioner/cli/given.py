@@ -5,10 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from provisioner.errors import SpecError
 from provisioner.many.finding import NO_SPECS, find_specs
 from provisioner.many.spec_file import SpecFile
+
+
+class Spread(NamedTuple):
+    """How the work on many is spread out: the file of the report, the shard that is meant, and what the work
+    is done by, each as on the command line."""
+
+    report: str | None = None
+    shard: str | None = None
+    executor: str | None = None
 
 
 def given_specs(
@@ -27,9 +37,9 @@ def given_paths(arguments: Sequence[str]) -> list[str]:
     return [*beside, *(spec.path for spec in found)]
 
 
-def alone(specs: Sequence[SpecFile], report: str | None) -> SpecFile | None:
+def alone(specs: Sequence[SpecFile], spread: Spread) -> SpecFile | None:
     """The spec where it is one alone, which is then worked on as ever; None: they are many."""
-    return specs[0] if len(specs) == 1 and report is None else None
+    return specs[0] if len(specs) == 1 and spread == Spread() else None
 
 
 def _targets_of(spec: SpecFile) -> Sequence[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -17,6 +18,7 @@ from provisioner.cli.common import (
     say_document,
     tell_line,
 )
+from provisioner.cli.given import Spread
 from provisioner.many.spec_file import SpecFile
 from provisioner.render.layout import shortened
 from provisioner.visible import presentable
@@ -25,12 +27,13 @@ if TYPE_CHECKING:
     from rich.text import Text
 
     from provisioner.apply import Event
-    from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
     from provisioner.aws.connections import Connections
+    from provisioner.cli.elsewhere import Elsewhere
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
-    from provisioner.many.runner import Group, Work
+    from provisioner.many.runner import Work
+    from provisioner.many.shards import Shards
     from provisioner.model import Environment
 
 # Where a line cannot be rewritten, how far it is is said only so often.
@@ -46,24 +49,58 @@ Show = Callable[["Outcome", int], "Text | None"]
 
 
 class Many(NamedTuple):
-    """One command on many specs: how its result is printed, and the file that it is written to as well."""
+    """One command on many specs: how its result is printed, and how the work on it is spread out.
+
+    `report` is the file that the result is written to as well, and `shards` which part of all it is of.
+    """
 
     command: str
     specs: tuple[SpecFile, ...]
     options: Options
     output_format: str = "text"
+    spread: Spread = Spread()
     report: str | None = None
+    shards: Shards | None = None
 
     @property
     def for_programs(self) -> bool:
         return self.output_format != "text"
 
-    def check(self) -> None:
-        """Raises UsageError where no report may be written to that file."""
-        if self.report:
-            from provisioner.cli.report_file import check_target
+    def where(self, load: Load) -> Connections | Elsewhere:
+        """What the work is done by. Raises UsageError for an executor that there is none of."""
+        if self.spread.executor is None:
+            return connections_for(self.options)
+        from provisioner.cli.elsewhere import Elsewhere
+        from provisioner.many.executors import executor_named
 
-            check_target(self.report)
+        return Elsewhere(executor_named(self.spread.executor), load, self.options)
+
+
+def begin(many: Many, load: Load) -> tuple[Many, list[Job], list[Outcome]]:
+    """The jobs that are meant, and the outcomes of specs that cannot be used; and the command, which knows
+    now where its report goes.
+
+    Raises UsageError for what the options cannot mean, where no report may be written, and where two specs
+    describe the same environment, in whichever shards they are.
+    """
+    from provisioner.many.engines import find_shard
+    from provisioner.many.jobs import load_jobs
+
+    shard = find_shard(many.spread.shard, os.environ) if many.spread.shard is not None else None
+    if many.spread.report:
+        from provisioner.cli.report_file import check_target, report_path
+
+        many = many._replace(report=report_path(many.spread.report, many.command, shard))
+        check_target(str(many.report))
+    jobs, unusable = load_jobs(many.specs, load)
+    if shard is None:
+        return many, jobs, unusable
+    from provisioner.many.sharing import of_shard
+
+    jobs, unusable, shards = of_shard(shard, jobs, unusable)
+    number = len(jobs) + len(unusable)
+    tell_line(f"shard {shard}: {number:,} of {shards.environments:,} environments")
+    return many._replace(shards=shards), jobs, unusable
 
 
 def look_at_all(many: Many, load: Load, work: Work, show: Show, doing: str) -> int | None:
@@ -72,12 +109,11 @@ def look_at_all(many: Many, load: Load, work: Work, show: Show, doing: str) -> i
     Raises UsageError where it cannot begin, and where two specs describe the same environment.
     """
     from provisioner.cli.change import stoppable
-    from provisioner.many.jobs import load_jobs
 
-    many.check()
-    jobs, unusable = load_jobs(many.specs, load)
+    where = many.where(load)
+    many, jobs, unusable = begin(many, load)
     with stoppable() as stop:
-        outcomes = [*unusable, *work_on_all(jobs, work, connections_for(many.options), doing, stop)]
+        outcomes = [*unusable, *work_on_all(jobs, work, where, doing, stop)]
     return tell_all(many, outcomes, show)
 
 
@@ -86,14 +122,14 @@ def tell_all(many: Many, outcomes: Sequence[Outcome], show: Show) -> int | None:
     from provisioner.many.report import report_data
 
     show_all(many, outcomes, show)
-    report = report_data(many.command, outcomes)
+    report = report_data(many.command, outcomes, many.shards)
     finish(many, report, outcomes)
     # None: it only had something to print, so what could not be printed counts.
     return report["exit_code"] or None
 
 
 def work_on_all(
-    jobs: Sequence[Job], work: Work, connections: Connections, doing: str, stop: threading.Event
+    jobs: Sequence[Job], work: Work, where: Connections | Elsewhere, doing: str, stop: threading.Event
 ) -> list[Outcome]:
     """One outcome for each job, side by side, with one line that says how far it is.
 
@@ -103,7 +139,7 @@ def work_on_all(
 
     outcomes: list[Outcome] = []
     with HowFar(doing, len(jobs)) as how_far:
-        for outcome in outcomes_of(jobs, work, connections, stop):
+        for outcome in outcomes_of(jobs, work, where, stop):
             outcomes.append(outcome)
             how_far.tell(outcome)
     check_plans(outcomes)
@@ -111,17 +147,22 @@ def work_on_all(
 
 
 def outcomes_of(
-    jobs: Sequence[Job], work: Work, connections: Connections, stop: threading.Event, shared: bool = True
+    jobs: Sequence[Job],
+    work: Work,
+    where: Connections | Elsewhere,
+    stop: threading.Event,
+    shared: bool = True,
 ) -> Iterator[Outcome]:
     """One outcome for each job, as they end. Not `shared`: what one reads answers no other."""
     if not jobs:
         return
-    from provisioner.many.runner import grouped, run
+    from provisioner.aws.connections import Connections
+    from provisioner.many.runner import grouped, run_here
 
-    def connect(group: Group) -> Aws:
-        return connections.to(group.jobs[0].environment)
-
-    yield from run(grouped(jobs), connect, work, stop, connections.shared if shared else None)
+    if isinstance(where, Connections):
+        yield from run_here(jobs, work, where, stop, shared)
+    else:
+        yield from where.outcomes(grouped(jobs), lambda _: work, stop)
 
 
 def show_all(many: Many, outcomes: Iterable[Outcome], show: Show, stderr: bool = False) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import click
 
 from provisioner.cli.common import SpecFile
-from provisioner.cli.given import given_specs
+from provisioner.cli.given import Spread, given_specs
 from provisioner.cli.where import Where
 
 ROOT = click.option(
@@ -150,17 +150,42 @@ REPORT = click.option(
 )
 
 
+SHARD = click.option(
+    "--shard",
+    metavar="NUMBER/COUNT",
+    help="Work on this part of the specs, such as 3/10; auto: the part that AWS Batch or GitLab says, "
+    "auto/COUNT: that Kubernetes says.",
+)
+EXECUTOR = click.option(
+    "--executor",
+    metavar="EXECUTOR",
+    help="Where groups of environments are worked on, in place of this process: processes, "
+    "processes:NUMBER, dask://HOST:PORT or dask+tls://HOST:PORT.",
+)
+
+
 def specs_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds any number of specs, with what says where their files may be, and hands them on as `specs`; and
-    the file of their report."""
+    as `spread` the file of their report, which part of them is meant, and where they are worked on."""
 
     @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
     @TARGET
     @ROOT
     @REPORT
+    @SHARD
+    @EXECUTOR
     @functools.wraps(command)
-    def wrapper(specs: tuple[str, ...], root: str | None, target: str | None, **rest: Any) -> Any:
-        return command(specs=given_specs(specs, root, target), **rest)
+    def wrapper(
+        specs: tuple[str, ...],
+        root: str | None,
+        target: str | None,
+        report: str | None,
+        shard: str | None,
+        executor: str | None,
+        **rest: Any,
+    ) -> Any:
+        spread = Spread(report, shard, executor)
+        return command(specs=given_specs(specs, root, target), spread=spread, **rest)
 
     return wrapper
 

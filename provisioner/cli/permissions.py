@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.common import SpecFile, connect_to, console_for, load_spec, say_data
-from provisioner.cli.given import alone
+from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
-from provisioner.cli.many import Many, tell_all
+from provisioner.cli.many import Many, begin, tell_all
 from provisioner.cli.options import FORMAT, connection_options, specs_argument
 from provisioner.cli.prove import is_proving
+from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.text import Text
@@ -44,7 +45,7 @@ if TYPE_CHECKING:
 @connection_options
 def permissions(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     wanted: str,
     proving: bool,
     output_format: str,
@@ -59,9 +60,9 @@ def permissions(
     from provisioner.permissions import documents
     from provisioner.permissions import permissions as statements_of
 
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
-        many = Many("permissions", specs, options, output_format, report)
+        many = Many("permissions", specs, options, output_format, spread)
         return _permissions_of_many(many, wanted, proving)
     environment = load_spec(spec, needs_contents=proving)
     proving = is_proving(spec, environment, proving or None)
@@ -110,8 +111,10 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
         policies = outcome.data["permissions"]
         return permissions_text(outcome.environment or "", wanted, outcome.subject, policies, width)
 
-    many.check()
-    return tell_all(many, offline_outcomes(many.specs, load, work), text)
+    if many.spread.executor is not None:
+        raise UsageError("--executor is for what asks AWS, and permissions does not", "leave it out")
+    many, jobs, unusable = begin(many, load)
+    return tell_all(many, [*unusable, *offline_outcomes(jobs, work)], text)
 
 
 def _place(environment: Environment, options: Options) -> Place:

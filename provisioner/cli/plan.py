@@ -25,7 +25,7 @@ from provisioner.cli.common import (
     show_plan,
     with_tag_index,
 )
-from provisioner.cli.given import alone
+from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many, look_at_all
 from provisioner.cli.options import (
@@ -74,7 +74,7 @@ if TYPE_CHECKING:
 @connection_options
 def plan(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     output_format: str,
     refreshed: tuple[str, ...],
     my_ip: bool,
@@ -93,7 +93,7 @@ def plan(
 ) -> int | None:
     """Show what apply would do. Changes nothing."""
     shown = Shown(ids, show_user_data)
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
         if out is not None or force:
             raise UsageError(
@@ -114,7 +114,7 @@ def plan(
             CHANGES if detailed_exitcode else DONE,
             only_looks=True,
         )
-        many = Many("plan", specs, options, output_format, report)
+        many = Many("plan", specs, options, output_format, spread)
         return look_at_all(many, planning.load, planning.work, planning.text, "planned")
     if out is not None:
         from provisioner.cli.plan_file import check_target

@@ -15,6 +15,7 @@ from provisioner.secrecy import without_secrets
 
 if TYPE_CHECKING:
     from provisioner.many.outcome import Outcome
+    from provisioner.many.shards import Shard
 
 FORMS = {".json": "json", ".md": "markdown", ".markdown": "markdown", ".html": "html", ".htm": "html"}
 # How a file of each begins, so that no other is replaced.
@@ -25,6 +26,13 @@ BEGINS = {
 }
 # Whoever may read a report knows names, addresses and policies.
 MODE = 0o600
+
+
+def report_path(path: str, command: str, shard: Shard | None) -> str:
+    """Where a report goes: of a shard into a folder, if that is what is given, by a name of its own."""
+    if shard and (path.endswith("/") or os.path.isdir(path)):  # noqa: PTH112
+        return os.path.join(path, f"{command}-{shard.number}-of-{shard.count}.json")  # noqa: PTH118
+    return path
 
 
 def check_target(path: str) -> None:

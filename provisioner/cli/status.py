@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
@@ -20,7 +21,7 @@ from provisioner.cli.common import (
     pricing_for,
     say_data,
 )
-from provisioner.cli.given import alone
+from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many, look_at_all
 from provisioner.cli.options import FORMAT, NO_COST, connection_options, specs_argument
@@ -50,7 +51,7 @@ PAUSE_S = 5.0
 @connection_options
 def status(
     specs: tuple[SpecFile, ...],
-    report: str | None,
+    spread: Spread,
     output_format: str,
     watch: bool,
     no_cost: bool,
@@ -59,11 +60,11 @@ def status(
     """Show what there is and what it costs: fleets and their members, roles, profiles, attachments."""
     if watch and output_format == "json":
         raise UsageError("--watch is for people to look at", "leave out --format json")
-    spec = alone(specs, report)
+    spec = alone(specs, spread)
     if spec is None:
         if watch:
             raise UsageError("--watch shows one spec, and these are many", "name the one that is meant")
-        return _status_of_many(Many("status", specs, options, output_format, report), no_cost)
+        return _status_of_many(Many("status", specs, options, output_format, spread), no_cost)
     environment = load_spec(spec, needs_contents=False)
     aws = connect_to(environment, options)
     pricing = pricing_for(aws, environment, options, no_cost)
@@ -94,29 +95,27 @@ class Seen(NamedTuple):
 
 def _status_of_many(many: Many, no_cost: bool) -> int | None:
     """The whole of `status` on many specs: the exit code."""
-    from provisioner.many.outcome import Verdict
-    from provisioner.render.as_status import status_data
-
-    def load(spec: SpecFile) -> Environment:
-        return load_spec(spec, needs_contents=False)
-
-    def work(job: Job, aws: Aws, reader: Reader) -> Outcome:
-        seen = _observed(
-            job.environment, aws, pricing_for(aws, job.environment, many.options, no_cost), reader
-        )
-        members = sum(len(status.get("members", ())) for status in seen.subject[3].values())
-        words = f"{members:,} instance{'' if members == 1 else 's'}"
-        return replace(
-            job.outcome(Verdict.OK, 0, words),
-            account_id=seen.subject[2],
-            data={"status": status_data(*seen.subject, cost=seen.cost)},
-            subject=seen,
-        )
 
     def text(outcome: Outcome, width: int) -> Text | None:
         return _text(outcome.subject, many.options.is_local) if outcome.subject else None
 
-    return look_at_all(many, load, work, text, "looked at")
+    work = partial(_work, options=many.options, no_cost=no_cost)
+    return look_at_all(many, partial(load_spec, needs_contents=False), work, text, "looked at")
+
+
+def _work(job: Job, aws: Aws, reader: Reader, options: Options, no_cost: bool) -> Outcome:
+    from provisioner.many.outcome import Verdict
+    from provisioner.render.as_status import status_data
+
+    seen = _observed(job.environment, aws, pricing_for(aws, job.environment, options, no_cost), reader)
+    members = sum(len(status.get("members", ())) for status in seen.subject[3].values())
+    words = f"{members:,} instance{'' if members == 1 else 's'}"
+    return replace(
+        job.outcome(Verdict.OK, 0, words),
+        account_id=seen.subject[2],
+        data={"status": status_data(*seen.subject, cost=seen.cost)},
+        subject=seen,
+    )
 
 
 def _show_once(

@@ -68,14 +68,9 @@ def unusable(spec: SpecFile, error: ProvisionerError) -> Outcome:
     return Outcome(spec.path, verdict, code, words, target=spec.target, trouble=trouble)
 
 
-def offline_outcomes(
-    specs: Iterable[SpecFile], load: Callable[[SpecFile], Environment], work: Callable[[Job], Outcome]
-) -> list[Outcome]:
-    """An outcome for each spec of work that needs no connection, one after the other.
-
-    Raises UsageError where specs describe the same environment.
-    """
-    jobs, outcomes = load_jobs(specs, load)
+def offline_outcomes(jobs: Iterable[Job], work: Callable[[Job], Outcome]) -> list[Outcome]:
+    """An outcome for each job of work that needs no connection, one after the other."""
+    outcomes = []
     for job in jobs:
         try:
             outcomes.append(work(job))

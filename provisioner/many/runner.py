@@ -20,6 +20,7 @@ from provisioner.many.outcome import Outcome
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
+    from provisioner.aws.connections import Connections
     from provisioner.kinds.base import Reader
     from provisioner.model import Environment, Login
 
@@ -58,6 +59,14 @@ def grouped(jobs: Iterable[Job]) -> list[Group]:
         environment = job.environment
         groups.setdefault((environment.login, environment.account_id, environment.region), []).append(job)
     return [Group(*key, tuple(of_group)) for key, of_group in groups.items()]
+
+
+def run_here(
+    jobs: Iterable[Job], work: Work, connections: Connections, stop: threading.Event, shared: bool = True
+) -> Iterator[Outcome]:
+    """One outcome for each job, as they end. Not `shared`: what one reads answers no other."""
+    share = connections.shared if shared else None
+    yield from run(grouped(jobs), lambda group: connections.to(group.jobs[0].environment), work, stop, share)
 
 
 def run(
