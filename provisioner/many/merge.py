@@ -53,11 +53,10 @@ def missing_words(report: Mapping[str, Any]) -> str | None:
     named = ", ".join(f"{number}/{shards.count}" for number in missing[:MAX_NAMED])
     more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
     number = shards.environments - len(report["environments"])
-    what = "environment is" if number == 1 else "environments are"
     are = "is" if len(missing) == 1 else "are"
     return (
         f"{len(missing)} of {shards.count} shards {are} missing: {named}{more}; "
-        f"{number} of {shards.environments} {what} not in this report"
+        f"{number} of {shards.environments} environments are not in this report"
     )
 
 
