@@ -126,14 +126,16 @@ class Executor:
         """What became of every change, in the plan's order. A failure stops only what needs it."""
         outcomes: dict[int, Outcome] = {}
         running: dict[Future[Outcome], int] = {}
+        before = _before(plan.changes)
+        # Those that have not been begun, in the plan's order.
+        open_: dict[int, Change] = dict(enumerate(plan.changes))
         with ThreadPoolExecutor(max_workers=MAX_CHANGES_AT_ONCE) as pool:
             while len(outcomes) < len(plan.changes):
-                for index, change in enumerate(plan.changes):
-                    if index in outcomes or index in running.values():
-                        continue
-                    blocked = _blocked(index, plan.changes, outcomes)
+                for index, change in tuple(open_.items()):
+                    blocked = _blocked(before[index], outcomes)
                     if blocked is None:
                         continue
+                    del open_[index]
                     outcome = self._without_trying(change, blocked)
                     if outcome:
                         outcomes[index] = outcome
@@ -261,10 +263,19 @@ class _ExecutionContext:
         return now - self._executor.first_asked.setdefault(what, now)
 
 
-def _comes_before(earlier: Change, later: Change) -> bool:
-    """Whether a change that is earlier in a plan has to be done before a later one is begun."""
-    is_own = earlier.address == later.address and earlier.phase < later.phase
-    return is_own or earlier.address in later.needs
+def _before(changes: Sequence[Change]) -> list[list[int]]:
+    """For each change which of those before it in the plan have to be done before it is begun, in order.
+
+    These are what it needs, and earlier phases of the same thing.
+    """
+    numbers: dict[Address, list[int]] = {}
+    before = []
+    for index, change in enumerate(changes):
+        own = [number for number in numbers.get(change.address, ()) if changes[number].phase < change.phase]
+        needed = [number for address in change.needs for number in numbers.get(address, ())]
+        before.append(sorted({*own, *needed}))
+        numbers.setdefault(change.address, []).append(index)
+    return before
 
 
 def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any], start: Callable[[], datetime]) -> Any:
@@ -281,12 +292,10 @@ def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any], start: Ca
     return [_filled_in(inner, answers, start) for inner in value] if isinstance(value, list) else value
 
 
-def _blocked(index: int, changes: Sequence[Change], outcomes: dict[int, Outcome]) -> list[Address] | None:
+def _blocked(before: Iterable[int], outcomes: Mapping[int, Outcome]) -> list[Address] | None:
     """The addresses that failed and are needed; None while some needed one is still to come."""
     failed: list[Address] = []
-    for earlier in range(index):
-        if not _comes_before(changes[earlier], changes[index]):
-            continue
+    for earlier in before:
         outcome = outcomes.get(earlier)
         if outcome is None:
             return None

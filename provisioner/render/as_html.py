@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from provisioner.model import Action, Plan
-from provisioner.render.as_json import plan_data
+from provisioner.render.as_json import digest_of
 from provisioner.render.as_text import SYMBOLS
 from provisioner.render.cost_words import cost_sentences
 from provisioner.render.graph import in_columns, in_rows
@@ -25,7 +25,7 @@ def plan_html(plan: Plan, given: str = "SPEC", local: bool = False, user_data: b
 
 def plan_page(plan: Plan, given: str = "SPEC", local: bool = False, user_data: bool = False) -> Page:
     """What is on the page of a plan."""
-    digest = plan_data(plan)["digest"]
+    digest = digest_of(plan)
     is_drawn = plan.changes or not plan.destroy
     is_applicable = plan.changes and not plan.refusals
     command = f"provisioner {'destroy' if plan.destroy else 'apply'} {given} --expect {digest}"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from provisioner.model import Change, Note, Plan, Refusal
-from provisioner.render.as_json import plan_data
+from provisioner.render.as_json import digest_of
 from provisioner.render.as_text import SYMBOLS
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
 from provisioner.render.cost_words import cost_sentences
@@ -186,7 +186,7 @@ def _how_to_apply(plan: Plan, given: str) -> str:
     if plan.refusals or not plan.changes:
         return ""
     command = f"provisioner {'destroy' if plan.destroy else 'apply'} {given}"
-    command += f" --expect {plan_data(plan)['digest']}"
+    command += f" --expect {digest_of(plan)}"
     return "\n".join(["To apply exactly this and nothing else:", "", *fence([command], "sh")])
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from provisioner.model import Action, Change, Note, Plan, Refusal
-from provisioner.render.as_json import plan_data
+from provisioner.render.as_json import digest_of
 from provisioner.render.cost_words import cost_sentences
 from provisioner.render.field_lines import LEAST_ROOM, WIDE, field_lines
 from provisioner.render.fields import Field, fields_of, has_wide_rights
@@ -213,5 +213,5 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     return [
         *counts,
         *_cost_lines(plan, width),
-        (Piece("Digest: "), Piece(plan_data(plan)["digest"], "faint")),
+        (Piece("Digest: "), Piece(digest_of(plan), "faint")),
     ]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -404,3 +406,14 @@ def test_deletions_of_roles_and_profiles_say_which_ones_they_are() -> None:
         (ROLE, "AROA1"),
         (PROFILE, "AIPA1"),
     }
+
+
+def test_the_time_for_a_change_does_not_grow_with_their_number() -> None:
+    """Of a thousand changes that end one by one, to find which is next took more than a minute."""
+    many = [Address("fleet", f"f{number:04}") for number in range(1000)]
+    chained = [change(many[0], "One")]
+    chained += [change(at, "One", needs=frozenset({last})) for last, at in pairwise(many)]
+    began = time.monotonic()
+    outcomes = execute(plan(*chained), FakeAws())
+    assert {outcome.result for outcome in outcomes} == {Result.DONE}
+    assert time.monotonic() - began < 20
