@@ -20,7 +20,6 @@ else:
         return _postponed(cls, options) if cls else lambda decorated: _postponed(decorated, options)
 
 
-_NOT_ALIKE = frozenset({"__init__", "__init_subclass__", "__setstate__", "__dict__", "__weakref__"})
 # Classes may be made of each other, and any thread may be the first.
 _making = threading.RLock()
 
@@ -28,42 +27,41 @@ _making = threading.RLock()
 def _postponed(cls: Any, options: dict[str, Any]) -> Any:
     """A class that becomes a dataclass when it is needed. Raises TypeError for one with methods that would
     be in the way of that."""
-    if taken := {"__init__", "__init_subclass__", "__setstate__"} & vars(cls).keys():
+    if taken := {"__new__", "__init__", "__init_subclass__"} & vars(cls).keys():
         raise TypeError(f"{cls.__name__} has {', '.join(sorted(taken))}: use dataclasses.dataclass")
 
     def make() -> None:
         with _making:
-            if vars(cls).get("__init__") is init:
+            if vars(cls)["__new__"] is pending:
                 _make_now(cls, options)
 
-    def init(instance: Any, /, *args: Any, **kwargs: Any) -> None:
+    # Every instance begins here, also one that is copied or unpickled, and other threads wait here.
+    def new(called: type, /, *args: Any, **kwargs: Any) -> Any:
         make()
-        instance.__init__(*args, **kwargs)
+        return object.__new__(called)
 
     # A dataclass made of this one looks for its fields.
     def init_subclass(made: type, /, **kwargs: Any) -> None:
         make()
         super(cls, made).__init_subclass__(**kwargs)
 
-    # The first instance may be unpickled, or copied of one that was.
-    def set_state(instance: Any, state: dict[str, Any], /) -> None:
-        make()
-        vars(instance).update(state)
-
-    cls.__init__ = init
+    pending = staticmethod(new)
+    cls.__new__ = pending
     cls.__init_subclass__ = classmethod(init_subclass)
-    cls.__setstate__ = set_state
     return cls
+
+
+def _instance(called: type, /, *args: Any, **kwargs: Any) -> Any:
+    """`__new__` of a class that is made. A class from which it is deleted would take no arguments any more."""
+    return object.__new__(called)
 
 
 def _make_now(cls: Any, options: dict[str, Any]) -> None:
     before = dict(vars(cls))
     try:
-        init = _init_of(cls, options)
-        dataclasses.dataclass(**options, init=False)(cls)
-        # At once, and last: other threads may be making instances, and wait for this one.
-        cls.__init__ = init
-        del cls.__init_subclass__, cls.__setstate__
+        dataclasses.dataclass(**options)(cls)
+        del cls.__init_subclass__
+        cls.__new__ = staticmethod(_instance)
     except BaseException:
         # An interruption may come in the midst. Then it is made once more.
         for name in vars(cls).keys() - before.keys():
@@ -72,11 +70,3 @@ def _make_now(cls: Any, options: dict[str, Any]) -> None:
             if vars(cls).get(name) is not value:
                 setattr(cls, name, value)
         raise
-
-
-def _init_of(cls: Any, options: dict[str, Any]) -> Any:
-    """Its `__init__`, made for a class like it, as that of a class that has one is not replaced."""
-    own = {name: value for name, value in vars(cls).items() if name not in _NOT_ALIKE}
-    like = type(cls)(cls.__name__, cls.__bases__, own)
-    dataclasses.dataclass(**(options | {"repr": False, "eq": False, "order": False}))(like)
-    return vars(like)["__init__"]

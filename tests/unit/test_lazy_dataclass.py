@@ -59,7 +59,7 @@ def test_it_is_made_with_the_first_instance() -> None:
     assert not is_made(Late)
     assert Late("a") == Late(name="a")
     assert is_made(Late)
-    assert not {"__init_subclass__", "__setstate__"} & vars(Late).keys()
+    assert "__init_subclass__" not in vars(Late)
 
 
 def test_it_compares_hashes_orders_shows_and_copies_as_any() -> None:
@@ -177,6 +177,6 @@ def test_all_of_the_program_can_be_made() -> None:
         if found.name.endswith("__main__"):
             continue
         for cls in vars(importlib.import_module(found.name)).values():
-            if inspect.isclass(cls) and getattr(cls.__init__, "__module__", "") == LATE:
+            if inspect.isclass(cls) and getattr(cls.__new__, "__module__", "") == LATE:
                 type("Sub", (cls,), {})
                 assert is_made(cls), cls
