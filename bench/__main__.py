@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import advice, compare, lines, plot, pure, report, scale, startup, waits
+from bench import advice, compare, first_byte, lines, plot, pure, report, scale, startup, waits
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
@@ -78,6 +78,11 @@ def main() -> int:
             if "scale" in options.parts:
                 others = [tool.name for tool in contenders if tool.name in ("terraform", "ansible")]
                 scaled = scale.measure(bench, options.scale, others, options.scale_others)
+    paired: list[first_byte.Paired] = []
+    if "startup" in options.parts:
+        # Without request rates, as the same is asked over and over.
+        with Bench(Faults(latency_ms=options.latency_ms)) as bench:
+            paired = first_byte.measure(bench, options.members, 3 if quick else 20)
     waited: list[waits.Waited] = []
     if "waits" in options.parts:
         with Bench(waits.slow(options.latency_ms, not options.no_throttle)) as bench:
@@ -88,9 +93,11 @@ def main() -> int:
         with Bench(faults) as bench:
             advised = [advice.measure(bench, faults, options.members, 2 if quick else 7 * options.runs)]
     compared, grown = compare.summaries(runs), compare.summaries(scaled)
-    judged = goals(compared, grown, started, computed, waited, advised, options.members)
+    judged = goals(compared, grown, started, paired, computed, waited, advised, options.members)
     settings = settings_of(options, began)
-    text = as_text(settings, contenders, missing, compared, grown, started, computed, waited, advised, judged)
+    text = as_text(
+        settings, contenders, missing, compared, grown, started, paired, computed, waited, advised, judged
+    )
     failed = [run for run in (*runs, *scaled) if run.problem]
     text += "".join(f"\nFAILED: {compare.told(run)}\n" for run in failed)
     print(text)
@@ -105,6 +112,7 @@ def main() -> int:
             "waits": [asdict(one) for one in waited],
             "advice": [asdict(one) for one in advised],
             "startup": [asdict(start) for start in started],
+            "startup_pairs": [asdict(one) for one in paired],
             "pure": [asdict(result) for result in computed],
             "runs": [asdict(run) for run in (*runs, *scaled)],
         }
@@ -149,6 +157,7 @@ def as_text(
     compared: list[compare.Summary],
     grown: list[compare.Summary],
     started: list[startup.Startup],
+    paired: list[first_byte.Paired],
     computed: list[pure.Pure],
     waited: list[waits.Waited],
     advised: list[advice.Advised],
@@ -162,6 +171,7 @@ def as_text(
         "Where AWS takes its time": report.waiting(waited) if waited else "",
         "Where what only advises is late": report.advising(advised) if advised else "",
         "Start": report.starting(started) if started else "",
+        "Start, beside boto3 alone": report.beside_floor(paired) if paired else "",
         "Without AWS": report.computing(computed) if computed else "",
         "Goals": report.judged(judged),
     }

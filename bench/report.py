@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import STEPS, Contender
+from bench.first_byte import Paired
 from bench.goals import Goal
 from bench.pure import Pure
 from bench.startup import Startup
@@ -133,6 +134,24 @@ def starting(started: Sequence[Startup]) -> str:
         for start in started
     ]
     return table(["command", "needless imports", "seconds", "from-to", "ratio"], rows)
+
+
+def beside_floor(paired: Sequence[Paired]) -> str:
+    """What a plan takes to start, and in all, beside boto3 alone."""
+    rows = [
+        [
+            one.what,
+            f"{one.pairs} pairs",
+            f"{one.ours_s:.3f}",
+            f"{one.floor_s:.3f}",
+            f"{one.ratio:.2f}",
+            f"{one.ours_cpu_s:.3f}",
+            f"{one.floor_cpu_s:.3f}",
+            f"{one.cpu_ratio:.2f}",
+        ]
+        for one in paired
+    ]
+    return table(["until", "in turn", "s", "boto3 s", "ratio", "CPU s", "boto3 CPU s", "CPU ratio"], rows)
 
 
 def computing(pure: Sequence[Pure]) -> str:

@@ -52,7 +52,7 @@ def _postponed(cls: Any, options: dict[str, Any]) -> Any:
 
 
 def _instance(called: type, /, *args: Any, **kwargs: Any) -> Any:
-    """`__new__` of a class that is made. A class from which it is deleted would take no arguments any more."""
+    """`__new__` of a class that is made: a class from which it is deleted takes no arguments any more."""
     return object.__new__(called)
 
 
