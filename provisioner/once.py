@@ -17,6 +17,10 @@ class Once:
         self._lock = threading.Lock()
         self._made: dict[Hashable, Future[Any]] = {}
 
+    def __len__(self) -> int:
+        """How many keys were asked for."""
+        return len(self._made)
+
     def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made for the key, made now by the first who asks. Raises what `make` raises."""
         with self._lock:

@@ -34,7 +34,7 @@ MAX_FILTER_VALUES = 200
 MAX_IDS = 100
 # A question that others may join is sent when nobody has come for so long, and at last after so long.
 LINGER_S, MAX_LINGER_S = 0.012, 0.2
-# How many environments read side by side; the others find what these have asked.
+# How many environments at most ask side by side; the others find what these have asked.
 MAX_SCOUTS = 3
 # What an account has once, whatever the region.
 OF_ACCOUNT = frozenset({"iam", "sts"})
@@ -137,6 +137,8 @@ class JointReads(SharedReads):
         self._lock = threading.Lock()
         self._open: dict[str, _Batch] = {}
         self._scouts = threading.BoundedSemaphore(MAX_SCOUTS)
+        # Whether there was something to ask lately.
+        self._is_asking = True
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         if self._of_account and service in OF_ACCOUNT:
@@ -176,12 +178,18 @@ class JointReads(SharedReads):
 
     def parallel(self, *reads: Callable[[], T]) -> list[T]:
         """The first ask side by side; others find what these have asked, and need no threads for that."""
-        if len(reads) > 1 and self._scouts.acquire(blocking=False):
+        if len(reads) < 2:
+            return [read() for read in reads]
+        before = len(self._once)
+        try:
+            if not (self._is_asking and self._scouts.acquire(blocking=False)):
+                return [read() for read in reads]
             try:
                 return super().parallel(*reads)
             finally:
                 self._scouts.release()
-        return [read() for read in reads]
+        finally:
+            self._is_asking = len(self._once) > before
 
     def in_region(self, region: str) -> Reader:
         if self._of_account:

@@ -136,13 +136,15 @@ def _show_waiting(what: str) -> None:
     say(what, err=True)
 
 
-def pricing_for(aws: Aws, environment: Environment, options: Options, no_cost: bool) -> Pricing | None:
-    """What finds prices; None where nobody asks for them, or nothing could cost anything by the hour."""
+def pricing_for(
+    aws: Aws, environment: Environment, options: Options, no_cost: bool, reader: Reader | None = None
+) -> Pricing | None:
+    """What finds prices; None where nobody asks for them. `reader`: which others may share as well."""
     if no_cost:
         return None
     from provisioner.cli.prices import Pricing
 
-    return Pricing(aws, environment, options)
+    return Pricing(aws, environment, options, reader)
 
 
 def with_tag_index(environment: Environment, is_one_of_many: bool = False) -> Environment:

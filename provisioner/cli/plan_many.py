@@ -53,7 +53,7 @@ class Planning(NamedTuple):
 
     def plan(self, job: Job, aws: Aws, reader: Reader | None = None) -> Plan:
         """Raises ProvisionerError."""
-        pricing = pricing_for(aws, job.environment, self.options, self.no_cost)
+        pricing = pricing_for(aws, job.environment, self.options, self.no_cost, reader)
         rules = self.rules(job.spec)
         return make_plan(job.environment, aws, self.destroying, self.deep, rules, pricing, reader)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from provisioner.costs.status_cost import StatusCost
     from provisioner.costs.uses import Use
     from provisioner.guardrails.rego import Rules
-    from provisioner.kinds.base import World
+    from provisioner.kinds.base import Reader, World
     from provisioner.model import Environment, Plan
 
 # How much longer a plan may take for its prices: a part of what it took without.
@@ -28,13 +28,20 @@ MAX_S_FOR_RULES = 10.0
 class Pricing:
     """The prices of one run of a command: asked once, whatever number of plans it makes."""
 
-    def __init__(self, aws: Aws, environment: Environment, options: Options) -> None:
+    def __init__(
+        self, aws: Aws, environment: Environment, options: Options, reader: Reader | None = None
+    ) -> None:
+        """`reader`: what the environment is read with, whose other environments look up the same prices."""
         from provisioner.costs.cache import cache_folder
         from provisioner.costs.lookup import PriceLookup
+        from provisioner.kinds.base import Sharing
+
+        def lookup() -> PriceLookup:
+            return PriceLookup(aws.aside(), environment.region, source_of(options), cache_folder())
 
         self._environment = environment
         self._began = time.monotonic()
-        self._lookup = PriceLookup(aws.aside(), environment.region, source_of(options), cache_folder())
+        self._lookup = reader.share("prices", lookup) if isinstance(reader, Sharing) else lookup()
 
     def begin(self) -> None:
         """Ask for what the spec may run, and return at once."""

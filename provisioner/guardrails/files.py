@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -53,7 +54,8 @@ def read_rules(given: Iterable[str]) -> RuleFiles:
     return RuleFiles(modules, data)
 
 
-def library() -> dict[str, Path]:
+@cache
+def library() -> Mapping[str, Path]:
     """The rules that come with the program, by their names."""
     return {path.stem: path for path in sorted((Path(__file__).parent / "library").glob("*.rego"))}
 

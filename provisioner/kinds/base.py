@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
-from typing import Any, NamedTuple, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar, runtime_checkable
 
 from provisioner.model import Address, Desired, Environment, Findings, Identity, Observation, Observed
 from provisioner.retry import CallRules
@@ -83,6 +83,14 @@ class Reader(Protocol):
 
     def in_region(self, region: str) -> Reader:
         """The same account in another region."""
+
+
+@runtime_checkable
+class Sharing(Protocol):
+    """A reader whose answers are for several environments."""
+
+    def share(self, key: str, make: Callable[[], T]) -> T:
+        """What is not read, and is made once for all of them: by whoever asks for it first."""
 
 
 def both(reader: Reader, one: Callable[[], T], other: Callable[[], U]) -> tuple[T, U]:

@@ -32,6 +32,10 @@ class SharedReads(Reader):
         """A reader that remembers: the one that is given, if it does."""
         return reader if isinstance(reader, SharedReads) else SharedReads(reader)
 
+    def share(self, key: str, make: Callable[[], T]) -> T:
+        """What is not read, and is made once for all who share what is: by whoever asks for it first."""
+        return self._once(f"shared {key}", make)
+
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         key = question(service, operation, "", params)
         return self._once(key, lambda: self._reader.call(service, operation, **params))

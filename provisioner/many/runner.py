@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 # How many accounts and regions are worked on at once, and how many environments in each.
 MAX_GROUPS_AT_ONCE = 8
 MAX_AT_ONCE = 4
+# The same where they share what they read: most of them wait for what others have asked.
+MAX_GROUPS_SHARING, MAX_SHARING = 24, 16
 NOT_BEGUN = "interrupted before it was begun"
 
 
@@ -82,7 +84,9 @@ def run(
     """
     ended: SimpleQueue[Outcome] = SimpleQueue()
     total = sum(len(group.jobs) for group in groups)
-    with ThreadPoolExecutor(max_workers=max(1, min(len(groups), MAX_GROUPS_AT_ONCE))) as pool:
+    with ThreadPoolExecutor(
+        max_workers=max(1, min(len(groups), MAX_GROUPS_SHARING if share else MAX_GROUPS_AT_ONCE))
+    ) as pool:
         for group in groups:
             pool.submit(_run_group, group, connect, work, stop, share, ended.put)
         for _ in range(total):
@@ -109,7 +113,7 @@ def _run_group(
             tell(_failed(job, error))
         return
     do = partial(_run_job, aws=aws, reader=reader, work=work, stop=stop, tell=tell)
-    with ThreadPoolExecutor(max_workers=min(len(group.jobs), MAX_AT_ONCE)) as pool:
+    with ThreadPoolExecutor(max_workers=min(len(group.jobs), MAX_SHARING if share else MAX_AT_ONCE)) as pool:
         list(pool.map(do, group.jobs))
 
 

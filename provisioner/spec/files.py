@@ -12,6 +12,7 @@ import os
 import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from itertools import islice
 from pathlib import Path
 
@@ -203,12 +204,18 @@ def _repository(path: Path) -> Path | None:
 
 
 def _holds_everything(folder: Path) -> bool:
-    return os.path.realpath(folder) in (os.path.realpath("/"), str(_home()))
+    return os.path.realpath(folder) in ("/", str(_home()))
 
 
 def _home() -> Path:
     # Not Path.home(), which raises where there is none.
-    return Path(os.path.realpath(os.path.expanduser("~")))  # noqa: PTH111
+    return _resolved(os.path.expanduser("~"))  # noqa: PTH111
+
+
+@cache
+def _resolved(folder: str) -> Path:
+    """Where the home folder really is: asked for each folder above each of hundreds of specs."""
+    return Path(os.path.realpath(folder))
 
 
 def _is_there(path: Path) -> bool:
