@@ -204,7 +204,17 @@ def _repository(path: Path) -> Path | None:
 
 
 def _holds_everything(folder: Path) -> bool:
-    return os.path.realpath(folder) in ("/", str(_home()))
+    # Which folder it is, and not its name: to resolve the name of each folder above a spec takes much longer.
+    return _identity(str(folder)) in (_identity("/"), _identity(str(_home())))
+
+
+def _identity(folder: str) -> tuple[int, int] | str:
+    """What tells a folder from others: its numbers, or its name where it is not there."""
+    try:
+        found = os.stat(folder)  # noqa: PTH116  for each folder above hundreds of specs
+    except OSError:
+        return folder
+    return found.st_dev, found.st_ino
 
 
 def _home() -> Path:

@@ -163,6 +163,8 @@ class Fleet:
 
         `volumes.size_gb` stands for that of every volume, `volumes` for all that is said of them.
         """
+        if not self.ignore_changes:
+            return False
         parts = path.split(".")
         above = {".".join(parts[:count]) for count in range(1, len(parts) + 1)}
         return not self.ignore_changes.isdisjoint({*above, f"{parts[0]}.{parts[-1]}"})

@@ -17,7 +17,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, both
 from provisioner.kinds.instance_profile.observed import ObservedProfile, as_profile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
-from provisioner.kinds.instance_profile.tag_index import LookupOfTags, is_settled
+from provisioner.kinds.instance_profile.tag_index import is_settled, lookup_of_tags
 from provisioner.kinds.tags import text
 from provisioner.model import Address, Environment, TagIndex
 from provisioner.naming import iam_path
@@ -48,7 +48,7 @@ def _find_many(
     reader: Reader, environment: Environment, desired: Mapping[Address, InstanceProfile]
 ) -> list[ObservedProfile]:
     """The same, of a list of all profiles that the account has: what is not in it has none of the names."""
-    lookup = LookupOfTags(reader, environment)
+    lookup = lookup_of_tags(reader, environment)
     began = time.monotonic()
     listed = list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix="/"))
     took = time.monotonic() - began

@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from provisioner.errors import AwsError
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Reader, Sharing
 from provisioner.kinds.iam import Named
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
@@ -69,6 +69,14 @@ class LookupOfTags:
         except (AwsError, LookupError, TypeError, ValueError):
             return
         self._found = found
+
+
+def lookup_of_tags(reader: Reader, environment: Environment) -> LookupOfTags:
+    """The tags of the profiles of an environment; one lookup for all that share what they read."""
+    is_for_all = environment.tag_index is TagIndex.ALWAYS and not _ends(environment)
+    if is_for_all and isinstance(reader, Sharing):
+        return reader.share("tags of profiles", lambda: LookupOfTags(reader, environment))
+    return LookupOfTags(reader, environment)
 
 
 def _ends(environment: Environment) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from difflib import get_close_matches
+from functools import cache
 from typing import Any
 
 from provisioner.kinds.base import Entry
@@ -28,12 +29,22 @@ def how_for(setting: Setting, fleet: Fleet) -> How | None:
     A one-time Spot instance cannot be stopped, so it is replaced:
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/stop-spot-instance.html
     """
+    return _how(setting, fleet.update.on_user_data, fleet.update.on_restart, fleet.market)
+
+
+def _how(setting: Setting, on_user_data: str, on_restart: str, market: str) -> How | None:
     how: How | None = setting.how
     if setting.path == "user_data":
-        how = {"replace": How.REPLACE, "restart": How.RESTART, "ignore": None}[fleet.update.on_user_data]
+        how = {"replace": How.REPLACE, "restart": How.RESTART, "ignore": None}[on_user_data]
     elif setting.how is How.RESTART:
-        how = {"restart": How.RESTART, "replace": How.REPLACE, "never": None}[fleet.update.on_restart]
-    return How.REPLACE if how is How.RESTART and fleet.market == SPOT else how
+        how = {"restart": How.RESTART, "replace": How.REPLACE, "never": None}[on_restart]
+    return How.REPLACE if how is How.RESTART and market == SPOT else how
+
+
+@cache
+def _changed_by(how: How | None, on_user_data: str, on_restart: str, market: str) -> tuple[Setting, ...]:
+    """The settings that are changed in one way: the same for all fleets that say the same of updates."""
+    return tuple(s for s in SETTINGS if _how(s, on_user_data, on_restart, market) is how)
 
 
 def why_for(setting: Setting, fleet: Fleet) -> str:
@@ -49,12 +60,14 @@ def why_for(setting: Setting, fleet: Fleet) -> str:
 
 def differing(fleet: Fleet, members: Iterable[Instance], how: How | None) -> dict[str, tuple[Setting, ...]]:
     """The settings that are changed in one way and in which members differ from the spec, by member."""
+    members = list(members)
+    if not members:
+        return {}
     chosen = [
         (setting, setting.desired(fleet))
-        for setting in SETTINGS
-        if how_for(setting, fleet) is how and not fleet.ignores(setting.path)
+        for setting in _changed_by(how, fleet.update.on_user_data, fleet.update.on_restart, fleet.market)
+        if not fleet.ignores(setting.path)
     ]
-    members = list(members)
     wrong: dict[str, list[Setting]] = {}
     for setting, desired in chosen:
         if desired is NOT_COMPARED:
