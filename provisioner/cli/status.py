@@ -107,7 +107,9 @@ def _work(job: Job, aws: Aws, reader: Reader, options: Options, no_cost: bool) -
     from provisioner.many.outcome import Verdict
     from provisioner.render.as_status import status_data
 
-    seen = _observed(job.environment, aws, pricing_for(aws, job.environment, options, no_cost), reader)
+    seen = _observed(
+        job.environment, aws, pricing_for(aws, job.environment, options, no_cost, reader), reader
+    )
     members = sum(len(status.get("members", ())) for status in seen.subject[3].values())
     words = f"{members:,} instance{'' if members == 1 else 's'}"
     return replace(
