@@ -160,7 +160,12 @@ class _Explainer:
             if key not in fields:
                 meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"{FIELDS}{', '.join(fields)}"
-                hint = self._inherited((*path, key)) or hint
+                if error.parent and (removes := self._inherited((*path, key))):
+                    # Of another form than what is laid over it has.
+                    others = [name for name in error.instance if (*path, name) not in self.document.inherited]
+                    message = f"the inherited {key} does not go with {listed(others, 'and')}"
+                    yield self.document.located(path, message, removes, at_key=True)
+                    continue
                 if not path:
                     hint = self._at_the_top(key, error.instance[key], fields) or hint
                 yield self.document.located((*path, key), "unknown field", hint, at_key=True)
@@ -169,6 +174,8 @@ class _Explainer:
         """What was meant by a key beside the sections: one of them, or what belongs into an entry of one."""
         absent = [field for field in fields if field not in self.document.value]
         meant = self.near(key, fields, AS_SINGULAR) or field_meant(key, absent)
+        if isinstance(value, dict) and field_meant(key, ("targets",)):
+            return f"did you mean {'targets' if 'targets' in absent else meant}?"
         if meant and meant not in self.document.value:
             return f"did you mean {meant}?"
         if meant and isinstance(value, dict):
@@ -280,7 +287,13 @@ class _Explainer:
         fields = error.schema["properties"]
         if key in fields:
             return None
-        absent = [field for field in fields if field not in error.instance]
+        path = tuple(error.absolute_path)
+        # What is inherited may be what was meant to be changed.
+        absent = [
+            field
+            for field in fields
+            if field not in error.instance or (*path, field) in self.document.inherited
+        ]
         return field_meant(key, absent) or self.near(key, absent)
 
 

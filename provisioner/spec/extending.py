@@ -51,12 +51,14 @@ class _Walk:
         self._suggestions = suggestions
         # By their real paths: all that are done, with what they are called.
         self._done: dict[File, str] = {}
+        self._names: dict[File, str] = {}
         self._characters = 0
         self._values = 0
 
     def visit(self, document: Document, source: Source, chain: tuple[File, ...]) -> None:
         """The files below a document, and then the document; `chain`: the real paths from the spec to it."""
         self._values += len(document.values)
+        self._names[source.path] = document.file
         # What files that are listed before bring along, and which of them.
         brought: dict[File, str] = {}
         for path, name in _names(document):
@@ -76,8 +78,12 @@ class _Walk:
     ) -> None:
         file = os.path.normpath(File(document.file).parent / name)
         if source.path in chain:
-            message = "the file extends itself" if source.path == chain[-1] else "the files extend each other"
-            _stop(document, path, message, "a file that both extend can hold what they share")
+            if source.path == chain[-1]:
+                _stop(document, path, "the file extends itself", "remove the line")
+            circle = " → ".join(self._names[real] for real in chain[chain.index(source.path) :])
+            hint = "a third file, which both extend, can hold what they share"
+            first = self._names[source.path]
+            _stop(document, path, f"the files extend each other: {circle} → {first}", hint)
         if source.path in self._done:
             return
         if len(chain) > MAX_DEPTH:
@@ -102,11 +108,8 @@ class _Walk:
         except SpecError as error:
             raise _inherited(error, place) from None
         if not isinstance(other.value, dict):
-            message = (
-                f"expected a mapping, found {found(other.value)}" if other.value is not None else "is empty"
-            )
-            what = f"the file {shorten(name)} has nothing to extend: {message}"
-            _stop(document, path, what, "a file that is extended has fields of a spec")
+            what = "is empty" if other.value is None else f"holds {found(other.value)}, and no mapping"
+            _stop(document, path, f"the file {shorten(name)} {what}", "what is extended has fields of a spec")
         if self._values + len(other.values) > MAX_VALUES:
             message = f"with this file, there are more than {MAX_VALUES} values"
             _stop(document, path, message, "split the spec")
@@ -125,7 +128,8 @@ class _Walk:
         hint = problem.hint
         if isinstance(problem, Missing):
             beside = str(File(document.file).parent / name)
-            hint = missing(problem, name, beside, self._suggestions)
+            is_inherited = document.file in self.found.named
+            hint = missing(problem, name, beside, self._suggestions, is_inherited)
         if "://" in name:
             hint = "only files are extended, and nothing is fetched"
         _stop(document, path, f"the file {shorten(name)} {problem}", hint)

@@ -126,7 +126,9 @@ def _login_problems(
         yield document.problem(("external_id",), "goes with `role_arn`, which is missing", hint, at_key=True)
     account, own = spec.get("account_id"), account_of(spec.get("role_arn"))
     if account and own and account != own and ("account_id",) not in wrong and ("role_arn",) not in wrong:
-        message = f"the role is in account {own}, and `account_id` is {account}"
+        place, file = document.position(("account_id",)), document.file_of(("account_id",))
+        where = f"{file}:{place.line}:{place.column}"
+        message = f"the role is in account {own}, and `account_id` in {where} is {account}"
         yield document.problem(("role_arn",), message, "correct one of them")
 
 

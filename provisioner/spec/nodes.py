@@ -246,13 +246,14 @@ class Builder:
             self._check_tag(node, path, "")
         return text
 
-    def _removed(self, node: yaml.Node, path: Path) -> Removed:
-        """What `!remove` stands for, which has to be the whole value of a key."""
+    def _removed(self, node: yaml.Node, path: Path) -> Removed | str:
+        """What `!remove` stands for, which has to be the whole value of a key; in a list, a mere text."""
         self.has_removed = True
         if any(isinstance(step, int) for step in path):
             message = "lists are replaced as a whole, so nothing inherited is here to remove"
             self._problem(node, path, message, "write the list as it shall be")
-        elif node.value:
+            return ""
+        if node.value:
             self._problem(node, path, f"{REMOVE_TAG} takes no value", f"write `{path[-1]}: {REMOVE_TAG}`")
         return REMOVE
 

@@ -110,8 +110,13 @@ class Reading:
         return tuple(islice(found, MAX_SUSPECTS))
 
 
-def missing(problem: Missing, name: str, beside: str, suggestions: Suggestions) -> str:
-    """What to do about a file that is missing; `beside` is it from where the command was typed."""
+def missing(
+    problem: Missing, name: str, beside: str, suggestions: Suggestions, is_inherited: bool = False
+) -> str:
+    """What to do about a file that is missing; `beside` is it from where the command was typed.
+
+    `is_inherited`: it is not the spec that names it, but what that extends.
+    """
     files = files_beside(problem.path) if suggestions.left else ()
     meant = suggestions.near(problem.path.name, files)
     if meant:
@@ -122,7 +127,8 @@ def missing(problem: Missing, name: str, beside: str, suggestions: Suggestions) 
         return "give the name of a file"
     folder = File(beside).parent
     where = "the folder that you are in" if folder == File() else str(folder)
-    return f"looked in {where}: the names of files are relative to the folder of the spec"
+    whose = "the file that names them" if is_inherited else "the spec"
+    return f"looked in {where}: the names of files are relative to the folder of {whose}"
 
 
 class SpecEntry:
@@ -167,7 +173,9 @@ class SpecEntry:
             return None
         hint = content.hint
         if isinstance(content, Missing):
-            hint = missing(content, name, reading.beside(place, name), reading.suggestions)
+            is_inherited = reading.document.file_of(place) != reading.document.file
+            beside = reading.beside(place, name)
+            hint = missing(content, name, beside, reading.suggestions, is_inherited)
         self.problem(path, f"the file {shorten(name)} {content}", hint)
         return None
 

@@ -7,6 +7,8 @@ from collections.abc import Collection
 
 # Words by the field that they stand for. Of several fields the first that is one there counts.
 _WORDS = {
+    "extends": "extend inherits inherit include includes import imports base bases parent",
+    "targets": "target environments envs stages accounts workspaces",
     "environment": "name env stack project",
     "region": "aws_region location",
     "account_id": "account aws_account aws_account_id",

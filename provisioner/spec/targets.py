@@ -192,7 +192,9 @@ def _same_environment(spec: Document, target: str, names: list[str]) -> list[Loc
     for other in names:
         name, account = _subject(spec.value, other)
         if other != target and name == own[0] and (account == own[1] or None in (account, own[1])):
-            message = f"the targets {target} and {other} are both the environment {name}"
+            place = spec.key_position((TARGETS, other, "environment"))
+            where = f"{spec.file_of((TARGETS, other))}:{place.line}:{place.column}"
+            message = f"the targets {target} and {other} ({where}) are both the environment {name}"
             if account is None or own[1] is None:
                 message += " and may be in one account"
             path: Path = (TARGETS, target, "environment")
