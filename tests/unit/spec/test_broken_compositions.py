@@ -1,7 +1,7 @@
 """Every broken composition in broken/compositions.txt is answered with exactly the text that is told there.
 
-Each begins with `=== what it is`, perhaps with `--target NAME`; then come its files, spec.yaml among them, and
-what is told. The files of `(all)` are beside all of them.
+Each begins with `=== what it is`, perhaps with `--target NAME`; then come its files, spec.yaml among them,
+and what is told. The files of `(all)` are beside all of them.
 """
 
 from __future__ import annotations
