@@ -2,7 +2,8 @@
 
 EC2 User Guide, "Change the instance type: compatibility"
 (https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/resize-limitations.html): architecture, virtualization
-type, enhanced networking with ENA, and the zone. The words for architectures are those of RunInstances
+type, enhanced networking with ENA, and the zone; "Amazon EC2 boot modes" (the words are those in
+RhinoSecurityLabs/cloudgoat#247). The words for architectures are those of RunInstances
 (skypilot-org/skypilot#6315); "Error codes": InvalidInstanceAttributeValue, InvalidParameterCombination,
 InvalidParameterValue, Unsupported. moto launches, changes and starts anything.
 """
@@ -26,6 +27,7 @@ class Machine:
     virtualization: str
     ena: bool
     ebs_optimized: bool = False
+    boot_mode: str | None = None
 
 
 def check_type(machine: Machine, kind: str, mismatch: str = "InvalidParameterValue") -> None:
@@ -57,6 +59,13 @@ def check_abilities(machine: Machine, kind: str) -> None:
             "InvalidParameterCombination",
             f"Enhanced networking with the Elastic Network Adapter (ENA) is required for the '{kind}' "
             "instance type. Ensure that your instance is enabled for ENA.",
+        )
+    if machine.boot_mode == "uefi" and "uefi" not in about["SupportedBootModes"]:
+        raise AwsError(
+            "InvalidParameterValue",
+            f"The {kind} instance type does not support an AMI with a boot mode of UEFI. Only instance types "
+            "built on the Nitro System support UEFI. Specify an instance type that supports UEFI, and try "
+            "again.",
         )
     if machine.ebs_optimized and about["EbsInfo"].get("EbsOptimizedSupport") == "unsupported":
         text = "EBS-optimized instances are not supported for your requested configuration."

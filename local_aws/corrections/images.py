@@ -99,13 +99,13 @@ def make(world: World, call: Call) -> dict[str, Any]:
     elif call.operation == "CopyImage":
         source = world.region(params["SourceRegion"]).backend.amis[params["SourceImageId"]]
         image.root_device_name = source.root_device_name
-        image.boot_mode = _boot_mode(world.region(params["SourceRegion"]), source)
+        image.boot_mode = boot_mode_of(world.region(params["SourceRegion"]), source)
         settings = world.region(params["SourceRegion"]).image_settings_of(params["SourceImageId"])
         region.image_settings[image_id] = settings
     else:
         image.root_device_name = image.instance.root_device_name
         parent = region.backend.amis.get(image.instance.image_id)
-        image.boot_mode = _boot_mode(region, parent) if parent else None
+        image.boot_mode = boot_mode_of(region, parent) if parent else None
         region.image_settings[image_id] = ImageSettings(bool(image.instance.ena_support))
     for spec in params.get("TagSpecifications") or []:
         if spec.get("ResourceType") == "image":
@@ -206,7 +206,7 @@ def _is_of(world: World, image: Any, params: dict[str, Any]) -> bool:
     return not users or bool(shared & set(users))
 
 
-def _boot_mode(region: Region, image: Any) -> str | None:
+def boot_mode_of(region: Region, image: Any) -> str | None:
     """As it was registered with; of public images what their kind has, and no parameter at all is common.
 
     https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html; moto says uefi of all of them.
@@ -226,7 +226,7 @@ def _view(region: Region, image: Any, deprecated: datetime | None) -> dict[str, 
     return {
         "Architecture": image.architecture,
         "BlockDeviceMappings": disks,
-        "BootMode": _boot_mode(region, image),
+        "BootMode": boot_mode_of(region, image),
         "CreationDate": format_timestamp(image.creation_date),
         "DeprecationTime": format_timestamp(deprecated) if deprecated else None,
         "Description": image.description,

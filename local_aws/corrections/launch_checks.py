@@ -16,6 +16,7 @@ from moto.ec2.models.instance_types import INSTANCE_TYPES
 from local_aws.call import AwsError, Call
 from local_aws.corrections import (
     hibernation,
+    images,
     ipv6,
     key_pairs,
     launch,
@@ -87,7 +88,8 @@ def instance_type(world: World, call: Call) -> None:
     image = region.backend.amis[call.params["ImageId"]]
     optimized = bool(call.params.get("EbsOptimized"))
     ena = region.image_settings_of(image.id).ena
-    check_type(Machine(image.architecture, image.virtualization_type, ena, optimized), kind)
+    boots = images.boot_mode_of(region, image)
+    check_type(Machine(image.architecture, image.virtualization_type, ena, optimized, boots), kind)
 
 
 @check("ec2:RunInstances")

@@ -288,6 +288,7 @@ TYPES_THAT_DO_NOT_FIT: dict[str, Any] = {
         "InvalidParameterCombination",
     ),
     "without ENA": (HVM, "t3.micro", {}, "InvalidParameterCombination"),
+    "UEFI": ({**HVM, "EnaSupport": True, "BootMode": "uefi"}, "t2.micro", {}, "InvalidParameterValue"),
     "EBS-optimized": (HVM, "t2.micro", {"EbsOptimized": True}, "Unsupported"),
 }
 

@@ -15,6 +15,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     as_type,
     image_volume_problems,
     is_in_doubt,
+    machine_of,
     platform_problems,
     resize_problems,
     speaks_against,
@@ -117,7 +118,7 @@ TYPES: dict[str, tuple[dict[str, Any], ObservedImage, list[ObservedType], list[s
         {},
         replace(IMAGE, ena=False),
         [T3, T2],
-        ["t3.micro needs an image with ENA, and ami-1 has it not; choose a type or an image that fits"],
+        ["t3.micro needs ENA, and image ami-1 has it not; choose a type or an image that fits"],
     ),
     "a type that is not sold as Spot": (
         SPOT,
@@ -213,22 +214,23 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], ObservedImage, bool]] = {
 
 @pytest.mark.parametrize(("fields", "types", "image", "doubt"), DOUBTS.values(), ids=DOUBTS)
 def test_doubt(fields: dict[str, Any], types: list[str], image: ObservedImage, doubt: bool) -> None:
-    assert is_in_doubt(fleet(**fields, instance_type=types), {image.architecture}, image) is doubt
+    assert is_in_doubt(fleet(**fields, instance_type=types), [image]) is doubt
 
 
-# Types, image, architectures of members; whether a name says that they do not go together.
-SUSPICIONS: dict[str, tuple[list[str], ObservedImage, set[str | None], bool]] = {
-    "names that fit": (["t3.micro"], IMAGE, {"x86_64"}, False),
-    "one of several does not": (["t3.micro", "t4g.micro"], IMAGE, set(), True),
-    "members that it does not go with": (["t4g.micro"], ObservedImage("ami-1"), {"x86_64"}, True),
-    "a name that says nothing": (["u-6tb1.metal"], IMAGE, set(), False),
-    "an image that nothing is known of": (["t4g.micro"], ObservedImage("ami-1"), set(), False),
+ARM = replace(IMAGE, architecture="arm64")
+# Types, images, whether a name says that they do not go together.
+SUSPICIONS: dict[str, tuple[list[str], list[ObservedImage], bool]] = {
+    "names that fit": (["t3.micro"], [IMAGE, IMAGE], False),
+    "one of several does not": (["t3.micro", "t4g.micro"], [IMAGE], True),
+    "one image of several": (["t4g.micro"], [ARM, IMAGE], True),
+    "a name that says nothing": (["u-6tb1.metal"], [IMAGE], False),
+    "an image that nothing is known of": (["t4g.micro"], [ObservedImage("ami-1")], False),
 }
 
 
-@pytest.mark.parametrize(("types", "image", "members", "is_so"), SUSPICIONS.values(), ids=SUSPICIONS)
-def test_suspicion(types: list[str], image: ObservedImage, members: set[str | None], is_so: bool) -> None:
-    assert speaks_against(fleet(instance_type=types), image, members) is is_so
+@pytest.mark.parametrize(("types", "images", "is_so"), SUSPICIONS.values(), ids=SUSPICIONS)
+def test_suspicion(types: list[str], images: list[ObservedImage], is_so: bool) -> None:
+    assert speaks_against(fleet(instance_type=types), images) is is_so
 
 
 def test_names_that_say_something_are_right() -> None:
@@ -240,7 +242,7 @@ def test_names_that_say_something_are_right() -> None:
         fitting = [
             architecture
             for architecture in ("x86_64", "arm64")
-            if not is_in_doubt(named, {architecture}, IMAGE)
+            if not is_in_doubt(named, [replace(IMAGE, architecture=architecture)])
         ]
         wrong += [name for architecture in fitting if architecture not in able]
     assert wrong == []
@@ -357,6 +359,36 @@ def test_members_become_no_type_of_another_architecture() -> None:
     assert list(resize_problems(there, [T3])) == []
     (said,) = resize_problems(there, [T3, T4G])
     assert said.message == "t4g.micro is arm64, and i-01 is x86_64"
+
+
+# What members show of themselves, the type that they are to become, what is said.
+RESIZES: dict[str, tuple[dict[str, Any], ObservedType, str]] = {
+    "it fits": ({"VirtualizationType": "hvm", "EnaSupport": True, "BootMode": "uefi-preferred"}, T3, ""),
+    "without ENA": ({"EnaSupport": False}, T3, "t3.micro needs ENA, and i-02 has it not"),
+    "paravirtual": (
+        {"VirtualizationType": "paravirtual"},
+        T3,
+        "t3.micro does not run paravirtual instances such as i-02",
+    ),
+    "booted by UEFI": (
+        {"BootMode": "uefi"},
+        replace(T2, boot_modes=("legacy-bios",)),
+        "t2.micro boots by legacy-bios, and i-02 by uefi",
+    ),
+    "with NitroTPM": (
+        {"TpmSupport": "v2.0"},
+        replace(T2, tpm="unsupported"),
+        "t2.micro has no NitroTPM, which i-02 is made for",
+    ),
+}
+
+
+@pytest.mark.parametrize(("shown", "type_", "said"), RESIZES.values(), ids=RESIZES)
+def test_what_members_cannot_become(shown: dict[str, Any], type_: ObservedType, said: str) -> None:
+    own = fleet(instance_type="t3.nano")
+    there = [member(1, own, architecture="x86_64"), member(2, own, architecture="x86_64", described=shown)]
+    assert [problem.message for problem in resize_problems(there, [type_])] == ([said] if said else [])
+    assert is_in_doubt(own, map(machine_of, there)) is bool(said)
 
 
 SHOWN = {"metadata": {"instance_tags": "enabled"}}

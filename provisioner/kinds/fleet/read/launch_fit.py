@@ -71,29 +71,42 @@ def as_type(raw: Mapping[str, Any]) -> ObservedType:
     )
 
 
-def is_in_doubt(fleet: Fleet, architectures: Collection[str | None], image: ObservedImage) -> bool:
-    """Whether it takes a call to tell if types fit images or members of these architectures (None: unknown).
+def machine_of(member: Instance) -> ObservedImage:
+    """What a member was made from, as far as it shows that itself."""
+    shown = member.described
+    return ObservedImage(
+        member.id,
+        architecture=member.architecture,
+        virtualization=shown.get("VirtualizationType"),
+        ena=shown.get("EnaSupport"),
+        root_type=shown.get("RootDeviceType"),
+        boot_mode=shown.get("BootMode"),
+        tpm=shown.get("TpmSupport"),
+    )
+
+
+def is_in_doubt(fleet: Fleet, machines: Iterable[ObservedImage]) -> bool:
+    """Whether it takes a call to tell if types fit an image, and what members were made from.
 
     Their names say it of nearly all. What a name says and is wrong is refused at the launch.
     """
-    is_plain = (
-        image.virtualization in (None, "hvm") and image.root_type in (None, "ebs") and image.ena is not False
-    )
-    if not is_plain or image.tpm or any(map(fleet.says, _OF_SOME_TYPES)):
-        return True
-    if image.boot_mode == "uefi" and image.architecture != "arm64":
-        return True
-    return any(
-        _by_name(type_) != architecture
-        for type_ in fleet.instance_types
-        for architecture in architectures
-        if architecture
+    return any(map(fleet.says, _OF_SOME_TYPES)) or any(
+        _is_special(machine) or any(_by_name(type_) != machine.architecture for type_ in fleet.instance_types)
+        for machine in machines
+        if machine.architecture or _is_special(machine)
     )
 
 
-def speaks_against(fleet: Fleet, image: ObservedImage, members: Collection[str | None]) -> bool:
-    """Whether a name says of a type that the image, or members of these architectures, do not go with it."""
-    known = {image.architecture, *members} - {None}
+def _is_special(machine: ObservedImage) -> bool:
+    """Whether it asks for more than all types of its architecture have."""
+    is_plain = machine.virtualization in (None, "hvm") and machine.root_type in (None, "ebs")
+    needs_uefi = machine.boot_mode == "uefi" and machine.architecture != "arm64"
+    return not is_plain or machine.ena is False or needs_uefi or bool(machine.tpm)
+
+
+def speaks_against(fleet: Fleet, machines: Iterable[ObservedImage]) -> bool:
+    """Whether a name says of a type that an image, or what a member was made from, does not go with it."""
+    known = {machine.architecture for machine in machines} - {None}
     return any((named := _by_name(type_)) and known - {named} for type_ in fleet.instance_types)
 
 
@@ -106,30 +119,13 @@ def _by_name(type_: str) -> str | None:
 def type_problems(fleet: Fleet, image: ObservedImage, types: Iterable[ObservedType]) -> Iterator[Problem]:
     """Which of the fleet's types cannot be launched from the image, or not as the spec has it."""
     for type_ in types:
-        if image.architecture and not _has(type_.architectures, image.architecture):
+        if not _has(type_.architectures, image.architecture):
             its = " or ".join(type_.architectures)
             is_any = fleet.image.owner and not fleet.image.architecture
             hint = f"say `architecture: {type_.architectures[0]}` in `image:`" if is_any else _CHOOSE
             yield Problem(f"{type_.name} is {its}, and image {image.id} is {image.architecture}", hint)
-        elif image.virtualization and not _has(type_.virtualizations, image.virtualization):
-            yield Problem(
-                f"{type_.name} does not run {image.virtualization} images such as {image.id}", _CHOOSE
-            )
-        elif image.root_type and not _has(type_.root_devices, image.root_type):
-            yield Problem(
-                f"{type_.name} does not start from {image.root_type}, as image {image.id} does", _CHOOSE
-            )
-        elif image.ena is False and type_.ena == "required":
-            yield Problem(f"{type_.name} needs an image with ENA, and {image.id} has it not", _CHOOSE)
-        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html: `uefi-preferred` boots both ways.
-        elif image.boot_mode in ("uefi", "legacy-bios") and not _has(type_.boot_modes, image.boot_mode):
-            boots = " or ".join(type_.boot_modes)
-            yield Problem(
-                f"{type_.name} boots by {boots}, and image {image.id} by {image.boot_mode}", _CHOOSE
-            )
-        # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/enable-nitrotpm-prerequisites.html
-        elif image.tpm and type_.tpm == "unsupported":
-            yield Problem(f"{type_.name} has no NitroTPM, which image {image.id} is made for", _CHOOSE)
+        elif message := _misfit(type_, image, f"image {image.id}", "images"):
+            yield Problem(message, _CHOOSE)
         for market in fleet.markets:
             if not _has(type_.usages, MARKETS[market]):
                 hint = "choose another type, or another `market:`"
@@ -143,20 +139,41 @@ def type_problems(fleet: Fleet, image: ObservedImage, types: Iterable[ObservedTy
                 yield Problem(f"{type_.name} {what}", f"take out `{field}:`, or choose another type")
 
 
+def _misfit(type_: ObservedType, machine: ObservedImage, named: str, kind: str) -> str | None:
+    """Why a type does not run an image, or what a member was made from, of its architecture."""
+    if not _has(type_.virtualizations, machine.virtualization):
+        return f"{type_.name} does not run {machine.virtualization} {kind} such as {machine.id}"
+    if not _has(type_.root_devices, machine.root_type):
+        return f"{type_.name} does not start from {machine.root_type}, as {named} does"
+    if machine.ena is False and type_.ena == "required":
+        return f"{type_.name} needs ENA, and {named} has it not"
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ami-boot.html: `uefi-preferred` boots both ways.
+    if machine.boot_mode in ("uefi", "legacy-bios") and not _has(type_.boot_modes, machine.boot_mode):
+        return f"{type_.name} boots by {' or '.join(type_.boot_modes)}, and {named} by {machine.boot_mode}"
+    # https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/enable-nitrotpm-prerequisites.html
+    if machine.tpm and type_.tpm == "unsupported":
+        return f"{type_.name} has no NitroTPM, which {named} is made for"
+    return None
+
+
 def resize_problems(resized: Iterable[Instance], types: Iterable[ObservedType]) -> Iterator[Problem]:
-    """Which of the types those members cannot become that are to have one of them."""
-    known = [member for member in resized if member.architecture]
+    """Which of the types those members cannot become that are to have one of them: one member for each."""
+    machines = [machine_of(member) for member in resized]
+    hint = "choose another type, or replace the members with `update: {on_restart: replace}`"
     for type_ in types:
-        others = [member for member in known if not _has(type_.architectures, member.architecture or "")]
+        others = [one for one in machines if not _has(type_.architectures, one.architecture)]
+        unlike = (message for one in machines if (message := _misfit(type_, one, one.id, "instances")))
         if others:
             its = " or ".join(type_.architectures)
             is_now = f"{others[0].id} is {others[0].architecture}"
-            hint = "choose another type, or replace the members with `update: {on_restart: replace}`"
             yield Problem(f"{type_.name} is {its}, and {is_now}", f"{hint} and an image that fits")
+        elif message := next(unlike, None):
+            yield Problem(message, f"{hint} and an image that fits")
 
 
-def _has(known: Collection[str], wanted: str) -> bool:
-    return not known or wanted in known
+def _has(known: Collection[str], wanted: str | None) -> bool:
+    """Whether a type has what is wanted, as far as is known."""
+    return not known or not wanted or wanted in known
 
 
 def platform_problems(fleet: Fleet, image: ObservedImage) -> Iterator[Problem]:

@@ -16,6 +16,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
     as_type,
     image_volume_problems,
     is_in_doubt,
+    machine_of,
     platform_problems,
     resize_problems,
     speaks_against,
@@ -94,12 +95,12 @@ def observe_prerequisites(
         if zones is not None:
             check_zones(fleet, {member.zone for member in observed.members}, zones)
 
-    resized_from = {member.architecture for member in intent.resized}
+    members = [machine_of(member) for member in intent.resized]
     concerned = intent.launching or bool(intent.resized)
     begun: list[Aside[dict[str, Mapping[str, Any]]]] = []
 
     def begin_if_in_doubt(found: ObservedImage) -> None:
-        if concerned and not begun and is_in_doubt(fleet, {found.architecture, *resized_from}, found):
+        if concerned and not begun and is_in_doubt(fleet, (found, *members)):
             begun.append(Aside(lambda: describe_types(reader, intent.types)))
 
     def image_found() -> ObservedImage:
@@ -114,7 +115,7 @@ def observe_prerequisites(
 
     def abilities(found: ObservedImage) -> tuple[ObservedType, ...]:
         # Where members would be stopped or replaced for it, or names speak against it, it has to be known.
-        is_needed = bool(intent.resized) or intent.replacing or speaks_against(fleet, found, resized_from)
+        is_needed = bool(intent.resized) or intent.replacing or speaks_against(fleet, (found, *members))
         what = f"what {types_told} can be launched from"
         shown: Mapping[str, Mapping[str, Any]] = {}
         try:
