@@ -114,7 +114,7 @@ class Instance:
         return "SpotInstance" in (self.state_reason or "")
 
     def tag(self, key: str) -> str | None:
-        return (self.tags or {}).get(key)
+        return self.tags.get(key) if self.tags else None
 
     def summary(self) -> dict[str, Any]:
         """What a status shows of an instance."""

@@ -153,9 +153,11 @@ def index_of(member: Instance) -> int | None:
 
 def per_option(fleet: Fleet, members: Sequence[Instance]) -> dict[CapacityOption, int]:
     """How many members have which choice of type and market, where the spec gives several, in its order."""
-    numbers = Counter(CapacityOption(member.type, member.market) for member in members)
     options = fleet.capacity_options
-    return {option: numbers[option] for option in options} if len(options) > 1 else {}
+    if len(options) <= 1:
+        return {}
+    numbers = Counter(CapacityOption(member.type, member.market) for member in members)
+    return {option: numbers[option] for option in options}
 
 
 def on_members(members: Sized) -> str:

@@ -89,11 +89,14 @@ def _unrecorded(staying: Sequence[Instance]) -> Iterator[str]:
 
 def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
     """What the spec says and the launch tag of a member does not, so that nothing shows what it has."""
+    alike: dict[str, list[Instance]] = {}
+    for member in staying:
+        alike.setdefault(member.tag(LAUNCH_TAG) or "", []).append(member)
     found: dict[str, list[Instance]] = {}
     for setting in SETTINGS:
         word = setting.remembered
         if word and word.read and setting.desired(fleet) is not NOT_COMPARED:
-            members = [member for member in staying if word.is_left_out(member)]
+            members = [member for some in alike.values() if word.is_left_out(some[0]) for member in some]
             unseen = [member for member in members if setting.observed(member) is NOT_COMPARED]
             if unseen:
                 found[setting.path] = unseen

@@ -29,8 +29,12 @@ def tag_changes(
 ) -> Iterator[Change]:
     """One change for all members whose tags differ in the same way, and their volumes."""
 
+    differences = {
+        member.id: tag_differences(fleet, member, world.environment.ignore_tags) for member in staying
+    }
+
     def wrong(member: Instance) -> tuple[FieldChange, ...]:
-        return tag_differences(fleet, member, world.environment.ignore_tags)
+        return differences[member.id]
 
     def volumes(members: Sequence[Instance]) -> list[ObservedVolume]:
         every = [volume for member in members for volume in observed.volumes.get(member.id, ())]

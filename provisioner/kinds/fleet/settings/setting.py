@@ -145,10 +145,10 @@ def recorded(
         return NOT_COMPARED if text is None else text
 
     def observed(instance: Instance) -> Any:
-        if remembered.is_left_out(instance):
-            return left_out
         value = remembered.of(instance)
-        return NOT_COMPARED if value is None else value
+        if value is not None:
+            return value
+        return left_out if remembered.is_left_out(instance) else NOT_COMPARED
 
     return {"desired": desired, "observed": observed, "remembered": remembered}
 

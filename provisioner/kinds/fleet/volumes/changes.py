@@ -69,10 +69,13 @@ def goes_otherwise(fleet: Fleet, member: Instance) -> dict[str, bool]:
 
 def goes_wrong(fleet: Fleet, member: Instance) -> tuple[FieldChange, ...]:
     """The same as fields of a plan. What is not the fleet's own is never made to go with the member."""
+    otherwise = goes_otherwise(fleet, member)
+    if not otherwise:
+        return ()
     ours = of_fleet(member)
     return tuple(
         FieldChange(f"{VOLUMES}.{at}.delete_on_termination", not goes, goes)
-        for at, goes in goes_otherwise(fleet, member).items()
+        for at, goes in otherwise.items()
         if not goes or at in ours
     )
 
