@@ -26,9 +26,11 @@ from provisioner.errors import (
     UnexpectedAnswer,
 )
 from provisioner.execution import ExecutionContext, run_step
+from provisioner.joint_calls import JointCalls
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader
 from provisioner.model import (
+    Action,
     Address,
     Call,
     Change,
@@ -48,7 +50,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-MAX_CHANGES_AT_ONCE = 16
+# Changes of instances wait most of the time, and one look is for all that wait.
+MAX_CHANGES_AT_ONCE = 256
 MAX_STEPS_AT_ONCE = 8
 
 
@@ -107,6 +110,7 @@ class Executor:
         self.first_asked: dict[str, float] = {}
         self.answers: dict[tuple[Address, str], dict[str, Any]] = {}
         self.began: list[datetime] = []
+        self.joint_calls = JointCalls(aws.send, {})
 
     @cached_property
     def to_the_end(self) -> Executor:
@@ -127,6 +131,7 @@ class Executor:
         outcomes: dict[int, Outcome] = {}
         running: dict[Future[Outcome], int] = {}
         before = _before(plan.changes)
+        self.joint_calls = JointCalls(self.aws.send, _foretold_deletions(plan.changes))
         # Those that have not been begun, in the plan's order.
         open_: dict[int, Change] = dict(enumerate(plan.changes))
         with ThreadPoolExecutor(max_workers=MAX_CHANGES_AT_ONCE) as pool:
@@ -210,7 +215,7 @@ class _ExecutionContext:
         self.check()
         params = _filled_in(call.params, self._executor.answers, self._executor.start)
         try:
-            answer = self._executor.aws.send(call.service, call.operation, **params)
+            answer = self._executor.joint_calls.send(call.service, call.operation, params)
         except AwsError as error:
             if encoded_in(error.text) is None:
                 raise
@@ -290,6 +295,14 @@ def _filled_in(value: Any, answers: Mapping[tuple[Address, str], Any], start: Ca
     if isinstance(value, Mapping):
         return {name: _filled_in(inner, answers, start) for name, inner in value.items()}
     return [_filled_in(inner, answers, start) for inner in value] if isinstance(value, list) else value
+
+
+def _foretold_deletions(changes: Iterable[Change]) -> Counter[str]:
+    """How many changes that delete something send each operation."""
+    deleting = (change for change in changes if change.action is Action.DELETE and not change.deferred)
+    return Counter(
+        operation for change in deleting for operation in {count.operation for count in change.calls}
+    )
 
 
 def _blocked(before: Iterable[int], outcomes: Mapping[int, Outcome]) -> list[Address] | None:

@@ -91,6 +91,17 @@ def test_what_fleets_have_in_common_is_asked_once(cloud: Cloud, run: Run, write:
     assert planned(12) == planned(1)
 
 
+def test_all_fleets_of_an_environment_are_terminated_with_one_call(
+    cloud: Cloud, run: Run, write: Write, image: str
+) -> None:
+    fleet = {**FIFTY["fleets"]["worker"], "count": 1, "image": image}
+    spec = write(having(FIFTY, fleets={f"f{number}": fleet for number in range(4)}))
+    counted(cloud, run, "apply", "--yes", spec)
+    destroyed = counted(cloud, run, "destroy", "--yes", spec)
+    assert destroyed["TerminateInstances"] == 1
+    assert cloud.live() == []
+
+
 def test_what_was_done_to_a_group_or_a_key_pair_is_looked_at_once(
     cloud: Cloud, run: Run, write: Write, image: str
 ) -> None:
