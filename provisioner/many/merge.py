@@ -7,7 +7,8 @@ environments, of another command or of another number, and a shard or an environ
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from provisioner.errors import UsageError
@@ -35,27 +36,28 @@ def merge_reports(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> dict[str,
     _check_environments(reports)
     environments = [environment for _, report in reports for environment in report["environments"]]
     environments.sort(key=_order)
-    codes = [MISSING_CODE] if shards and missing_shards(shards) else []
+    codes = [MISSING_CODE] if shards and shards.count > len(shards.numbers) else []
     return report_of(first["command"], environments, shards, codes)
 
 
-def missing_shards(shards: Shards) -> tuple[int, ...]:
-    """The numbers of the shards that a report is not of."""
-    return tuple(sorted(set(range(1, shards.count + 1)) - set(shards.numbers)))
+def missing_shards(shards: Shards) -> Iterator[int]:
+    """The numbers of the shards that a report is not of, the lowest first."""
+    there = set(shards.numbers)
+    return (number for number in range(1, shards.count + 1) if number not in there)
 
 
 def missing_words(report: Mapping[str, Any]) -> str | None:
     """What of a merged report is missing, in a sentence; None: nothing."""
     shards = _shards_of(report)
-    missing = missing_shards(shards) if shards else ()
+    missing = shards.count - len(shards.numbers) if shards else 0
     if not shards or not missing:
         return None
-    named = ", ".join(f"{number}/{shards.count}" for number in missing[:MAX_NAMED])
-    more = f" and {len(missing) - MAX_NAMED} more" if len(missing) > MAX_NAMED else ""
+    named = ", ".join(f"{number}/{shards.count}" for number in islice(missing_shards(shards), MAX_NAMED))
+    more = f" and {missing - MAX_NAMED:,} more" if missing > MAX_NAMED else ""
     number = shards.environments - len(report["environments"])
-    are = "is" if len(missing) == 1 else "are"
+    are = "is" if missing == 1 else "are"
     return (
-        f"{len(missing)} of {shards.count} shards {are} missing: {named}{more}; "
+        f"{missing:,} of {shards.count:,} shards {are} missing: {named}{more}; "
         f"{number} of {shards.environments} environments are not in this report"
     )
 
@@ -133,8 +135,7 @@ def _not_one_run(message: str) -> UsageError:
 def first_missing(report: Mapping[str, Any]) -> Shard | None:
     """The first shard that a report is not of; None: there is none."""
     shards = _shards_of(report)
-    missing = missing_shards(shards) if shards else ()
-    return Shard(missing[0], shards.count) if shards and missing else None
+    return next((Shard(number, shards.count) for number in missing_shards(shards)), None) if shards else None
 
 
 def troubles(report: Mapping[str, Any]) -> list[Outcome]:

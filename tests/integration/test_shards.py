@@ -15,8 +15,9 @@ from typing import Any
 import pytest
 
 from provisioner.aws.connect import Options
-from provisioner.cli.elsewhere import Elsewhere
+from provisioner.cli.elsewhere import Elsewhere, Task, do_task
 from provisioner.cli.plan_many import Planning
+from provisioner.errors import UsageError
 from provisioner.many.executors import Pool
 from provisioner.many.jobs import load_jobs
 from provisioner.many.runner import grouped
@@ -142,6 +143,22 @@ def test_an_apply_by_processes_is_the_same_as_by_this_one(run: Run, cloud: Cloud
         "instance_profile/worker",
     }
     assert len(cloud.roles("/provisioner/shop-")) == len(paths)
+
+
+def test_a_worker_of_another_version_does_nothing(program: Program, cloud: Cloud, specs: Path) -> None:
+    planning = Planning(Options(local=True))
+    task = Task(
+        "0.0.1",
+        (SpecFile(os.fspath(specs / "0.yaml")),),
+        planning.load,
+        planning.work,
+        planning.options,
+        True,
+    )
+    cloud.forget_calls()
+    with pytest.raises(UsageError, match=r"a worker has version .* of provisioner, and this is 0\.0\.1"):
+        do_task(task)
+    assert cloud.calls() == []
 
 
 def test_credentials_are_never_sent(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -11,11 +12,16 @@ from pathlib import Path
 from typing import Any
 
 import botocore.session
+import click
 import kubernetes_validate
 import pytest
 import yaml
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 from botocore.validate import ParamValidator
+
+from provisioner.cli.app import cli
+from provisioner.many.engines import find_shard
+from provisioner.many.shards import Shard
 
 ROOT = Path(__file__).resolve().parents[2]
 SCALE = ROOT / "docs/scale"
@@ -195,6 +201,36 @@ class TestGithub:
         steps = [step for job in yaml.safe_load(text)["jobs"].values() for step in job["steps"]]
         assert [step["run"] for step in steps if "${{" in step.get("run", "")] == []
         assert "secrets." not in text
+
+
+def commands() -> list[list[str]]:
+    """What the files have the program do: the words after its name."""
+    batch = [read(name)["containerProperties"]["command"] for name in REQUESTS if "definition" in name]
+    steps = [step for job in yaml.safe_load(MATRIX.read_text())["jobs"].values() for step in job["steps"]]
+    lines = [
+        line
+        for step in steps
+        for line in re.findall(r"(?m)^\s*provisioner (.*?)(?: \|\|.*)?$", step.get("run", ""))
+    ]
+    called = [shlex.split(line.replace("$SHARD", "3/10")) for line in lines]
+    return [*(container(job)["args"] for job in jobs()), *batch, *called]
+
+
+def test_the_commands_and_their_options_are_there() -> None:
+    names = []
+    for name, *words in commands():
+        command: click.Command = cli.commands[name]
+        if isinstance(command, click.Group):
+            name, *words = words
+            command = command.commands[name]
+        names.append(name)
+        command.make_context(name, words, parent=click.Context(cli))
+        if "--shard" in words:
+            shard = words[words.index("--shard") + 1]
+            variables = {name: "2" for name in ("AWS_BATCH_JOB_ARRAY_INDEX",) if shard == "auto"}
+            variables |= {"AWS_BATCH_JOB_ARRAY_SIZE": "10"} if variables else {"JOB_COMPLETION_INDEX": "2"}
+            assert find_shard(shard, variables) == Shard(3, 10)
+    assert names == ["drift", "merge", "plan", "drift", "merge", "drift", "merge"]
 
 
 class TestDockerfile:

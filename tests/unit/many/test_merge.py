@@ -106,6 +106,13 @@ def test_many_missing_shards_are_counted() -> None:
     assert " and 17 more; 37 of 40 environments are not in this report" in told
 
 
+def test_however_many_are_missing_that_is_told_at_once() -> None:
+    ((_, report),) = reports([0], 1)
+    told = missing_words(report | {"shards": report["shards"] | {"count": 999_999_999}})
+    assert told
+    assert told.startswith("999,999,998 of 999,999,999 shards are missing: 2/999999999, ")
+
+
 ONE, TWO, THREE = reports([0, 2, 1, 0, 0, 0], 3)
 WHOLE = ("all.json", report_data("plan", [outcome(number, 0) for number in range(6)]))
 OTHERS = ("others.json", report_data("plan", [outcome(number, 0) for number in range(6, 9)]))
