@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from provisioner.errors import LocalAwsError, UsageError
+from provisioner.errors import LocalAwsError, ProvisionerError, UsageError
 from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
@@ -58,7 +58,15 @@ def connect(
     if not options.is_local:
         login = None if options.profile else login
         profile = options.profile or (login.profile if login else None)
-        aws = Aws(Target(region, profile, options.endpoint_url), on_call, on_waiting)
+        try:
+            aws = Aws(Target(region, profile, options.endpoint_url), on_call, on_waiting)
+        except ProvisionerError as error:
+            if login and login.profile and error.hint:
+                hint = (
+                    f"the spec says `profile: {login.profile}`; {error.hint}, or give another with --profile"
+                )
+                raise error.with_hint(hint) from None
+            raise
         aws.log_in()
         if login and login.role_arn:
             aws = aws.assuming(login.role_arn, login.external_id)

@@ -25,7 +25,7 @@ from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.aws.service_models import ModelLoader
 from provisioner.errors import AwsError, ProvisionerError
-from provisioner.retry import NO_CREDENTIALS
+from provisioner.retry import DENIED_CODES, NO_CREDENTIALS
 from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
@@ -211,6 +211,13 @@ def _translated(session: boto3.Session, error: Exception) -> AwsError:
             refusal = answered(service, error.operation_name, error, login_command(session))
             if "MultiFactorAuthentication" in refusal.text:
                 refusal.hint = "the code was wrong or has been used: wait for the next one, and type that"
+            elif refusal.code in DENIED_CODES and error.operation_name == "AssumeRole":
+                # AWS tells nobody which of these it is.
+                refusal.hint = (
+                    "check that the role exists, that its trust policy lets these credentials in, with the "
+                    "same external_id if it asks for one, and that they may sts:AssumeRole; or give others "
+                    "with --profile"
+                )
             return refusal
         case botocore_errors.LoginError():
             hint = f"log in again: aws login --profile {profile}"

@@ -197,7 +197,17 @@ class _Explainer:
         for key in error.validator_value:
             if key not in error.instance and key not in misspelt:
                 takes = allowed(error.schema["properties"][key], self.schema)
-                yield self.document.located((*path, key), f"is missing; it takes {takes}", at_key=True)
+                message = f"is missing; it takes {takes}"
+                yield self.document.located((*path, key), message, self._entry_meant(path), at_key=True)
+
+    def _entry_meant(self, path: Path) -> str | None:
+        """The inherited entry that one which is not whole was meant to be laid over, if any is like it."""
+        if len(path) != ENTRY_DEPTH or path in self.document.inherited or path in self.document.related:
+            return None
+        beside = _at(self.document.value, path[:-1])
+        inherited = [key for key in beside if (*path[:-1], key) in self.document.inherited]
+        meant = self.near(str(path[-1]), inherited)
+        return f"did you mean the inherited {meant}?" if meant else None
 
     def _exactly_one(self, path: Path, error: Any) -> Located:
         names = [branch["required"][0] for branch in error.validator_value]

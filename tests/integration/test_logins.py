@@ -110,8 +110,9 @@ def test_a_role_gets_its_external_id(
     if is_let_in:
         assert connect().to(asked).identity().account_id == OTHER
     else:
-        with pytest.raises(AwsError, match="AccessDenied"):
+        with pytest.raises(AwsError, match="AccessDenied") as caught:
             connect().to(asked)
+        assert "its trust policy lets these credentials in" in str(caught.value.hint)
 
 
 def test_all_sessions_have_one_loader_of_service_models(connect: Connect) -> None:
