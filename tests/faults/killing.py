@@ -24,6 +24,11 @@ def at_number(number: int) -> At:
     return lambda request: request.number == number
 
 
+def at_write(number: int) -> At:
+    """Whether a request is the first, or another one, of those that are to change something."""
+    return lambda request: not request.is_reading and request.writes == number
+
+
 class Side(StrEnum):
     """Where along its way a request is when its sender dies."""
 

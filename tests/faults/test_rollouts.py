@@ -6,7 +6,8 @@ run are counted behind the program's back.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import itertools
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ import pytest
 import yaml
 
 import local_aws
-from tests.faults.killing import Killing, Side, at_number
+from tests.faults.killing import At, Killing, Side, at_number, at_write
 from tests.faults.runs import Nursery
 from tests.faults.wire import Reply, Request, Send, Wire
 from tests.support.cloud import REGION, Cloud
@@ -98,9 +99,9 @@ class Rollout:
         ran = self.nursery.run(*self.words(*options))
         assert ran.code == 0, ran.said
 
-    def is_killed_at(self, side: Side, number: int, census: Census) -> Request | None:
+    def is_killed_at(self, side: Side, at: At, census: Census) -> Request | None:
         """The request at which an apply is killed; None: it ended before."""
-        killing = Killing(side, at_number(number))
+        killing = Killing(side, at)
         self.wire.put(census, killing)
         running = self.nursery.start(*self.words("apply", "--yes"))
         killing.victim.set_result(running)
@@ -133,14 +134,14 @@ def rollout(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Callabl
     return lambda count, case: Rollout.prepared(aws, wire, nursery, tmp_path, count, case)
 
 
-def carried_out(rollout: Rollout, case: str, side: Side, number: int, **lag: float) -> Request | None:
+def carried_out(rollout: Rollout, case: str, side: Side, at: At, **lag: float) -> Request | None:
     """A rollout that is killed at a request and run again; says which request it was."""
     old = set(rollout.cloud.ids("rolling", "web"))
     rollout.cloud.break_with(**SLOW, **lag)
     # What was there before is shown by now.
     rollout.cloud.wait(lag.get("lag_s", 0.0))
     census = Census(rollout.cloud)
-    killed_at = rollout.is_killed_at(side, number, census)
+    killed_at = rollout.is_killed_at(side, at, census)
     if killed_at:
         rollout.goes_on(census)
     rollout.cloud.mend()
@@ -152,28 +153,43 @@ def carried_out(rollout: Rollout, case: str, side: Side, number: int, **lag: flo
 def test_of_twenty_members_never_more_than_two_are_unavailable(
     rollout: Callable[[int, str], Rollout], case: str
 ) -> None:
-    assert carried_out(rollout(20, case), case, Side.BEFORE, MORE_THAN_ANY) is None
+    assert carried_out(rollout(20, case), case, Side.BEFORE, at_number(MORE_THAN_ANY)) is None
 
 
 @pytest.mark.parametrize("case", ROLLOUTS)
 def test_killed_in_mid_rollout_it_goes_on_where_it_was(
     rollout: Callable[[int, str], Rollout], case: str
 ) -> None:
-    assert carried_out(rollout(20, case), case, Side.AFTER, 20)
+    assert carried_out(rollout(20, case), case, Side.AFTER, at_number(20))
+
+
+def points(requests: Sequence[Request]) -> list[tuple[Side, int]]:
+    """Where EC2, or what the program knows of it, is another: after each request that writes, and before one
+    where something was read since the last."""
+    found = [(Side.AFTER, request.writes) for request in requests if not request.is_reading]
+    found += [
+        (Side.BEFORE, request.writes)
+        for before, request in itertools.pairwise(requests)
+        if before.is_reading and not request.is_reading
+    ]
+    return found
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("case", ROLLOUTS)
-def test_killed_after_every_call(rollout: Callable[[int, str], Rollout], case: str) -> None:
+def test_killed_around_every_call_that_writes(rollout: Callable[[int, str], Rollout], case: str) -> None:
+    begun = rollout(20, case)
+    begun.cloud.break_with(**SLOW)
+    begun.goes_on(Census(begun.cloud))
+    chosen = points(begun.wire.requests)
+    assert len(chosen) > 40
     wrong = []
-    for number in range(1, MORE_THAN_ANY):
+    for side, number in chosen:
         try:
-            if not carried_out(rollout(20, case), case, Side.AFTER, number):
-                break
+            assert carried_out(rollout(20, case), case, side, at_write(number))
         except AssertionError as error:
-            wrong.append(f"killed after request {number}: {error}")
+            wrong.append(f"killed {side.name} write {number}: {error}")
     assert not wrong, "\n\n".join([f"{len(wrong)} cases", *wrong])
-    assert number > 40
 
 
 @pytest.mark.long
@@ -185,12 +201,12 @@ def test_killed_after_every_call_that_writes_where_all_is_shown_late(
     begun.cloud.break_with(**SLOW, lag_s=5.0)
     begun.cloud.wait(5.0)
     begun.goes_on(Census(begun.cloud))
-    writes = [request.number for request in begun.wire.writes]
+    writes = [request.writes for request in begun.wire.writes]
     assert len(writes) >= 20
     wrong = []
     for number in writes:
         try:
-            assert carried_out(rollout(20, case), case, Side.AFTER, number, lag_s=5.0)
+            assert carried_out(rollout(20, case), case, Side.AFTER, at_write(number), lag_s=5.0)
         except AssertionError as error:
-            wrong.append(f"killed after request {number}: {error}")
+            wrong.append(f"killed after write {number}: {error}")
     assert not wrong, "\n\n".join([f"{len(wrong)} cases", *wrong])

@@ -15,21 +15,27 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl
 
+from tests.support.cloud import is_reading
+
 LOOPBACK = "127.0.0.1"
 
 
 @dataclass(frozen=True)
 class Request:
-    """One request: its number by arrival, from 1, and how many of its operation there were up to it."""
+    """One request: its number by arrival, from 1, and how many of its operation there were up to it.
+
+    `writes` is how many there were up to it, with itself, that were to change something.
+    """
 
     number: int
     operation: str
     nth: int
     params: Mapping[str, str]
+    writes: int = 0
 
     @property
     def is_reading(self) -> bool:
-        return self.operation.startswith(("Describe", "Get", "List"))
+        return is_reading(self.operation)
 
     def __str__(self) -> str:
         return f"{self.number}: {self.operation} {self.nth}"
@@ -117,7 +123,8 @@ class Wire:
         with self._lock:
             self._under_way += 1
             self._counted[operation] += 1
-            request = Request(len(self.requests) + 1, operation, self._counted[operation], params)
+            writes = len(self.writes) + (not is_reading(operation))
+            request = Request(len(self.requests) + 1, operation, self._counted[operation], params, writes)
             self.requests.append(request)
         return request
 
