@@ -59,7 +59,7 @@ def plan_data(plan: Plan, user_data: bool = False) -> dict[str, Any]:
 
 def digest_of(plan: Plan) -> str:
     """The `digest` of a plan alone, which takes a fraction of the time of all its data."""
-    return plan_digest(_without_credentials(_subject(plan) | _to_be_done(plan)))
+    return plan_digest(_without_credentials(_subject(plan) | _to_be_done(plan, is_told=False)))
 
 
 def _subject(plan: Plan) -> dict[str, Any]:
@@ -72,10 +72,11 @@ def _subject(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _to_be_done(plan: Plan, user_data: bool = False) -> dict[str, Any]:
+def _to_be_done(plan: Plan, user_data: bool = False, is_told: bool = True) -> dict[str, Any]:
+    """What would be done; with what is told of it besides, if it is."""
     salt = f"{plan.account_id}/{plan.region}/{plan.environment}"
     return {
-        "changes": [_change(change, salt, user_data) for change in plan.changes],
+        "changes": [_change(change, salt, user_data, is_told) for change in plan.changes],
         "refusals": [
             {"address": str(refusal.address), "message": refusal.message, "hint": refusal.hint}
             | _also(refusal)
@@ -138,7 +139,7 @@ def _told_alone(value: Any) -> Any:
     return {key: value[key] for key in value if key != "content"} if is_user_data else value
 
 
-def _change(change: Change, salt: str, user_data: bool) -> dict[str, Any]:
+def _change(change: Change, salt: str, user_data: bool, is_told: bool) -> dict[str, Any]:
     return {
         "address": str(change.address),
         "action": change.action.value,
@@ -147,7 +148,7 @@ def _change(change: Change, salt: str, user_data: bool) -> dict[str, Any]:
         "whole": change.whole,
         "unique_id": change.unique_id or None,
         "deferred": change.deferred,
-        "fields": [_field(field, user_data) for field in change.fields],
+        "fields": [_field(field, user_data, is_told) for field in change.fields],
         "instances": list(change.instances),
         "names": dict(change.names),
         "rollout": jsonable(change.rollout),
@@ -163,7 +164,7 @@ def _calls(change: Change, salt: str) -> Iterator[dict[str, Any]]:
         yield {**dataclasses.asdict(count), "parameters": parameters}
 
 
-def _field(field: FieldChange, user_data: bool) -> dict[str, Any]:
+def _field(field: FieldChange, user_data: bool, is_told: bool) -> dict[str, Any]:
     sides = {"before": field.before, "after": field.after}
     data: dict[str, Any] = {"path": field.path} | {
         side: without_credentials_at(field.path, jsonable(value)) for side, value in sides.items()
@@ -173,7 +174,7 @@ def _field(field: FieldChange, user_data: bool) -> dict[str, Any]:
             data[side]["content"] = value.content
     if field.is_default:
         data["default"] = True
-    if wide := wide_rights(field):
+    if is_told and (wide := wide_rights(field)):
         data["wide_rights"] = wide
     return data
 

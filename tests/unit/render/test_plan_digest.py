@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from provisioner.canonical import ROUNDS, parameters_digest
 from provisioner.model import Action, Call, Change, FieldChange, Parallel, Plan, Rollout, Step, Whole
+from provisioner.render import as_json
 from provisioner.render.as_json import plan_data, plan_digest
 from tests.unit.render import render_examples as examples
 
@@ -26,6 +27,7 @@ SECRET = "hunter2"
 
 def digest_of(plan: Plan) -> str:
     digest: str = plan_data(plan)["digest"]
+    assert as_json.digest_of(plan) == digest
     return digest
 
 
