@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from provisioner.many.outcome import Outcome, in_order
+from provisioner.many.outcome import Outcome, Trouble, in_order
 from provisioner.many.table import LABELS, Row, counts, rows, total_cost
 from provisioner.render.as_markdown import change_parts, destroyed_forms, warning_parts
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
@@ -28,21 +28,21 @@ def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], loca
     One that destroys more than a comment can name says so, and gives no digest to apply it by.
     """
     ordered = in_order(outcomes)
-    troubles = [trouble for outcome in ordered for trouble in _trouble(outcome)]
+    troubles = [_trouble(outcome) for outcome in ordered if outcome.trouble]
     tail = _how_to_apply(report)
     for head in _heads(report, local):
         for level in range(3):
             texts = [_destroyed(outcome, level) for outcome in ordered]
-            room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, *texts, *troubles, tail)))
+            room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, *texts, tail)))
             if room < 0:
                 continue
-            parts = [_parts(outcome) for outcome in ordered]
-            chosen = fitted([part for of_one in parts for part in of_one], room)
+            parts = [_parts(outcome, bool(gone)) for outcome, gone in zip(ordered, texts, strict=True)]
+            chosen = fitted([*troubles, *(part for of_one in parts for part in of_one)], room)
             bodies = iter(chosen)
-            told = []
+            told = [next(bodies).text for _ in troubles]
             for of_one, gone in zip(parts, texts, strict=True):
                 told += [gone, *(next(bodies).text for _ in of_one)]
-            return joined([head, *troubles, *told, left_out(chosen, "", _WHERE), tail])
+            return joined([head, *told, left_out(chosen, "", _WHERE), tail])
     return joined([*list(_heads(report, local))[-1:], _too_many(report)])
 
 
@@ -51,7 +51,10 @@ def _heads(report: Mapping[str, Any], local: bool) -> Iterator[str]:
     no table at all."""
     cost = total_cost(report)
     where = ", **LOCAL**" if local else ""
-    start = [BEGINNING, f"### {report['command'].capitalize()} of {sentence(counts(report))}{where}"]
+    start = [
+        BEGINNING,
+        f"### {report['command'].capitalize()} of {sentence(counts(report).rstrip('.'))}{where}",
+    ]
     end = ["", f"**Cost of all**: {sentence(cost)}"] if cost else []
     table = rows(report)
     busy = [row for row in table if row.verdict != "ok"]
@@ -81,17 +84,16 @@ def _table(shown: Sequence[Row]) -> list[str]:
     return lines
 
 
-def _trouble(outcome: Outcome) -> Iterator[str]:
-    trouble = outcome.trouble
-    if trouble is None:
-        return
-    lines = ["> [!CAUTION]", f"> {name(outcome.name)}: {sentence(trouble.message)}"]
-    lines += [">", f"> {sentence(trouble.hint)}"] if trouble.hint else []
-    if trouble.lines:
-        more = len(trouble.lines) - MAX_LINES
-        shown = [*trouble.lines[:MAX_LINES], *([f"and {more} more"] if more > 0 else [])]
-        lines += ["", *fence(shown)]
-    yield "\n".join(lines)
+def _trouble(outcome: Outcome) -> Part:
+    """What is wrong with one environment: in a line, then with what to do, then with all its places."""
+    trouble = outcome.trouble or Trouble(outcome.words)
+    told = f"{name(outcome.name)}: {sentence(trouble.message)}"
+    box = ["> [!CAUTION]", f"> {told}"] + ([">", f"> {sentence(trouble.hint)}"] if trouble.hint else [])
+    more = len(trouble.lines) - MAX_LINES
+    shown = [*trouble.lines[:MAX_LINES], *([f"and {more} more"] if more > 0 else [])]
+    places = ["", *fence(shown)] if shown else []
+    forms = (f"- **{outcome.verdict.value}** {told}", "\n".join(box), "\n".join([*box, *places]))
+    return Part("problem", tuple(dict.fromkeys(forms)))
 
 
 def _destroyed(outcome: Outcome, level: int) -> str:
@@ -100,11 +102,11 @@ def _destroyed(outcome: Outcome, level: int) -> str:
         return ""
     forms = list(destroyed_forms(outcome.plan))
     text = forms[min(level, len(forms) - 1)]
-    return f"#### {name(outcome.name)}\n\n{text}" if text else ""
+    return f"{_heading(outcome)}\n\n{text}" if text else ""
 
 
-def _parts(outcome: Outcome) -> list[Part]:
-    """Everything else that there is to say of one environment; the first of them has its name."""
+def _parts(outcome: Outcome, is_named: bool) -> list[Part]:
+    """All else that there is to say of one environment; the first has its name, unless that is told."""
     plan = outcome.plan
     if plan is not None:
         parts = [*warning_parts(plan), *change_parts(plan)]
@@ -112,11 +114,16 @@ def _parts(outcome: Outcome) -> list[Part]:
         parts = drift_parts(outcome.subject)
     else:
         parts = []
-    if not parts:
-        return []
+    if not parts or is_named:
+        return parts
     first, *rest = parts
-    heading = f"#### {name(outcome.name)}\n\n"
-    return [first._replace(forms=tuple(heading + form for form in first.forms)), *rest]
+    forms = tuple(f"{_heading(outcome)}\n\n{form}" for form in first.forms)
+    return [first._replace(forms=forms), *rest]
+
+
+def _heading(outcome: Outcome) -> str:
+    where = f"account {name(outcome.account_id or '')}, {name(outcome.region or '')}"
+    return f"#### {name(outcome.name)}\n\n{where}"
 
 
 def _how_to_apply(report: Mapping[str, Any]) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner.errors import Refused, UsageError
 from provisioner.many.jobs import Job, in_short, told
 from provisioner.many.outcome import Outcome, Trouble, Verdict
-from provisioner.model import Plan, Result
+from provisioner.model import Address, Plan, Result
 from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.verdict import deferred, verdict
 
@@ -106,9 +105,11 @@ def _key(environment: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _what_was_done(outcomes: Sequence[ChangeOutcome]) -> str:
-    """`5 done, 1 failed, 2 skipped: fleet/web: InsufficientInstanceCapacity`, counted in changes."""
-    numbers = Counter(outcome.result for outcome in outcomes)
-    counted = ", ".join(f"{numbers[result]:,} {result.value}" for result in Result if numbers[result])
+    """`5 done, 1 failed, 2 skipped: fleet/web: InsufficientInstanceCapacity`, counted in addresses."""
+    concerned = {result: set[Address]() for result in Result}
+    for outcome in outcomes:
+        concerned[outcome.result].add(outcome.change.address)
+    counted = ", ".join(f"{len(found):,} {result.value}" for result, found in concerned.items() if found)
     trouble = _why(outcomes)
     return f"{counted}: {trouble.message}" if trouble else counted
 

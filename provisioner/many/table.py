@@ -33,7 +33,11 @@ OK_WORDS = {"validate": "valid", "status": "shown", "permissions": "shown", "dri
 HEADINGS = ("Environment", "Account", "Region", "Cost/h", "Result")
 # Of a row, so much is for the name of an environment.
 MAX_NAME = 40
+# The words of a row take at least so much.
+LEAST_ROOM = 16
 _GAP = "  "
+# The columns that are left out where there is no room: account, cost, region.
+_SPARE = (1, 3, 2)
 
 
 class Row(NamedTuple):
@@ -88,19 +92,25 @@ def table_lines(report: Mapping[str, Any], width: int) -> list[Line]:
     """The table for `width` columns, and below it what all come to."""
     told = rows(report)
     # A column that nobody has anything in is none.
-    has = [any(row[column] for row in told) for column in range(4)]
-    shown = [
-        [presentable(row[column]) for column in range(4) if has[column]]
-        for row in (HEADINGS, *(row[:4] for row in told))
-    ]
-    widths = [max(map(cells, column)) for column in zip(*shown, strict=True)]
-    if widths:
-        widths[0] = min(widths[0], MAX_NAME)
-    lines: list[Line] = [(*_start(shown[0], widths, "title"), *line(HEADINGS[-1], "title"))] if told else []
-    for row, fields in zip(told, shown[1:], strict=True):
+    shown = [column for column in range(4) if any(row[column] for row in told)]
+    widths = _widths(told, shown)
+    for spare in _SPARE:
+        # Where there is no room for all, what is in the report as well is left out.
+        if _column(widths) + LEAST_ROOM > width and spare in shown:
+            shown.remove(spare)
+            widths = _widths(told, shown)
+
+    def cells_of(row: Sequence[str]) -> list[str]:
+        return [presentable(row[column]) for column in shown]
+
+    lines: list[Line] = []
+    if told:
+        last = line(HEADINGS[-1], "title") if width - _column(widths) >= LEAST_ROOM else ()
+        lines.append((*_start(cells_of(HEADINGS), widths, "title"), *last))
+    for row in told:
         label = LABELS.get(row.verdict)
         text = f"{label}: {row.words}" if label else row.words
-        lines += _row_lines(fields, widths, words(text, STYLES[row.verdict]), width)
+        lines += _row_lines(cells_of(row[:4]), widths, words(text, STYLES[row.verdict]), width)
     return [*lines, (), *closing_lines(report, width)]
 
 
@@ -116,11 +126,22 @@ def closing_lines(report: Mapping[str, Any], width: int) -> list[Line]:
     return lines
 
 
+def _widths(told: Sequence[Row], shown: Sequence[int]) -> list[int]:
+    return [
+        min(max(cells(presentable(row[column])) for row in (HEADINGS, *told)), MAX_NAME) for column in shown
+    ]
+
+
+def _column(widths: Sequence[int]) -> int:
+    """Where the words of a row begin."""
+    return sum(widths) + len(_GAP) * len(widths)
+
+
 def _row_lines(fields: Sequence[str], widths: Sequence[int], told: list[Line], width: int) -> list[Line]:
     start = _start(fields, widths)
-    column = sum(widths) + len(_GAP) * len(widths)
+    column = _column(widths)
     # Where there is little room beside them, the words go below.
-    if width - column < 24:
+    if width - column < LEAST_ROOM:
         return [start, *flow(told, width, indent=4, gap=" ")]
     return flow(told, width, start, column, gap=" ", hanging=True)
 
