@@ -1,7 +1,7 @@
 """`apply` and `destroy` of many environments: all plans, one question, and what became of each of them.
 
-Each environment is observed afresh before anything is written to it, and if its plan is not the one that was
-shown, it is left alone. What fails in one stops no other.
+Each environment is observed afresh before anything is written to it, and if its plan does more than the one
+that was shown, it is left alone. What fails in one stops no other.
 """
 
 from __future__ import annotations
@@ -130,21 +130,21 @@ def _apply(
     stop: threading.Event,
     how_far: HowFar,
 ) -> Outcome:
-    """Observe one environment afresh, and carry out its plan if that is still the same.
+    """Observe one environment afresh, and carry out what is left to do, if that is no more than was shown.
 
-    Raises Refused, with nothing changed, where it is another one, and ProvisionerError.
+    Raises Refused, with nothing changed, where it is more, and ProvisionerError.
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
-    from provisioner.many.plans import applied_outcome, not_as_shown
+    from provisioner.many.plans import applied_outcome, exceeds, not_as_shown
     from provisioner.reconcile import converge
-    from provisioner.render.as_json import plan_data
 
     before = planned[job.place]
     began = time.monotonic()
     plan = planning.plan(job, aws)
-    if plan_data(plan)["digest"] != before.data["plan"]["digest"]:
-        raise not_as_shown()
+    what = exceeds(before.plan, plan) if before.plan else None
+    if what:
+        raise not_as_shown(what)
     executor = Executor(WritingAws.over(aws), partial(how_far.doing, before.name), stop)
     result = converge(plan, lambda: planning.plan(job, aws), executor.execute, stop)
     outcome = applied_outcome(before, result, stop.is_set(), time.monotonic() - began)
