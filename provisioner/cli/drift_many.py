@@ -41,7 +41,7 @@ def _work(job: Job, aws: Aws, reader: Reader, deep: bool, today: date) -> Outcom
     kind, code = (Verdict.CHANGES, CHANGES) if is_drift else (Verdict.OK, 0)
     words = verdict(found) if is_drift or found.accepted else "no drift"
     return replace(
-        job.outcome(kind, code, words.rstrip(".")),
+        job.outcome(kind, code, words.rstrip(".").removeprefix("Drift: ")),
         account_id=found.account_id,
         data={"drift": drift_data(found)},
         subject=found,

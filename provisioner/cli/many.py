@@ -262,6 +262,7 @@ class HowFar:
         """That one more has ended."""
         with self._lock:
             self._done += 1
+            self._latest = ""
             self._bad += outcome.trouble is not None
             self._say_so()
 
