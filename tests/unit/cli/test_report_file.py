@@ -1,0 +1,72 @@
+"""`--report` replaces no file of anybody else, and `--expect` takes a report only as it was made."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from provisioner.cli.expect import read_expected_report
+from provisioner.cli.report_file import check_target, read_report, write_report
+from provisioner.errors import Refused, UsageError
+from provisioner.many.report import report_data
+from tests.unit.many.test_plans import outcomes
+
+
+def written(folder: Path, name: str = "report.json") -> tuple[Path, dict[str, Any]]:
+    made = outcomes("ant", "bee")
+    path = folder / name
+    report = report_data("plan", made)
+    check_target(str(path))
+    write_report(str(path), report, made, local=True)
+    return path, report
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.md", "report.html"])
+def test_a_report_may_replace_a_report_and_nothing_else(tmp_path: Path, name: str) -> None:
+    path, _ = written(tmp_path, name)
+    assert path.stat().st_mode & 0o777 == 0o600
+    check_target(str(path))
+    path.write_text("# What somebody wrote\n")
+    with pytest.raises(UsageError, match="is not a report"):
+        check_target(str(path))
+
+
+@pytest.mark.parametrize("name", ["report", "report.yaml", "nowhere/report.json", "folder.json"])
+def test_some_names_are_refused_before_anything_is_sent(tmp_path: Path, name: str) -> None:
+    (tmp_path / "folder.json").mkdir()
+    with pytest.raises(UsageError):
+        check_target(str(tmp_path / name))
+
+
+def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
+    path, report = written(tmp_path)
+    assert read_report(str(path)) == report
+    approved = read_expected_report(str(path))
+    assert approved is not None
+    approved.require(report)
+    with pytest.raises(Refused) as raised:
+        approved.require(report_data("plan", outcomes("ant", "cat")))
+    assert "what differs: bee, cat" in (raised.value.hint or "")
+
+
+def test_a_report_that_was_changed_is_not_believed(tmp_path: Path) -> None:
+    path, report = written(tmp_path)
+    report["environments"][0]["plan"]["changes"] = []
+    path.write_text(json.dumps(report))
+    with pytest.raises(UsageError, match="was changed after it was made"):
+        read_report(str(path))
+
+
+@pytest.mark.parametrize("text", ["", "abc123", "nowhere.json"])
+def test_what_is_neither_a_digest_nor_a_report_is_an_error(tmp_path: Path, text: str) -> None:
+    with pytest.raises(UsageError):
+        read_expected_report(str(tmp_path / text) if text.endswith(".json") else text)
+
+
+def test_a_digest_is_taken_in_capitals_and_with_spaces() -> None:
+    approved = read_expected_report(f" {'AB' * 20}\n")
+    assert approved is not None
+    assert approved.digest == "ab" * 20
