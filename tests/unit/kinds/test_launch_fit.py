@@ -150,6 +150,21 @@ TYPES: dict[str, tuple[dict[str, Any], ObservedImage, list[ObservedType], list[s
         [replace(T2, hibernates=False), replace(T3, hibernates=True)],
         ["t2.micro cannot hibernate; take out `hibernation:`, or choose another type"],
     ),
+    "more cores than the type has": (
+        {"cpu_options": {"core_count": 4, "threads_per_core": 1}},
+        IMAGE,
+        [replace(T3, cores=(1,), threads=(1, 2)), replace(T3, name="c5.xlarge", cores=(2, 4))],
+        ["t3.micro does not take 4 cores, but 1; correct `core_count:`, or choose another type"],
+    ),
+    "fewer threads than the type has": (
+        {"cpu_options": {"core_count": 1, "threads_per_core": 1}},
+        IMAGE,
+        [replace(T3, cores=(1,), threads=(2,))],
+        [
+            "t3.micro does not take 1 threads per core, but 2; "
+            "correct `threads_per_core:`, or choose another type"
+        ],
+    ),
     "no enclave, on a type without": (
         {"enclave": False},
         IMAGE,
@@ -194,6 +209,7 @@ DOUBTS: dict[str, tuple[dict[str, Any], list[str], ObservedImage, bool]] = {
     "EBS-optimised": ({"ebs_optimized": True}, ["t3.micro"], IMAGE, True),
     "an image with NitroTPM": ({}, ["t3.micro"], replace(IMAGE, tpm="v2.0"), True),
     "an enclave": ({"enclave": True}, ["m5.xlarge"], IMAGE, True),
+    "CPU options": ({"cpu_options": {"core_count": 1, "threads_per_core": 1}}, ["m5.large"], IMAGE, True),
     "no enclave": ({"enclave": False}, ["m5.xlarge"], IMAGE, False),
     "hibernation": (
         {"hibernation": True, "root_volume": {"size_gb": 20, "encrypted": True}},

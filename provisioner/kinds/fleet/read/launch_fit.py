@@ -29,7 +29,7 @@ from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG, NAME_TAG, READY
 # https://docs.aws.amazon.com/ec2/latest/instancetypes/instance-type-names.html
 _PLAIN = re.compile(r"(?!hpc|trn|mac)[a-z]{1,4}([2-9]|[1-9][0-9])(?P<options>[a-z]*)(-[a-z]+)?[.][a-z0-9-]+")
 # Settings that not all types have.
-_OF_SOME_TYPES = ("ebs_optimized", "enclave", "hibernation")
+_OF_SOME_TYPES = ("ebs_optimized", "enclave", "hibernation", "cpu_options.core_count")
 _CHOOSE = "choose a type or an image that fits"
 MARKETS = {"on_demand": "on-demand", "spot": "spot"}
 
@@ -49,6 +49,8 @@ class ObservedType:
     tpm: str = ""
     enclaves: str = ""
     hibernates: bool | None = None
+    cores: tuple[int, ...] = ()
+    threads: tuple[int, ...] = ()
 
 
 def as_type(raw: Mapping[str, Any]) -> ObservedType:
@@ -68,6 +70,8 @@ def as_type(raw: Mapping[str, Any]) -> ObservedType:
         tpm=raw.get("NitroTpmSupport", ""),
         enclaves=raw.get("NitroEnclavesSupport", ""),
         hibernates=raw.get("HibernationSupported"),
+        cores=tuple(raw.get("VCpuInfo", {}).get("ValidCores", ())),
+        threads=tuple(raw.get("VCpuInfo", {}).get("ValidThreadsPerCore", ())),
     )
 
 
@@ -137,6 +141,20 @@ def type_problems(fleet: Fleet, image: ObservedImage, types: Iterable[ObservedTy
         ):
             if lacks and fleet.says(field):
                 yield Problem(f"{type_.name} {what}", f"take out `{field}:`, or choose another type")
+        yield from _cpu_problems(fleet, type_)
+
+
+def _cpu_problems(fleet: Fleet, type_: ObservedType) -> Iterator[Problem]:
+    """https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/cpu-options-supported-instances-values.html."""
+    for field, valid, what in (
+        ("core_count", type_.cores, "cores"),
+        ("threads_per_core", type_.threads, "threads per core"),
+    ):
+        wanted = fleet.says(f"cpu_options.{field}")
+        if valid and wanted and wanted not in valid:
+            may = " or ".join(map(str, valid))
+            hint = f"correct `{field}:`, or choose another type"
+            yield Problem(f"{type_.name} does not take {wanted} {what}, but {may}", hint)
 
 
 def _misfit(type_: ObservedType, machine: ObservedImage, named: str, kind: str) -> str | None:
