@@ -133,6 +133,7 @@ def test_what_cannot_be_meant_is_told_before_anything_is_sent(
     assert cloud.calls() == []
 
 
+@pytest.mark.long
 def test_an_apply_by_processes_is_the_same_as_by_this_one(run: Run, cloud: Cloud, specs: Path) -> None:
     paths = [specs / f"{number}.yaml" for number in (0, 1, 2)]
     ran = run("apply", *paths, "--yes", "--executor", "processes:2", "--format", "json")
