@@ -65,12 +65,13 @@ def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> No
         except SpecError as error:
             tell(error)
     only_specs = [spec for spec in paths if not is_folder_configuration(spec) and Path(spec).name != NAME]
-    for spec, environment in load_all(only_specs, KINDS, root):
-        results.append((spec, environment))
+    for path in only_specs:
         try:
-            folder_policies(spec, library(), root)
+            folder_policies(path, library(), root)
         except SpecError as error:
             tell(error)
+    for spec, environment in load_all(only_specs, KINDS, root):
+        results.append((spec, environment))
         if isinstance(environment, SpecError):
             tell(environment)
         else:

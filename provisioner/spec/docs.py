@@ -34,6 +34,8 @@ account and one region. Complete ones, with comments, are under [specs/](../spec
   the visible files beside it.
 - **Policies in files** are JSON in UTF-8; keys that are given twice and what JSON does not have are mistakes.
 - **A spec** is a regular file of at most 1 MiB with at most 50,000 lines and 15,000 values.
+- **`extends` and `targets`** lay files over each other, and make one spec of many environments: [how that is
+  merged](composition.md). `KEY: !remove` deletes an inherited key.
 - **Anchors, aliases and merge keys** (`&`, `*`, `<<`) work as in any YAML.
 
 Editors that know JSON Schema complete and check a spec whose first line is
