@@ -1,6 +1,6 @@
 """AWS: session, clients, the read-only guard, retries and errors in plain words.
 
-With the rest of this package all there is that imports boto3, botocore and tenacity.
+With the rest of this package all there is that imports botocore and tenacity.
 """
 
 from __future__ import annotations
@@ -333,11 +333,11 @@ class Aws:
     def _client(self, service: str, operation: str) -> Any:
         # Making clients from one session in several threads races (boto3 guide, "Multithreading").
         with self._lock:
-            client = self._clients.get(service)
-            if client is None or xform_name(operation) not in client.meta.method_to_api_mapping:
+            made = self._clients.get(service)
+            if made is None or xform_name(operation) not in made.meta.method_to_api_mapping:
                 require(self._session, service, operation)
                 try:
-                    client = self._session.client(  # type: ignore[call-overload]
+                    client: Any = self._session.create_client(
                         service, endpoint_url=self.target.endpoint_url, config=self._config
                     )
                 except Exception as error:

@@ -12,13 +12,12 @@ import threading
 from functools import cache
 from typing import Any
 
-import boto3
 import botocore.configprovider
 import botocore.exceptions as botocore_errors
-import botocore.session
 from botocore.config import Config
 from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, DeferredRefreshableCredentials
 from botocore.loaders import Loader, create_loader
+from botocore.session import Session
 
 from provisioner.aws.answers import parse_time
 from provisioner.aws.deadline import TooLate, run_within
@@ -37,15 +36,16 @@ _ASKING = threading.Lock()
 _SIGNATURE = "AWS4-"
 
 
-def open_session(profile: str | None, region: str) -> boto3.Session:
+def open_session(profile: str | None, region: str) -> Session:
     """A session by boto's chain. Raises ProvisionerError for a profile that does not exist."""
     try:
-        core = botocore.session.get_session()
+        core = Session()
         if profile:
             core.set_config_variable("profile", profile)
         _equip(core, _loader(core.get_config_variable("data_path")))
         # The region is also that of the STS which is asked for a role.
-        return boto3.Session(profile_name=profile, region_name=region, botocore_session=core)
+        core.set_config_variable("region", region)
+        return core
     except botocore_errors.ProfileNotFound as error:
         raise ProvisionerError(
             str(error), "see `aws configure list-profiles` for the profiles there are"
@@ -58,7 +58,7 @@ def open_session(profile: str | None, region: str) -> boto3.Session:
         ) from error
 
 
-def open_local_session(account_id: str | None = None) -> boto3.Session:
+def open_local_session(account_id: str | None = None) -> Session:
     """A session that nothing of the user's own reaches: no file, no variable, no service model.
 
     Of the local AWS an access key that is the number of an account is that account's.
@@ -68,44 +68,43 @@ def open_local_session(account_id: str | None = None) -> boto3.Session:
     defaults = botocore.configprovider.BOTOCORE_DEFAUT_SESSION_VARIABLES
     unread = {name: (None, None, default, convert) for name, (_, _, default, convert) in defaults.items()}
     files = dict.fromkeys(("config_file", "credentials_file"), (None, None, os.devnull, None))
-    core = botocore.session.Session(session_vars=unread | files)
+    core = Session(session_vars=unread | files)
     _equip(core, _only_aws())
-    return boto3.Session(  # nosec B106 # no secret: the local AWS takes any
-        aws_access_key_id=account_id or "local", aws_secret_access_key="local", botocore_session=core
-    )
+    core.set_credentials(account_id or "local", "local")  # nosec B106 # no secret: the local AWS takes any
+    return core
 
 
 def assume_role(
-    session: boto3.Session,
+    session: Session,
     role_arn: str,
     external_id: str | None,
     region: str,
     config: Config,
     url: str | None,
-) -> boto3.Session:
+) -> Session:
     """A session of a role, which is assumed when it is first needed, and anew before it expires.
 
     As botocore does for a profile with `role_arn`; `url`: where STS is, if not where it usually is. Raises
     AwsError where there are no credentials to assume it with.
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     """
-    source = session._session
 
     def sts(service: str, **keys: Any) -> Any:
-        return source.create_client(service, region_name=region, endpoint_url=url, config=config, **keys)
+        return session.create_client(service, region_name=region, endpoint_url=url, config=config, **keys)
 
     credentials = session.get_credentials()
     if credentials is None:
         raise unreachable("aws", "credentials", botocore_errors.NoCredentialsError())
     asked = {"RoleSessionName": SESSION_NAME} | ({"ExternalId": external_id} if external_id else {})
     fetcher = AssumeRoleCredentialFetcher(sts, credentials, role_arn, asked)
-    core = botocore.session.get_session()
+    core = Session()
     # What is configured otherwise, such as a bundle of certificates, is that of the source.
-    core.set_config_variable("profile", source.get_config_variable("profile"))
+    core.set_config_variable("profile", session.get_config_variable("profile"))
     made = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
     core._credentials = made  # type: ignore[attr-defined]
-    _equip(core, source.get_component("data_loader"))
-    return boto3.Session(region_name=region, botocore_session=core)
+    _equip(core, session.get_component("data_loader"))
+    core.set_config_variable("region", region)
+    return core
 
 
 @cache
@@ -119,22 +118,22 @@ def _only_aws() -> ModelLoader:
     return ModelLoader(Loader([Loader.BUILTIN_DATA_PATH], include_default_search_paths=False))
 
 
-def _equip(core: botocore.session.Session, loader: Loader) -> None:
+def _equip(core: Session, loader: Loader) -> None:
     """What of botocore is done faster here, with the models that the loader finds."""
     core.register_component("data_loader", loader)
     core.get_component("response_parser_factory").set_parser_defaults(timestamp_parser=parse_time)
 
 
-def require(session: boto3.Session, service: str, operation: str) -> None:
+def require(session: Session, service: str, operation: str) -> None:
     """A client made of the session from now on has this operation, if botocore knows it."""
-    loader = session._session.get_component("data_loader")
+    loader = session.get_component("data_loader")
     if isinstance(loader, ModelLoader):
         loader.require(service, operation)
 
 
-def log_in(session: boto3.Session) -> None:
+def log_in(session: Session) -> None:
     """Fetches the credentials, and asks for a code where the profile wants one. Raises AwsError."""
-    settings = _settings(session, session.profile_name)
+    settings = _settings(session, profile_of(session))
     asks = "mfa_serial" in settings or "credential_process" in settings
     try:
         # Whoever types needs the main thread, and as long as it takes.
@@ -152,9 +151,14 @@ def log_in(session: boto3.Session) -> None:
             raise AwsError("aws", "credentials", NO_CREDENTIALS, text, hint="set it again, without that")
 
 
-def login_command(session: boto3.Session) -> str:
+def profile_of(session: Session) -> str:
+    """The name of the profile that a session uses."""
+    return session.profile or "default"
+
+
+def login_command(session: Session) -> str:
     """What somebody types to log in anew with the profile that the session uses."""
-    name = session.profile_name
+    name = profile_of(session)
     return f"aws sso login --profile {_sso_profile(session, name) or name}"
 
 
@@ -167,14 +171,14 @@ def learn_what_is_sent(request: Any, **_: Any) -> None:
         (learn_passing_secret if text.startswith(_SIGNATURE) else learn_secrets)(text)
 
 
-def learn_credentials(session: boto3.Session) -> None:
+def learn_credentials(session: Session) -> None:
     """Learn keys that are simply there. To ask any others for theirs would fetch them anew."""
     found = session.get_credentials()
     if type(found) is Credentials:
         learn_secrets(found.secret_key, found.token)
 
 
-def _fetch(session: boto3.Session) -> tuple[str | None, str | None, str | None]:
+def _fetch(session: Session) -> tuple[str | None, str | None, str | None]:
     credentials = session.get_credentials()
     if credentials is None:
         raise botocore_errors.NoCredentialsError
@@ -182,15 +186,15 @@ def _fetch(session: boto3.Session) -> tuple[str | None, str | None, str | None]:
     return frozen.access_key, frozen.secret_key, frozen.token
 
 
-def _settings(session: boto3.Session, profile: str) -> dict[str, Any]:
+def _settings(session: Session, profile: str) -> dict[str, Any]:
     try:
-        profiles: dict[str, dict[str, Any]] = session._session.full_config.get("profiles", {})
+        profiles: dict[str, dict[str, Any]] = session.full_config.get("profiles", {})
     except botocore_errors.BotoCoreError:
         return {}
     return profiles.get(profile, {})
 
 
-def _sso_profile(session: boto3.Session, profile: str) -> str | None:
+def _sso_profile(session: Session, profile: str) -> str | None:
     """The profile with the single sign-on: the one itself, or the one whose role it takes on from."""
     passed: set[str] = set()
     while profile not in passed:
@@ -202,8 +206,8 @@ def _sso_profile(session: boto3.Session, profile: str) -> str | None:
     return None
 
 
-def _translated(session: boto3.Session, error: Exception) -> AwsError:
-    profile = session.profile_name
+def _translated(session: Session, error: Exception) -> AwsError:
+    profile = profile_of(session)
     operation = "credentials"
     match error:
         case botocore_errors.ClientError():

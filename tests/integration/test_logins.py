@@ -119,7 +119,7 @@ def test_all_sessions_have_one_loader_of_service_models(connect: Connect) -> Non
     connections = connect()
     roles = [f"arn:aws:iam::{number}:role/deployer" for number in range(100000000000, 100000000005)]
     made = [connections.to(environment("a", login=Login(role_arn=role))) for role in roles]
-    loaders = {id(aws._session._session.get_component("data_loader")) for aws in made}
+    loaders = {id(aws._session.get_component("data_loader")) for aws in made}
     assert len({id(aws._session) for aws in made}) == 5
     assert len(loaders) == 1
 

@@ -209,9 +209,9 @@ def test_nothing_is_needed_to_be_kept(place: str, tmp_path: Path, monkeypatch: p
 def test_a_client_has_what_is_required_of_it() -> None:
     session = open_local_session()
     require(session, "iam", "GetRole")
-    first = session.client("iam", region_name="us-east-1")
+    first = session.create_client("iam", region_name="us-east-1")
     require(session, "iam", "ListSAMLProviders")
-    second = session.client("iam", region_name="us-east-1")
+    second = session.create_client("iam", region_name="us-east-1")
     assert hasattr(first, "get_role")
     assert not hasattr(first, "list_saml_providers")
     assert hasattr(second, "get_role")

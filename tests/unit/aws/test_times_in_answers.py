@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 from botocore.utils import parse_timestamp
 
 from provisioner.aws.answers import parse_time
@@ -52,6 +52,6 @@ def outcome(read: Any, value: Any) -> Any:
 
 
 @pytest.mark.parametrize("opened", [open_local_session, lambda: open_session(None, "us-east-1")])
-def test_it_is_how_times_in_answers_are_read(opened: Callable[[], boto3.Session]) -> None:
-    factory = opened()._session.get_component("response_parser_factory")
+def test_it_is_how_times_in_answers_are_read(opened: Callable[[], Session]) -> None:
+    factory = opened().get_component("response_parser_factory")
     assert factory.create_parser("ec2")._timestamp_parser is parse_time
