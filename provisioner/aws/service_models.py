@@ -53,6 +53,7 @@ class ModelLoader(Loader):
         self._lock = threading.RLock()
         self._required: dict[str, set[str]] = {}
         self._small: dict[str, dict[str, Any]] = {}
+        self._is_aws_own: dict[str, bool] = {}
 
     def require(self, service: str, operation: str) -> None:
         """The models of a service that are loaded from now on have this operation, if botocore knows it."""
@@ -88,8 +89,11 @@ class ModelLoader(Loader):
         """Whether the program calls the service, and its model is the one that came with botocore."""
         if service in OF_CREDENTIALS or service not in self._required or api_version is not None:
             return False
-        others = [path for path in self.search_paths if path != self.BUILTIN_DATA_PATH]
-        return not any(any(Path(path, service).glob(f"*/{SERVICE}*")) for path in others)
+        if service not in self._is_aws_own:
+            others = [path for path in self.search_paths if path != self.BUILTIN_DATA_PATH]
+            theirs = any(any(Path(path, service).glob(f"*/{SERVICE}*")) for path in others)
+            self._is_aws_own[service] = not theirs
+        return self._is_aws_own[service]
 
     def _kept(self, service: str) -> dict[str, Any] | None:
         text = read_kept(_name(service), self._stamp(service))

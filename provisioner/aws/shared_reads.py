@@ -194,6 +194,8 @@ class JointReads(SharedReads):
     def in_region(self, region: str) -> Reader:
         if self._of_account:
             return self._of_account.in_region(region)
+        if getattr(self._reader, "target", None) and self._reader.target.region == region:  # type: ignore[attr-defined]
+            return self
         return self._once(f"region {region}", lambda: JointReads(self._reader.in_region(region), (), self))
 
     # --- one path of IAM for all environments
@@ -244,7 +246,8 @@ class JointReads(SharedReads):
         if known:
             rows, answer = self._once(f"{joint.rest} {known[0]}", lambda: self._ask(joint, known))
         else:
-            rows, answer = self._ask_with_others(joint)
+            own = f"{joint.rest} {sorted(joint.values)} with others"
+            rows, answer = self._once(own, lambda: self._ask_with_others(joint))
         return rows.of(joint.values), answer
 
     def _known_beside(self, joint: Joint) -> Sequence[str]:
