@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import advice, compare, first_byte, lines, plot, pure, report, scale, startup, waits
+from bench import advice, compare, first_byte, lines, many, plot, pure, report, scale, startup, waits
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
@@ -22,7 +22,7 @@ from local_aws import Faults
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("provisioner", "local_aws")
-PARTS = ("compare", "waits", "advice", "startup", "scale", "pure")
+PARTS = ("compare", "waits", "advice", "startup", "scale", "pure", "many")
 
 
 def arguments() -> argparse.Namespace:
@@ -93,12 +93,30 @@ def main() -> int:
         with Bench(faults) as bench:
             advised = [advice.measure(bench, faults, options.members, 2 if quick else 7 * options.runs)]
     compared, grown = compare.summaries(runs), compare.summaries(scaled)
-    judged = goals(compared, grown, started, paired, computed, waited, advised, options.members)
+    planned: list[many.Planned] = []
+    if "many" in options.parts:
+        with Bench(Faults(latency_ms=options.latency_ms, throttle=not options.no_throttle)) as bench:
+            planned = many.measure(
+                bench, *((5, 1, 2) if quick else (200, 20, 20)), 1 if quick else options.runs
+            )
+    judged = goals(compared, grown, started, paired, computed, waited, advised, planned, options.members)
     settings = settings_of(options, began)
     text = as_text(
-        settings, contenders, missing, compared, grown, started, paired, computed, waited, advised, judged
+        settings,
+        contenders,
+        missing,
+        compared,
+        grown,
+        started,
+        paired,
+        computed,
+        waited,
+        advised,
+        planned,
+        judged,
     )
     failed = [run for run in (*runs, *scaled) if run.problem]
+    failed_many = [one for one in planned if one.problem]
     text += "".join(f"\nFAILED: {compare.told(run)}\n" for run in failed)
     print(text)
     if options.out:
@@ -110,6 +128,7 @@ def main() -> int:
             "comparison": [summary.as_data() for summary in compared],
             "scale": [summary.as_data() for summary in grown],
             "waits": [asdict(one) for one in waited],
+            "many": [asdict(one) for one in planned],
             "advice": [asdict(one) for one in advised],
             "startup": [asdict(start) for start in started],
             "startup_pairs": [asdict(one) for one in paired],
@@ -121,7 +140,7 @@ def main() -> int:
             "scale.svg": lines.picture(grown, computed, "members against calls and seconds") if grown else "",
         }
         keep(options.out, data, text, pictures)
-    return 1 if failed else 0
+    return 1 if failed or failed_many else 0
 
 
 def settings_of(options: argparse.Namespace, began: datetime) -> dict[str, Any]:
@@ -161,6 +180,7 @@ def as_text(
     computed: list[pure.Pure],
     waited: list[waits.Waited],
     advised: list[advice.Advised],
+    planned: list[many.Planned],
     judged: list[Goal],
 ) -> str:
     """Everything, one section each."""
@@ -169,6 +189,7 @@ def as_text(
         "Asked to do": report.asked(contenders, missing) if contenders or missing else "",
         "More members": report.scaling(grown) if grown else "",
         "Where AWS takes its time": report.waiting(waited) if waited else "",
+        "Many environments": report.of_many(planned) if planned else "",
         "Where what only advises is late": report.advising(advised) if advised else "",
         "Start": report.starting(started) if started else "",
         "Start, beside boto3 alone": report.beside_floor(paired) if paired else "",

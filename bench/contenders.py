@@ -73,7 +73,7 @@ def provisioner_on(spec: Path, url: str) -> Contender:
             DESTROY: (command, "destroy", *tail, "--yes"),
         },
         "No changes.",
-        _environment(),
+        environment(),
         spec.parent,
     )
 
@@ -86,7 +86,7 @@ def floor(url: str, members: int, folder: Path) -> Contender:
         "jobs/floor.py: the reads of a plan side by side, nothing done with the answers",
         {PLAN: (sys.executable, str(JOBS / "floor.py"), url, "bench")},
         f"{members}",
-        _environment(),
+        environment(),
         folder,
     )
 
@@ -97,7 +97,7 @@ def terraform(url: str, members: int, folder: Path) -> Contender:
     if command is None:
         raise Missing("there is no `terraform` on the PATH")
     shutil.copy(JOBS / "main.tf", folder)
-    env = _environment() | {"TF_VAR_endpoint": url, "TF_VAR_members": str(members), "CHECKPOINT_DISABLE": "1"}
+    env = environment() | {"TF_VAR_endpoint": url, "TF_VAR_members": str(members), "CHECKPOINT_DISABLE": "1"}
     if mirror := os.environ.get("TF_PLUGIN_MIRROR"):
         (folder / "rc").write_text(
             f'provider_installation {{\n  filesystem_mirror {{ path = "{mirror}" }}\n}}\n'
@@ -133,7 +133,7 @@ def ansible(url: str, members: int, folder: Path) -> Contender:
     if command is None:
         raise Missing("there is no `ansible-playbook` on the PATH, nor named by $ANSIBLE_PLAYBOOK")
     python = Path(command).with_name("python")
-    env = _environment() | {
+    env = environment() | {
         "AWS_ENDPOINT_URL": url,
         "ANSIBLE_HOME": str(folder / "home"),
         "ANSIBLE_NOCOLOR": "1",
@@ -162,7 +162,7 @@ def _ask(*command: str, folder: Path, env: Mapping[str, str]) -> subprocess.Comp
     return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Nothing of the user's own configuration."""
     kept = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
     unread = {"AWS_CONFIG_FILE": os.devnull, "AWS_SHARED_CREDENTIALS_FILE": os.devnull}

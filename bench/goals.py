@@ -9,6 +9,7 @@ from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import APPLY, DESTROY, PLAN
 from bench.first_byte import Paired
+from bench.many import ACCOUNTS, TOGETHER, Planned
 from bench.pure import Pure
 from bench.scale import WITH_PROFILES, WITH_ROLES
 from bench.startup import Startup
@@ -39,6 +40,7 @@ def goals(
     pure: Sequence[Pure],
     waited: Sequence[Waited],
     advised: Sequence[Advised],
+    planned: Sequence[Planned],
     members: int,
 ) -> list[Goal]:
     """All goals. Those for the job of 50 members are judged by whatever number was run."""
@@ -57,6 +59,7 @@ def goals(
         *_failures([*compared, *scaled]),
         *(_most(f"waits: {one.step}, over AWS's own time", 2, one.over_s, " s") for one in waited),
         *(_most("time: plan whose advice is late, as a ratio", 1.05, one.ratio, "x") for one in advised),
+        *_many(planned),
         *_starts(started),
         *_beside_floor(paired),
         *_pure(pure),
@@ -127,6 +130,16 @@ def _beside_floor(paired: Sequence[Paired]) -> Iterator[Goal]:
         if one.what == "whole plan":
             yield _most("start: whole plan, seconds, as a ratio to boto3 alone", 1.0, one.ratio, "x")
             yield _most("start: whole plan, CPU, as a ratio to boto3 alone", 1.0, one.cpu_ratio, "x")
+
+
+def _many(planned: Sequence[Planned]) -> Iterator[Goal]:
+    for one in planned:
+        told = f"many: {one.environments} environments"
+        if one.what == ACCOUNTS:
+            yield _most(f"{told}, {one.places} accounts and regions", 15, one.seconds, " s")
+        elif one.what == TOGETHER and one.environments >= 200:
+            yield _most(f"{told}, calls", 20, one.calls)
+            yield _most(told, 4, one.seconds, " s")
 
 
 def _pure(pure: Sequence[Pure]) -> Iterator[Goal]:

@@ -9,6 +9,7 @@ from bench.compare import Summary
 from bench.contenders import STEPS, Contender
 from bench.first_byte import Paired
 from bench.goals import Goal
+from bench.many import Planned
 from bench.pure import Pure
 from bench.startup import Startup
 from bench.waits import Waited
@@ -169,6 +170,26 @@ def computing(pure: Sequence[Pure]) -> str:
         for result in pure
     ]
     return table(["case", "plan", "members", "compare s", "render s", "together s", "peak MB"], rows)
+
+
+def of_many(planned: Sequence[Planned]) -> str:
+    """Plans of many environments, beside each other and by others."""
+    rows = [
+        [
+            one.what,
+            one.problem or "-",
+            f"{one.environments:,}",
+            f"{one.places}",
+            f"{one.calls:,}",
+            f"{one.throttled}",
+            f"{one.seconds:.1f}",
+            f"{one.cpu_s:.1f}",
+            f"{one.peak_mb:,.0f}",
+        ]
+        for one in planned
+    ]
+    header = ["plans", "problem", "environments", "accounts x regions", "calls", "throttled", "seconds"]
+    return table([*header, "CPU s", "peak MB"], rows)
 
 
 def judged(goals: Sequence[Goal]) -> str:
