@@ -60,11 +60,13 @@ def connection(cloud: Cloud) -> Aws:
 
 
 def planned(environment: Environment, reader: Reader) -> Any:
-    """The plan as data, or the error."""
+    """The plan as data, or the error; without what could not be checked, as advice that is late is not waited
+    for."""
     try:
-        return plan_data(plan(observe(environment, reader, KINDS), KINDS))
+        made = plan_data(plan(observe(environment, reader, KINDS), KINDS))
     except AwsError as failed:
         return failed.code
+    return made | {"notes": [note for note in made["notes"] if "checked" not in note["message"]]}
 
 
 def planned_together(environments: Sequence[Environment], aws: Aws) -> list[Any]:
