@@ -77,11 +77,15 @@ def test_plain_moto_answers(ec2: Any, image: str) -> None:
     assert len(seen(ec2, Filters=where("instance-type", "t3.micro"))) == 1
 
 
-def test_a_thousand_instances_are_launched_and_described_no_slower_than_by_moto(ec2: Any, image: str) -> None:
+def test_a_thousand_instances_take_no_more_than_their_share(ec2: Any, image: str) -> None:
+    """Ten times as many take some ten times as long to launch and to describe, and not a hundred times."""
+    seconds = [timed_launch_and_describe(ec2, image, count) for count in (100, 1000)]
+    assert seconds[1] < 40 * seconds[0]
+
+
+def timed_launch_and_describe(ec2: Any, image: str, count: int) -> float:
+    """How many seconds it takes to launch so many more instances, and to describe all that there are."""
     began = time.monotonic()
-    launch(ec2, image, 1000)
-    launched = time.monotonic()
-    assert len(seen(ec2, MaxResults=1000)) == 1000
-    described = time.monotonic()
-    assert launched - began < 7
-    assert described - launched < 5
+    launch(ec2, image, count)
+    assert len(seen(ec2, MaxResults=1000)) >= min(count, 1000)
+    return time.monotonic() - began
