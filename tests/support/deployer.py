@@ -107,12 +107,11 @@ def deploying(cloud: Cloud, folder: Path, home: Path, patch: pytest.MonkeyPatch)
     patch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
     patch.setattr(provisioner.kinds.fleet.launching.launch, "MAX_MISMATCH_S", 0.3)
     local_aws.set_faults(cloud.server, Faults(enforce_iam=True))
-    session_of = boto3.Session
 
     def make(policies: Sequence[Policy]) -> Deployer:
         keys = assume(cloud, policies)
-        session = session_of(**keys)  # type: ignore[arg-type]
-        patch.setattr(boto3, "Session", lambda **_: session)
+        for name, value in keys.items():
+            patch.setenv(name.upper(), value)
         local_aws.clear_authorizations(cloud.server)
         return Deployer(cloud, Program(folder), keys)
 
