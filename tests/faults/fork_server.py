@@ -1,7 +1,7 @@
 """The fork server whose runs need not wait, and tell on a signal where their threads are.
 
 `clock` in an order is port and token of the local AWS whose clock is moved by as much as the program would
-pause (null: it pauses). The service models are read once, for all forks.
+pause (null: it pauses).
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import faulthandler
 import threading
 from pathlib import Path
 from typing import Any
-
-import boto3
 
 import provisioner.aws.client
 import provisioner.kinds.fleet
@@ -29,10 +27,6 @@ MOMENT_S = 0.005
 def main() -> None:
     """Forks on order until stdin ends."""
     fork_server.warm_up()
-    session = boto3.Session()
-    for service in ("ec2", "iam", "sts", "ssm"):
-        session.client(service, region_name="us-east-1")
-    vars(boto3)["Session"] = lambda **_: session
     fork_server.serve(_become)
 
 
