@@ -68,14 +68,12 @@ def program(
     local_folder: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-    session: boto3.Session,
 ) -> Program:
     """The program in this process, with pauses shortened as suits a cloud that answers at once."""
     monkeypatch.setenv("PROVISIONER_LOCAL", "1")
     monkeypatch.setenv("PROVISIONER_LOCAL_DIR", str(local_folder))
     monkeypatch.setenv("XDG_CACHE_HOME", str(local_folder))
     monkeypatch.setenv("NO_COLOR", "1")
-    monkeypatch.setattr(boto3, "Session", lambda **credentials: session)
     monkeypatch.setattr(provisioner.waiter, "ROUNDS", (0.01, 0.05))
     monkeypatch.setattr(provisioner.reconcile, "PAUSES", (0.01, 0.05, 0.1))
     monkeypatch.setattr(provisioner.kinds.fleet.launching.launch, "MAX_MISMATCH_S", 0.3)
