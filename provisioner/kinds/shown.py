@@ -1,4 +1,4 @@
-"""Waiting until EC2 shows what was just done to a group or a key pair, so that the next plan shows nothing.
+"""Waiting until AWS shows what was just done, so that the next plan shows nothing.
 
 "The ... describe operations ... eventually reflect the change":
 https://docs.aws.amazon.com/ec2/latest/devguide/eventual-consistency.html
@@ -18,16 +18,18 @@ PAUSES_S = (0.5, 1.0, 2.0)
 MAX_S = 60.0
 
 
-def wait_until_shown(what: str, is_shown: Callable[[], bool], context: ExecutionContext) -> None:
+def wait_until_shown(
+    what: str, is_shown: Callable[[], bool], context: ExecutionContext, service: str = "EC2"
+) -> None:
     """Looks until it is shown; most times once. Raises NotShownYet, AwsError, and Interrupted."""
     waited, round_ = 0.0, 0
     while not is_shown():
         if waited >= MAX_S:
             raise NotShownYet(
-                f"{what} was changed, and EC2 does not show that yet",
+                f"{what} was changed, and {service} does not show that yet",
                 "apply again in a few minutes; nothing is done twice",
             )
-        context.tell("waiting until EC2 shows it")
+        context.tell(f"waiting until {service} shows it")
         pause = PAUSES_S[min(round_, len(PAUSES_S) - 1)]
         context.pause(pause)
         waited, round_ = waited + pause, round_ + 1

@@ -162,3 +162,20 @@ def test_a_role_that_may_not_be_put_in_leaves_the_former_one_in(applied: Program
     assert applied.apply(AFTER).code == 0
     assert cloud.picture_of_profile("probe-worker")["Roles"] == ["probe-other"]
     assert applied.plan(AFTER).told == set()
+
+
+def test_where_iam_shows_a_role_before_the_mark_of_its_exchange_the_next_plan_shows_nothing(
+    applied: Program, cloud: Cloud
+) -> None:
+    """IAM shows for a while that the profile holds no role, as after an apply that was killed: it is marked,
+    IAM says that it holds one, and shows the role first and the mark later."""
+    named = {"InstanceProfileName": "probe-worker", "RoleName": "probe-worker"}
+    cloud.iam.remove_role_from_instance_profile(**named)
+    cloud.wait(60.0)
+    cloud.break_with(iam_lag_s=5.0)
+    cloud.iam.add_role_to_instance_profile(**named)
+    ran = applied.apply(BEFORE)
+    assert ran.code == 0, ran.said
+    cloud.wait(60.0)
+    assert applied.plan(BEFORE).told == set()
+    assert MARK not in cloud.picture_of_profile("probe-worker")["Tags"]

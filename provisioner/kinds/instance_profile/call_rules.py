@@ -27,7 +27,7 @@ def _is_unknown(error: AwsError, _: Collection[str] = ()) -> bool:
     )
 
 
-def _holds_a_role(error: AwsError) -> bool:
+def holds_a_role(error: AwsError) -> bool:
     """The profile has a role by now: from a call of ours whose reply was lost, or a concurrent change.
 
     IAM says that a quota is used up: https://docs.aws.amazon.com/IAM/latest/APIReference/API_AddRoleToInstanceProfile.html
@@ -45,7 +45,7 @@ RULES = CallRules(
             lambda error, _: error.code == "DeleteConflict" and error.operation == "DeleteInstanceProfile",
         ),
     ),
-    replan=((Replan.PATIENTLY, _is_unknown), (Replan.SOON, _holds_a_role)),
+    replan=((Replan.PATIENTLY, _is_unknown), (Replan.SOON, holds_a_role)),
     made={"CreateInstanceProfile": lambda params, _: (params["InstanceProfileName"],)},
     removed={"DeleteInstanceProfile": lambda params, _: (params["InstanceProfileName"],)},
 )

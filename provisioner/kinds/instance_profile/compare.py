@@ -113,14 +113,14 @@ def _update(
     is_swap = _holds_another(profile, found, world)
     if is_swap:
         fields.append(FieldChange("role", held, role))
-        steps += mark(found.name, found.users)
-        steps.append(Exchange(found.name, found.roles, role) if found.roles else add_role(found.name, role))
+        marks = mark(found.name, found.users)
+        steps += (*marks, Exchange(found.name, found.roles, role, is_marked=bool(marks)))
         reasons.append("holds another role" if found.roles else "holds no role")
     desired = _tags(address, profile, world)
     ignored = with_keep(world.environment.ignore_tags, profile.keep)
     # Marks stay until the instances that they are about are free, or have the new role.
-    marks = (SWAPPED_TAG, ATTACHED_TAG) if ATTACHED_TAG not in desired else (SWAPPED_TAG,)
-    tags = tag_changes(desired, found.tags, (*ignored, *marks))
+    kept = (SWAPPED_TAG, ATTACHED_TAG) if ATTACHED_TAG not in desired else (SWAPPED_TAG,)
+    tags = tag_changes(desired, found.tags, (*ignored, *kept))
     if tags:
         fields += tags
         steps += tag_calls("InstanceProfile", found.name, tags, crowded=is_crowded(desired, found.tags))

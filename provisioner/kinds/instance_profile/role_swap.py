@@ -17,13 +17,16 @@ from provisioner.errors import AwsError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import World
 from provisioner.kinds.instance_profile.binding import rebind
+from provisioner.kinds.instance_profile.call_rules import holds_a_role
 from provisioner.kinds.instance_profile.observed import (
     PENDING,
     ObservedProfile,
     Users,
+    as_profile,
     done_since,
     is_pending,
 )
+from provisioner.kinds.shown import wait_until_shown
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import (
     Action,
@@ -107,11 +110,16 @@ def reassociation(
 
 @dataclass(frozen=True)
 class Exchange:
-    """Puts another role into a profile, which holds one at most. What is refused leaves the former one in."""
+    """Puts another role into a profile, which holds one at most. What is refused leaves the former one in.
+
+    `is_marked`: the profile has been marked for it. Where IAM has shown no role, `before`, and there is one,
+    IAM lags behind: all is planned anew once it shows the role, and the mark, which came later.
+    """
 
     profile: str
     before: tuple[str, ...]
     after: str
+    is_marked: bool = False
 
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.foretold())
@@ -130,12 +138,20 @@ def _exchange(step: Exchange, context: ExecutionContext) -> None:
         uninterrupted.send(remove_role(step.profile, role))
     try:
         uninterrupted.send(add_role(step.profile, step.after))
-    except AwsError:
+    except AwsError as error:
         for role in step.before:
             # Why the other one was refused is what has to be told.
             with suppress(AwsError):
                 uninterrupted.send(add_role(step.profile, role))
+        if holds_a_role(error) and not step.before:
+            wait_until_shown(step.profile, lambda: _shows_role_and_mark(step, context), context, "IAM")
         raise
+
+
+def _shows_role_and_mark(step: Exchange, context: ExecutionContext) -> bool:
+    answer = context.send(Call("iam", "GetInstanceProfile", {"InstanceProfileName": step.profile}))
+    shown = as_profile(answer["InstanceProfile"])
+    return bool(shown.roles) and (SWAPPED_TAG in shown.tags or not step.is_marked)
 
 
 def add_role(profile: str, role: str) -> Call:

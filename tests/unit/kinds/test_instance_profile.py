@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from provisioner.kinds.attachment.observed import ObservedAttachment
+from provisioner.kinds.instance_profile.role_swap import Exchange
 from provisioner.kinds.instances import Instance
 from provisioner.model import Address, Call, Parallel, Step, Whole
 from provisioner.naming import ATTACHED_TAG, ENVIRONMENT_TAG, REGION_TAG
@@ -161,5 +162,7 @@ def every_call(steps: Iterable[Step]) -> Iterator[Call]:
     for step in steps:
         if isinstance(step, (Parallel, Whole)):
             yield from every_call(step.steps)
+        elif isinstance(step, Exchange):
+            yield from step.foretold()
         elif isinstance(step, Call):
             yield step
