@@ -151,7 +151,8 @@ def test_what_types_can_do_is_looked_up_where_their_names_do_not_tell(
 
 
 @pytest.mark.parametrize("wanted", ["plan", "destroy"])
-def test_less_is_enough_for_less(wanted: str, deploy: Deploying, program: Program, cloud: Cloud) -> None:
+def test_less_is_enough_for_less(wanted: str, deploy: Deploying, cloud: Cloud, tmp_path: Path) -> None:
+    program = Program(tmp_path)
     policies = policies_of(program, PROBE, wanted)
     written = {
         action

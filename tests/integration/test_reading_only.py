@@ -49,7 +49,8 @@ def test_a_reading_connection_has_nothing_to_write_with(reader: Aws) -> None:
     as_kinds_see_it: Reader = reader
     with pytest.raises(AttributeError):
         as_kinds_see_it.send("iam", "CreateRole")  # type: ignore[attr-defined]
-    Executor(reader)  # type: ignore[arg-type]
+    with pytest.raises(AttributeError):
+        Executor(reader)  # type: ignore[arg-type]
 
 
 def _made(cloud: Cloud) -> str:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-import boto3
 import pytest
 
 import local_aws
 from local_aws import Capacity, Faults, Quota, Rule
 from tests.support.cloud import Cloud
+from tests.support.fixtures import OnEvent
 from tests.support.program import Program
 from tests.support.setting_cases import BARE, FLEET
 from tests.support.specs import having
@@ -246,7 +245,7 @@ def test_what_a_killed_run_has_left_stopped_runs_again(
 
 
 @pytest.fixture
-def starts_once(cloud: Cloud, session: boto3.Session) -> Iterator[list[str]]:
+def starts_once(cloud: Cloud, on_event: OnEvent) -> list[str]:
     """What is started for the first time stops by itself again, as if its disk could not be decrypted."""
     stopped: list[str] = []
 
@@ -255,9 +254,8 @@ def starts_once(cloud: Cloud, session: boto3.Session) -> Iterator[list[str]]:
             stopped.extend(cloud.ids("probe"))
             cloud.ec2.stop_instances(InstanceIds=stopped)
 
-    session.events.register("after-call.ec2.StartInstances", stop_again)
-    yield stopped
-    session.events.unregister("after-call.ec2.StartInstances", stop_again)
+    on_event("after-call.ec2.StartInstances", stop_again)
+    return stopped
 
 
 def test_a_start_that_is_accepted_and_taken_back_is_undone_too(

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 
 from local_aws import drop_reply
 from tests.support.cloud import Cloud, is_reading, tags_of, where
+from tests.support.fixtures import OnEvent
 from tests.support.program import Program
 from tests.support.setting_cases import BARE
 from tests.support.specs import IMAGE, having
@@ -98,11 +97,10 @@ class Grouped:
 
 
 @pytest.fixture
-def grouped(cloud: Cloud, session: boto3.Session) -> Iterator[Grouped]:
+def grouped(cloud: Cloud, on_event: OnEvent) -> Grouped:
     watching = Grouped(cloud)
-    session.events.register("after-call.ec2", watching.look)
-    yield watching
-    session.events.unregister("after-call.ec2", watching.look)
+    on_event("after-call.ec2", watching.look)
+    return watching
 
 
 def test_groups_that_name_each_other_are_made_with_all_kinds_of_rules(program: Program, cloud: Cloud) -> None:
@@ -254,9 +252,7 @@ class TestUsedByOthers:
         assert ran.code == 0, ran.said
         assert names(cloud) == set()
 
-    def test_who_comes_meanwhile_is_told_too(
-        self, program: Program, cloud: Cloud, session: boto3.Session
-    ) -> None:
+    def test_who_comes_meanwhile_is_told_too(self, program: Program, cloud: Cloud, on_event: OnEvent) -> None:
         applied(program, SPEC)
         group = found(cloud, "probe-ssh")["GroupId"]
         subnet = cloud.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
@@ -265,9 +261,8 @@ class TestUsedByOthers:
             if not cloud.ec2.describe_network_interfaces()["NetworkInterfaces"]:
                 cloud.ec2.create_network_interface(SubnetId=subnet, Groups=[group], Description="theirs")
 
-        session.events.register("before-call.ec2.DeleteSecurityGroup", comes)
+        on_event("before-call.ec2.DeleteSecurityGroup", comes)
         ran = program.destroy(SPEC)
-        session.events.unregister("before-call.ec2.DeleteSecurityGroup", comes)
         assert ran.code == 1
         assert "(theirs)" in ran.words
         assert "take the group off, then apply again" in ran.words

@@ -6,8 +6,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
+from botocore.session import Session
 
 import local_aws
 import provisioner.kinds.fleet.launching.launch
@@ -22,6 +22,8 @@ from tests.support.program import ROOT, Program, Ran, clean_environment, command
 from tests.support.witness import Witness
 
 Run = Callable[..., Ran]
+Handler = Callable[..., None]
+OnEvent = Callable[[str, Handler], None]
 
 
 @pytest.fixture(scope="session")
@@ -56,12 +58,6 @@ def cloud(one_cloud: Cloud) -> Cloud:
     return one_cloud
 
 
-@pytest.fixture(scope="session")
-def session() -> boto3.Session:
-    """One session for all connections: reading the service models takes a third of a second."""
-    return boto3.Session(aws_access_key_id="local", aws_secret_access_key="local")
-
-
 @pytest.fixture
 def program(
     cloud: Cloud,
@@ -83,18 +79,31 @@ def program(
 
 
 @pytest.fixture
-def witness(cloud: Cloud, session: boto3.Session) -> Iterator[Witness]:
+def on_event(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[OnEvent]:
+    """`on_event(name, handler)`: what hears of calls that the program in this process makes from now on, by
+    botocore's names of events. The tests' own clients are there already, and are not heard of."""
+    handlers: list[tuple[str, Handler]] = []
+    made: list[Session] = []
+    make = Session.__init__
+
+    def make_heard(session: Session, *args: Any, **kwargs: Any) -> None:
+        make(session, *args, **kwargs)
+        made.append(session)
+        for name, handler in handlers:
+            session.register(name, handler)
+
+    monkeypatch.setattr(Session, "__init__", make_heard)
+    yield lambda name, handler: handlers.append((name, handler))
+    assert made or not handlers, "the program made no session that anything could be heard of"
+
+
+@pytest.fixture
+def witness(cloud: Cloud, on_event: OnEvent) -> Witness:
     """Sees each call to EC2 that the program in this process makes."""
     observed = Witness(cloud)
-    handlers: dict[str, Callable[..., None]] = {
-        "provide-client-params.ec2": observed.note,
-        "after-call.ec2": observed.look,
-    }
-    for event, handler in handlers.items():
-        session.events.register(event, handler)
-    yield observed
-    for event, handler in handlers.items():
-        session.events.unregister(event, handler)
+    on_event("provide-client-params.ec2", observed.note)
+    on_event("after-call.ec2", observed.look)
+    return observed
 
 
 @pytest.fixture
