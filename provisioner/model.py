@@ -107,10 +107,10 @@ class Environment:
     """A whole spec, checked: everything that should exist in one account and one region.
 
     `skipped_regions` are not asked for instances that use what is to be deleted. `suspects` are the places of
-    what looks like a secret, in the spec and in the files that it names. `expires` is when all of it ends.
-    `target` is which of the spec's targets it is, None where the spec has none. `login`: None is whatever
-    credentials there are. `tag_index` says whether tags may be taken from an index that lags behind.
-    `prove`: whether its plans are proved, None where the spec does not say.
+    what looks like a secret, in the spec and in the files that it names, and of what else is to be warned of.
+    `expires` is when all of it ends. `target` is which of the spec's targets it is, None where the spec has
+    none. `login`: None is whatever credentials there are. `tag_index` says whether tags may be taken from an
+    index that lags behind. `prove`: whether its plans are proved, None where the spec does not say.
     """
 
     name: str

@@ -9,6 +9,7 @@ from provisioner.errors import AwsError, ProvisionerError, SpecError, UsageError
 from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.spec_file import SpecFile
 from provisioner.model import Environment
+from provisioner.spec.many import are_same
 
 VERDICTS = {3: Verdict.WRONG, 4: Verdict.REFUSED, 130: Verdict.INTERRUPTED}
 # So much of a message is told in the line of a table.
@@ -98,20 +99,13 @@ def told(error: ProvisionerError) -> tuple[Verdict, int, Trouble]:
     return verdict, error.exit_code, Trouble(error.message, error.hint, code, tuple(error.lines))
 
 
-def same_environment(one: Environment, other: Environment) -> bool:
-    """Whether two specs describe one environment, as far as they say themselves. Without an account, a spec
-    may be meant for any."""
-    accounts = {one.account_id, other.account_id} - {None}
-    return one.name == other.name and one.region == other.region and len(accounts) < 2
-
-
 def _check_twins(jobs: list[Job]) -> None:
     by_name: dict[tuple[str, str], list[Job]] = {}
     twins = []
     for job in jobs:
         before = by_name.setdefault((job.environment.name, job.environment.region), [])
         for other in before:
-            if same_environment(job.environment, other.environment) and _may_be_one_account(job, other):
+            if are_same(job.environment, other.environment):
                 twins.append(
                     f"{other.place} and {job.place} both describe {job.environment.name} in "
                     f"{job.environment.region}"
@@ -125,13 +119,6 @@ def _check_twins(jobs: list[Job]) -> None:
             "applying one of them deletes what only the other has: put them together, rename one, or say "
             "their `account_id`",
         )
-
-
-def _may_be_one_account(one: Job, other: Job) -> bool:
-    """Whether both are reached in the same way. Where not, the plans tell which accounts they are."""
-    logins = [job.environment.login for job in (one, other)]
-    has_accounts = one.environment.account_id and other.environment.account_id
-    return bool(has_accounts) or logins[0] == logins[1]
 
 
 def _with_trouble(outcome: Outcome, trouble: Trouble) -> Outcome:

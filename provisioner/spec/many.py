@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from provisioner.errors import SpecError
 from provisioner.kinds.base import AnyKind
@@ -20,7 +21,8 @@ def load_all(
     with the target behind the path.
 
     That can be that a spec before it is about the same environment: applying the one would then delete what
-    only the other has. A spec without an account may be meant for any. A file given twice is one spec.
+    only the other has. Where only AWS can tell, it is among the environment's suspects. A file given twice is
+    one spec.
     """
     before: list[tuple[str, Environment]] = []
     for path, target in _each(paths, root):
@@ -30,19 +32,36 @@ def load_all(
         except SpecError as error:
             yield name, error
             continue
-        same = [
-            other
+        alike = [
+            (other, earlier)
             for other, earlier in before
-            if _same(environment, earlier)
+            if may_be_same(environment, earlier)
             and not (_one_file(path, earlier.source) and target == earlier.target)
         ]
+        what = f"about the environment {environment.name} in {environment.region} as well"
+        same = [other for other, earlier in alike if are_same(environment, earlier)]
         if same:
-            message = f"{same[0]} is about the environment {environment.name} in {environment.region} as well"
             hint = "applying one of them deletes what only the other has; put them together, or rename one"
-            yield name, SpecError([document.problem(("environment",), message, hint)])
+            yield name, SpecError([document.problem(("environment",), f"{same[0]} is {what}", hint)])
+        elif alike:
+            hint = "say the `account_id` of both, if they are in different accounts"
+            suspect = document.problem(("environment",), f"{alike[0][0]} may be {what}", hint)
+            yield name, replace(environment, suspects=(*environment.suspects, suspect))
         else:
             yield name, environment
         before.append((name, environment))
+
+
+def may_be_same(one: Environment, other: Environment) -> bool:
+    """Whether two specs can be about one environment. Without an account, a spec may be meant for any."""
+    accounts = {one.account_id, other.account_id} - {None}
+    return one.name == other.name and one.region == other.region and len(accounts) < 2
+
+
+def are_same(one: Environment, other: Environment) -> bool:
+    """Whether they are, as far as the specs tell: of different logins, only AWS knows the accounts."""
+    has_accounts = bool(one.account_id and other.account_id)
+    return may_be_same(one, other) and (has_accounts or one.login == other.login)
 
 
 def _each(paths: Iterable[str], root: str | None) -> Iterator[tuple[str, str | None]]:
@@ -53,11 +72,6 @@ def _each(paths: Iterable[str], root: str | None) -> Iterator[tuple[str, str | N
         except SpecError:
             targets = ()
         yield from ((path, target) for target in targets or (None,))
-
-
-def _same(one: Environment, other: Environment) -> bool:
-    accounts = {one.account_id, other.account_id} - {None}
-    return one.name == other.name and one.region == other.region and len(accounts) < 2
 
 
 def _one_file(one: str, other: str) -> bool:

@@ -8,6 +8,7 @@ import pytest
 
 from provisioner.errors import SpecError
 from provisioner.kinds import KINDS
+from provisioner.model import Environment
 from provisioner.spec import load_all
 
 ONE = "environment: one\nregion: us-east-1\n"
@@ -23,12 +24,15 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-def told(**specs: str) -> list[str]:
-    """What is wrong with some specs."""
+def answers_to(**specs: str) -> list[Environment | SpecError]:
     for name, text in specs.items():
         Path(f"{name}.yaml").write_text(text)
-    answers = load_all([f"{name}.yaml" for name in specs], KINDS)
-    return [str(answer) for _, answer in answers if isinstance(answer, SpecError)]
+    return [answer for _, answer in load_all([f"{name}.yaml" for name in specs], KINDS)]
+
+
+def told(**specs: str) -> list[str]:
+    """What is wrong with some specs."""
+    return [str(answer) for answer in answers_to(**specs) if isinstance(answer, SpecError)]
 
 
 @pytest.mark.parametrize(
@@ -48,6 +52,42 @@ def test_one_environment_twice(other: str, is_same: bool) -> None:
 def test_accounts_that_differ_keep_them_apart() -> None:
     assert told(a=ONE + ACCOUNT, b=ONE + 'account_id: "210987654321"\n') == []
     assert told(a=ONE + ACCOUNT, b=ONE + ACCOUNT) == [SAID]
+
+
+PROFILE = "profile: shop\n"
+ROLE = "role_arn: arn:aws:iam::210987654321:role/deployer\n"
+
+
+@pytest.mark.parametrize(
+    ("one", "other"), [(ROLE, ""), (ROLE, PROFILE), (PROFILE, "profile: other\n"), (PROFILE, ACCOUNT)]
+)
+@pytest.mark.parametrize("is_turned", [False, True])
+def test_where_only_aws_can_tell_whether_they_are_one_it_is_a_warning(
+    one: str, other: str, is_turned: bool
+) -> None:
+    """As with `plan` and `apply`, which find out."""
+    a, b = (other, one) if is_turned else (one, other)
+    first, second = answers_to(a=ONE + a, b=ONE + b)
+    assert isinstance(first, Environment)
+    assert isinstance(second, Environment)
+    assert first.suspects == ()
+    assert [str(suspect) for suspect in second.suspects] == [
+        "b.yaml:1:14: environment: a.yaml may be about the environment one in us-east-1 as well; "
+        "say the `account_id` of both, if they are in different accounts"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (ROLE, ROLE),
+        (PROFILE, PROFILE),
+        (PROFILE + ACCOUNT, ACCOUNT),
+        (ROLE, 'account_id: "210987654321"\n'),
+    ],
+)
+def test_where_the_specs_tell_that_they_are_one_it_is_an_error(one: str, other: str) -> None:
+    assert told(a=ONE + one, b=ONE + other) == [SAID]
 
 
 def test_each_further_one_is_told() -> None:
