@@ -13,7 +13,7 @@ from provisioner import __version__
 from provisioner.cli import output
 from provisioner.cli.access import hosts, inventory, ssh_config
 from provisioner.cli.apply import apply, destroy
-from provisioner.cli.common import DONE, FAILED, INTERRUPTED, WRONG_USE, tell_line, tell_problems
+from provisioner.cli.common import DONE, FAILED, INTERRUPTED, REFUSED, WRONG_USE, tell_line, tell_problems
 from provisioner.cli.completion import COMPLETE, complete, completion
 from provisioner.cli.drift import drift
 from provisioner.cli.extend import extend
@@ -138,7 +138,14 @@ def _run() -> int | None:
     except ProvisionerError as error:
         _tell(error.message, error.hint)
         return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
+    except click.Abort as error:
+        if not error.__cause__ and output.err().isatty():
+            # The cursor is still where the answer would be.
+            output.err().layout("\n")
+        tell_line("cancelled; nothing was changed")
+        # Ctrl-D at a question is a no; https://click.palletsprojects.com/en/stable/api/#click.prompt
+        return REFUSED if isinstance(error.__context__, EOFError) else INTERRUPTED
+    except KeyboardInterrupt:
         tell_line("cancelled; nothing was changed")
         return INTERRUPTED
     except click.exceptions.NoArgsIsHelpError as error:

@@ -175,12 +175,14 @@ def _text(outcome: Outcome, width: int) -> Text:
 
 
 def _agreed(outcomes: Sequence[Outcome], destroying: bool) -> bool:
+    from provisioner.many.outcome import names_of
+
     number = len(outcomes)
     what = f"{number} environment{'' if number == 1 else 's'}"
     if not destroying:
         return click.confirm(f"Apply these changes to {what}?")
-    names = ", ".join(outcome.name for outcome in outcomes[:MAX_NAMED])
-    more = f" and {number - MAX_NAMED} more" if number > MAX_NAMED else ""
-    tell_line(f"to be destroyed: {names}{more}")
-    answer: Any = click.prompt(f"Type {what} to destroy them", default="", show_default=False)
-    return bool(answer == what)
+    tell_line(f"to be destroyed: {names_of(outcomes, MAX_NAMED)}")
+    question = f'Type "{what}" to destroy {"it" if number == 1 else "them"}'
+    answer: Any = click.prompt(question, default="", show_default=False)
+    # With the quotes or without.
+    return bool(answer.strip().removeprefix('"').removesuffix('"') == what)

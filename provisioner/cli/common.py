@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from typing import IO, TYPE_CHECKING, Any, NamedTuple, cast
+from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from provisioner.cli import output
 from provisioner.many.spec_file import SpecFile as SpecFile
@@ -208,7 +208,10 @@ def console_for(stderr: bool = False) -> Console:
     from rich.console import Console
 
     gate = output.err() if stderr else output.out()
-    return Console(file=cast("IO[str]", output.Layout(gate)), highlight=False, markup=False, emoji=False)
+    # Without colours rich would still write bold and dim.
+    colours: Literal["auto"] | None = None if output.is_colourless() else "auto"
+    file = cast("IO[str]", output.Layout(gate))
+    return Console(file=file, color_system=colours, highlight=False, markup=False, emoji=False)
 
 
 def screen_width(stderr: bool = False) -> int:

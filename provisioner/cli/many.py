@@ -135,6 +135,7 @@ def work_on_all(
 
     Raises UsageError where AWS tells that two of them are one environment.
     """
+    from provisioner.many.outcome import in_order
     from provisioner.many.plans import check_plans
 
     outcomes: list[Outcome] = []
@@ -142,7 +143,7 @@ def work_on_all(
         for outcome in outcomes_of(jobs, work, where, stop):
             outcomes.append(outcome)
             how_far.tell(outcome)
-    check_plans(outcomes)
+    check_plans(in_order(outcomes))
     return outcomes
 
 
@@ -182,17 +183,17 @@ def show_all(many: Many, outcomes: Iterable[Outcome], show: Show, stderr: bool =
 
 def tell_troubles(outcomes: Iterable[Outcome]) -> None:
     """What went wrong, on stderr; what is the same in several environments once."""
+    from provisioner.many.outcome import in_order, names_of
+
     alike: dict[tuple[Any, ...], list[Outcome]] = {}
-    for outcome in outcomes:
+    for outcome in in_order(outcomes):
         if outcome.trouble:
             alike.setdefault((outcome.trouble, outcome.verdict), []).append(outcome)
     for (trouble, _), concerned in alike.items():
-        names = [outcome.name for outcome in concerned[:MAX_NAMED]]
-        more = f" and {len(concerned) - MAX_NAMED} more" if len(concerned) > MAX_NAMED else ""
         if trouble.lines:
             for text in trouble.lines:
                 tell_line(text)
-        tell_line(f"{', '.join(names)}{more}: {trouble.message}", "error:")
+        tell_line(f"{names_of(concerned, MAX_NAMED)}: {trouble.message}", "error:")
         if trouble.hint:
             tell_line(f"  {trouble.hint}")
 

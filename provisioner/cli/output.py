@@ -92,7 +92,7 @@ class Gate(io.TextIOBase):
 
     def line(self, text: str, label: str = "") -> bool:
         """Print a line, after a label in red if there is one; whether it was written."""
-        is_coloured = label and self.isatty() and "NO_COLOR" not in os.environ
+        is_coloured = label and self.isatty() and not is_colourless()
         start = f"\x1b[1;31m{label}\x1b[0m " if is_coloured else f"{label} " if label else ""
         return self._put(start + visible_line(without_secrets(text) + "\n"))
 
@@ -177,6 +177,11 @@ def err() -> Gate:
 def is_drawn(gate: Gate) -> bool:
     """Whether there may be colours, which rich decides: on a terminal, or where a variable asks for them."""
     return gate.isatty() or any(os.environ.get(name) for name in ASKING_FOR_COLOURS)
+
+
+def is_colourless() -> bool:
+    """Whether colours are unwanted, and what else a terminal makes of letters: https://no-color.org."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def plain_width() -> int:

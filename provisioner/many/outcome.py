@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
@@ -96,6 +97,21 @@ def exit_code_of(codes: Iterable[int]) -> int:
 def in_order(outcomes: Iterable[Outcome]) -> list[Outcome]:
     """Outcomes as they are shown: what destroys, other changes, what went wrong, and what needs nobody."""
     return sorted(outcomes, key=_rank)
+
+
+def names_of(outcomes: Sequence[Outcome], most: int) -> str:
+    """The names of so many environments at most, sorted, and how many more there are.
+
+    Where two have one name, they are told apart by account and region."""
+    names = Counter(outcome.name for outcome in outcomes)
+
+    def called(outcome: Outcome) -> str:
+        where = ", ".join(filter(None, (outcome.account_id, outcome.region)))
+        return f"{outcome.name} ({where})" if names[outcome.name] > 1 and where else outcome.name
+
+    every = sorted(map(called, outcomes))
+    more = f" and {len(every) - most:,} more" if len(every) > most else ""
+    return f"{', '.join(every[:most])}{more}"
 
 
 def _badness(code: int) -> int:

@@ -148,6 +148,34 @@ def test_no_is_what_an_empty_answer_means(terminal: Open, spec: Path, cloud: Clo
     assert cloud.writes() == []
 
 
+def test_the_end_of_input_is_a_no_to_the_question(terminal: Open, spec: Path, cloud: Cloud) -> None:
+    opened = terminal("apply", spec)
+    opened.read_until(QUESTION)
+    opened.type("\x04")
+    assert opened.end() == 4
+    assert "\ncancelled; nothing was changed" in opened.text.replace("\r", "")
+    assert cloud.writes() == []
+
+
+def test_many_are_destroyed_by_typing_what_is_in_quotes(
+    terminal: Open, tmp_path: Path, run: Run, cloud: Cloud
+) -> None:
+    for name in ("shop", "bank"):
+        (tmp_path / f"{name}.yaml").write_text(
+            f"environment: {name}\nregion: us-east-1\nroles: {{worker: {{}}}}\n"
+        )
+    assert run("apply", "--yes", "--no-cost", tmp_path).code == 0
+    question = 'Type "2 environments" to destroy them:'
+    for answer, code in (("2", 4), ("2 environments", 0)):
+        opened = terminal("destroy", "--no-color", "--no-cost", tmp_path, colour=True)
+        opened.read_until(question)
+        assert "to be destroyed: bank, shop" in opened.text
+        opened.type(f"{answer}\n")
+        assert opened.end() == code
+        assert re.findall(r"\x1b\[[0-9;]*m", opened.shown) == []
+    assert cloud.roles() == []
+
+
 def test_yes_to_the_question_applies(terminal: Open, spec: Path, cloud: Cloud) -> None:
     opened = terminal("apply", spec)
     opened.read_until(QUESTION)
@@ -257,7 +285,8 @@ def test_colours_are_there_until_they_are_unwanted(terminal: Open, spec: Path) -
     assert colours(coloured.shown)
     for plain in (terminal("plan", spec), terminal("plan", "--no-color", spec, colour=True)):
         assert plain.end() == 0
-        assert colours(plain.shown) == []
+        # Nor bold and dim, which are no colours.
+        assert re.findall(r"\x1b\[[0-9;]*m", plain.shown) == []
 
 
 def screen(shown: str) -> list[str]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import pickle
+from dataclasses import replace
 
 import pytest
 
-from provisioner.many.outcome import Outcome, Verdict, exit_code_of, in_order
+from provisioner.many.outcome import Outcome, Verdict, exit_code_of, in_order, names_of
 from provisioner.model import Action, Address, Change, Plan
 
 GONE = Change(Address("role", "worker"), Action.DELETE, "is not in the spec any more")
@@ -34,6 +35,25 @@ def outcome(name: str, verdict: Verdict, *changes: Change, code: int = 0) -> Out
 )
 def test_the_exit_code_is_the_worst(codes: tuple[int, ...], expected: int) -> None:
     assert exit_code_of(codes) == expected
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (["z2", "z3", "z1"], "z1, z2, z3"),
+        (["d", "b", "a", "c"], "a, b, c and 1 more"),
+        # One name in two accounts.
+        (["b", "a", "b"], "a, b (111122223333, us-east-1), b (222233334444, us-east-1)"),
+        ([], ""),
+    ],
+)
+def test_names_are_told_in_their_order(names: list[str], expected: str) -> None:
+    accounts = iter(["222233334444", "333344445555", "111122223333", "444455556666"])
+    given = [
+        replace(outcome(name, Verdict.FAILED), account_id=account, region="us-east-1")
+        for name, account in zip(names, accounts, strict=False)
+    ]
+    assert names_of(given, 3) == expected
 
 
 def test_what_needs_approval_comes_first_and_what_needs_nobody_last() -> None:
