@@ -67,8 +67,10 @@ def write_report(path: str, report: Mapping[str, Any], outcomes: Sequence[Outcom
         text = "\n".join(map(without_secrets, text.split("\n")))
     else:
         text = document(form, report, outcomes, local)
+    # Names of files that are not UTF-8 are escaped, which in JSON is the same text: \udcff.
+    content = text.encode(errors="backslashreplace")
     try:
-        replace_file(Path(path), text.encode(), MODE)
+        replace_file(Path(path), content, MODE)
     except OSError as error:
         raise ProvisionerError(f"--report {path}: {error.strerror or error}", "it was not written") from None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import pytest
 from provisioner.cli.expect import read_expected_report
 from provisioner.cli.report_file import check_target, read_report, write_report
 from provisioner.errors import Refused, UsageError
+from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.report import report_data
 from tests.unit.many.test_plans import outcomes
 
@@ -50,6 +52,18 @@ def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:
     with pytest.raises(Refused) as raised:
         approved.require(report_data("plan", outcomes("ant", "cat")))
     assert "what differs: bee, cat" in (raised.value.hint or "")
+
+
+@pytest.mark.parametrize("name", ["report.json", "report.md", "report.html"])
+def test_a_spec_whose_name_is_not_utf_8_is_told_with_its_name_escaped(tmp_path: Path, name: str) -> None:
+    made = [replace(outcome, source="specs/\udcff.yaml") for outcome in outcomes("ant")]
+    wrong = Outcome("specs/\udcfe.yaml", Verdict.WRONG, 3, "wrong", trouble=Trouble("specs/\udcfe.yaml: bad"))
+    report = report_data("plan", [*made, wrong])
+    path = tmp_path / name
+    write_report(str(path), report, [*made, wrong], local=True)
+    assert "udcfe" in path.read_text(encoding="utf-8")
+    if name == "report.json":
+        assert read_report(str(path)) == report
 
 
 def test_a_report_that_was_changed_is_not_believed(tmp_path: Path) -> None:
