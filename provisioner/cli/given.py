@@ -22,10 +22,10 @@ class Spread(NamedTuple):
 
 
 def given_specs(
-    arguments: Sequence[str], root: str | None, target: str | None = None
+    arguments: Sequence[str], root: str | None, targets: Sequence[str] = ()
 ) -> tuple[SpecFile, ...]:
     """The specs that arguments mean. Raises UsageError for a folder or a glob without any."""
-    return find_specs(arguments, root, target, _targets_of, _bases_of)
+    return find_specs(arguments, root, targets, _targets_of, _bases_of)
 
 
 def given_paths(arguments: Sequence[str]) -> list[str]:

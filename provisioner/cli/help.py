@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import ClassVar
 
@@ -27,12 +28,20 @@ IN_THE_SPEC = {
 }
 
 
+# Who gives these again means to change what an alias or a Makefile says.
+CHANGEABLE = ("--format",)
+
+
 class Command(click.Command):
-    """Says in the list of commands all that its first sentence says; knows the options of other tools."""
+    """Says in the list of commands all that its first sentence says; knows the options of other tools; and
+    loses none that is given again."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        given = list(args)
         try:
-            return super().parse_args(ctx, args)
+            rest = super().parse_args(ctx, args)
+            self._check_repeated(ctx, given)
+            return rest
         except click.NoSuchOption as error:
             name = error.option_name
             meant = OPTIONS.get(name, name)
@@ -45,6 +54,18 @@ class Command(click.Command):
                 told = f"No such option '{name}': {ctx.info_name} asks nothing, so leave it out."
                 raise click.UsageError(told, ctx) from None
             raise
+
+    def _check_repeated(self, ctx: click.Context, args: list[str]) -> None:
+        """Raises click.UsageError for an option of which only the last value would count."""
+        if ctx.resilient_parsing:
+            return
+        *_, order = self.make_parser(ctx).parse_args(args)
+        options = (param for param in order if isinstance(param, click.Option))
+        for option, number in Counter(option for option in options if _has_one_value(option)).items():
+            if number > 1:
+                name = option.opts[0]
+                told = f"{name} is given {number} times, and only one can be meant: say {name} once."
+                raise click.UsageError(told, ctx)
 
     def get_help_option(self, ctx: click.Context) -> click.Option | None:
         option = super().get_help_option(ctx)
@@ -71,6 +92,11 @@ class Group(Command, click.Group):
         if meant:
             raise click.UsageError(f"No such command '{args[0]}'. Did you mean '{meant}'?", ctx)
         return super().resolve_command(ctx, args)
+
+
+def _has_one_value(option: click.Option) -> bool:
+    is_plural = option.multiple or option.is_flag or option.count
+    return not is_plural and option.opts[0] not in CHANGEABLE
 
 
 def _show_help(ctx: click.Context, _: click.Parameter, is_wanted: bool) -> None:

@@ -22,6 +22,13 @@ ROOT = click.option(
 TARGET = click.option(
     "--target", metavar="NAME", help="Which of the environments that the spec has under `targets`."
 )
+TARGETS = click.option(
+    "--target",
+    "targets",
+    metavar="NAME",
+    multiple=True,
+    help="Which of the environments that the spec has under `targets`; may be given again.",
+)
 YES = click.option(
     "--yes", "-y", is_flag=True, help="Do not ask; needed where there is no terminal to ask on."
 )
@@ -169,7 +176,7 @@ def specs_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     as `spread` the file of their report, which part of them is meant, and where they are worked on."""
 
     @click.argument("specs", metavar="SPEC...", nargs=-1, required=True, type=click.Path())
-    @TARGET
+    @TARGETS
     @ROOT
     @REPORT
     @SHARD
@@ -178,14 +185,14 @@ def specs_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     def wrapper(
         specs: tuple[str, ...],
         root: str | None,
-        target: str | None,
+        targets: tuple[str, ...],
         report: str | None,
         shard: str | None,
         executor: str | None,
         **rest: Any,
     ) -> Any:
         spread = Spread(report, shard, executor)
-        return command(specs=given_specs(specs, root, target), spread=spread, **rest)
+        return command(specs=given_specs(specs, root, targets), spread=spread, **rest)
 
     return wrapper
 

@@ -27,7 +27,7 @@ def _none(spec: SpecFile) -> Sequence[str]:
 def find_specs(
     arguments: Sequence[str],
     root: str | None = None,
-    target: str | None = None,
+    targets: Sequence[str] = (),
     targets_of: TargetsOf = _none,
     bases_of: BasesOf = _none,
 ) -> tuple[SpecFile, ...]:
@@ -36,7 +36,7 @@ def find_specs(
     Of a folder, and of a glob (`**` is any folders), every `.yaml` and `.yml` counts that is not hidden. What
     lies beside specs and is none is left out, and so is what another one of them extends and is no
     environment by itself, unless it is named alone. A spec with targets stands for all of them, or for
-    `target`.
+    `targets`.
 
     Raises UsageError for a folder or a glob in which there is no spec.
     """
@@ -45,13 +45,12 @@ def find_specs(
         paths = [path for path in paths if Path(path).name not in NO_SPECS] or paths
         bases = {os.path.realpath(base) for path in paths for base in bases_of(SpecFile(path, root))}
         paths = [path for path in paths if os.path.realpath(path) not in bases] or paths
-    return tuple(spec for path in paths for spec in _targeted(SpecFile(path, root, target), targets_of))
+    specs = [SpecFile(path, root) for path in paths]
+    return tuple(one for spec in specs for one in _targeted(spec, targets or targets_of(spec)))
 
 
-def _targeted(spec: SpecFile, targets_of: TargetsOf) -> list[SpecFile]:
-    if spec.target is not None:
-        return [spec]
-    return [spec._replace(target=target) for target in targets_of(spec)] or [spec]
+def _targeted(spec: SpecFile, targets: Sequence[str]) -> list[SpecFile]:
+    return [spec._replace(target=target) for target in dict.fromkeys(targets)] or [spec]
 
 
 def _paths_of(argument: str) -> list[str]:

@@ -82,8 +82,11 @@ def test_specs_are_found(folder: Path, arguments: list[str], expected: list[str]
     assert [" ".join(filter(None, (spec.path, spec.target))) for spec in found] == expected
 
 
-def test_a_target_that_is_given_is_the_only_one(folder: Path) -> None:
-    assert find_specs(["prod.yml"], None, "us", _targets) == (SpecFile("prod.yml", None, "us"),)
+@pytest.mark.parametrize("given", [["us"], ["us", "eu"], ["us", "nowhere", "us"]])
+def test_targets_that_are_given_are_the_only_ones(folder: Path, given: list[str]) -> None:
+    # One that is not there is told of when the spec is loaded.
+    expected = tuple(SpecFile("prod.yml", None, target) for target in dict.fromkeys(given))
+    assert find_specs(["prod.yml"], None, given, _targets) == expected
 
 
 def test_a_file_whose_name_is_a_pattern_is_that_file(folder: Path) -> None:
