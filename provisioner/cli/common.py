@@ -191,10 +191,14 @@ def say(text: str, err: bool = False) -> None:
 
 def say_data(data: Any) -> None:
     """Print a value for programs."""
-    gate = output.out()
-    # What the encoding does not have is written as JSON can, and letters of all scripts where it has them.
-    is_universal = gate.encoding.lower().replace("-", "").startswith("utf")
-    gate.document(json.dumps(data, indent=2, ensure_ascii=not is_universal, default=str))
+    output.out().document(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """A value for programs as it is printed: what the encoding does not have is written as JSON can, and
+    letters of all scripts where it has them."""
+    is_universal = output.out().encoding.lower().replace("-", "").startswith("utf")
+    return json.dumps(data, indent=2, ensure_ascii=not is_universal, default=str)
 
 
 def say_document(text: str) -> None:

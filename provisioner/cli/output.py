@@ -21,7 +21,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, TextIO
 
-from provisioner.secrecy import learn_from_environment, without_secrets
+from provisioner.secrecy import learn_from_environment, without_known, without_secrets
 from provisioner.visible import AS_ASCII, visible_layout, visible_line, visible_lines
 
 STDIN, STDOUT, STDERR = 0, 1, 2
@@ -103,6 +103,12 @@ class Gate(io.TextIOBase):
     def layout(self, text: str) -> None:
         """Print what is laid out for a terminal, its values made visible before."""
         self._put(visible_layout(_line_by_line(text)))
+
+    def masked(self, text: str) -> None:
+        """Print YAML or JSON in whose values secrets were masked before they were quoted: behind a line break
+        that is quoted, the rest of a value would count as one."""
+        self.holds_document = True
+        self._put(visible_lines(without_known(text)) + "\n")
 
     def document(self, text: str) -> None:
         """Print JSON, HTML or Markdown, which has to be the same document afterwards: of JSON, because

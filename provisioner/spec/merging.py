@@ -6,7 +6,7 @@ keeps the file and the line that it comes from, and those of the values that it 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -205,6 +205,15 @@ def paths_in(value: Any, path: Path) -> Iterator[Path]:
     elif isinstance(value, list):
         for index, inner in enumerate(value):
             yield from paths_in(inner, (*path, index))
+
+
+def with_texts(value: Any, change: Callable[[Path, str], str], path: Path = ()) -> Any:
+    """A copy of a value with each text in it changed, by its path."""
+    if isinstance(value, dict):
+        return {key: with_texts(inner, change, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [with_texts(inner, change, (*path, index)) for index, inner in enumerate(value)]
+    return change(path, value) if isinstance(value, str) else value
 
 
 def _is_kept(path: Path) -> bool:

@@ -21,6 +21,8 @@ MAX_DIGITS = 100
 
 CORE = "tag:yaml.org,2002:"
 REMOVE_TAG = "!remove"
+# In front of a value in which `show` masks a secret, so that what it shows is not taken for a spec.
+MASKED_TAG = "!masked"
 _TEXT = (f"{CORE}str", f"{CORE}value")
 _PLAIN_NUMBER = re.compile(r"[-+]?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?|[-+]?\.[0-9]+")
 # What other languages of the kind have, and what is written here in place of it.
@@ -36,6 +38,7 @@ _INSTEAD = {
         ("!append", "!merge", "!concat"), "a list replaces the inherited one: write all its items"
     ),
     REMOVE_TAG: f"`KEY: {REMOVE_TAG}` takes no value",
+    MASKED_TAG: "`show` put it where it hides a secret: write what the file has that it comes from",
 }
 # Builds numbers as YAML 1.1 reads them: octal, with underscores, base 60.
 _NUMBERS: Any = yaml.constructor.SafeConstructor()

@@ -1,4 +1,8 @@
-"""A composed spec for people and for programs: each value with the file and the line that it comes from."""
+"""A composed spec for people and for programs: each value with the file and the line that it comes from.
+
+What looks like a secret is hidden before anything is put in quotes, line by line, as plans do it: behind a
+quoted line break, the rest of a text would count as the secret.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +12,19 @@ from typing import Any, NamedTuple
 import yaml
 
 from provisioner.kinds.base import Path
-from provisioner.spec.merging import Layers, Place, paths_in
+from provisioner.secrecy import without_credentials_at, without_secrets
+from provisioner.spec.merging import Layers, Place, paths_in, with_texts
+from provisioner.spec.nodes import MASKED_TAG
 from provisioner.spec.wording import dotted
+from provisioner.visible import visible
 
 # Comments begin no further to the right for the sake of a few long lines.
 MAX_ALIGNED = 72
+# YAML takes no more characters before the colon, unless there is a question mark.
+MAX_KEY = 1000
+_MASKED = "a secret is masked as ***"
+_ESCAPES = {'"': '\\"', "\\": "\\\\", "\n": "\\n", "\t": "\\t", "\r": "\\r"}
+_ONE_BYTE, _TWO_BYTES = 0xFF, 0xFFFF
 
 
 class _Line(NamedTuple):
@@ -20,26 +32,25 @@ class _Line(NamedTuple):
     comment: str = ""
 
 
-def show_text(layers: Layers) -> str:
-    """The spec as YAML, with comments that say where each value comes from. It is read as the same spec."""
-    lines = list(_mapping(layers, layers.value, ())) or [_Line("{}")]
-    lines += [
-        _Line("", f"{dotted(path)} is removed in {_short(place)}") for path, place in layers.removed.items()
-    ]
-    told = [len(line.text) for line in lines if line.comment and line.text and len(line.text) <= MAX_ALIGNED]
-    column = max(told, default=0)
-    return "\n".join(
-        f"{line.text:<{column}}  # {line.comment}" if line.text and line.comment else _bare(line)
-        for line in lines
-    )
+def show_text(layers: Layers, encoding: str = "utf-8") -> str:
+    """The spec as YAML, with comments that say where each value comes from.
+
+    It is read as the same spec. Only where something is masked it is none any more: a tag is there that no
+    spec may have. What `encoding` has no letters for is written as escapes.
+    """
+    return "".join(f"{line}\n" for line in _aligned(list(_Text(layers, encoding).lines())))
 
 
 def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]:
-    """The same for programs, with the places of mappings, and of all values that were overridden."""
+    """The same for programs, with the places of mappings, and of all values that were overridden.
+
+    `masked` are the fields in which a secret is masked.
+    """
     return {
         "source": source,
         "target": target,
-        "spec": layers.value,
+        "spec": _masked_keys(with_texts(layers.value, _masked)),
+        "masked": [dotted(path) for path in masked(layers)],
         "places": [
             {
                 "field": dotted(path),
@@ -54,63 +65,139 @@ def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]
     }
 
 
-def _bare(line: _Line) -> str:
-    return f"# {line.comment}" if line.comment else line.text
+def masked(layers: Layers) -> list[Path]:
+    """The paths of what looks like a secret, in a value or in its key."""
+    found: list[Path] = []
+
+    def look(path: Path, text: str) -> str:
+        if _masked(path, text) != text:
+            found.append(path)
+        return text
+
+    with_texts(layers.value, look)
+    keys = (path for path in paths_in(layers.value, ()) if path and isinstance(path[-1], str))
+    return [*found, *(path for path in keys if _masked((), str(path[-1])) != path[-1])]
 
 
-def _mapping(layers: Layers, value: dict[str, Any], path: Path, indent: int = 0) -> Iterator[_Line]:
-    for key, inner in value.items():
-        yield from _entry(layers, inner, (*path, key), f"{' ' * indent}{_scalar(key)}:", indent)
+def _masked(path: Path, text: str) -> str:
+    """A text without secrets, and without a value that is one by the name of its field."""
+    first, *rest = map(without_secrets, text.split("\n"))
+    if path and isinstance(path[-1], str):
+        first = without_credentials_at(path[-1], first)
+    return "\n".join([first, *rest])
 
 
-def _entry(layers: Layers, value: Any, path: Path, start: str, indent: int) -> Iterator[_Line]:
-    """A value behind `start`, which is a key or a hyphen."""
-    if isinstance(value, dict) and value:
-        inner = list(_mapping(layers, value, path, indent + 2))
-        if start.endswith("-"):
-            # The first key stands behind the hyphen.
-            yield inner[0]._replace(text=f"{start} {inner[0].text.lstrip()}")
-            yield from inner[1:]
-        else:
+def _masked_keys(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {_masked((), key): _masked_keys(inner) for key, inner in value.items()}
+    return list(map(_masked_keys, value)) if isinstance(value, list) else value
+
+
+class _Text:
+    def __init__(self, layers: Layers, encoding: str) -> None:
+        self._layers = layers
+        self._encoding = encoding
+
+    def lines(self) -> Iterator[_Line]:
+        yield from list(self._mapping(self._layers.value, (), 0)) or [_Line("{}")]
+        for path, place in self._layers.removed.items():
+            yield _Line("", visible(f"{_masked((), dotted(path))} is removed in {_short(place)}"))
+
+    def _mapping(self, value: dict[str, Any], path: Path, indent: int) -> Iterator[_Line]:
+        for key, inner in value.items():
+            start = f"{' ' * indent}{self._one(key, _masked((), key))}"
+            if len(start) > MAX_KEY:
+                yield _Line(f"{' ' * indent}? {start.lstrip()}")
+                start = " " * indent
+            yield from self._entry(inner, (*path, key), f"{start}:", indent)
+
+    def _entry(self, value: Any, path: Path, start: str, indent: int) -> Iterator[_Line]:
+        """A value behind `start`, which is a key or a hyphen."""
+        if isinstance(value, dict) and value:
+            inner = list(self._mapping(value, path, indent + 2))
+            if start.endswith("-"):
+                # The first key stands behind the hyphen.
+                yield inner[0]._replace(text=f"{start} {inner[0].text.lstrip()}")
+                yield from inner[1:]
+            else:
+                yield _Line(start)
+                yield from inner
+        elif isinstance(value, list) and value:
             yield _Line(start)
-            yield from inner
-    elif isinstance(value, list) and value:
-        yield _Line(start)
-        for index, item in enumerate(value):
-            yield from _entry(layers, item, (*path, index), f"{' ' * (indent + 2)}-", indent + 2)
-    elif isinstance(value, str) and _is_block(value):
-        end = "" if value.endswith("\n") else "-"
-        yield _Line(f"{start} |{end}", _comment(layers, path))
-        for line in value.removesuffix("\n").split("\n"):
-            yield _Line(f"{' ' * (indent + 2)}{line}" if line else "")
-    else:
-        yield _Line(f"{start} {_scalar(value)}", _comment(layers, path))
+            for index, item in enumerate(value):
+                yield from self._entry(item, (*path, index), f"{' ' * (indent + 2)}-", indent + 2)
+        else:
+            yield from self._leaf(value, path, start, indent)
+
+    def _leaf(self, value: Any, path: Path, start: str, indent: int) -> Iterator[_Line]:
+        told = _masked(path, value) if isinstance(value, str) else value
+        comment = "; ".join(filter(None, (self._comment(path), _MASKED if told != value else "")))
+        if isinstance(told, str) and self._is_block(told):
+            end = "" if told.endswith("\n") else "-"
+            yield _Line(f"{start} {_tag(value, told)}|{end}", comment)
+            for line in told.removesuffix("\n").split("\n"):
+                yield _Line(f"{' ' * (indent + 2)}{line}" if line else "")
+        else:
+            yield _Line(f"{start} {self._one(value, told)}", comment)
+
+    def _comment(self, path: Path) -> str:
+        place, before = self._layers.values.get(path), self._layers.before.get(path, ())
+        return ", over ".join(map(_short, (place, *before))) if place else ""
+
+    def _is_block(self, text: str) -> bool:
+        """Whether a text of several lines is read as the same below a `|`."""
+        lines = text.removesuffix("\n").split("\n")
+        is_plain = all(self._is_plain(line) and line == line.rstrip() for line in lines)
+        return len(lines) > 1 and is_plain and bool(lines[0]) and lines[0][0] != " " and bool(lines[-1])
+
+    def _one(self, value: Any, told: Any) -> str:
+        """A value, of which `told` may be told, as YAML in one line; texts in quotes only where they need
+        them."""
+        if told == {} or told == []:
+            return "{}" if told == {} else "[]"
+        if isinstance(told, str) and not self._is_plain(told):
+            return _tag(value, told) + "".join(['"', *map(self._escaped, told), '"'])
+        text: str = yaml.safe_dump(told, allow_unicode=True, width=10**9, default_flow_style=True)
+        return _tag(value, told) + text.removesuffix("...\n").removesuffix("\n")
+
+    def _escaped(self, character: str) -> str:
+        if (known := _ESCAPES.get(character)) or self._is_plain(character):
+            return known or character
+        code = ord(character)
+        if code <= _ONE_BYTE:
+            return f"\\x{code:02x}"
+        return f"\\u{code:04x}" if code <= _TWO_BYTES else f"\\U{code:08x}"
+
+    def _is_plain(self, text: str) -> bool:
+        """Whether a text is printed as it is."""
+        try:
+            return visible(text) == text and bool(text.encode(self._encoding) or not text)
+        except UnicodeEncodeError:
+            return False
 
 
-def _comment(layers: Layers, path: Path) -> str:
-    place, before = layers.values.get(path), layers.before.get(path, ())
-    if place is None:
-        return ""
-    return ", over ".join(map(_short, (place, *before)))
+def _tag(value: Any, told: Any) -> str:
+    return "" if told == value else f"{MASKED_TAG} "
+
+
+def _aligned(lines: list[_Line]) -> Iterator[str]:
+    """The lines with their comments in one column."""
+    told = [_width(line.text) for line in lines if line.comment and line.text]
+    column = max((width for width in told if width <= MAX_ALIGNED), default=0)
+    for text, comment in lines:
+        if text and comment:
+            yield f"{text}{' ' * (column - _width(text))}  # {comment}"
+        else:
+            yield f"# {comment}" if comment else text
+
+
+def _width(text: str) -> int:
+    if text.isascii():
+        return len(text)
+    from rich.cells import cell_len
+
+    return cell_len(text)
 
 
 def _short(place: Place) -> str:
-    return f"{place.file}:{place.line}"
-
-
-def _is_block(text: str) -> bool:
-    """Whether a text of several lines is read as the same below a `|`."""
-    lines = text.removesuffix("\n").split("\n")
-    is_plain = all(line.isprintable() and line == line.rstrip() for line in lines)
-    return len(lines) > 1 and is_plain and bool(lines[0]) and lines[0][0] != " " and bool(lines[-1])
-
-
-def _scalar(value: Any) -> str:
-    """A value as YAML in one line; texts in quotes only where they need them."""
-    if value == {} or value == []:
-        return "{}" if value == {} else "[]"
-    text: str = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_flow_style=True)
-    text = text.removesuffix("...\n").removesuffix("\n")
-    if "\n" in text:
-        text = yaml.safe_dump(value, allow_unicode=True, width=10**9, default_style='"').removesuffix("\n")
-    return text
+    return visible(f"{place.file}:{place.line}")

@@ -13,6 +13,7 @@ from provisioner.spec.document import Document, read
 from provisioner.spec.extending import EXTENDS, Extended, extended, others
 from provisioner.spec.files import FileProblem, Source, locate, read_source
 from provisioner.spec.merging import TARGETS, Layers
+from provisioner.spec.named_files import named_from
 from provisioner.spec.nodes import REMOVE, TOP, Located
 from provisioner.spec.reading import LARGEST_FILE
 from provisioner.spec.wording import Suggestions, dotted, found, listed, quoted
@@ -64,11 +65,15 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
 
 
 def compose_layers(path: str, root: str | None, target: str | None) -> Layers:
-    """The layers of a spec, laid over each other. Raises SpecError, also for what is no mapping."""
+    """The layers of a spec, laid over each other, with all names of files from the folder of the spec.
+
+    Raises SpecError, also for what is no mapping.
+    """
     composed = compose(path, root, target, Suggestions())
     if not isinstance(composed.document.value, dict):
         _stop(composed.document, (), f"expected a mapping, found {found(composed.document.value)}")
-    return composed.layers or Layers.of(composed.document)
+    layers = composed.layers or Layers.of(composed.document)
+    return named_from(layers, composed.source, composed.others)
 
 
 def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:

@@ -2,11 +2,23 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from provisioner.errors import SpecError
+from provisioner.kinds import KINDS
+from provisioner.spec import load
 from provisioner.spec.document import parse
+from provisioner.spec.merging import Layers, Place, paths_in
+from provisioner.spec.named_files import FILE_FIELDS
+from provisioner.spec.schemas import inlined, schema
 from provisioner.spec.showing import show_data, show_text
 from provisioner.spec.targets import compose_layers
 
@@ -91,3 +103,189 @@ def test_programs_are_told_of_all_places() -> None:
 
 def test_a_spec_by_itself_is_shown_too() -> None:
     assert show_text(compose_layers("base.yaml", None, None)).startswith("environment: shop")
+
+
+FILES = """\
+environment: shop
+region: us-east-1
+roles:
+  web: {inline_policies: {read: {file: read.json}, write: {file: ../write.json}}}
+key_pairs:
+  ops: {file: ops.pub}
+  mine: {ssh: id_ed25519.pub}
+fleets:
+  web:
+    count: 2
+    image: ami-0123456789abcdef0
+    instance_type: t3.micro
+    user_data: {file: ud.sh}
+  batch:
+    count: 2
+    image: ami-0123456789abcdef0
+    instance_type: t3.micro
+    user_data: {file: ABSOLUTE}
+"""
+NAMED = {
+    "roles.web.inline_policies.read.file": "sub/read.json",
+    "roles.web.inline_policies.write.file": "write.json",
+    "key_pairs.ops.file": "sub/ops.pub",
+    # In ~/.ssh, wherever the spec is.
+    "key_pairs.mine.ssh": "id_ed25519.pub",
+    "fleets.web.user_data.file": "sub/ud.sh",
+}
+
+
+def at(value: Any, field: str) -> Any:
+    for step in field.split("."):
+        value = value[step]
+    return value
+
+
+def test_the_files_that_an_inherited_file_names_are_found_from_the_spec(tmp_path: Path) -> None:
+    Path("sub").mkdir()
+    Path("sub/base.yaml").write_text(FILES.replace("ABSOLUTE", str(tmp_path / "sub" / "ud.sh")))
+    Path("top.yaml").write_text("extends: sub/base.yaml\n")
+    Path("deep").mkdir()
+    Path("deep/top.yaml").write_text("extends: ../top.yaml\nfleets: {batch: {user_data: {file: ud.sh}}}\n")
+    top, deep = (compose_layers(spec, str(tmp_path), None) for spec in ("top.yaml", "deep/top.yaml"))
+    for value in (show_data(top, "top.yaml", None)["spec"], yaml.safe_load(show_text(top))):
+        assert {field: at(value, field) for field in NAMED} == NAMED
+        assert at(value, "fleets.batch.user_data.file") == str(tmp_path / "sub" / "ud.sh")
+    assert at(deep.value, "fleets.web.user_data.file") == "../sub/ud.sh"
+    assert at(deep.value, "key_pairs.ops.file") == "../sub/ops.pub"
+    assert at(deep.value, "fleets.batch.user_data.file") == "ud.sh"
+
+
+def test_a_name_is_found_from_where_links_lead(tmp_path: Path) -> None:
+    """`link/../ud.sh` is beside what the link leads to; names are relative to the real folder of a spec."""
+    for folder in ("real/inner", "sub"):
+        Path(folder).mkdir(parents=True)
+    Path("sub/link").symlink_to(tmp_path / "real" / "inner")
+    Path("sub/base.yaml").write_text(FILES.replace("file: ud.sh", "file: link/../ud.sh"))
+    Path("real/top.yaml").write_text("extends: ../sub/base.yaml\n")
+    Path("top.yaml").symlink_to("real/top.yaml")
+    for spec in ("top.yaml", "real/top.yaml"):
+        name = at(compose_layers(spec, str(tmp_path), None).value, "fleets.web.user_data.file")
+        assert os.path.realpath(tmp_path / "real" / name) == str(tmp_path / "real" / "ud.sh")
+
+
+def _file_fields(part: Any, path: tuple[str, ...]) -> set[tuple[str, ...]]:
+    """The paths of all fields of a schema that are the name of a file beside the spec."""
+    found = set()
+    for branch in (part, *part.get("anyOf", ())):
+        inner = {**branch.get("properties", {}), "*": branch.get("additionalProperties")}
+        for name, field in inner.items():
+            if isinstance(field, dict):
+                is_file = "the path of a file" in field.get("x-allowed", "") or name == "file"
+                found |= ({(*path, name)} if is_file else set()) | _file_fields(field, (*path, name))
+    return found
+
+
+def test_every_field_that_names_a_file_is_known() -> None:
+    whole = schema(KINDS)
+    assert _file_fields(inlined(whole, whole), ()) == set(FILE_FIELDS)
+
+
+def shown(value: dict[str, Any]) -> str:
+    """The text of a spec with these values."""
+    places = Layers.of(parse("spec.yaml", json.dumps(value).encode()))
+    return show_text(places)
+
+
+ODD = {
+    "a bidirectional override": "a\u202eb",
+    "a next line": "a\x85b",
+    "a line separator": "a\u2028b",
+    "a space that does not break": "a\xa0b",
+    "a space of no width": "\u200ba",
+    "a byte order mark": "\ufeffa",
+    "a letter without ink": "a\u3164b",
+    "a tab": "a\tb\nc",
+    "a carriage return": "a\r\nb\n",
+    "an escape": "a\x1b[31mb",
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_what_cannot_be_seen_is_written_as_an_escape(what: str) -> None:
+    text = shown({"tags": {ODD[what]: ODD[what]}})
+    assert text.replace("\n", "").isprintable()
+    assert yaml.safe_load(text) == {"tags": {ODD[what]: ODD[what]}}
+
+
+texts = st.text(max_size=30) | st.text(
+    " \n\t\r\x85\xa0\u2028\u202e#:-'\"\\{}[]&*!|>%@`,?=~a\u3164\U0001f600中", max_size=8
+)
+values = st.recursive(
+    texts | st.integers(-(2**40), 2**40) | st.booleans() | st.none(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(texts, inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=300, deadline=None, database=None, derandomize=True)
+@given(st.dictionaries(texts | st.text("ab ", min_size=1100, max_size=1200), values, max_size=3))
+def test_whatever_is_shown_is_read_as_the_same(value: dict[str, Any]) -> None:
+    places = {path: Place("spec.yaml", 1, 1) for path in paths_in(value, ())}
+    text = show_text(Layers(value, places))
+    assert yaml.safe_load(text) == value
+    # Nothing is left for the gate to make visible, in which case another text would be printed.
+    assert text.replace("\n", "").isprintable()
+
+
+def test_where_a_stream_has_no_letters_but_those_of_ascii_others_are_escapes() -> None:
+    text = show_text(Layers.of(parse("spec.yaml", 'tags: {name: "Zoë 中", of: x}'.encode())), "ascii")
+    assert text.isascii()
+    assert yaml.safe_load(text) == {"tags": {"name": "Zoë 中", "of": "x"}}
+
+
+def test_comments_begin_in_one_column_as_wide_as_letters_are() -> None:
+    lines = shown({"tags": {"a": "中中中", "b": "xxxxxx", "c": "e\u0301xxxxx"}}).splitlines()
+    assert lines[1].index("#") + 3 == lines[2].index("#") == lines[3].index("#") - 1
+
+
+def test_the_name_of_a_file_cannot_write_lines(tmp_path: Path) -> None:
+    Path("a\nregion: us-west-2 #.yaml").write_text("tags: {a: b}\n")
+    Path("top.yaml").write_text('extends: "a\\nregion: us-west-2 #.yaml"\nenvironment: shop\n')
+    layers = compose_layers("top.yaml", None, None)
+    assert yaml.safe_load(show_text(layers)) == {"tags": {"a": "b"}, "environment": "shop"}
+
+
+SECRET = "wJalrXUtnFEMIK7MDENGbPxRfiCYEXAMPLEKEY"
+# With a blank at the end of a line, which YAML has in double quotes only.
+SCRIPT = f"#!/bin/sh \nexport AWS_SECRET_ACCESS_KEY={SECRET}\n# comment\naws_session_token=\necho hello\n"
+MASKED = SCRIPT.replace(SECRET, "***")
+
+
+@pytest.mark.parametrize("script", [SCRIPT, SCRIPT.replace(" \n", "\n")], ids=["in quotes", "as a block"])
+def test_a_secret_is_masked_and_nothing_behind_it(script: str) -> None:
+    expected = script.replace(SECRET, "***")
+    layers = Layers.of(parse("spec.yaml", json.dumps({"fleets": {"web": {"user_data": script}}}).encode()))
+    data = show_data(layers, "spec.yaml", None)
+    assert data["spec"]["fleets"]["web"]["user_data"] == expected
+    assert data["masked"] == ["fleets.web.user_data"]
+    text = show_text(layers)
+    assert SECRET not in text
+    assert yaml.safe_load(text.replace("!masked ", ""))["fleets"]["web"]["user_data"] == expected
+    (line,) = (line for line in text.splitlines() if "user_data:" in line)
+    assert line.endswith("# spec.yaml:1; a secret is masked as ***")
+
+
+def test_a_tag_that_is_called_as_a_secret_is_masked() -> None:
+    text = shown({"tags": {"access_token": "hunter2hunter2", "b": "c"}})
+    assert text.splitlines()[1].startswith("  access_token: !masked '***'  #")
+
+
+def test_what_is_masked_is_no_spec() -> None:
+    Path("base.yaml").write_text(
+        BASE.replace("[t3.micro, t3a.micro]", "t3.micro\n    image: ami-0123456789abcdef0")
+    )
+    Path("spec.yaml").write_text(f"extends: base.yaml\ntags: {{note: 'aws_secret_access_key={SECRET}'}}\n")
+    load("spec.yaml", KINDS)
+    Path("shown.yaml").write_text(show_text(compose_layers("spec.yaml", None, None)))
+    with pytest.raises(SpecError) as caught:
+        load("shown.yaml", KINDS)
+    assert [str(problem) for problem in caught.value.problems] == [
+        "shown.yaml:6:9: tags.note: the YAML tag !masked has no meaning here; `show` put it where it hides a "
+        "secret: write what the file has that it comes from"
+    ]
