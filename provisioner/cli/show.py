@@ -28,7 +28,9 @@ def show(spec: SpecFile, output_format: str) -> None:
     if output_format == "json":
         gate.masked(json_text(show_data(layers, spec.path, spec.target)))
     else:
-        gate.masked(show_text(layers, gate.encoding).removesuffix("\n"))
+        from rich.cells import cell_len
+
+        gate.masked(show_text(layers, gate.encoding, cell_len).removesuffix("\n"))
     if hidden := [dotted(path) for path in masked(layers)]:
         more = f" and {len(hidden) - MAX_NAMED} more" if len(hidden) > MAX_NAMED else ""
         fields = f"{', '.join(hidden[:MAX_NAMED])}{more}" if more else listed(hidden, "and")

@@ -35,7 +35,7 @@ class Document:
     file of what comes from another one, `related` what there is to say of other places, by path;
     `removed` the paths that are not there because the spec says so; `inherited` those that are there although
     what was laid last over the mapping that they are in does not have them, with their places; and `others`
-    the texts of the other files.
+    the texts of the other files. `of_target` are the paths of what its target says, which is called `target`.
     """
 
     file: str
@@ -51,6 +51,8 @@ class Document:
     removed: Mapping[Path, str] = field(default_factory=dict)
     inherited: Mapping[Path, str] = field(default_factory=dict)
     others: Mapping[str, str] = field(default_factory=dict, repr=False)
+    target: str | None = None
+    of_target: frozenset[Path] = frozenset()
 
     def file_of(self, path: Path) -> str:
         """The file that what is at `path` comes from."""
@@ -106,6 +108,8 @@ def parse(file: str, content: bytes, dates: bool = False, removes: bool = False)
     text = decode(file, content)
     if odd := yaml.reader.Reader.NON_PRINTABLE.search(text):
         place = _place(text[: odd.start()])
+        if odd[0] == "\0" and content.count(0) * 3 > len(content):
+            raise _error(file, place, "the file is not UTF-8, but looks like UTF-16", "save it as UTF-8")
         raise _error(file, place, f"the character U+{ord(odd[0]):04X}, which YAML does not take", "remove it")
     try:
         root = compose(text)

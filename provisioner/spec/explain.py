@@ -21,12 +21,14 @@ from provisioner.spec.hints import Hints
 from provisioner.spec.nodes import Located, is_plain
 from provisioner.spec.schemas import inlined, resolve
 from provisioner.spec.synonyms import field_meant
-from provisioner.spec.wording import Suggestions, allowed, found, listed, shorten
+from provisioner.spec.wording import Suggestions, allowed, dotted, found, listed, shorten
 
 # Entries are two keys deep: the section's and their own.
 ENTRY_DEPTH = 2
 # How much like the name of a section its singular is, at least: `role`.
 AS_SINGULAR = 0.85
+# What a target cannot have.
+OF_SPEC = ("extends", "targets")
 # How a list of the fields that are allowed begins.
 FIELDS = "allowed: "
 
@@ -155,9 +157,11 @@ class _Explainer:
         return allowed(error.schema, self.schema) if isinstance(error.schema, Mapping) else "absent"
 
     def _unknown(self, path: Path, error: Any) -> Iterator[Located]:
-        fields = list(error.schema["properties"])
+        known = list(error.schema["properties"])
         for key in error.instance:
-            if key not in fields:
+            if key not in known:
+                is_of_target = (*path, key) in self.document.of_target
+                fields = [field for field in known if path or not is_of_target or field not in OF_SPEC]
                 meant = self._meant_field(key, error)
                 hint = f"did you mean {meant}?" if meant else f"{FIELDS}{', '.join(fields)}"
                 if error.parent and (removes := self._inherited((*path, key))):
@@ -166,15 +170,21 @@ class _Explainer:
                     message = f"the inherited {key} does not go with {listed(others, 'and')}"
                     yield self.document.located(path, message, removes, at_key=True)
                     continue
-                if not path:
+                if meant and meant not in fields:
+                    hint = f"a target has no {meant}: put it at the top of the spec"
+                elif not path:
                     hint = self._at_the_top(key, error.instance[key], fields) or hint
-                yield self.document.located((*path, key), "unknown field", hint, at_key=True)
+                unknown = self.document.located((*path, key), "unknown field", hint, at_key=True)
+                if is_of_target:
+                    field = dotted(("targets", self.document.target or "", *path, key))
+                    unknown = unknown._replace(problem=replace(unknown.problem, field=field))
+                yield unknown
 
     def _at_the_top(self, key: str, value: Any, fields: list[str]) -> str | None:
         """What was meant by a key beside the sections: one of them, or what belongs into an entry of one."""
         absent = [field for field in fields if field not in self.document.value]
         meant = self.near(key, fields, AS_SINGULAR) or field_meant(key, absent)
-        if isinstance(value, dict) and field_meant(key, ("targets",)):
+        if "targets" in fields and isinstance(value, dict) and field_meant(key, ("targets",)):
             return f"did you mean {'targets' if 'targets' in absent else meant}?"
         if meant and meant not in self.document.value:
             return f"did you mean {meant}?"

@@ -18,7 +18,7 @@ from provisioner.kinds.base import Path
 from provisioner.spec.document import Document, parse
 from provisioner.spec.files import FileProblem, Missing, Source, locate_named, read_source
 from provisioner.spec.merging import Place
-from provisioner.spec.nodes import MAX_VALUES
+from provisioner.spec.nodes import MAX_VALUES, REMOVE
 from provisioner.spec.reading import LARGEST_FILE, LARGEST_TOGETHER, missing
 from provisioner.spec.wording import Suggestions, found, shorten
 
@@ -59,17 +59,16 @@ class _Walk:
         """The files below a document, and then the document; `chain`: the real paths from the spec to it."""
         self._values += len(document.values)
         self._names[source.path] = document.file
-        # What files that are listed before bring along, and which of them.
+        # What is listed before, and what that brings along.
+        given: dict[File, str] = {}
         brought: dict[File, str] = {}
         for path, name in _names(document):
-            real = self._located(document, path, name, source)
-            if real in brought:
-                by = brought[real]
-                message = f"{shorten(name)} is given twice" if by == name else f"{by} extends {shorten(name)}"
+            real = self._located(document, path, name, source, chain)
+            if message := _repeated(name, given.get(real), brought.get(real)):
                 _stop(document, path, message, "remove it here: each file counts once")
             before = set(self._done)
             self._go_down(document, path, name, replace(source, path=real), chain)
-            brought[real] = name
+            given[real] = name
             brought |= {other: name for other in self._done if other not in before and other != real}
         self.found.documents.append(document)
 
@@ -104,10 +103,12 @@ class _Walk:
                 )
             other = _parsed(file, content)
         except FileProblem as problem:
-            self._refuse(document, path, name, problem)
+            self._refuse(document, path, name, problem, chain)
         except SpecError as error:
             raise _inherited(error, place) from None
         if not isinstance(other.value, dict):
+            if wrong := [located.problem for located in other.problems]:
+                raise _inherited(SpecError(wrong), place)
             what = "is empty" if other.value is None else f"holds {found(other.value)}, and no mapping"
             _stop(document, path, f"the file {shorten(name)} {what}", "what is extended has fields of a spec")
         if self._values + len(other.values) > MAX_VALUES:
@@ -118,21 +119,35 @@ class _Walk:
         self.visit(other, source, (*chain, source.path))
         self._done[source.path] = file
 
-    def _located(self, document: Document, path: Path, name: str, source: Source) -> File:
+    def _located(
+        self, document: Document, path: Path, name: str, source: Source, chain: tuple[File, ...]
+    ) -> File:
         try:
             return locate_named(source, name)
         except FileProblem as problem:
-            self._refuse(document, path, name, problem)
+            self._refuse(document, path, name, problem, chain)
 
-    def _refuse(self, document: Document, path: Path, name: str, problem: FileProblem) -> NoReturn:
+    def _refuse(
+        self, document: Document, path: Path, name: str, problem: FileProblem, chain: tuple[File, ...]
+    ) -> NoReturn:
         hint = problem.hint
         if isinstance(problem, Missing):
             beside = str(File(document.file).parent / name)
             is_inherited = document.file in self.found.named
-            hint = missing(problem, name, beside, self._suggestions, is_inherited)
+            hint = missing(problem, name, beside, self._suggestions, is_inherited, chain)
         if "://" in name:
             hint = "only files are extended, and nothing is fetched"
         _stop(document, path, f"the file {shorten(name)} {problem}", hint)
+
+
+def _repeated(name: str, given: str | None, by: str | None) -> str | None:
+    """What is wrong with a file that is listed where it is already there, `given` by a name or extended `by`
+    another."""
+    if given == name:
+        return f"{shorten(name)} is given twice"
+    if given:
+        return f"{shorten(name)} is {shorten(given)}, which is given already"
+    return f"{shorten(by)} extends {shorten(name)}" if by else None
 
 
 def _names(document: Document) -> list[tuple[Path, str]]:
@@ -140,6 +155,12 @@ def _names(document: Document) -> list[tuple[Path, str]]:
     value: Any = document.value.get(EXTENDS) if isinstance(document.value, dict) else None
     if value is None and EXTENDS not in (document.value or ()):
         return []
+    # Such as a tag that lists and texts cannot have.
+    if wrong := [problem for at, problem in document.problems if at[:1] == (EXTENDS,)]:
+        raise SpecError(wrong)
+    if value is REMOVE:
+        hint = "remove the line: what a file extends is not inherited"
+        _stop(document, (EXTENDS,), f"expected the name of a file, or a list of them, found {value}", hint)
     items = value if isinstance(value, list) else [value]
     paths: list[Path] = [
         (EXTENDS, index) if isinstance(value, list) else (EXTENDS,) for index in range(len(items))

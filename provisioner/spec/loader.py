@@ -10,6 +10,7 @@ from provisioner.errors import Problem, SpecError
 from provisioner.expiry.times import Expiry, TimeProblem, parse_expiry
 from provisioner.kinds.base import AnyKind, Path
 from provisioner.model import Address, Desired, Environment, Login
+from provisioner.naming import partition_of
 from provisioner.spec.document import Document
 from provisioner.spec.explain import explain, once
 from provisioner.spec.reading import MAX_FOUND, Enough, Reading, SpecEntry
@@ -124,6 +125,14 @@ def _login_problems(
     if "external_id" in spec and "role_arn" not in spec:
         hint = "give the role as well, or remove it"
         yield document.problem(("external_id",), "goes with `role_arn`, which is missing", hint, at_key=True)
+    role, region = spec.get("role_arn"), spec.get("region")
+    if isinstance(role, str) and isinstance(region, str) and ("role_arn",) not in wrong:
+        # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+        of_role, of_region = role.split(":")[1], partition_of(region)
+        if of_region and of_role != of_region:
+            message = f"the role is in the partition {of_role}, and {region} is in {of_region}"
+            hint = "correct one of them: no session reaches from one partition into another"
+            yield document.problem(("role_arn",), message, hint)
     account, own = spec.get("account_id"), account_of(spec.get("role_arn"))
     if account and own and account != own and ("account_id",) not in wrong and ("role_arn",) not in wrong:
         place, file = document.position(("account_id",)), document.file_of(("account_id",))

@@ -221,7 +221,7 @@ class Builder:
         return text
 
     def _scalar(self, node: yaml.Node, path: Path) -> Any:
-        if self.removes and node.tag == REMOVE_TAG and path:
+        if self.removes and node.tag == REMOVE_TAG:
             return self._removed(node, path)
         text = _joined(node.value)
         if text is None:
@@ -251,6 +251,9 @@ class Builder:
 
     def _removed(self, node: yaml.Node, path: Path) -> Removed | str:
         """What `!remove` stands for, which has to be the whole value of a key; in a list, a mere text."""
+        if not path:
+            self._problem(node, path, "a file is not removed as a whole", "take it out of `extends`")
+            return ""
         self.has_removed = True
         if any(isinstance(step, int) for step in path):
             message = "lists are replaced as a whole, so nothing inherited is here to remove"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path as File
@@ -111,13 +111,20 @@ class Reading:
 
 
 def missing(
-    problem: Missing, name: str, beside: str, suggestions: Suggestions, is_inherited: bool = False
+    problem: Missing,
+    name: str,
+    beside: str,
+    suggestions: Suggestions,
+    is_inherited: bool = False,
+    but: Collection[File] = (),
 ) -> str:
     """What to do about a file that is missing; `beside` is it from where the command was typed.
 
-    `is_inherited`: it is not the spec that names it, but what that extends.
+    `is_inherited`: it is not the spec that names it, but what that extends. `but`: what cannot be meant,
+    by real paths.
     """
-    files = files_beside(problem.path) if suggestions.left else ()
+    files = files_beside(problem.path) if suggestions.left else []
+    files = [file for file in files if problem.path.with_name(file) not in but]
     meant = suggestions.near(problem.path.name, files)
     if meant:
         return f"did you mean {File(name).with_name(meant)}?"

@@ -6,7 +6,7 @@ quoted line break, the rest of a text would count as the secret.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, NamedTuple
 
 import yaml
@@ -32,13 +32,14 @@ class _Line(NamedTuple):
     comment: str = ""
 
 
-def show_text(layers: Layers, encoding: str = "utf-8") -> str:
+def show_text(layers: Layers, encoding: str = "utf-8", width: Callable[[str], int] = len) -> str:
     """The spec as YAML, with comments that say where each value comes from.
 
     It is read as the same spec. Only where something is masked it is none any more: a tag is there that no
-    spec may have. What `encoding` has no letters for is written as escapes.
+    spec may have. What `encoding` has no letters for is written as escapes. `width` is how many columns
+    a text takes.
     """
-    return "".join(f"{line}\n" for line in _aligned(list(_Text(layers, encoding).lines())))
+    return "".join(f"{line}\n" for line in _aligned(list(_Text(layers, encoding).lines()), width))
 
 
 def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]:
@@ -180,23 +181,15 @@ def _tag(value: Any, told: Any) -> str:
     return "" if told == value else f"{MASKED_TAG} "
 
 
-def _aligned(lines: list[_Line]) -> Iterator[str]:
+def _aligned(lines: list[_Line], width: Callable[[str], int]) -> Iterator[str]:
     """The lines with their comments in one column."""
-    told = [_width(line.text) for line in lines if line.comment and line.text]
-    column = max((width for width in told if width <= MAX_ALIGNED), default=0)
+    told = [width(line.text) for line in lines if line.comment and line.text]
+    column = max((columns for columns in told if columns <= MAX_ALIGNED), default=0)
     for text, comment in lines:
         if text and comment:
-            yield f"{text}{' ' * (column - _width(text))}  # {comment}"
+            yield f"{text}{' ' * (column - width(text))}  # {comment}"
         else:
             yield f"# {comment}" if comment else text
-
-
-def _width(text: str) -> int:
-    if text.isascii():
-        return len(text)
-    from rich.cells import cell_len
-
-    return cell_len(text)
 
 
 def _short(place: Place) -> str:

@@ -45,7 +45,7 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
     problems = [*_problems_of(files), *_not_there(layers, suggestions)]
     if TARGETS in layers.value:
         spec = layers.document(path, others(files), document.text, files.named)
-        names = _target_names(spec)
+        names = _target_names(spec, layers)
         if target is None:
             _stop(spec, (TARGETS,), f"the spec has {_in_words(names)}", _which(names), at_key=True)
         if target not in names:
@@ -61,7 +61,9 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
         _stop(document, (), "the spec has no targets", "leave --target out")
     layers = layers.without(EXTENDS)
     made = layers.document(path, others(files), document.text, files.named)
-    return Composed(replace(made, problems=tuple(problems)), source, files.sources, layers)
+    own = () if target is None else (at for at, level in layers.levels.items() if level == layers.level)
+    made = replace(made, problems=tuple(problems), target=target, of_target=frozenset(own))
+    return Composed(made, source, files.sources, layers)
 
 
 def compose_layers(path: str, root: str | None, target: str | None) -> Layers:
@@ -89,7 +91,8 @@ def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     files, layers = _layers(document, source, Suggestions())
     if TARGETS not in layers.value:
         return ()
-    return tuple(_target_names(layers.document(path, others(files), document.text, files.named)))
+    spec = layers.document(path, others(files), document.text, files.named)
+    return tuple(_target_names(spec, layers))
 
 
 def bases_of(path: str, root: str | None = None) -> tuple[str, ...]:
@@ -168,9 +171,17 @@ def _check_target(spec: Document, target: str) -> None:
             _stop(spec, path, f"a target has no {name}", "put it at the top of the spec", at_key=True)
 
 
-def _target_names(spec: Document) -> list[str]:
+def _target_names(spec: Document, layers: Layers) -> list[str]:
     """The names of the targets of a spec. Raises SpecError where they are no mapping of names to mappings."""
     value = spec.value[TARGETS]
+    if value == {}:
+        gone = [
+            located.problem for located in _not_there(layers, Suggestions()) if located.path[0] == TARGETS
+        ]
+        if gone:
+            raise SpecError(gone)
+        if any(path[0] == TARGETS for path in layers.removed):
+            _stop(spec, (TARGETS,), "no target is left", f"`targets: {REMOVE}` makes it one environment")
     if not isinstance(value, dict) or not value:
         text = spec.texts.get((TARGETS,))
         hint = "such as `dev: {region: us-east-1}`"

@@ -46,7 +46,7 @@ def test_told(what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     for name, text in {**SHARED, **files}.items():
         path = Path(name)
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.replace(r"\x08", "\x08").encode())
+        path.write_bytes(text.replace(r"\x08", "\x08").replace(r"\x00", "\0").encode())
     with pytest.raises(SpecError) as caught:
         load("spec.yaml", KINDS, target=target)
     told = str(caught.value).replace(str(tmp_path), "FOLDER")

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from provisioner.errors import SpecError
 from provisioner.kinds import KINDS
@@ -240,7 +241,8 @@ def test_where_a_stream_has_no_letters_but_those_of_ascii_others_are_escapes() -
 
 
 def test_comments_begin_in_one_column_as_wide_as_letters_are() -> None:
-    lines = shown({"tags": {"a": "中中中", "b": "xxxxxx", "c": "e\u0301xxxxx"}}).splitlines()
+    value = {"tags": {"a": "中中中", "b": "xxxxxx", "c": "e\u0301xxxxx"}}
+    lines = show_text(Layers.of(parse("spec.yaml", json.dumps(value).encode())), width=cell_len).splitlines()
     assert lines[1].index("#") + 3 == lines[2].index("#") == lines[3].index("#") - 1
 
 
