@@ -17,7 +17,7 @@ ROOT = click.option(
     "--root",
     metavar="DIR",
     type=click.Path(exists=True, file_okay=False),
-    help="The folder that the files a spec names have to be in, instead of its repository or folder.",
+    help="The folder that a spec and the files it names have to be in, instead of its repository or folder.",
 )
 TARGET = click.option(
     "--target", metavar="NAME", help="Which of the environments that the spec has under `targets`."

@@ -42,7 +42,8 @@ def load_accepted(
     try:
         content = read_named(locate(spec, root), NAME, MAX_BYTES)
     except FileProblem as problem:
-        if isinstance(problem, Missing) and not must_exist:
+        # Of a spec that may not be read, that is told when it is loaded.
+        if (isinstance(problem, Missing) or not os.path.lexists(path)) and not must_exist:
             return ()
         raise SpecError([Problem(path, 1, 1, "", f"the file {problem}", problem.hint)]) from None
     return read_accepted(path, content, kinds)

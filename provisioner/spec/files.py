@@ -21,6 +21,7 @@ MAX_LISTED = 1000
 MAX_NAME = 4096
 MAX_FOLDERS = 200
 
+_GIVEN = "the folder given with --root"
 _PSEUDO = ("/proc", "/sys", "/dev")
 _FOLDER_FLAGS = os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC | getattr(os, "O_PATH", os.O_RDONLY)
 # Without O_NONBLOCK, opening a pipe waits for a writer, and reading /proc/kmsg for the next message.
@@ -59,10 +60,11 @@ class Source:
 def locate(spec: str, root: str | None = None) -> Source:
     """Where a spec really is, and where the files that it names may be.
 
-    That is below `root` if it is given, else below the repository (what has a `.git`) that the spec is in,
-    else below its folder. `/` and the home folder hold too much to count as a repository; of a spec that is
-    right in one of them, only the visible files beside it count. A link in a repository may not lead out of
-    it: whoever changes the repository could otherwise have any file told in error messages.
+    That is below `root` if it is given, as the spec itself has to be; else below the repository (what has a
+    `.git`) that the spec is in, else below its folder. `/` and the home folder hold too much to count as a
+    repository; of a spec that is right in one of them, only the visible files beside it count. A link in a
+    repository may not lead out of it: whoever changes the repository could otherwise have any file told in
+    error messages.
 
     Raises FileProblem.
     """
@@ -81,8 +83,11 @@ def locate(spec: str, root: str | None = None) -> Source:
             f"is a link that leads out of the repository {linked_in}",
             "give the file that it leads to, or a folder that holds both with --root",
         )
+    if allowed and not _is_below(path, allowed):
+        what = f"is outside of {allowed}, {_GIVEN}"
+        raise FileProblem(what, "give a folder that holds the spec and the files that it names")
     if allowed:
-        return Source(path, allowed, "the folder given with --root")
+        return Source(path, allowed, _GIVEN)
     if repository := _repository(path):
         return Source(path, repository, "the repository of the spec")
     return Source(path, path.parent, "the folder of the spec", flat=_holds_everything(path.parent))

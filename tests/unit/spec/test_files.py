@@ -152,9 +152,9 @@ def test_without_a_repository_the_folder_of_the_spec_counts(tmp_path: Path) -> N
 def test_a_root_takes_its_place(repository: Path) -> None:
     spec = repository / "specs/s.yaml"
     assert told(spec, "../../outside.sh", repository.parent) == ""
-    assert told(spec, "../shared/boot.sh", repository / "shared") == ""
-    assert told(spec, "boot.sh", repository / "shared").startswith(
-        f"is outside of {repository / 'shared'}, the folder given with --root"
+    assert told(spec, "../shared/boot.sh", repository / "specs") == (
+        f"is outside of {repository / 'specs'}, the folder given with --root; "
+        "move it there, or give a folder that holds both with --root"
     )
     assert "Git's own" in told(spec, "../.git/config", repository.parent)
     assert told(spec, "/proc/self/environ", Path("/")) == "is not a file on a disk; use another file"
@@ -248,6 +248,18 @@ def test_every_command_that_reads_a_spec_takes_a_root() -> None:
     reading = {name for name, names in options.items() if names & {"spec", "specs"}}
     assert reading >= {"validate", "plan", "apply", "destroy", "status"}
     assert {name for name, names in options.items() if "root" in names} == reading
+
+
+@pytest.mark.parametrize("command", ["validate", "show", "permissions"])
+def test_a_spec_outside_of_the_root_is_what_is_named(repository: Path, command: str) -> None:
+    """And not what may be accepted beside it, which nobody asked for."""
+    spec, root = repository / "specs/s.yaml", repository / "shared"
+    spec.write_text(SPEC.format("../shared/boot.sh"))
+    ran = CliRunner().invoke(cli, [command, str(spec), "--root", str(root)])
+    said = f"{ran.output}{ran.exception}"
+    assert f"{spec}:1:1: the file is outside of {root}, the folder given with --root; give a folder" in said
+    assert "accepted-drift" not in said
+    assert ran.exit_code
 
 
 def test_a_root_reaches_the_reading(repository: Path) -> None:
