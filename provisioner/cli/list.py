@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ from provisioner.cli.common import (
     say,
     say_data,
     screen_width,
+    tell_line,
     tell_problems,
 )
 from provisioner.cli.given import given_specs
@@ -27,6 +27,9 @@ from provisioner.errors import SpecError
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
+    from provisioner.cli.list_accounts import Account
+    from provisioner.model import Environment
+    from provisioner.render.as_account import Listed
 
 
 @click.command("list", cls=Command)
@@ -44,47 +47,74 @@ def list_environments(
     output_format: str,
     options: Options,
 ) -> int:
-    """List all environments of the account: members, age, end, what is left, and whether a spec has them."""
+    """List all environments of the account: members, age, end, what is left, and whether a spec has them.
+
+    Specs with a `profile` or `role_arn` are looked for in its account.
+    """
+    from provisioner.cli.list_accounts import HOW_TO_ASK, accounts_of, not_asked_words, one_account
+    from provisioner.render.as_account import list_data
+
+    specs_given = given_specs(specs, root)
+    known, wrong = _loaded(specs_given)
+    reached = accounts_of(known, where, options) if known else one_account(where, options, bool(specs_given))
+    for_programs = output_format == "json"
+    listed = [_listed(account, no_cost, options) for account in reached.accounts]
+    if for_programs:
+        say_data(list_data(listed, reached.not_asked, reached.problems))
+    else:
+        for number, (account, found) in enumerate(zip(reached.accounts, listed, strict=True)):
+            _show(account, found, options, is_first=not number)
+    if reached.not_asked:
+        tell_line(not_asked_words(reached.not_asked, [account.id for account in reached.accounts]), "note:")
+        tell_line(f"  {HOW_TO_ASK}")
+    for problem in reached.problems:
+        tell_line(problem, "error:")
+    # What could not be read is worse than a spec that is wrong.
+    is_unread = reached.problems or any(found.unread for found in listed)
+    return FAILED if is_unread else WRONG_USE if wrong else DONE
+
+
+def _listed(account: Account, no_cost: bool, options: Options) -> Listed:
+    """What an account has. Raises AwsError."""
     from provisioner.account.contents import read_all, read_iam
     from provisioner.account.environments import environments
     from provisioner.cli.list_costs import costs_by_environment
     from provisioner.kinds.base import both
-    from provisioner.render.as_account import list_data, list_lines, wrapped
+    from provisioner.render.as_account import Listed
 
-    known, wrong = _known(given_specs(specs, root))
-    aws, regions = where.connect(options, [region for _, region in known or ()])
-    identity = aws.identity()
-    contents, iam = both(aws, lambda: read_all(aws, regions), lambda: read_iam(aws))
-    found = environments(contents, iam, known)
+    aws = account.aws
+    contents, iam = both(aws, lambda: read_all(aws, account.regions), lambda: read_iam(aws))
+    found = environments(contents, iam, account.known)
     unread = [*(problem for region in contents for problem in region.unread), *iam.unread]
     costs = {} if no_cost else costs_by_environment(found, contents, aws, options)
-    if output_format == "json":
-        say_data(list_data(identity.account_id, found, unread, costs))
-    else:
-        heading = (identity.account_id, regions, options.is_local)
-        width = screen_width()
-        for line in list_lines(heading, found, unread, aws.now(), costs, width):
-            for part in wrapped(line, width):
-                say(part)
-    # What could not be read is worse than a spec that is wrong.
-    return FAILED if unread else WRONG_USE if wrong else DONE
+    return Listed(account.id, found, unread, costs)
 
 
-def _known(specs: Sequence[SpecFile]) -> tuple[dict[tuple[str, str], list[str]] | None, bool]:
-    """The specs by environment and region, None where none is given, and whether some are wrong: those are
-    told. Raises SpecError for one alone."""
-    if not specs:
-        return None, False
-    known: dict[tuple[str, str], list[str]] = defaultdict(list)
+def _show(account: Account, found: Listed, options: Options, is_first: bool) -> None:
+    from provisioner.render.as_account import list_lines, wrapped
+
+    heading = (account.id, account.regions, options.is_local)
+    width = screen_width()
+    if not is_first:
+        say("")
+    for line in list_lines(heading, found.found, found.unread, account.aws.now(), found.costs, width):
+        for part in wrapped(line, width):
+            say(part)
+
+
+def _loaded(specs: Sequence[SpecFile]) -> tuple[list[Environment], bool]:
+    """The environments of specs, and whether some are wrong: those are told.
+
+    Raises SpecError for one alone.
+    """
+    known: list[Environment] = []
     wrong = False
     for spec in specs:
         try:
-            environment = load_spec(spec, needs_contents=False)
+            known.append(load_spec(spec, needs_contents=False))
         except SpecError as error:
             if len(specs) == 1:
                 raise
             wrong = True
             tell_problems(error)
-        else:
-            known[environment.name, environment.region].append(environment.argument)
-    return dict(known), wrong
+    return known, wrong

@@ -25,27 +25,40 @@ class Where(NamedTuple):
     every: bool = False
     skipped: str = ""
 
-    def connect(self, options: Options, of_specs: Iterable[str] = ()) -> tuple[Aws, list[str]]:
-        """A reading connection, and the names of the regions. Raises UsageError and AwsError.
+    def check(self) -> None:
+        """Raises UsageError for what these cannot mean."""
+        from provisioner.cli.common import check_regions
 
-        `of_specs`: the regions of the specs that are given, which are meant where nothing names others.
-        """
-        from provisioner.cli.common import check_regions, connect_in
-
-        skipped = [region.strip() for region in self.skipped.split(",") if region.strip()]
         check_regions("--region", self.named)
-        check_regions("--skip-region", skipped)
+        check_regions("--skip-region", self._left_out)
         if self.every and self.named:
             raise UsageError("--all-regions is every region, so it does not go with --region")
-        if skipped and not self.every:
+        if self._left_out and not self.every:
             raise UsageError("--skip-region goes with --all-regions")
+
+    def connect(self, options: Options) -> tuple[Aws, list[str]]:
+        """A reading connection, and the names of the regions. Raises UsageError and AwsError."""
+        from provisioner.cli.common import connect_in
+
+        self.check()
         own = next((os.environ[name] for name in _VARIABLES if os.environ.get(name)), "")
-        regions = list(dict.fromkeys(self.named or of_specs)) or ([own] if own else [])
+        regions = self.named or ([own] if own else [])
         if not regions and not self.every:
             raise UsageError("which region is meant?", "say --region REGION, or --all-regions")
         aws = connect_in(regions[0] if regions else _FIRST, options)
+        return aws, self.meant(aws, regions)
+
+    def meant(self, aws: Aws, of_specs: Iterable[str]) -> list[str]:
+        """The names of the regions in an account; those of the specs where nothing names others.
+
+        Raises AwsError.
+        """
         if not self.every:
-            return aws, regions
+            return list(dict.fromkeys(self.named or of_specs))
         from provisioner.account.contents import switched_on
 
-        return aws, [region for region in switched_on(aws) if region not in skipped]
+        return [region for region in switched_on(aws) if region not in self._left_out]
+
+    @property
+    def _left_out(self) -> list[str]:
+        return [region.strip() for region in self.skipped.split(",") if region.strip()]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner.account.contents import called, end_of
 from provisioner.account.environments import Found
@@ -16,6 +16,7 @@ from provisioner.visible import presentable
 
 if TYPE_CHECKING:
     from provisioner.kinds.instances import Instance
+    from provisioner.model import Environment
 
 FORMAT_VERSION = 1
 AS_WIDE_AS_NEEDED = 100_000
@@ -104,16 +105,27 @@ def _item(region: str, instance: Instance) -> dict[str, Any]:
     }
 
 
+class Listed(NamedTuple):
+    """The environments of an account, what of it could not be read, and `costs` an hour by environment and
+    region, where they are known."""
+
+    account_id: str
+    found: Sequence[Found]
+    unread: Sequence[str]
+    costs: Mapping[tuple[str, str], str]
+
+
 def list_data(
-    account_id: str, found: Sequence[Found], unread: Sequence[str], costs: Mapping[tuple[str, str], Any]
+    accounts: Sequence[Listed], not_asked: Sequence[Environment] = (), problems: Sequence[str] = ()
 ) -> dict[str, Any]:
-    """All environments as JSON; `costs` an hour by environment and region, where they are known."""
+    """All environments as JSON. `not_asked`: those of specs that are in other accounts."""
     return {
         "format_version": FORMAT_VERSION,
-        "account_id": account_id,
+        "account_id": accounts[0].account_id if len(accounts) == 1 else None,
         "environments": [
             {
                 "environment": entry.environment,
+                "account_id": account.account_id,
                 "region": entry.region or None,
                 "members": len(entry.members),
                 "states": entry.states,
@@ -122,7 +134,7 @@ def list_data(
                 "expires": [stamp(end) for end in entry.ends],
                 "without_end": entry.endless,
                 "unreadable_end": entry.unreadable,
-                "cost_an_hour": costs.get((entry.environment, entry.region)),
+                "cost_an_hour": account.costs.get((entry.environment, entry.region)),
                 "roles": entry.roles,
                 "instance_profiles": entry.profiles,
                 "volumes": [volume.summary() for volume in entry.volumes],
@@ -133,9 +145,19 @@ def list_data(
                 ],
                 **({} if entry.specs is None else {"specs": list(entry.specs)}),
             }
-            for entry in found
+            for account in accounts
+            for entry in account.found
         ],
-        "unread": list(unread),
+        "not_asked": [
+            {
+                "environment": environment.name,
+                "account_id": environment.account_id,
+                "region": environment.region,
+                "spec": environment.argument,
+            }
+            for environment in not_asked
+        ],
+        "unread": [*problems, *(problem for account in accounts for problem in account.unread)],
     }
 
 

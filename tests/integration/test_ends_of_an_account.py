@@ -241,6 +241,52 @@ def test_list_shows_every_environment_and_what_is_left_of_it(program: Program, c
     assert "2 volumes" in text
 
 
+OTHER = "210987654321"
+
+
+def test_list_asks_each_account_of_the_specs(program: Program, cloud: Cloud) -> None:
+    targets: dict[str, Any] = {
+        "dev": {},
+        "stage": {"role_arn": f"arn:aws:iam::{OTHER}:role/deployer", "region": "eu-west-1"},
+    }
+    spec = program.write(having(ROLES_ONLY, environment="bare", targets=targets))
+    assert program.run("apply", "--yes", "--no-cost", spec).code == 0
+    cloud.forget_calls()
+    listed = program.run("list", spec, "--format", "json", "--no-cost")
+    assert listed.code == 0, listed.said
+    found = [(item["environment"], item["account_id"]) for item in listed.data["environments"]]
+    assert found == [("bare-dev", "123456789012"), ("bare-stage", OTHER)]
+    assert [len(item["specs"]) for item in listed.data["environments"]] == [1, 1]
+    assert (listed.data["account_id"], listed.data["not_asked"]) == (None, [])
+    # Each region in its account alone.
+    assert cloud.operations().count("DescribeInstances") == 2
+    text = program.run("list", spec, "--no-cost").words
+    assert "Environments account 123456789012, us-east-1 LOCAL" in text
+    assert f"Environments account {OTHER}, eu-west-1 LOCAL" in text
+
+
+def test_list_says_which_account_it_did_not_ask(program: Program, cloud: Cloud) -> None:
+    targets: dict[str, Any] = {"dev": {}, "prod": {"account_id": OTHER, "region": "eu-west-1"}}
+    spec = program.write(having(ROLES_ONLY, environment="bare", targets=targets))
+    cloud.forget_calls()
+    listed = program.run("list", spec, "--format", "json", "--no-cost")
+    assert listed.code == 0
+    told = f"note: bare-prod is in account {OTHER}, which was not asked: the credentials are of 123456789012"
+    assert told in listed.err
+    (left,) = listed.data["not_asked"]
+    assert left == {
+        "environment": "bare-prod",
+        "account_id": OTHER,
+        "region": "eu-west-1",
+        "spec": f"{spec} --target prod",
+    }
+    assert cloud.operations().count("DescribeInstances") == 1
+    alone = program.run("list", program.write(having(ROLES_ONLY, account_id=OTHER)), "--no-cost")
+    assert alone.code == 3
+    assert "is in account 210987654321, which was not asked" in alone.err
+    assert "give credentials of that account" in alone.err
+
+
 def test_list_says_what_it_could_not_read(program: Program, cloud: Cloud) -> None:
     assert "None." in program.run("list", *REGION).out
     cloud.break_with(error("DescribeInstances", "UnauthorizedOperation", "No.", status=403))
