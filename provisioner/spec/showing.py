@@ -51,10 +51,10 @@ def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]
         "source": source,
         "target": target,
         "spec": _masked_keys(with_texts(layers.value, _masked)),
-        "masked": [dotted(path) for path in masked(layers)],
+        "masked": [_field(path) for path in masked(layers)],
         "places": [
             {
-                "field": dotted(path),
+                "field": _field(path),
                 **layers.values[path]._asdict(),
                 "is_merged": path in layers.merged,
                 "overrides": [place._asdict() for place in layers.before.get(path, ())],
@@ -62,7 +62,7 @@ def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]
             for path in paths_in(layers.value, ())
             if path and path in layers.values
         ],
-        "removed": [{"field": dotted(path), **place._asdict()} for path, place in layers.removed.items()],
+        "removed": [{"field": _field(path), **place._asdict()} for path, place in layers.removed.items()],
     }
 
 
@@ -102,7 +102,7 @@ class _Text:
     def lines(self) -> Iterator[_Line]:
         yield from list(self._mapping(self._layers.value, (), 0)) or [_Line("{}")]
         for path, place in self._layers.removed.items():
-            yield _Line("", visible(f"{_masked((), dotted(path))} is removed in {_short(place)}"))
+            yield _Line("", visible(f"{_field(path)} is removed in {_short(place)}"))
 
     def _mapping(self, value: dict[str, Any], path: Path, indent: int) -> Iterator[_Line]:
         for key, inner in value.items():
@@ -177,6 +177,12 @@ class _Text:
             return False
 
 
+def _field(path: Path) -> str:
+    return without_secrets(
+        dotted(tuple(_masked((), step) if isinstance(step, str) else step for step in path))
+    )
+
+
 def _tag(value: Any, told: Any) -> str:
     return "" if told == value else f"{MASKED_TAG} "
 
@@ -193,4 +199,4 @@ def _aligned(lines: list[_Line], width: Callable[[str], int]) -> Iterator[str]:
 
 
 def _short(place: Place) -> str:
-    return visible(f"{place.file}:{place.line}")
+    return visible(without_secrets(f"{place.file}:{place.line}"))

@@ -291,3 +291,28 @@ def test_what_is_masked_is_no_spec() -> None:
         "shown.yaml:6:9: tags.note: the YAML tag !masked has no meaning here; `show` put it where it hides a "
         "secret: write what the file has that it comes from"
     ]
+
+
+def test_a_secret_in_a_key_is_masked_wherever_the_key_is_told() -> None:
+    Path("base.yaml").write_text(
+        f'tags: {{"aws_secret_access_key={SECRET}": b, "client_secret={SECRET}": c}}\n'
+    )
+    Path("top.yaml").write_text(f'extends: base.yaml\ntags: {{"client_secret={SECRET}": !remove}}\n')
+    layers = compose_layers("top.yaml", None, None)
+    data, text = show_data(layers, "top.yaml", None), show_text(layers)
+    assert SECRET not in json.dumps(data) + text
+    assert data["spec"] == {"tags": {"aws_secret_access_key=***": "***"}}
+    (line,) = (line for line in text.splitlines() if "!masked" in line)
+    assert line.startswith(
+        "  !masked aws_secret_access_key=***: !masked '***'  # base.yaml:1; a secret is masked"
+    )
+    assert "!masked" in str(parse("shown.yaml", text.encode(), removes=True).problems)
+
+
+def test_a_file_that_only_a_target_of_an_inherited_file_names() -> None:
+    Path("sub").mkdir()
+    target = "targets: {dev: {fleets: {web: {user_data: {file: ud.sh}}}}}\n"
+    Path("sub/base.yaml").write_text(BASE + target)
+    Path("top.yaml").write_text("extends: sub/base.yaml\nfleets: {web: {user_data: !remove}}\n")
+    value = compose_layers("top.yaml", None, "dev").value
+    assert at(value, "fleets.web.user_data.file") == "sub/ud.sh"
