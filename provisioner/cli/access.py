@@ -12,6 +12,7 @@ import click
 from provisioner.cli.common import FAILED, SpecFile, connect_to, load_spec, say, say_data, tell_line
 from provisioner.cli.help import Command
 from provisioner.cli.options import connection_options, spec_argument
+from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
@@ -35,7 +36,7 @@ def ssh_config(spec: SpecFile, only: str | None, private: bool, out: str | None,
     """Print a file for OpenSSH: each member that runs by a name that stays, with address, user and key."""
     from provisioner.access import ssh_config as made
 
-    if out:
+    if out is not None:
         _check_target(out, made.MADE_BY)
     environment = load_spec(spec, needs_contents=False)
     hosts = _hosts(environment, options, only, with_images=True)
@@ -46,8 +47,6 @@ def ssh_config(spec: SpecFile, only: str | None, private: bool, out: str | None,
     path = str(Path(out).absolute()) if out else None
     text = made.ssh_config(hosts, environment.name, environment.region, private, path)
     if out:
-        from provisioner.cli.writing import replace_file
-
         try:
             replace_file(Path(out), text.encode(), MODE)
         except OSError as error:
@@ -116,6 +115,8 @@ def _hosts(
 
 def _check_target(out: str, made_by: str) -> None:
     """Raises UsageError where no file may be written: over what is none of ours, such as ~/.ssh/config."""
+    if names_folder(out):
+        raise UsageError(f"--out {out}: is not the name of a file", "give the name of a file")
     target = Path(out)
     if not os.path.isdir(target.parent):  # noqa: PTH112  Path.is_dir raises for names that are too long
         raise UsageError(f"--out {out}: there is no folder {target.parent}", "make it first")

@@ -18,6 +18,7 @@ import click
 from provisioner.cli.common import say
 from provisioner.cli.help import Command
 from provisioner.cli.options import YES
+from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import ProvisionerError, SpecError, UsageError
 
 if TYPE_CHECKING:
@@ -67,7 +68,9 @@ def init(
     """Write a first spec: servers with a role, a way in, and an end. Asks what it is not told."""
     if not yes and not sys.stdin.isatty():
         raise UsageError("init asks a few questions, and there is no terminal to ask on", "say --yes")
-    if file:
+    if file is not None:
+        if names_folder(file):
+            raise UsageError(f"{file!r} is not the name of a file", "give a name such as crunch.yaml")
         _check_target(Path(file), force)
 
     from provisioner.spec.new_spec import Answers, new_spec, this_evening
@@ -179,8 +182,6 @@ def _check(text: str, label: str) -> None:
 
 
 def _write(target: Path, text: str) -> None:
-    from provisioner.cli.writing import replace_file
-
     try:
         replace_file(target, text.encode(), MODE)
     except OSError as error:

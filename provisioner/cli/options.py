@@ -12,6 +12,7 @@ import click
 from provisioner.cli.common import SpecFile
 from provisioner.cli.given import Spread, given_specs
 from provisioner.cli.where import Where
+from provisioner.errors import UsageError
 
 ROOT = click.option(
     "--root",
@@ -149,10 +150,18 @@ def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _named(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Raises UsageError for an empty name, as a variable that is not set gives it."""
+    if value is not None and not value.strip():
+        raise UsageError("--report: is empty", "give a file that ends in .json, .md or .html, or no --report")
+    return value
+
+
 REPORT = click.option(
     "--report",
     metavar="FILE",
     type=click.Path(),
+    callback=_named,
     help="Write all of it to a file as well: .json, .md or .html by the end of its name.",
 )
 

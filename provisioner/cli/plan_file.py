@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from provisioner.cli.writing import replace_file
+from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import ProvisionerError, UsageError
 from provisioner.render.as_json import FORMAT_VERSION, plan_digest
 from provisioner.secrecy import without_secrets
@@ -28,6 +28,8 @@ MAKE_ONE = "make one with `provisioner plan SPEC --out FILE`"
 def check_target(path: str, is_forced: bool) -> None:
     """Raises UsageError where no plan may be written: over what is no plan, but for `is_forced`, and never
     under a name of what is for people."""
+    if path and names_folder(path):
+        raise UsageError(f"--out {path}: is the name of a folder", "give the name of a file")
     target = Path(path)
     form = FOR_PEOPLE.get(target.suffix.lower())
     if form:

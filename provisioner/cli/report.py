@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from provisioner.cli.common import console_for, say_data, say_document, tell_line
+from provisioner.cli import output
+from provisioner.cli.common import FAILED, console_for, say_data, say_document, tell_line
 from provisioner.cli.help import Command, Group
 from provisioner.cli.options import PLAN_FORMAT, REPORT
 from provisioner.errors import ProvisionerError, UsageError
@@ -28,7 +29,8 @@ def report() -> None:
 @click.option(
     "--remove",
     is_flag=True,
-    help="Remove the files that were merged, so that none is taken for one of the next run.",
+    help="Remove the files that were merged, if no shard is missing, so that none is taken for one of the "
+    "next run.",
 )
 def merge(files: tuple[str, ...], output_format: str, report: str | None, remove: bool) -> int | None:
     """Make one report and one exit code of the reports of shards: files, folders and globs.
@@ -37,24 +39,53 @@ def merge(files: tuple[str, ...], output_format: str, report: str | None, remove
     other specs, of another command or of another number, and a shard that is there twice.
     """
     from provisioner.cli.report_file import check_target, read_report
-    from provisioner.many.merge import first_missing, merge_reports, missing_words
+    from provisioner.many.merge import merge_reports, missing_words
 
     if report:
         check_target(report)
-    paths = [path for path in _paths(files) if not (report and _is_same(path, report))]
+    given = _paths(files)
+    paths = [path for path in given if not (report and _is_same(path, report))]
     if not paths:
         raise UsageError("there is nothing to merge but the file to be written", "name the reports of shards")
-    merged = merge_reports([(path, read_report(path)) for path in paths])
+    reports = [(path, read_report(path)) for path in paths]
+    if report:
+        is_given = len(paths) < len(given)
+        _check_replaced(report, [told for _, told in reports], is_given)
+        if is_given:
+            tell_line(f"{report} is left out, as it is the file to be written", "note")
+    merged = merge_reports(reports)
     _show(merged, output_format)
     missing = missing_words(merged)
     if missing:
-        tell_line(missing, "error:")
-        tell_line(f"  run it again with --shard {first_missing(merged)}, which is safe, and merge again")
+        told, hint = missing
+        tell_line(told, "error:")
+        tell_line(f"  {hint}")
     if report:
         _write(report, merged)
-    if remove:
-        _remove(paths)
+    if not remove:
+        return merged["exit_code"] or None
+    if missing or output.out().failure:
+        why = "a shard is missing" if missing else "the merged report could not be printed"
+        tell_line(f"--remove: nothing was removed, as {why}", "error:")
+        return merged["exit_code"] or FAILED
+    _remove(paths)
     return merged["exit_code"] or None
+
+
+def _check_replaced(path: str, others: Sequence[dict[str, Any]], is_given: bool) -> None:
+    """Raises UsageError where the file to be written holds what is in none of the others, and nobody would
+    have it any more. `is_given`: it is among the files to be merged, too."""
+    from provisioner.cli.report_file import read_report
+    from provisioner.many.merge import is_of_one_shard, would_be_lost
+
+    try:
+        report = read_report(path)
+    except UsageError:
+        # There is none, or it is for people, or of another version: no other merge could use it either.
+        return
+    lost = would_be_lost(report, others) if is_given or is_of_one_shard(report) else None
+    if lost:
+        raise UsageError(f"--report {path}: is {lost}, which would be lost", "give another file")
 
 
 def _paths(arguments: Sequence[str]) -> list[str]:

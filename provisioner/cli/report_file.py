@@ -6,10 +6,11 @@ import json
 import os
 import stat
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from provisioner.cli.writing import replace_file
+from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import ProvisionerError, UsageError
 from provisioner.secrecy import without_secrets
 
@@ -29,14 +30,25 @@ MODE = 0o600
 
 
 def report_path(path: str, command: str, shard: Shard | None) -> str:
-    """Where a report goes: of a shard into a folder, if that is what is given, by a name of its own."""
-    if shard and (path.endswith("/") or os.path.isdir(path)):  # noqa: PTH112
+    """Where a report goes: of a shard into a folder, if that is what is given, by a name of its own. The
+    folder is made where there is none. Raises UsageError where that fails."""
+    if shard and (names_folder(path) or os.path.isdir(path)):  # noqa: PTH112
+        try:
+            # Without the one above it, what is meant is told by `check_target`.
+            with suppress(FileNotFoundError):
+                Path(path).mkdir(exist_ok=True)
+        except OSError as error:
+            raise UsageError(f"--report {path}: {error.strerror}", "give another folder") from None
         return os.path.join(path, f"{command}-{shard.number}-of-{shard.count}.json")  # noqa: PTH118
     return path
 
 
 def check_target(path: str) -> None:
     """Raises UsageError where no report may be written: over what is none, or by a name that says no form."""
+    if names_folder(path):
+        raise UsageError(
+            f"--report {path}: is the name of a folder", "give a file; a folder is for reports with --shard"
+        )
     target = Path(path)
     form = FORMS.get(target.suffix.lower())
     if form is None:

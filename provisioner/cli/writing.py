@@ -8,6 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 
+def names_folder(path: str) -> bool:
+    """Whether a path can only be that of a folder, such as `reports/`, which `Path` does not tell."""
+    return os.path.basename(path) in ("", ".", "..")  # noqa: PTH119
+
+
 def replace_file(target: Path, content: bytes, mode: int) -> None:
     """Put a file with that content in the place of another, or of none. Raises OSError.
 

@@ -42,10 +42,11 @@ def _tone(report: Mapping[str, Any]) -> str:
 
 def _rows(report: Mapping[str, Any], sections: Mapping[str, Section]) -> Iterator[ReportRow]:
     for row, environment in zip(rows(report), report["environments"], strict=True):
-        label = LABELS.get(row.verdict)
-        words = f"{label}: {row.words}" if label else row.words
+        words = f"{row.label}: {row.words}" if row.label else row.words
         anchor = sections[row.place].anchor if row.place in sections else ""
-        tone = "bad" if label else "destroys" if environment["destroys"] else row.verdict.value
+        tone = (
+            "bad" if row.verdict in LABELS else "destroys" if environment["destroys"] else row.verdict.value
+        )
         yield ReportRow((row.name, row.account, row.region, row.cost, words), tone, anchor)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from provisioner.many.outcome import Outcome, Trouble, in_order
-from provisioner.many.table import LABELS, Row, counts, rows, total_cost
+from provisioner.many.table import Row, counts, rows, total_cost
 from provisioner.render.as_markdown import change_parts, destroyed_forms, warning_parts
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
 from provisioner.render.drift_documents import drift_parts
@@ -71,8 +71,7 @@ def _table(shown: Sequence[Row]) -> list[str]:
         return []
     lines = ["", "| Environment | Account | Region | Cost/h | Result |", "|---|---|---|--:|---|"]
     for row in shown:
-        label = LABELS.get(row.verdict)
-        words = f"**{label}** {sentence(row.words)}" if label else sentence(row.words)
+        words = f"**{row.label}** {sentence(row.words)}" if row.label else sentence(row.words)
         cells = (
             name(row.name),
             name(row.account) if row.account else "",

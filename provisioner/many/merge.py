@@ -46,8 +46,8 @@ def missing_shards(shards: Shards) -> Iterator[int]:
     return (number for number in range(1, shards.count + 1) if number not in there)
 
 
-def missing_words(report: Mapping[str, Any]) -> str | None:
-    """What of a merged report is missing, in a sentence; None: nothing."""
+def missing_words(report: Mapping[str, Any]) -> tuple[str, str] | None:
+    """What of a merged report is missing, in a sentence, and what to do; None: nothing."""
     shards = _shards_of(report)
     missing = shards.count - len(shards.numbers) if shards else 0
     if not shards or not missing:
@@ -56,17 +56,18 @@ def missing_words(report: Mapping[str, Any]) -> str | None:
     more = f" and {missing - MAX_NAMED:,} more" if missing > MAX_NAMED else ""
     number = shards.environments - len(report["environments"])
     are = "is" if missing == 1 else "are"
-    return (
+    told = (
         f"{missing:,} of {shards.count:,} shards {are} missing: {named}{more}; "
         f"{number} of {shards.environments} environments are not in this report"
     )
+    return told, again_words(shards)
 
 
 def _shards(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> Shards | None:
     """Of which shards the reports are together; None where they are of none. Raises UsageError."""
     found = [(file, _shards_of(report)) for file, report in reports]
     first_file, first = found[0]
-    numbers: dict[int, str] = {}
+    holders: dict[int, tuple[str, Shards]] = {}
     for file, shards in found:
         if shards is None or first is None:
             if shards is not first:
@@ -84,13 +85,22 @@ def _shards(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> Shards | None:
         for number in shards.numbers:
             if number > shards.count:
                 raise _not_one_run(f"{file}: there is no shard {number}/{shards.count}")
-            if number in numbers:
-                raise UsageError(
-                    f"shard {number}/{shards.count} is there twice: in {numbers[number]} and in {file}",
-                    "leave one of them out: the later one, if the shard was done again",
-                )
-            numbers[number] = file
-    return Shards(tuple(sorted(numbers)), first.count, first.environments, first.digest) if first else None
+            if number in holders:
+                raise _twice(Shard(number, shards.count), (holders[number], (file, shards)))
+            holders[number] = file, shards
+    return Shards(tuple(sorted(holders)), first.count, first.environments, first.digest) if first else None
+
+
+def _twice(shard: Shard, holders: Sequence[tuple[str, Shards]]) -> UsageError:
+    """What is told of a shard that is in two files, one of which may be of an earlier merge."""
+    files = " and ".join(f"in {file}" for file, _ in holders)
+    merged = [file for file, shards in holders if len(shards.numbers) > 1]
+    if not merged:
+        hint = "leave one of them out: the later one, if the shard was done again"
+        return UsageError(f"shard {shard} is there twice: {files}", hint)
+    are = "is a merged report" if len(merged) == 1 else "are merged reports"
+    told = f"shard {shard} is there twice: {files}; {' and '.join(merged)} {are}"
+    return UsageError(told, "merge either the merged report or those of its shards")
 
 
 def _shards_of(report: Mapping[str, Any]) -> Shards | None:
@@ -110,7 +120,7 @@ def _check_environments(reports: Sequence[tuple[str, Mapping[str, Any]]]) -> Non
                 )
                 raise UsageError(
                     f"{environment['environment'] or place} is there twice: in {other} and in {file}",
-                    "leave one of them out",
+                    "leave one of them out: the merged report, if one of them is",
                 )
 
 
@@ -132,10 +142,40 @@ def _not_one_run(message: str) -> UsageError:
     )
 
 
-def first_missing(report: Mapping[str, Any]) -> Shard | None:
-    """The first shard that a report is not of; None: there is none."""
+def again_words(shards: Shards) -> str:
+    """What to run again for the shards that a report is not of."""
+    missing = shards.count - len(shards.numbers)
+    numbers = islice(missing_shards(shards), MAX_NAMED)
+    named = ", ".join(f"--shard {Shard(number, shards.count)}" for number in numbers)
+    more = f" and {missing - MAX_NAMED:,} more" if missing > MAX_NAMED else ""
+    which = "it again with" if missing == 1 else "each again, with"
+    return f"run {which} {named}{more}, which is safe, and merge again"
+
+
+def would_be_lost(report: Mapping[str, Any], others: Sequence[Mapping[str, Any]]) -> str | None:
+    """What would be lost if a report were replaced by that of the others, in words. None: nothing, as it is
+    what an earlier merge of such reports has made."""
     shards = _shards_of(report)
-    return next((Shard(number, shards.count) for number in missing_shards(shards)), None) if shards else None
+    if shards is None:
+        own = set(map(_identity, report["environments"]))
+        theirs = {_identity(environment) for other in others for environment in other["environments"]}
+        return "the report of a run of its own" if own and not own & theirs else None
+    numbers = [f"{number}/{shards.count}" for number in shards.numbers]
+    found = [
+        told for other in others if other["command"] == report["command"] and (told := _shards_of(other))
+    ]
+    if len(numbers) == 1:
+        is_there = any(told.count == shards.count and shards.numbers[0] in told.numbers for told in found)
+        return None if is_there else f"the report of shard {numbers[0]}"
+    of_run = [told for told in found if (told.count, told.digest) == (shards.count, shards.digest)]
+    is_there = not of_run or any(set(told.numbers) & set(shards.numbers) for told in of_run)
+    return None if is_there else f"the report of shards {', '.join(numbers[:MAX_NAMED])}"
+
+
+def is_of_one_shard(report: Mapping[str, Any]) -> bool:
+    """Whether a report is of a single shard, and so the only one that there may be of it."""
+    shards = _shards_of(report)
+    return shards is not None and len(shards.numbers) == 1
 
 
 def troubles(report: Mapping[str, Any]) -> list[Outcome]:

@@ -51,6 +51,12 @@ class Row(NamedTuple):
     verdict: Verdict
     place: str
 
+    @property
+    def label(self) -> str:
+        """What is said before the words; empty where they alone tell, or begin with it."""
+        label = LABELS.get(self.verdict, "")
+        return "" if self.words.startswith(label) else label
+
 
 def rows(report: Mapping[str, Any]) -> list[Row]:
     """A row for each environment of a report, in its order."""
@@ -108,8 +114,7 @@ def table_lines(report: Mapping[str, Any], width: int) -> list[Line]:
         last = line(HEADINGS[-1], "title") if width - _column(widths) >= LEAST_ROOM else ()
         lines.append((*_start(cells_of(HEADINGS), widths, "title"), *last))
     for row in told:
-        label = LABELS.get(row.verdict)
-        text = f"{label}: {row.words}" if label else row.words
+        text = f"{row.label}: {row.words}" if row.label else row.words
         lines += _row_lines(cells_of(row[:4]), widths, words(text, STYLES[row.verdict]), width)
     return [*lines, (), *closing_lines(report, width)]
 

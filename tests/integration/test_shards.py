@@ -74,16 +74,22 @@ def test_the_reports_of_all_shards_are_merged_into_that_of_one_machine(
     assert json.loads((tmp_path / "all.json").read_text()) == merged.data
 
 
-def test_a_missing_shard_is_told_and_what_is_merged_can_be_removed(
+def test_a_missing_shard_is_told_and_what_is_merged_whole_can_be_removed(
     program: Program, cloud: Cloud, specs: Path, reports: Path
 ) -> None:
     shards(program, specs, reports, 3)
-    (reports / "plan-2-of-3.json").unlink()
+    second = reports / "plan-2-of-3.json"
+    content = second.read_bytes()
+    second.unlink()
     page = reports / "plan.html"
     ran = program.run("report", "merge", f"{reports}/plan-*-of-*.json", "--remove", "--report", page)
     assert ran.code == 1
     assert "1 of 3 shards is missing: 2/3; 1 of 6 environments are not in this report" in ran.err
     assert "run it again with --shard 2/3" in ran.err
+    second.write_bytes(content)
+    assert (
+        program.run("report", "merge", f"{reports}/plan-*-of-*.json", "--remove", "--report", page).code == 3
+    )
     assert list(reports.iterdir()) == [page]
     again = program.run("report", "merge", f"{reports}/plan-*-of-*.json")
     assert (again.code, "matches no report" in again.err) == (3, True)
@@ -120,7 +126,9 @@ def test_what_is_no_report_is_told(
         ),
         (["--executor", "threads"], "there is no such executor"),
         (["--report", "nowhere/"], "--report nowhere/"),
-        (["--shard", "1/2", "--report", "nowhere/"], "there is no folder nowhere"),
+        (["--shard", "1/2", "--report", "nowhere/deeper/"], "there is no folder nowhere/deeper"),
+        (["--report", ""], "--report: is empty"),
+        (["--report", "r.json/"], "--report r.json/: is the name of a folder"),
     ],
 )
 def test_what_cannot_be_meant_is_told_before_anything_is_sent(

@@ -119,6 +119,8 @@ def test_where_there_is_no_key_it_says_how_to_have_one(folder: Path) -> None:
     [
         (["there.yaml", "--yes"], "is there already"),
         (["spec.json", "--yes"], "a spec is YAML"),
+        (["", "--yes"], "is not the name of a file"),
+        (["new.yaml/", "--yes"], "is not the name of a file"),
         (["nowhere/spec.yaml", "--yes"], "there is no folder"),
         (["folder.yaml", "--yes", "--force"], "is not a regular file"),
         (["link.yaml", "--yes", "--force"], "is not a regular file"),

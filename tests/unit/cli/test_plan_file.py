@@ -109,6 +109,12 @@ def test_a_file_for_people_is_not_what_is_written(name: str, form: str, tmp_path
     assert f"`plan SPEC --format {form} > {tmp_path / name}`" in (error.value.hint or "")
 
 
+@pytest.mark.parametrize("name", ["plan.json/", "plan.json/.", "folder/.."])
+def test_the_name_of_a_folder_is_not_that_of_a_file(name: str, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="is the name of a folder"):
+        check_target(f"{tmp_path}/{name}", is_forced=True)
+
+
 # --- what is no plan
 
 UNREADABLE: dict[str, tuple[Callable[[Path], object], str]] = {

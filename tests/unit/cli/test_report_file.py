@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from provisioner.cli.expect import read_expected_report
-from provisioner.cli.report_file import check_target, read_report, write_report
+from provisioner.cli.report_file import check_target, read_report, report_path, write_report
 from provisioner.errors import Refused, UsageError
 from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.report import report_data
+from provisioner.many.shards import Shard
 from tests.unit.many.test_plans import outcomes
 
 
@@ -36,11 +37,28 @@ def test_a_report_may_replace_a_report_and_nothing_else(tmp_path: Path, name: st
         check_target(str(path))
 
 
-@pytest.mark.parametrize("name", ["report", "report.yaml", "nowhere/report.json", "folder.json"])
+@pytest.mark.parametrize(
+    "name", ["report", "report.yaml", "nowhere/report.json", "folder.json", "r.json/", "r.json/.", "."]
+)
 def test_some_names_are_refused_before_anything_is_sent(tmp_path: Path, name: str) -> None:
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UsageError):
-        check_target(str(tmp_path / name))
+        check_target(f"{tmp_path}/{name}")
+
+
+@pytest.mark.parametrize("name", ["reports/", "reports/.", "there"])
+def test_the_folder_for_the_reports_of_shards_is_made(tmp_path: Path, name: str) -> None:
+    (tmp_path / "there").mkdir()
+    for number in (1, 2):
+        path = report_path(f"{tmp_path}/{name}", "plan", Shard(number, 2))
+        check_target(path)
+        assert Path(path).name == f"plan-{number}-of-2.json"
+
+
+def test_no_folder_is_made_of_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match=r"--report .*file/: "):
+        report_path(f"{tmp_path}/file/", "plan", Shard(1, 2))
 
 
 def test_a_report_is_read_as_it_was_written(tmp_path: Path) -> None:

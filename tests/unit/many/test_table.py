@@ -8,6 +8,8 @@ from decimal import Decimal
 import pytest
 
 from provisioner.costs.cost import Cost, CostLine, FleetCost, PlanCost
+from provisioner.many.as_html import report_html
+from provisioner.many.as_markdown import report_markdown
 from provisioner.many.jobs import Job
 from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.plans import plan_outcome
@@ -127,6 +129,24 @@ def test_a_narrow_table_leaves_out_what_there_is_no_room_for(width: int, heading
     shown = text(ALL, width)
     assert shown.splitlines()[0].split() == headings
     assert "Destroys" in shown
+
+
+@pytest.mark.parametrize(
+    ("verdict", "words", "row"),
+    [
+        (Verdict.INTERRUPTED, "interrupted before it was begun", "interrupted before it was begun"),
+        (Verdict.INTERRUPTED, "1 done, 2 skipped", "interrupted: 1 done, 2 skipped"),
+        (Verdict.FAILED, "AccessDenied", "failed: AccessDenied"),
+    ],
+)
+def test_no_row_says_a_word_twice(verdict: Verdict, words: str, row: str) -> None:
+    outcomes = [replace(DENIED, verdict=verdict, words=words)]
+    report = report_data("apply", outcomes)
+    assert f"eu-west-1  {row}\n" in text(outcomes, 100)
+    assert f">{row}<" in report_html(report, outcomes)
+    assert f"| {row.replace(f'{verdict.value}: ', f'**{verdict.value}** ')} |" in report_markdown(
+        report, outcomes
+    )
 
 
 def test_where_there_is_no_room_beside_the_names_the_words_go_below() -> None:
