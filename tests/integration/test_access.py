@@ -55,6 +55,9 @@ def test_the_file_replaces_its_own_kind_only(
     refused = run("ssh-config", write(SPEC), "--out", other)
     assert (refused.code, other.read_text()) == (3, "Host *\n")
     assert "there is a file that `ssh-config` has not made" in refused.err
+    for name in ("", f"{file}/"):
+        unclear = run("ssh-config", write(SPEC), "--out", name)
+        assert (unclear.code, "is not the name of a file" in unclear.err) == (3, True), unclear.said
 
 
 def test_members_without_a_public_address_are_told(
