@@ -5,7 +5,6 @@ All of it is frozen data. Showing, checking and executing a plan are independent
 
 from __future__ import annotations
 
-import shlex
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import field
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 from provisioner.errors import Problem
 from provisioner.expiry.times import Expiry, stamp
 from provisioner.lazy_dataclass import dataclass
+from provisioner.visible import as_typed, path_as_typed
 
 if TYPE_CHECKING:
     from provisioner.costs.cost import PlanCost
@@ -131,7 +131,8 @@ class Environment:
     @property
     def argument(self) -> str:
         """The spec as it is given to a command, with the target."""
-        return shlex.join([self.source, *(["--target", self.target] if self.target else [])])
+        target = ["--target", self.target] if self.target else []
+        return as_typed([path_as_typed(self.source), *target])
 
     def of(self, type_: type[T]) -> dict[Address, T]:
         """All of one type that the spec asks for."""

@@ -10,6 +10,8 @@ from __future__ import annotations
 import codecs
 import json
 import re
+from collections.abc import Iterable
+from shlex import quote
 
 from provisioner.secrecy import without_secrets
 
@@ -47,6 +49,36 @@ def visible(text: str) -> str:
         character if character.isprintable() and character not in _BLANK else json.dumps(character)[1:-1]
         for character in text
     )
+
+
+def as_typed(words: Iterable[str]) -> str:
+    """Words as a shell takes them, such as bash and zsh; nothing in them is made visible any more.
+
+    What is no letter or sign is `$'\\n'`, by its bytes:
+    https://www.gnu.org/software/bash/manual/html_node/ANSI_002dC-Quoting.html
+    """
+    return " ".join(quote(word) if visible(word) == word else _ansi_quoted(word) for word in words)
+
+
+def path_as_typed(path: str) -> str:
+    """A path that no program takes for an option."""
+    return f"./{path}" if path.startswith("-") else path
+
+
+def _ansi_quoted(word: str) -> str:
+    escapes = {"\n": "\\n", "\t": "\\t", "\r": "\\r", "\\": "\\\\", "'": "\\'"}
+
+    def shown(character: str) -> str:
+        if character in escapes:
+            return escapes[character]
+        if visible(character) == character:
+            return character
+        # What is no UTF-8 in the name of a file is a half of a surrogate pair here.
+        is_byte = "\udc80" <= character <= "\udcff"
+        octets = character.encode(errors="surrogateescape" if is_byte else "surrogatepass")
+        return "".join(f"\\x{octet:02x}" for octet in octets)
+
+    return f"$'{''.join(map(shown, word))}'"
 
 
 def presentable(text: str) -> str:

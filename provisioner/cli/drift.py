@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from datetime import UTC, date, datetime
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,7 @@ from provisioner.cli.help import Command
 from provisioner.cli.many import Many
 from provisioner.cli.options import DEEP, IDS, PLAN_FORMAT, connection_options, specs_argument
 from provisioner.errors import UsageError
+from provisioner.visible import as_typed
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
@@ -94,7 +94,7 @@ def drift(
 def given_again(spec: SpecFile, deep: bool, options: Options) -> str:
     """What another `drift` has to be given to look at the same."""
     given = [*spec.words, *(["--deep"] if deep else [])]
-    return shlex.join([*given, *(["--local"] if options.is_local else [])])
+    return as_typed([*given, *(["--local"] if options.is_local else [])])
 
 
 def _show(found: DriftReport, output_format: str, given: str, ids: bool, options: Options) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import stat
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from provisioner.cli.help import Command
 from provisioner.cli.options import YES
 from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import ProvisionerError, SpecError, UsageError
+from provisioner.visible import as_typed
 
 if TYPE_CHECKING:
     from provisioner.spec.new_spec import Answers
@@ -159,7 +159,7 @@ def _say_what_next(target: Path, answers: Answers) -> None:
 
     is_local = Options().is_local
     name = str(target)
-    say(f"{shlex.quote(name)} is written. See what it would do: {command('plan', name, is_local)}")
+    say(f"{as_typed([name])} is written. See what it would do: {command('plan', name, is_local)}")
     without = "" if is_local else "; without an account: add --local"
     say(f"  then: {command('apply', name, is_local)}{without}")
     if answers.key is None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from provisioner.cli.common import say
 from provisioner.errors import ProvisionerError
+from provisioner.visible import as_typed, path_as_typed
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
@@ -116,7 +116,7 @@ def _desired(plan: Plan, kind: str, key: Any) -> Mapping[str, Any]:
 
 def command(name: str, source: str, local: bool, target: str | None = None) -> str:
     """A command about a spec, as the one was typed that says so: of the Makefile, or the program's own."""
-    spec, which = shlex.quote(source), shlex.quote(target or "")
+    spec, which = as_typed([path_as_typed(source)]), as_typed([target or ""])
     if os.environ.get(MAKE_VARIABLE) and name in ("status", "destroy"):
         return f"make {name} SPEC={spec}{f' TARGET={which}' if target else ''}{' LOCAL=1' if local else ''}"
     return f"provisioner {name} {spec}{f' --target {which}' if target else ''}{' --local' if local else ''}"
@@ -125,5 +125,5 @@ def command(name: str, source: str, local: bool, target: str | None = None) -> s
 def _typed(words: Sequence[str]) -> str:
     """A command as it is typed; `~/` at the beginning of a path is for the shell."""
     return " ".join(
-        f"~/{shlex.quote(word[2:])}" if word.startswith("~/") else shlex.quote(word) for word in words
+        f"~/{as_typed([word[2:]])}" if word.startswith("~/") else as_typed([word]) for word in words
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from typing import TYPE_CHECKING
 
 import click
@@ -45,6 +44,7 @@ from provisioner.cli.options import (
 from provisioner.cli.plan_many import Planning
 from provisioner.cli.prove import is_proving, proved
 from provisioner.errors import UsageError
+from provisioner.visible import as_typed
 
 if TYPE_CHECKING:
     from provisioner.aws.connect import Options
@@ -151,7 +151,7 @@ def plan(
 
         write_plan(out, plan_data(made))
         command = "destroy" if destroying else "apply"
-        again = f"provisioner {command} {given} --expect {shlex.quote(out)}"
+        again = f"provisioner {command} {given} --expect {as_typed([out])}"
         told = f"Plan written to {out}. To carry out exactly this: {again}"
         say(told, err=output_format != "text")
     if made.refusals:
@@ -182,4 +182,4 @@ def _given_again(
     given += [word for policy in policies for word in ("--policy", policy)]
     given += ["--skip-region", skipped_regions] if skipped_regions else []
     given += ["--local"] if options.is_local else []
-    return shlex.join(given)
+    return as_typed(given)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import shlex
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,6 +14,7 @@ from provisioner.errors import ProvisionerError, UsageError
 from provisioner.render.as_json import FORMAT_VERSION, plan_digest
 from provisioner.secrecy import without_secrets
 from provisioner.spec.files import FileProblem, Source, read_source
+from provisioner.visible import as_typed
 
 # A plan of 1,000 members takes less than one.
 MAX_MIB = 64
@@ -35,7 +35,7 @@ def check_target(path: str, is_forced: bool) -> None:
     if form:
         raise UsageError(
             f"--out {path}: writes JSON, for --expect; this is the name of something for people to read",
-            f"give a name such as plan.json; for people: `plan SPEC --format {form} > {shlex.quote(path)}`",
+            f"give a name such as plan.json; for people: `plan SPEC --format {form} > {as_typed([path])}`",
         )
     if not os.path.isdir(target.parent):  # noqa: PTH112  Path.is_dir raises for names that are too long
         raise UsageError(f"--out {path}: there is no folder {target.parent}", "make it first")

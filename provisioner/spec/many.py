@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 
@@ -12,6 +11,7 @@ from provisioner.kinds.base import AnyKind
 from provisioner.model import Environment
 from provisioner.spec.loader import load_with_document
 from provisioner.spec.targets import targets_of
+from provisioner.visible import as_typed
 
 
 def load_all(
@@ -26,7 +26,7 @@ def load_all(
     """
     before: list[tuple[str, Environment]] = []
     for path, target in _each(paths, root):
-        name = shlex.join([path, "--target", target]) if target else path
+        name = as_typed([path, "--target", target]) if target else path
         try:
             environment, document = load_with_document(path, kinds, root, target=target)
         except SpecError as error:
