@@ -23,7 +23,7 @@ def show(spec: SpecFile, output_format: str) -> None:
     from provisioner.spec.targets import compose_layers
     from provisioner.spec.wording import dotted, listed
 
-    layers = compose_layers(spec.path, spec.root, spec.target)
+    layers = compose_layers(spec.path, spec.root, spec.target, KINDS)
     gate = output.out()
     if output_format == "json":
         gate.masked(json_text(show_data(layers, spec.path, spec.target)))

@@ -3,43 +3,58 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
 from provisioner.kinds.base import Path
 from provisioner.spec.files import Source
 from provisioner.spec.merging import Layers, with_texts
+from provisioner.spec.schemas import Section, inlined, schema
 
+# In a path: any key.
 ANY = "*"
-# Not `key_pairs.*.ssh`, which is a name in ~/.ssh, wherever the spec is.
-FILE_FIELDS = (
-    ("roles", ANY, "inline_policies", ANY, "file"),
-    ("key_pairs", ANY, "file"),
-    ("fleets", ANY, "user_data", "file"),
-)
 
 
-def named_from(layers: Layers, spec: Source, others: Mapping[str, Source]) -> Layers:
+def named_from(
+    layers: Layers, spec: Source, others: Mapping[str, Source], kinds: Iterable[Section]
+) -> Layers:
     """The layers with each file that another one names as the spec itself would have to name it.
 
     `others` are the files that the spec extends, by name. Names are relative to the real folder of whichever
     file has them, as `files.locate_named` has it.
     """
 
+    fields = file_fields(kinds)
+
     def renamed(path: Path, text: str) -> str:
         place = layers.values.get(path)
         source = others.get(place.file) if place else None
-        return _from(spec, source, text) if source and is_file_field(path) else text
+        return _from(spec, source, text) if source and _is_one_of(fields, path) else text
 
     return replace(layers, value=with_texts(layers.value, renamed))
 
 
-def is_file_field(path: Path) -> bool:
-    """Whether what is at a path of a spec is the name of a file beside it."""
+def file_fields(kinds: Iterable[Section]) -> frozenset[tuple[str, ...]]:
+    """The paths of all fields that name a file beside the spec, which the schema calls `x-file`."""
+    whole = schema(kinds)
+    return frozenset(_marked(inlined(whole, whole), ()))
+
+
+def _marked(part: Mapping[str, Any], path: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    if part.get("x-file"):
+        yield path
+    for branch in part.get("anyOf", ()):
+        yield from _marked(branch, path)
+    for name, field in {**part.get("properties", {}), ANY: part.get("additionalProperties")}.items():
+        if isinstance(field, Mapping):
+            yield from _marked(field, (*path, name))
+
+
+def _is_one_of(fields: Iterable[tuple[str, ...]], path: Path) -> bool:
     return any(
         len(path) == len(field) and all(step in (ANY, own) for step, own in zip(field, path, strict=True))
-        for field in FILE_FIELDS
+        for field in fields
     )
 
 

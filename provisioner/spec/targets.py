@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -16,6 +16,7 @@ from provisioner.spec.merging import TARGETS, Layers
 from provisioner.spec.named_files import named_from
 from provisioner.spec.nodes import REMOVE, TOP, Located
 from provisioner.spec.reading import LARGEST_FILE
+from provisioner.spec.schemas import Section
 from provisioner.spec.wording import Suggestions, dotted, found, listed, quoted
 
 # As the schema has it for `environment`.
@@ -66,7 +67,7 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
     return Composed(made, source, files.sources, layers)
 
 
-def compose_layers(path: str, root: str | None, target: str | None) -> Layers:
+def compose_layers(path: str, root: str | None, target: str | None, kinds: Iterable[Section]) -> Layers:
     """The layers of a spec, laid over each other, with all names of files from the folder of the spec.
 
     Raises SpecError, also for what is no mapping.
@@ -75,7 +76,7 @@ def compose_layers(path: str, root: str | None, target: str | None) -> Layers:
     if not isinstance(composed.document.value, dict):
         _stop(composed.document, (), f"expected a mapping, found {found(composed.document.value)}")
     layers = composed.layers or Layers.of(composed.document)
-    return named_from(layers, composed.source, composed.others)
+    return named_from(layers, composed.source, composed.others, kinds)
 
 
 def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:

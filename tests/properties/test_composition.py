@@ -88,7 +88,7 @@ def environment(files: Mapping[str, str], target: str | None = None) -> Environm
         for name, text in files.items():
             Path(folder, name).write_text(text)
         spec = str(Path(folder, "spec.yaml"))
-        shown = show_text(compose_layers(spec, None, target))
+        shown = show_text(compose_layers(spec, None, target, KINDS))
         made = load(spec, KINDS, target=target)
         # What is shown is the same spec again.
         Path(folder, "spec.yaml").write_text(shown)

@@ -18,11 +18,11 @@ from provisioner.kinds import KINDS
 from provisioner.spec import load
 from provisioner.spec.document import parse
 from provisioner.spec.merging import Layers, Place, paths_in
-from provisioner.spec.named_files import FILE_FIELDS
-from provisioner.spec.schemas import inlined, schema
+from provisioner.spec.named_files import file_fields
 from provisioner.spec.showing import show_data, show_text
 from provisioner.spec.targets import compose_layers
 
+ROOT = Path(__file__).resolve().parents[3]
 BASE = """\
 environment: shop
 region: us-east-1
@@ -75,17 +75,17 @@ def _files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_each_value_is_shown_with_its_file_and_line() -> None:
-    shown = show_text(compose_layers("spec.yaml", None, "prod"))
+    shown = show_text(compose_layers("spec.yaml", None, "prod", KINDS))
     assert shown.splitlines() == SHOWN.splitlines()
 
 
 def test_what_is_shown_is_read_as_the_same() -> None:
-    layers = compose_layers("spec.yaml", None, "prod")
+    layers = compose_layers("spec.yaml", None, "prod", KINDS)
     assert parse("shown.yaml", show_text(layers).encode()).value == layers.value
 
 
 def test_programs_are_told_of_all_places() -> None:
-    data = show_data(compose_layers("spec.yaml", None, "prod"), "spec.yaml", "prod")
+    data = show_data(compose_layers("spec.yaml", None, "prod", KINDS), "spec.yaml", "prod")
     assert data["spec"]["fleets"]["web"]["count"] == 50
     (count,) = (place for place in data["places"] if place["field"] == "fleets.web.count")
     assert count == {
@@ -103,7 +103,7 @@ def test_programs_are_told_of_all_places() -> None:
 
 
 def test_a_spec_by_itself_is_shown_too() -> None:
-    assert show_text(compose_layers("base.yaml", None, None)).startswith("environment: shop")
+    assert show_text(compose_layers("base.yaml", None, None, KINDS)).startswith("environment: shop")
 
 
 FILES = """\
@@ -148,7 +148,7 @@ def test_the_files_that_an_inherited_file_names_are_found_from_the_spec(tmp_path
     Path("top.yaml").write_text("extends: sub/base.yaml\n")
     Path("deep").mkdir()
     Path("deep/top.yaml").write_text("extends: ../top.yaml\nfleets: {batch: {user_data: {file: ud.sh}}}\n")
-    top, deep = (compose_layers(spec, str(tmp_path), None) for spec in ("top.yaml", "deep/top.yaml"))
+    top, deep = (compose_layers(spec, str(tmp_path), None, KINDS) for spec in ("top.yaml", "deep/top.yaml"))
     for value in (show_data(top, "top.yaml", None)["spec"], yaml.safe_load(show_text(top))):
         assert {field: at(value, field) for field in NAMED} == NAMED
         assert at(value, "fleets.batch.user_data.file") == str(tmp_path / "sub" / "ud.sh")
@@ -166,25 +166,21 @@ def test_a_name_is_found_from_where_links_lead(tmp_path: Path) -> None:
     Path("real/top.yaml").write_text("extends: ../sub/base.yaml\n")
     Path("top.yaml").symlink_to("real/top.yaml")
     for spec in ("top.yaml", "real/top.yaml"):
-        name = at(compose_layers(spec, str(tmp_path), None).value, "fleets.web.user_data.file")
+        name = at(compose_layers(spec, str(tmp_path), None, KINDS).value, "fleets.web.user_data.file")
         assert os.path.realpath(tmp_path / "real" / name) == str(tmp_path / "real" / "ud.sh")
 
 
-def _file_fields(part: Any, path: tuple[str, ...]) -> set[tuple[str, ...]]:
-    """The paths of all fields of a schema that are the name of a file beside the spec."""
-    found = set()
-    for branch in (part, *part.get("anyOf", ())):
-        inner = {**branch.get("properties", {}), "*": branch.get("additionalProperties")}
-        for name, field in inner.items():
-            if isinstance(field, dict):
-                is_file = "the path of a file" in field.get("x-allowed", "") or name == "file"
-                found |= ({(*path, name)} if is_file else set()) | _file_fields(field, (*path, name))
-    return found
-
-
-def test_every_field_that_names_a_file_is_known() -> None:
-    whole = schema(KINDS)
-    assert _file_fields(inlined(whole, whole), ()) == set(FILE_FIELDS)
+def test_every_field_that_names_a_file_beside_the_spec_is_marked() -> None:
+    """Not `key_pairs.*.ssh`, which is a name in ~/.ssh, wherever the spec is."""
+    assert file_fields(KINDS) == {
+        ("roles", "*", "inline_policies", "*", "file"),
+        ("key_pairs", "*", "file"),
+        ("fleets", "*", "user_data", "file"),
+    }
+    for kind in (ROOT / "schemas").glob("*/*.json"):
+        fields = json.loads(kind.read_text())["properties"].items()
+        told = {name for name, field in fields if "relative to the folder" in field.get("x-allowed", "")}
+        assert told == {name for name, field in fields if "x-file" in field}
 
 
 def shown(value: dict[str, Any]) -> str:
@@ -249,7 +245,7 @@ def test_comments_begin_in_one_column_as_wide_as_letters_are() -> None:
 def test_the_name_of_a_file_cannot_write_lines(tmp_path: Path) -> None:
     Path("a\nregion: us-west-2 #.yaml").write_text("tags: {a: b}\n")
     Path("top.yaml").write_text('extends: "a\\nregion: us-west-2 #.yaml"\nenvironment: shop\n')
-    layers = compose_layers("top.yaml", None, None)
+    layers = compose_layers("top.yaml", None, None, KINDS)
     assert yaml.safe_load(show_text(layers)) == {"tags": {"a": "b"}, "environment": "shop"}
 
 
@@ -284,7 +280,7 @@ def test_what_is_masked_is_no_spec() -> None:
     )
     Path("spec.yaml").write_text(f"extends: base.yaml\ntags: {{note: 'aws_secret_access_key={SECRET}'}}\n")
     load("spec.yaml", KINDS)
-    Path("shown.yaml").write_text(show_text(compose_layers("spec.yaml", None, None)))
+    Path("shown.yaml").write_text(show_text(compose_layers("spec.yaml", None, None, KINDS)))
     with pytest.raises(SpecError) as caught:
         load("shown.yaml", KINDS)
     assert [str(problem) for problem in caught.value.problems] == [
@@ -298,7 +294,7 @@ def test_a_secret_in_a_key_is_masked_wherever_the_key_is_told() -> None:
         f'tags: {{"aws_secret_access_key={SECRET}": b, "client_secret={SECRET}": c}}\n'
     )
     Path("top.yaml").write_text(f'extends: base.yaml\ntags: {{"client_secret={SECRET}": !remove}}\n')
-    layers = compose_layers("top.yaml", None, None)
+    layers = compose_layers("top.yaml", None, None, KINDS)
     data, text = show_data(layers, "top.yaml", None), show_text(layers)
     assert SECRET not in json.dumps(data) + text
     assert data["spec"] == {"tags": {"aws_secret_access_key=***": "***"}}
@@ -314,5 +310,5 @@ def test_a_file_that_only_a_target_of_an_inherited_file_names() -> None:
     target = "targets: {dev: {fleets: {web: {user_data: {file: ud.sh}}}}}\n"
     Path("sub/base.yaml").write_text(BASE + target)
     Path("top.yaml").write_text("extends: sub/base.yaml\nfleets: {web: {user_data: !remove}}\n")
-    value = compose_layers("top.yaml", None, "dev").value
+    value = compose_layers("top.yaml", None, "dev", KINDS).value
     assert at(value, "fleets.web.user_data.file") == "sub/ud.sh"
