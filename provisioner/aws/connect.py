@@ -53,8 +53,7 @@ def connect(
     """
     from provisioner.aws.client import Aws, Target
 
-    if options.endpoint_url:
-        _check_address(options.endpoint_url)
+    check_options(options)
     if not options.is_local:
         login = None if options.profile else login
         profile = options.profile or (login.profile if login else None)
@@ -72,15 +71,21 @@ def connect(
             aws = aws.assuming(login.role_arn, login.external_id)
             aws.log_in()
         return aws
-    if options.profile or options.endpoint_url:
+    account = account_id if login else None
+    target = Target(region, endpoint_url=local_endpoint(), is_local=True, account_id=account)
+    return Aws(target, on_call, on_waiting)
+
+
+def check_options(options: Options) -> None:
+    """Raises UsageError for what they cannot mean, whichever environment it is."""
+    if options.endpoint_url:
+        _check_address(options.endpoint_url)
+    if options.is_local and (options.profile or options.endpoint_url):
         raise UsageError(
             "--local uses an address and credentials of its own, so it goes with neither --profile nor "
             "--endpoint-url",
             f"leave one of them out (${LOCAL_VARIABLE} is {os.environ.get(LOCAL_VARIABLE, 'not set')})",
         )
-    account = account_id if login else None
-    target = Target(region, endpoint_url=local_endpoint(), is_local=True, account_id=account)
-    return Aws(target, on_call, on_waiting)
 
 
 def _check_address(url: str) -> None:

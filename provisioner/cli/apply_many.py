@@ -62,6 +62,7 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
             f"{command} asks before it changes anything, and there is no terminal to ask on",
             f"look at `{look}`, then say `{command} --expect` with its digest of all, or `{command} --yes`",
         )
+    planning.check()
     where = many.where(planning.load)
     many, jobs, unusable = begin(many, planning.load)
     with stoppable() as stop:

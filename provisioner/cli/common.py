@@ -51,17 +51,19 @@ def load_spec(
     from provisioner.kinds import KINDS, refresh_images, refresh_my_ip
     from provisioner.spec import load
 
-    skipped = tuple(region.strip() for region in skipped_regions.split(",") if region.strip())
-    check_regions("--skip-region", skipped, f", or `{_every_region()}`")
+    skipped = regions_to_skip(skipped_regions)
     environment = refresh_images(load(spec.path, KINDS, spec.root, needs_contents, spec.target), refreshed)
     environment = refresh_my_ip(environment) if my_ip else environment
     return replace(environment, skipped_regions=skipped)
 
 
-def _every_region() -> str:
+def regions_to_skip(given: str) -> tuple[str, ...]:
+    """The regions of `--skip-region`. Raises UsageError for the name of a region that there is none of."""
     from provisioner.model import EVERY_REGION
 
-    return EVERY_REGION
+    regions = tuple(region.strip() for region in given.split(",") if region.strip())
+    check_regions("--skip-region", regions, f", or `{EVERY_REGION}`")
+    return regions
 
 
 def check_regions(option: str, regions: Sequence[str], or_else: str = "") -> None:
@@ -97,6 +99,16 @@ def load_rules(spec: SpecFile, policies: Sequence[str]) -> Sequence[Rules]:
     from provisioner.guardrails.rego import compile_rules
 
     return [compile_rules(read_rules(source)) for source in given]
+
+
+def given_rules(policies: Sequence[str]) -> Rules | None:
+    """The guardrails of the command line alone. Raises UsageError and SpecError."""
+    if not policies:
+        return None
+    from provisioner.guardrails.files import read_rules
+    from provisioner.guardrails.rego import compile_rules
+
+    return compile_rules(read_rules(policies))
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:

@@ -83,9 +83,11 @@ def begin(many: Many, load: Load) -> tuple[Many, list[Job], list[Outcome]]:
     Raises UsageError for what the options cannot mean, where no report may be written, and where two specs
     describe the same environment, in whichever shards they are.
     """
+    from provisioner.aws.connect import check_options
     from provisioner.many.engines import find_shard
     from provisioner.many.jobs import load_jobs
 
+    check_options(many.options)
     shard = find_shard(many.spread.shard, os.environ) if many.spread.shard is not None else None
     if many.spread.report:
         from provisioner.cli.report_file import check_target, report_path

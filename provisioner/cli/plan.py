@@ -114,6 +114,7 @@ def plan(
             CHANGES if detailed_exitcode else DONE,
             only_looks=True,
         )
+        planning.check()
         many = Many("plan", specs, options, output_format, spread)
         return look_at_all(many, planning.load, planning.work, planning.text, "planned")
     if out is not None:

@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING, NamedTuple
 from provisioner.cli.common import (
     Shown,
     SpecFile,
+    given_rules,
     load_rules,
     load_spec,
     make_plan,
     pricing_for,
+    regions_to_skip,
     with_tag_index,
 )
 from provisioner.cli.prove import is_proving, proved
@@ -43,6 +45,11 @@ class Planning(NamedTuple):
     shown: Shown = Shown()
     changes_code: int = 0
     only_looks: bool = False
+
+    def check(self) -> None:
+        """Raises UsageError where the command line is wrong whichever spec it is, and SpecError for rules."""
+        regions_to_skip(self.skipped_regions)
+        given_rules(self.policies)
 
     def load(self, spec: SpecFile) -> Environment:
         """Raises SpecError, and UsageError for what the options name and the spec does not have."""
