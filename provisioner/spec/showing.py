@@ -77,7 +77,8 @@ def masked(layers: Layers) -> list[Path]:
 
     with_texts(layers.value, look)
     keys = (path for path in paths_in(layers.value, ()) if path and isinstance(path[-1], str))
-    return [*found, *(path for path in keys if _masked((), str(path[-1])) != path[-1])]
+    secret_keys = (path for path in keys if _masked((), str(path[-1])) != path[-1])
+    return list(dict.fromkeys([*found, *secret_keys]))
 
 
 def _masked(path: Path, text: str) -> str:

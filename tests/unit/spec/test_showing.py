@@ -298,6 +298,7 @@ def test_a_secret_in_a_key_is_masked_wherever_the_key_is_told() -> None:
     data, text = show_data(layers, "top.yaml", None), show_text(layers)
     assert SECRET not in json.dumps(data) + text
     assert data["spec"] == {"tags": {"aws_secret_access_key=***": "***"}}
+    assert data["masked"] == ['tags["aws_secret_access_key=***"]']
     (line,) = (line for line in text.splitlines() if "!masked" in line)
     assert line.startswith(
         "  !masked aws_secret_access_key=***: !masked '***'  # base.yaml:1; a secret is masked"
