@@ -231,9 +231,9 @@ def _subject(value: Mapping[str, Any], target: str) -> tuple[str, str | None]:
     return str(name), given("account_id") or account_of(given("role_arn"))
 
 
-def account_of(role_arn: str | None) -> str | None:
-    """The account that a role is in, by its ARN."""
-    match = _ACCOUNT.fullmatch(role_arn or "")
+def account_of(role_arn: object) -> str | None:
+    """The account that a role is in, by its ARN; None where this is none, whatever a spec has there."""
+    match = _ACCOUNT.fullmatch(role_arn) if isinstance(role_arn, str) else None
     return match[1] if match else None
 
 

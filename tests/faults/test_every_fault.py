@@ -28,6 +28,8 @@ CAN_DO_WITHOUT = {
     "DescribeInstanceTypes",
     "DescribeInstanceTypeOfferings",
     "DescribeVolumes",
+    # What several fleets send together each of them sends by itself where it is refused.
+    "TerminateInstances",
 }
 
 SERVICES = {

@@ -242,3 +242,11 @@ def test_several_specs_are_all_their_targets(tmp_path: Path) -> None:
     ]
     (twice,) = (answer for answer in answers.values() if isinstance(answer, SpecError))
     assert "spec.yaml --target dev is about the environment shop-dev in us-east-1 as well" in str(twice)
+
+
+@pytest.mark.parametrize("value", ["true", "1", "1.5", "[]", "{}", "[a]"])
+def test_a_role_that_is_no_text_is_a_problem_of_its_own(tmp_path: Path, value: str) -> None:
+    spec = tmp_path / "spec.yaml"
+    spec.write_text(f"environment: shop\nregion: us-east-1\nrole_arn: {value}\n", encoding="utf-8")
+    with pytest.raises(SpecError, match="role_arn: "):
+        load(str(spec), KINDS)
