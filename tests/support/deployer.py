@@ -175,6 +175,9 @@ def without(policies: Sequence[Policy], gone: Collection[Right]) -> list[Policy]
         return statement if kept == actions else {**statement, "Action": kept}
 
     return [
-        {**policy, "Statement": [less(each) for each in policy["Statement"] if less(each)["Action"]]}
+        {
+            **policy,
+            "Statement": [rest for statement in policy["Statement"] if (rest := less(statement))["Action"]],
+        }
         for policy in policies
     ]
