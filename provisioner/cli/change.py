@@ -9,7 +9,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from queue import SimpleQueue
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
@@ -35,6 +34,7 @@ from provisioner.cli.common import (
 from provisioner.cli.next_steps import find_next_steps
 from provisioner.cli.prove import proved
 from provisioner.errors import UsageError
+from provisioner.signals import heard
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
@@ -250,39 +250,27 @@ class Teller:
 def stoppable() -> Iterator[threading.Event]:
     """An event that SIGINT, SIGTERM and SIGHUP set; a second SIGINT ends the process at once.
 
-    A handler interrupts whatever the main thread is at, which may hold the locks of the event and of the
-    gates; so it uses neither. https://docs.python.org/3/library/queue.html#simplequeue-objects
+    What is said of them is said aside: a terminal that is stopped takes nothing.
     """
     stop = threading.Event()
-    signals: SimpleQueue[int] = SimpleQueue()
-    heard: list[int] = []
+    saying = threading.Thread(target=say, args=(STOPPING,), kwargs={"err": True}, daemon=True)
     farewell = (SHOW_CURSOR if output.err().isatty() else b"") + STOPPED_AT_ONCE
 
-    def listen() -> None:
-        if signals.get():
+    def on_signal(number: int) -> None:
+        if not stop.is_set():
+            saying.start()
             stop.set()
-            say(STOPPING, err=True)
-
-    def on_signal(number: int, _: Any) -> None:
-        if heard and number == signal.SIGINT:
-            if signal.SIGINT not in heard[1:]:
-                heard.append(number)
-                output.cry(farewell)
+        elif number == signal.SIGINT:
+            crying = threading.Thread(target=output.cry, args=(farewell,), daemon=True)
+            crying.start()
+            crying.join(MAX_S_TO_SAY_SO)
             os._exit(INTERRUPTED)
-        heard.append(number)
-        signals.put(number)
 
-    listener = threading.Thread(target=listen, daemon=True)
-    listener.start()
     numbers = [signal.SIGINT, signal.SIGTERM]
     # Whoever starts a program with nohup wants it to outlast the terminal.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    before = {number: signal.signal(number, on_signal) for number in numbers}
-    try:
+    with heard(numbers, on_signal):
         yield stop
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-        signals.put(0)
-        listener.join(MAX_S_TO_SAY_SO)
+    if stop.is_set():
+        saying.join(MAX_S_TO_SAY_SO)

@@ -33,6 +33,7 @@ from provisioner.extras import install_command
 from provisioner.many.jobs import failed
 from provisioner.many.outcome import Outcome
 from provisioner.many.runner import NOT_BEGUN, Group
+from provisioner.signals import hear
 
 TASK = TypeVar("TASK")
 
@@ -161,23 +162,27 @@ def _all(group: Group, error: ProvisionerError) -> Iterator[Outcome]:
 @contextmanager
 def _processes(number: int) -> Iterator[Pool]:
     """Processes of this machine, made anew: whoever has threads must not be copied."""
-    with ProcessPoolExecutor(number, get_context("spawn"), initializer=heed_signals) as executor:
+    with ProcessPoolExecutor(number, get_context("spawn"), initializer=heed_interruptions) as executor:
         yield Pool(executor, lambda: number, _interrupt_children)
 
 
 def _interrupt_children() -> None:
     for child in active_children():
-        child.terminate()
+        if child.pid:
+            os.kill(child.pid, signal.SIGINT)
 
 
 # Set in a process of the pool when it is to begin nothing more.
 STOPPED = threading.Event()
 
 
-def heed_signals() -> None:
-    """In a process of the pool: a signal begins nothing more, and what is in flight ends."""
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: threading.Thread(target=STOPPED.set).start())
+def heed_interruptions() -> None:
+    """In a process of the pool: an interruption begins nothing more, and what is in flight ends.
+
+    Not so with SIGTERM, by which the pool ends the others when one has died: what these share may be locked
+    by the dead one.
+    """
+    hear([signal.SIGINT], lambda _: STOPPED.set())
 
 
 @contextmanager

@@ -191,8 +191,7 @@ def test_whoever_starts_it_with_nohup_has_it_go_on(
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
     )
     assert process.stderr
-    while "fleet/worker" not in process.stderr.readline():
-        pass
+    assert any("fleet/worker" in line for line in process.stderr)
     process.send_signal(signal.SIGHUP)
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0

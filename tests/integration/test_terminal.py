@@ -66,7 +66,7 @@ class Terminal:
         """Interrupts until it helps: one that comes just before the program reads the answer is lost."""
         while "nothing was changed" not in self.text:
             self.interrupt()
-            self._read(2.0)
+            assert self._read(TIMEOUT_S / 3), self.text
 
     def end(self) -> int:
         """Reads to the end and returns the exit code."""
