@@ -6,6 +6,7 @@ import os
 import pickle
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -53,6 +54,27 @@ def dying(task: Task) -> list[Outcome]:
     return well(task)
 
 
+def killing_the_idle(task: Task) -> list[Outcome]:
+    """Who is done first waits for more, with the lock of that; the other one kills it, once."""
+    pid = Path(os.environ["MARKERS"]) / "pid"
+    killed = pid.with_name("killed")
+    if task[0] == "idles.yaml":
+        pid.write_text(str(os.getpid()))
+    elif not killed.exists():
+        until(pid.exists)
+        time.sleep(0.5)
+        killed.touch()
+        os.kill(int(pid.read_text()), signal.SIGKILL)
+        time.sleep(0.5)
+    return well(task)
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 30
+    while not is_so() and time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
 def run(
     name: str, do: Callable[[Task], Sequence[Outcome]], *groups: Group, stop: threading.Event | None = None
 ) -> dict[str, Outcome]:
@@ -68,6 +90,14 @@ def test_what_a_process_left_that_died_is_done_again(tmp_path: Path, monkeypatch
     assert {outcome.verdict for outcome in told.values()} == {Verdict.OK}
     assert told["dies.yaml"].words == told["b.yaml"].words != str(os.getpid())
     assert (tmp_path / "dies.yaml").exists()
+
+
+@pytest.mark.timeout(120)
+def test_one_that_dies_idle_keeps_nobody_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MARKERS", str(tmp_path))
+    told = run("processes:2", killing_the_idle, group("us-east-1", "kills", "b"), group("eu-west-1", "idles"))
+    assert {outcome.verdict for outcome in told.values()} == {Verdict.OK}
+    assert (tmp_path / "killed").exists()
 
 
 def test_what_always_dies_is_told() -> None:
