@@ -249,7 +249,7 @@ def test_killed_anywhere_one_more_run_makes_all_right(zoo: Zoo, side: Side, lag_
     number = EACH
     while True:
         local_aws.control(zoo.cloud.server, "reset", {})
-        zoo.cloud.break_with(lag_s=lag_s)
+        zoo.cloud.break_with(lag_s=lag_s, iam_lag_s=lag_s)
         killed_at = run_and_kill(zoo.nursery, zoo.wire, side, at_number(number), *zoo.words("apply", "--yes"))
         if killed_at:
             again = zoo.run("apply", "--yes")
