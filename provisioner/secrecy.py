@@ -11,8 +11,9 @@ import base64
 import itertools
 import json
 import re
+from bisect import bisect_left
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
 HIDDEN = "***"
@@ -57,9 +58,19 @@ _FORMS = (
 # Of what signs one request only, so many are known at a time: more than are ever sent side by side.
 _MAX_PASSING = 100
 
+
+class _Hidden(NamedTuple):
+    """What is hidden, the longest first, and the length of each as a negative number: these ascend, so that
+    what is too long to be in a text is passed over at once."""
+
+    ways: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = ()
+
+
 # Threads read these while others learn, so each is only ever replaced as a whole; the longest are first.
 _known: tuple[str, ...] = ()
 _passing: tuple[tuple[str, ...], ...] = ()
+_hidden = _Hidden()
 
 
 def without_secrets(text: str) -> str:
@@ -69,7 +80,9 @@ def without_secrets(text: str) -> str:
 
 def without_known(text: str) -> str:
     """A text without what is known to be secret. Enough only where forms were looked for before."""
-    for way in itertools.chain(_known, *_passing):
+    hidden = _hidden
+    # Asked of each word that is printed, and most are shorter than any secret.
+    for way in hidden.ways[bisect_left(hidden.lengths, -len(text)) :]:
         if way in text:
             text = text.replace(way, HIDDEN)
     return text
@@ -129,12 +142,20 @@ def learn_secrets(*secrets: str | bytes | None) -> None:
     new = set(_longest_first(secret for secret in secrets if secret)).difference(_known)
     if new:
         _known = tuple(sorted(new.union(_known), key=len, reverse=True))
+        _remember()
 
 
 def learn_passing_secret(secret: str | bytes) -> None:
     """From now on this is hidden, until a hundred others have passed: the signature of one request."""
     global _passing
     _passing = (*_passing[1 - _MAX_PASSING :], _longest_first([secret]))
+    _remember()
+
+
+def _remember() -> None:
+    global _hidden
+    ways = sorted({*_known, *itertools.chain(*_passing)}, key=len, reverse=True)
+    _hidden = _Hidden(tuple(ways), tuple(-len(way) for way in ways))
 
 
 def learn_from_environment(variables: Mapping[str, str]) -> None:

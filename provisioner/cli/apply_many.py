@@ -72,7 +72,7 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
         say("interrupted; nothing was changed", err=True)
         finish(many, report, planned)
         return INTERRUPTED
-    show_all(many, planned, planning.text, stderr=many.for_programs)
+    show_all(many, planned, planning.lines, stderr=many.for_programs)
     if approved:
         approved.require(report)
     to_do = {outcome.place: outcome for outcome in planned if is_to_be_applied(outcome)}

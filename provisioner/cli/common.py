@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from provisioner.guardrails.rego import Rules
     from provisioner.kinds.base import Reader
     from provisioner.model import Environment, Login, Plan
+    from provisioner.render.layout import Line
 
 DONE, FAILED, CHANGES, WRONG_USE, REFUSED, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -249,18 +250,27 @@ IN_SHORT = Shown()
 
 def show_plan(plan: Plan, options: Options, stderr: bool = False, shown: Shown = IN_SHORT) -> None:
     """Print a plan for people."""
+    from provisioner.render.as_text import plan_lines
+
+    show_lines(plan_lines(plan, lines_width(stderr), options.is_local, shown.ids, shown.user_data), stderr)
+
+
+def lines_width(stderr: bool = False) -> int:
+    """How many columns `show_lines` has."""
+    gate = output.err() if stderr else output.out()
+    return console_for(stderr).width if output.is_drawn(gate) else output.plain_width()
+
+
+def show_lines(lines: Sequence[Line], stderr: bool = False) -> None:
+    """Print what was laid out for people. Where nothing is drawn, rich is not even imported."""
     gate = output.err() if stderr else output.out()
     if output.is_drawn(gate):
-        from provisioner.render.as_text import plan_text
+        from provisioner.render.styled import styled
 
-        console = console_for(stderr)
-        text = plan_text(plan, console.width, options.is_local, shown.ids, shown.user_data)
-        console.print(text, soft_wrap=True)
+        console_for(stderr).print(styled(lines), soft_wrap=True)
         return
-    from provisioner.render.as_text import plan_lines
     from provisioner.render.styled import plain
 
-    lines = plan_lines(plan, output.plain_width(), options.is_local, shown.ids, shown.user_data)
     gate.layout(plain(lines) + "\n")
 
 

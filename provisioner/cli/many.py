@@ -14,8 +14,10 @@ from provisioner.cli import output
 from provisioner.cli.common import (
     connections_for,
     console_for,
+    lines_width,
     say_data,
     say_document,
+    show_lines,
     tell_line,
 )
 from provisioner.cli.given import Spread
@@ -24,8 +26,6 @@ from provisioner.render.layout import shortened
 from provisioner.visible import presentable
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from provisioner.apply import Event
     from provisioner.aws.connect import Options
     from provisioner.aws.connections import Connections
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from provisioner.many.runner import Work
     from provisioner.many.shards import Shards
     from provisioner.model import Environment
+    from provisioner.render.layout import Line
 
 # Where a line cannot be rewritten, how far it is is said only so often.
 SECONDS_BETWEEN_LINES = 10.0
@@ -45,7 +46,7 @@ MAX_NAMED = 10
 # The environment that a spec describes. Raises ProvisionerError.
 Load = Callable[[SpecFile], "Environment"]
 # What is shown of one environment for so many columns; None: its row in the table says all.
-Show = Callable[["Outcome", int], "Text | None"]
+Show = Callable[["Outcome", int], "list[Line] | None"]
 
 
 class Many(NamedTuple):
@@ -174,12 +175,11 @@ def show_all(many: Many, outcomes: Iterable[Outcome], show: Show, stderr: bool =
 
     ordered = in_order(outcomes)
     if stderr or not many.for_programs:
-        console = console_for(stderr)
+        width = lines_width(stderr)
         for outcome in ordered:
-            text = show(outcome, console.width)
-            if text is not None:
-                console.print(text, soft_wrap=True)
-                console.print()
+            lines = show(outcome, width)
+            if lines is not None:
+                show_lines([*lines, ()], stderr)
     tell_troubles(ordered)
 
 
@@ -205,10 +205,8 @@ def finish(many: Many, report: dict[str, Any], outcomes: Sequence[Outcome]) -> N
     match many.output_format:
         case "text":
             from provisioner.many.table import table_lines
-            from provisioner.render.styled import styled
 
-            console = console_for()
-            console.print(styled(table_lines(report, console.width)), soft_wrap=True)
+            show_lines(table_lines(report, lines_width()))
         case "json":
             say_data(report)
         case form:

@@ -16,12 +16,11 @@ from provisioner.cli.prove import is_proving
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from provisioner.aws.connect import Options
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
     from provisioner.model import Environment
+    from provisioner.render.layout import Line
     from provisioner.rights import Place
 
 
@@ -87,7 +86,7 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
     from provisioner.many.outcome import Verdict
     from provisioner.permissions import documents
     from provisioner.permissions import permissions as statements_of
-    from provisioner.render.as_permissions import permissions_text
+    from provisioner.render.as_permissions import permission_lines
 
     def load(spec: SpecFile) -> Environment:
         return load_spec(spec, needs_contents=proving)
@@ -105,16 +104,16 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
             subject=statements,
         )
 
-    def text(outcome: Outcome, width: int) -> Text | None:
+    def lines(outcome: Outcome, width: int) -> list[Line] | None:
         if outcome.subject is None:
             return None
         policies = outcome.data["permissions"]
-        return permissions_text(outcome.environment or "", wanted, outcome.subject, policies, width)
+        return permission_lines(outcome.environment or "", wanted, outcome.subject, policies, width)
 
     if many.spread.executor is not None:
         raise UsageError("--executor is for what asks AWS, and permissions does not", "leave it out")
     many, jobs, unusable = begin(many, load)
-    return tell_all(many, [*unusable, *offline_outcomes(jobs, work)], text)
+    return tell_all(many, [*unusable, *offline_outcomes(jobs, work)], lines)
 
 
 def _place(environment: Environment, options: Options) -> Place:

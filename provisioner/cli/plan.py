@@ -116,7 +116,7 @@ def plan(
         )
         planning.check()
         many = Many("plan", specs, options, output_format, spread)
-        return look_at_all(many, planning.load, planning.work, planning.text, "planned")
+        return look_at_all(many, planning.load, planning.work, planning.lines, "planned")
     if out is not None:
         from provisioner.cli.plan_file import check_target
 

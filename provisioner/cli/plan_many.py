@@ -19,8 +19,6 @@ from provisioner.cli.common import (
 from provisioner.cli.prove import is_proving, proved
 
 if TYPE_CHECKING:
-    from rich.text import Text
-
     from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
     from provisioner.guardrails.rego import Rules
@@ -28,6 +26,7 @@ if TYPE_CHECKING:
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
     from provisioner.model import Environment, Plan
+    from provisioner.render.layout import Line
 
 
 class Planning(NamedTuple):
@@ -77,11 +76,12 @@ class Planning(NamedTuple):
             made = proved(made, aws)
         return plan_outcome(job, made, self.changes_code, self.shown.user_data)
 
-    def text(self, outcome: Outcome, width: int) -> Text | None:
+    def lines(self, outcome: Outcome, width: int) -> list[Line] | None:
         """A plan for people; None where there is nothing to be said of it."""
-        from provisioner.render.as_text import plan_text
+        from provisioner.render.as_text import plan_lines
 
         plan = outcome.plan
         if plan is None or not (plan.changes or plan.refusals or plan.notes):
             return None
-        return plan_text(plan, width, self.options.is_local, self.shown.ids, self.shown.user_data)
+        digest = outcome.data["plan"]["digest"]
+        return plan_lines(plan, width, self.options.is_local, self.shown.ids, self.shown.user_data, digest)

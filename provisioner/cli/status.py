@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
     from provisioner.model import Environment
+    from provisioner.render.layout import Line
 
 # How long --watch waits before it looks again.
 PAUSE_S = 5.0
@@ -96,11 +97,11 @@ class Seen(NamedTuple):
 def _status_of_many(many: Many, no_cost: bool) -> int | None:
     """The whole of `status` on many specs: the exit code."""
 
-    def text(outcome: Outcome, width: int) -> Text | None:
-        return _text(outcome.subject, many.options.is_local) if outcome.subject else None
+    def lines(outcome: Outcome, width: int) -> list[Line] | None:
+        return _lines(outcome.subject, many.options.is_local, width) if outcome.subject else None
 
     work = partial(_work, options=many.options, no_cost=no_cost)
-    return look_at_all(many, partial(load_spec, needs_contents=False), work, text, "looked at")
+    return look_at_all(many, partial(load_spec, needs_contents=False), work, lines, "looked at")
 
 
 def _work(job: Job, aws: Aws, reader: Reader, options: Options, no_cost: bool) -> Outcome:
@@ -153,10 +154,15 @@ def _observed(
 
 
 def _text(seen: Seen, local: bool) -> Text:
-    from provisioner.render.as_status import status_text
+    from provisioner.render.styled import styled
 
-    width = console_for().width
-    return status_text(*seen.subject, local=local, width=width, cost=seen.cost, now=seen.now)
+    return styled(_lines(seen, local, console_for().width))
+
+
+def _lines(seen: Seen, local: bool, width: int) -> list[Line]:
+    from provisioner.render.as_status import status_lines
+
+    return status_lines(*seen.subject, local=local, width=width, cost=seen.cost, now=seen.now)
 
 
 def _show_again(shown: Text, lines: int, is_first: bool) -> int:

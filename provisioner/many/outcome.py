@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from provisioner.render.verdict import destroyed, ending
@@ -83,7 +84,7 @@ class Outcome:
         """The spec, and which of its targets."""
         return f"{self.source} --target {self.target}" if self.target else self.source
 
-    @property
+    @cached_property
     def destroys(self) -> bool:
         """Whether something that is there would be gone."""
         return self.plan is not None and bool(destroyed(self.plan) or ending(self.plan))

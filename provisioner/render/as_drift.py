@@ -37,7 +37,12 @@ MAX_NAMED = 3
 
 
 def drift_text(drift: DriftReport, width: int, local: bool = False, ids: bool = False) -> Text:
-    """The drift, laid out for `width` columns; print it with `soft_wrap=True`. `ids` tells all instances."""
+    """The drift in its colours; print it with `soft_wrap=True`."""
+    return styled(drift_lines(drift, width, local, ids))
+
+
+def drift_lines(drift: DriftReport, width: int, local: bool = False, ids: bool = False) -> list[Line]:
+    """The drift, laid out for `width` columns. `ids` tells all instances."""
     items = [line(f"account {drift.account_id}, {drift.region}", "faint")]
     start: Line = (Piece("Drift of "), Piece(drift.environment, "title"), Piece("  "))
     found = together(drift.differences)
@@ -54,9 +59,7 @@ def drift_text(drift: DriftReport, width: int, local: bool = False, ids: bool = 
         lines += flow(words(text), width, (Piece("note", "warning"), Piece(" ")), INDENT, gap=" ")
     if any(True for _ in remarks(drift)):
         lines.append(())
-    return styled(
-        [*lines, *flow(words(verdict(drift), "delete" if drift.differences else "good"), width, gap=" ")]
-    )
+    return [*lines, *flow(words(verdict(drift), "delete" if drift.differences else "good"), width, gap=" ")]
 
 
 def together(differences: Iterable[Difference]) -> list[list[Difference]]:

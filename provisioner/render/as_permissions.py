@@ -38,7 +38,18 @@ def permissions_text(
     policies: Sequence[Mapping[str, Any]],
     width: int,
 ) -> Text:
-    """The statements laid out for a terminal; print it with `soft_wrap=True`."""
+    """The statements in their colours; print it with `soft_wrap=True`."""
+    return styled(permission_lines(environment, wanted, statements, policies, width))
+
+
+def permission_lines(
+    environment: str,
+    wanted: str,
+    statements: Sequence[Statement],
+    policies: Sequence[Mapping[str, Any]],
+    width: int,
+) -> list[Line]:
+    """The statements laid out for `width` columns."""
     actions = {action for statement in statements for action in statement.actions}
     held = "one policy holds" if len(policies) == 1 else f"{len(policies)} policies hold"
     heading: Line = (
@@ -58,7 +69,7 @@ def permissions_text(
         (),
         line("--format json prints the policy. What it cannot confine: docs/permissions.md", "faint"),
     ]
-    return styled(lines)
+    return lines
 
 
 def _rows(statement: Statement, operations: int) -> Iterator[Line]:

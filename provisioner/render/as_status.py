@@ -107,7 +107,21 @@ def status_text(
     cost: StatusCost | None = None,
     now: datetime | None = None,
 ) -> Text:
-    """The status laid out for `width` columns; print it with `soft_wrap=True`."""
+    """The status in its colours; print it with `soft_wrap=True`."""
+    return styled(status_lines(environment, region, account_id, statuses, local, width, cost, now))
+
+
+def status_lines(
+    environment: str,
+    region: str,
+    account_id: str,
+    statuses: Statuses,
+    local: bool = False,
+    width: int = AS_WIDE_AS_NEEDED,
+    cost: StatusCost | None = None,
+    now: datetime | None = None,
+) -> list[Line]:
+    """The status laid out for `width` columns."""
     heading: list[Line] = [
         (Piece("Status of "), Piece(environment, "title")),
         line(f"account {account_id}, {region}", "faint"),
@@ -124,7 +138,7 @@ def status_text(
         lines += _members(status.get(VOLUMES, ()), VOLUME_TITLES, width)
     if not statuses:
         lines.append(line("Nothing."))
-    return styled(lines)
+    return lines
 
 
 def watched(shown: Text, now: datetime, height: int | None) -> Text:

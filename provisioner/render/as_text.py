@@ -48,11 +48,17 @@ def plan_text(
 
 
 def plan_lines(
-    plan: Plan, width: int, local: bool = False, ids: bool = False, user_data: bool = False
+    plan: Plan,
+    width: int,
+    local: bool = False,
+    ids: bool = False,
+    user_data: bool = False,
+    digest: str | None = None,
 ) -> list[Line]:
     """A plan, laid out for `width` columns; no line is wider. `local` says that it is for the local AWS.
 
-    `ids` tells all instances by id, also those that stay, and `user_data` what user data says.
+    `ids` tells all instances by id, also those that stay, and `user_data` what user data says. `digest`: that
+    of the plan, where it is known already.
     """
     fields = [fields_of(change, user_data) for change in plan.changes]
     lines = [*_beside(_heading(plan, local, width), _legend(plan, fields, width), width), ()]
@@ -75,7 +81,7 @@ def plan_lines(
         lines.append(())
     if plan.proof and plan.proof.verdicts:
         lines += [*proof_lines(plan.proof, width), ()]
-    lines += _closing_lines(plan, width)
+    lines += _closing_lines(plan, width, digest)
     return lines
 
 
@@ -161,7 +167,7 @@ def _refusal_lines(refusal: Refusal, width: int) -> list[Line]:
     return lines
 
 
-def _closing_lines(plan: Plan, width: int) -> list[Line]:
+def _closing_lines(plan: Plan, width: int, digest: str | None) -> list[Line]:
     lines: list[Line] = []
     gone = destroyed(plan)
     if gone:
@@ -174,7 +180,7 @@ def _closing_lines(plan: Plan, width: int) -> list[Line]:
     if plan.refusals:
         refused = "Refused: nothing of this plan will be carried out."
         return lines + flow(words(refused, "delete"), width, indent=0, gap=" ")
-    return lines + _count_lines(plan, width)
+    return lines + _count_lines(plan, width, digest)
 
 
 def _cost_lines(plan: Plan, width: int) -> list[Line]:
@@ -189,7 +195,7 @@ def _cost_lines(plan: Plan, width: int) -> list[Line]:
     ]
 
 
-def _count_lines(plan: Plan, width: int) -> list[Line]:
+def _count_lines(plan: Plan, width: int, digest: str | None) -> list[Line]:
     if not plan.changes:
         if plan.destroy:
             is_all = "" if plan.notes else f" Nothing of {plan.environment} is there."
@@ -213,5 +219,5 @@ def _count_lines(plan: Plan, width: int) -> list[Line]:
     return [
         *counts,
         *_cost_lines(plan, width),
-        (Piece("Digest: "), Piece(digest_of(plan), "faint")),
+        (Piece("Digest: "), Piece(digest or digest_of(plan), "faint")),
     ]

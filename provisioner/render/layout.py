@@ -44,9 +44,9 @@ def cells(text: str) -> int:
     return sum(_cells_of(character) for character in text)
 
 
-def width_of(pieces: Line) -> int:
+def width_of(pieces: Sequence[Piece]) -> int:
     """How many columns a line takes."""
-    return sum([cells(piece.text) for piece in pieces])
+    return sum([cells(piece[0]) for piece in pieces])
 
 
 def words(text: str, style: str = "") -> list[Line]:
@@ -74,25 +74,29 @@ def flow(
     that is shorter, unless the others are `hanging` below it. An item wider than a line goes on below.
     """
     lines: list[Line] = []
-    current = first if hanging else padded(first, indent)
+    current = list(first if hanging else padded(first, indent))
+    taken = width_of(current)
     fresh = True
-    between = Piece(gap)
+    between, blank = Piece(gap), padded((), indent)
     for item in items:
-        room = width - width_of(current) - (0 if fresh else cells(gap))
+        wide = width_of(item)
+        room = width - taken - (0 if fresh else cells(gap))
         # A new line helps unless this one is as empty as the next would be.
-        if width_of(item) > room and width_of(current) > indent:
-            lines.append(current)
-            current = padded((), indent)
+        if wide > room and taken > indent:
+            lines.append(tuple(current))
+            current, taken = list(blank), indent
             fresh = True
         if not fresh:
-            current = (*current, between)
-        *full, rest = _cut(item, max(width - width_of(current), 8), max(width - indent, 8))
+            current.append(between)
+            taken += cells(gap)
+        *full, rest = _cut(item, max(width - taken, 8), max(width - indent, 8))
         for part in full:
             lines.append((*current, *part))
-            current = padded((), indent)
-        current = (*current, *rest)
+            current, taken = list(blank), indent
+        current += rest
+        taken += width_of(rest) if full else wide
         fresh = False
-    return [*lines, current]
+    return [*lines, tuple(current)]
 
 
 def folded(item: Line, width: int, first: Line = (), indent: int = 0) -> list[Line]:

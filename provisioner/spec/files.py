@@ -200,8 +200,9 @@ def _too_large(most: int) -> FileProblem:
 
 def _repository(path: Path) -> Path | None:
     """The nearest folder above with a `.git`, which is a file in a worktree or a submodule."""
+    large = _large()
     for folder in path.parents:
-        if _holds_everything(folder):
+        if _identity(str(folder)) in large:
             return None
         if os.path.lexists(folder / ".git"):
             return Path(os.path.realpath(folder))
@@ -210,7 +211,12 @@ def _repository(path: Path) -> Path | None:
 
 def _holds_everything(folder: Path) -> bool:
     # Which folder it is, and not its name: to resolve the name of each folder above a spec takes much longer.
-    return _identity(str(folder)) in (_identity("/"), _identity(str(_home())))
+    return _identity(str(folder)) in _large()
+
+
+def _large() -> tuple[tuple[int, int] | str, ...]:
+    """What tells `/` and the home folder from others."""
+    return _identity("/"), _identity(str(_home()))
 
 
 def _identity(folder: str) -> tuple[int, int] | str:

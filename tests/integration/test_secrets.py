@@ -52,6 +52,14 @@ def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test makes known is unknown to the next."""
     monkeypatch.setattr(secrecy, "_known", ())
     monkeypatch.setattr(secrecy, "_passing", ())
+    monkeypatch.setattr(secrecy, "_hidden", secrecy._Hidden())
+
+
+def test_a_text_that_is_nothing_but_a_secret_is_hidden() -> None:
+    secrecy.learn_secrets("8letters", "a longer secret with 8letters in it")
+    assert secrecy.without_known("8letters") == secrecy.HIDDEN
+    assert secrecy.without_known("a longer secret with 8letters in it") == secrecy.HIDDEN
+    assert secrecy.without_known("letters") == "letters"
 
 
 class TestWhatIsKnown:
