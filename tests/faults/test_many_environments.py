@@ -9,7 +9,8 @@ from __future__ import annotations
 import json
 import re
 import signal
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import pytest
 
 import local_aws
+from provisioner.many.executors import POLL_S
 from tests.faults.killing import Side, at_number, run_and_kill
 from tests.faults.racing import Dawdling
 from tests.faults.runs import Nursery
@@ -214,14 +216,21 @@ def test_what_changes_between_the_plan_and_its_apply_is_left_alone(zoo: Zoo) -> 
     assert zoo.members() == {"ant": 1}
 
 
-def test_an_interruption_tells_what_was_done_and_what_not(zoo: Zoo) -> None:
+@pytest.mark.parametrize(
+    ("number", "more"),
+    [(signal.SIGINT, ()), (signal.SIGTERM, ("--executor", "processes:2"))],
+    ids=["here", "in processes of a pool"],
+)
+def test_an_interruption_tells_what_was_done_and_what_not(zoo: Zoo, number: int, more: Sequence[str]) -> None:
     for name in NAMES:
         zoo.write(name)
     holding = Holding(lambda request: request.operation == "CreateRole")
     zoo.wire.put(holding)
-    running = zoo.nursery.start(*zoo.words("apply", "--yes", "--format", "json"), in_real_time=True)
+    running = zoo.nursery.start(*zoo.words("apply", "--yes", "--format", "json", *more), in_real_time=True)
     until(lambda: holding.arrived.is_set())
-    interrupt(running, signal.SIGINT)
+    interrupt(running, number)
+    # Processes of a pool are told a little later.
+    time.sleep(2 * POLL_S)
     holding.let_go.set()
     ran = running.end()
     assert ran.code == 130
