@@ -28,6 +28,7 @@ from moto.sts.responses import TokenResponse
 from werkzeug.exceptions import HTTPException
 
 from local_aws.ec2_xml import write_ec2
+from local_aws.settings import OF_JSON
 
 
 class _PricingResponse(BaseResponse):  # type: ignore[misc]
@@ -60,8 +61,6 @@ _RESPONSES: dict[str, Any] = {
     "servicequotas": _QuotasResponse,
     "tagging": _TaggingResponse,
 }
-_OF_JSON = ("ssm", "pricing", "servicequotas", "tagging")
-"""The services that talk in JSON, and not in forms and XML."""
 NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 cannot hold: https://www.w3.org/TR/xml/#charsets."""
 _CREDENTIAL = re.compile(r"Credential=([^/]*)/\d+/([^/]+)/([^/]+)/aws4_request")
@@ -181,7 +180,7 @@ def read_call(environ: dict[str, Any], body: bytes, account_of: Callable[[str], 
         ) from None
     # The user agent may name a region too, and moto believes that first; the signature is what AWS looks at.
     response.region = region
-    call.params = _json(body) if service in _OF_JSON else dict(response.params)
+    call.params = _json(body) if service in OF_JSON else dict(response.params)
     return call
 
 
@@ -206,7 +205,7 @@ def write_answer(call: Call, result: Any) -> Answer:
     else:
         status, headers, body = call.response._transform_response({}, result)
     kind = headers.get(
-        "Content-Type", "application/x-amz-json-1.1" if call.service in _OF_JSON else "text/xml"
+        "Content-Type", "application/x-amz-json-1.1" if call.service in OF_JSON else "text/xml"
     )
     data = body if isinstance(body, bytes) else body.encode()
     return Answer(int(status), kind, data.replace(b">request-id<", f">{uuid.uuid4()}<".encode()))
@@ -227,7 +226,7 @@ def write_error(call: Call | None, problem: Exception, service: str = "") -> Ans
         problem.status = 412
     code, message = (escape(NOT_IN_XML.sub("?", text)) for text in (problem.code, problem.message))
     request_id = uuid.uuid4()
-    if service in _OF_JSON:
+    if service in OF_JSON:
         kind = "application/x-amz-json-1.1"
         text = json.dumps({"__type": problem.code, "message": problem.message})
     elif service == "ec2":

@@ -8,7 +8,7 @@ from collections import Counter
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
-from local_aws.settings import Faults, Rule
+from local_aws.settings import OF_JSON, Faults, Rule
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,12 @@ class Gate:
         errors = [rule for rule in hits if rule.kind == "error"]
         error = None
         if errors:
-            code = errors[0].code
+            code, status = errors[0].code, errors[0].status
             if code == "AccessDenied" and service == "ec2":
                 code = "UnauthorizedOperation"
-            error = (code, errors[0].message, errors[0].status)
+            elif code == "AccessDenied" and service in OF_JSON:
+                code, status = "AccessDeniedException", 400
+            error = (code, errors[0].message, status)
         return Verdict(
             wait_s=faults.latency_ms / 1000 + sum(rule.seconds for rule in hits if rule.kind == "delay"),
             error=error,

@@ -15,6 +15,9 @@ from local_aws.errors import LocalAwsError
 
 RuleKind = Literal["error", "delay", "drop_request", "drop_reply"]
 
+# The services that talk in JSON, and not in forms and XML.
+OF_JSON = ("ssm", "pricing", "servicequotas", "tagging")
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -197,7 +200,8 @@ def unavailable(
 
 
 def denied(operation: str, *, nth: int | tuple[int, ...] = (), times: int | None = None) -> Rule:
-    """Matching calls are refused: with `UnauthorizedOperation` by EC2, with `AccessDenied` by the others."""
+    """Matching calls are refused: with `UnauthorizedOperation` by EC2, `AccessDenied` by IAM and STS,
+    `AccessDeniedException` by the others."""
     text = "You are not authorized to perform this operation."
     return Rule("error", operation, _numbers(nth), 1.0, times, "AccessDenied", text, 403)
 

@@ -2,7 +2,8 @@
 
 IAM User Guide, "Troubleshoot access denied error messages"
 (https://docs.aws.amazon.com/IAM/latest/UserGuide/troubleshoot_access-denied.html); EC2 API Reference, "Error
-codes": UnauthorizedOperation; STS API Reference, DecodeAuthorizationMessage.
+codes": UnauthorizedOperation; Service Quotas API Reference, "Common Errors": AccessDeniedException, as of all
+services that talk in JSON; STS API Reference, DecodeAuthorizationMessage.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ from local_aws.iam.callers import Caller, caller_of
 from local_aws.iam.conditions import Context
 from local_aws.iam.evaluate import IDENTITY, Decision, Request, decide
 from local_aws.iam.things import Account
+from local_aws.settings import OF_JSON
 from local_aws.world import World
 
 # IAM is called in one region, wherever one is.
@@ -132,7 +134,7 @@ def refusal(call: Call, caller: Caller, request: Request, decision: Decision) ->
             f"Encoded authorization failure message: {encoded}"
         )
         return AwsError("UnauthorizedOperation", text, 403)
-    if call.service in ("ssm", "tagging"):
+    if call.service in OF_JSON:
         return AwsError("AccessDeniedException", text, 400)
     return AwsError("AccessDenied", text, 403)
 

@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any, NamedTuple
 
-from provisioner.costs.cost import HOURS_A_DAY
 from provisioner.many.outcome import Verdict
 from provisioner.many.report import cost_in
-from provisioner.render.cost_words import MADE_UP, about, money
+from provisioner.render.cost_words import MADE_UP, daily, money
 from provisioner.render.layout import Line, Piece, cells, flow, line, padded, words
 from provisioner.render.words import count
 from provisioner.visible import presentable
@@ -89,7 +88,7 @@ def total_cost(report: Mapping[str, Any]) -> str:
         return ""
     least = "at least " if total["not_all_known"] else ""
     was = f" (was {money(before)})" if before != after else ""
-    a_day = f", about {about(after * HOURS_A_DAY)} {total['currency']} a day" if after else ""
+    a_day = daily(after, not total["not_all_known"], total["currency"])
     made_up = f"; {MADE_UP}" if total["made_up"] else ""
     return f"{least}{money(after)} {total['currency']}/h{was}{a_day}{made_up}"
 

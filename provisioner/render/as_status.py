@@ -13,10 +13,9 @@ from typing import Any
 
 from rich.text import Text
 
-from provisioner.costs.cost import HOURS_A_DAY
 from provisioner.costs.status_cost import StatusCost
 from provisioner.expiry.times import duration_text
-from provisioner.render.cost_words import MADE_UP, about, hourly, line_data, money, number
+from provisioner.render.cost_words import MADE_UP, daily, hourly, line_data, money, number
 from provisioner.render.layout import INDENT, Line, Piece, cells, flow, line, padded, words
 from provisioner.render.styled import stacked, styled
 from provisioner.visible import presentable
@@ -161,12 +160,12 @@ def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:
         return []
     told = f"{hourly(cost.cost, cost.currency)}"
     if cost.cost.hourly:
-        told += f", about {about(cost.cost.hourly * HOURS_A_DAY)} {cost.currency} a day"
+        told += daily(cost.cost.hourly, cost.cost.is_known, cost.currency)
         some = f"{'at least' if cost.is_least else 'about'} {money(cost.since_launch)}"
         some = some if cost.since_launch >= LEAST else f"under {LEAST}"
         told += f"; {some} {cost.currency} since launch, of what is there"
     told += f"; {MADE_UP}" if cost.made_up else ""
-    told += f"; not all is known: {cost.reason}" if cost.cost.unknown and cost.reason else ""
+    told += f"; not all is known ({cost.reason})" if cost.cost.unknown and cost.reason else ""
     return flow(words(told), width, (Piece("Costs "),), INDENT, gap=" ")
 
 

@@ -39,6 +39,12 @@ def hourly(cost: Cost, currency: str) -> str:
     return f"{'' if cost.is_known else 'at least '}{money(cost.hourly)} {currency}/h"
 
 
+def daily(an_hour: Decimal, is_known: bool, currency: str) -> str:
+    """What follows the cost of an hour: `, about 108 USD a day`, `, at least` it where some is not known."""
+    how = "about" if is_known else "at least"
+    return f", {how} {about(an_hour * HOURS_A_DAY)} {currency} a day" if an_hour else ""
+
+
 def cost_sentences(cost: PlanCost) -> tuple[str, str]:
     """What a plan costs in all, and of what that is the sum; empty where nothing costs anything."""
     before, after = cost.before, cost.after
@@ -47,7 +53,7 @@ def cost_sentences(cost: PlanCost) -> tuple[str, str]:
         return "", ""
     total = f"{hourly(after, cost.currency)} (was {_was(before, cost.currency)})"
     if after.hourly:
-        total += f", about {about(after.hourly * HOURS_A_DAY)} {cost.currency} a day{end_words(cost)}"
+        total += daily(after.hourly, after.is_known, cost.currency) + end_words(cost)
     return f"{total}{remarks(cost)}", parts
 
 
@@ -64,7 +70,7 @@ def remarks(cost: PlanCost) -> str:
     """Whose prices they are, and why some are not known."""
     unknown = not (cost.before.is_known and cost.after.is_known)
     made_up = f"; {MADE_UP}" if cost.made_up else ""
-    return made_up + (f"; not all is known: {cost.reason}" if unknown and cost.reason else "")
+    return made_up + (f"; not all is known ({cost.reason})" if unknown and cost.reason else "")
 
 
 def cost_data(cost: PlanCost | None) -> dict[str, Any] | None:

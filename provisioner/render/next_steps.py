@@ -8,8 +8,8 @@ from typing import Any
 
 from rich.text import Text
 
-from provisioner.costs.cost import HOURS_A_DAY, PlanCost
-from provisioner.render.cost_words import about, cost_data, end_words, hourly, remarks
+from provisioner.costs.cost import PlanCost
+from provisioner.render.cost_words import cost_data, daily, end_words, hourly, remarks
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled
 
@@ -69,5 +69,5 @@ def _money(steps: NextSteps) -> str:
 
 def _costs(cost: PlanCost) -> str:
     after = cost.after
-    a_day = f", about {about(after.hourly * HOURS_A_DAY)} {cost.currency} a day" if after.hourly else ""
+    a_day = daily(after.hourly, after.is_known, cost.currency)
     return f"Costs {hourly(after, cost.currency)}{a_day}{end_words(cost)}{remarks(cost)}."
