@@ -26,10 +26,20 @@ from typing import Any
 
 import provisioner.kinds
 import provisioner.spec
+from provisioner import lazy_dataclass
+from provisioner.aws.login import open_local_session, require
 from provisioner.cli import start
 from tests.support.program import SPECS
 
 Order = dict[str, Any]
+# An operation of each service that most runs call.
+CALLED = {
+    "sts": "GetCallerIdentity",
+    "ec2": "DescribeInstances",
+    "iam": "GetRole",
+    "ssm": "GetParameter",
+    "pricing": "GetProducts",
+}
 
 
 def main() -> None:
@@ -39,11 +49,28 @@ def main() -> None:
 
 
 def warm_up() -> None:
-    """Imports the whole program and reads a spec, once for all forks."""
+    """Imports the whole program, reads a spec and makes clients, once for all forks.
+
+    What botocore has read stays; each fork makes sessions and clients of its own.
+    """
     for module in pkgutil.walk_packages(provisioner.__path__, "provisioner."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    _make_classes()
     provisioner.spec.load(str(SPECS / "fifty-servers.yaml"), provisioner.kinds.KINDS)
+    session = open_local_session()
+    for service, operation in CALLED.items():
+        require(session, service, operation)
+        session.create_client(service, "us-east-1", endpoint_url="http://127.0.0.1:9")
+
+
+def _make_classes() -> None:
+    """Makes all dataclasses that wait for their first instance."""
+    modules = [module for name, module in sys.modules.items() if name.startswith("provisioner.")]
+    classes = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
+    for one in classes:
+        if getattr(one.__new__, "__module__", None) == lazy_dataclass.__name__:
+            one.__new__(one)
 
 
 def serve(become: Callable[[Order], None]) -> None:
