@@ -21,6 +21,7 @@ from botocore.config import Config
 from provisioner.aws.answers import AnswerCheck, BoundedSession, seconds_ahead
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
+from provisioner.aws.kept_numbers import endpoint_of, keep_numbers, read_numbers
 from provisioner.aws.login import (
     assume_role,
     learn_credentials,
@@ -325,6 +326,18 @@ class Aws:
     def identity(self) -> Identity:
         """Whose AWS it is. Raises AwsError."""
         return Identity.of_arn(self.call("sts", "GetCallerIdentity")["Arn"])
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        """What was kept under this name in a month; nothing of the local AWS, where switches decide."""
+        return {} if self.target.is_local else read_numbers(self._kept_as(name))
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        """Keep these for a month, for this AWS and region; not of the local AWS."""
+        if not self.target.is_local:
+            keep_numbers(self._kept_as(name), numbers)
+
+    def _kept_as(self, name: str) -> str:
+        return f"{endpoint_of(self.target.endpoint_url)} {self.target.region} {name}"
 
     def _wait(self, seconds: float) -> None:
         if seconds > 0:

@@ -1,6 +1,6 @@
 """Prices, asked of AWS in the background: nobody waits for them longer than they say, and nothing fails.
 
-One call for each system and tenancy, one for volumes, one for Spot; none where the cache has what it takes.
+One call for instances on demand, one for volumes, one for Spot; none where the cache has what it takes.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -51,6 +52,10 @@ _ASKED_IN = (
     ("il-", "eu-central-1"),
     ("ap-", "ap-south-1"),
 )
+
+
+# Market, usage operation and tenancy of instances.
+Make = tuple[str, str, str]
 
 
 class Connection(Protocol):
@@ -143,26 +148,24 @@ class PriceLookup:
             kept = cached.prices.get(key)
             return key not in self._asked and not (kept and kept.is_fresh(key, now))
 
-        groups: dict[tuple[str, str, str], list[str]] = defaultdict(list)
+        makes: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for use in uses:
             if isinstance(use, InstanceUse) and any(map(is_missing, keys_of(use))):
-                groups[use.market, use.operation, use.tenancy].append(use.type)
+                makes[use.market, use.operation, use.tenancy].add(use.type)
+        for make, types in makes.items():
+            types.update(self._of_before(cached, *make, now))
+            self._asked.update(key for type_ in types for key in keys_of(_use(type_, *make)))
         if any(is_missing(volume_key(type_, "gb")) for type_ in VOLUME_TYPES):
             self._asked.update(volume_key(type_, "gb") for type_ in VOLUME_TYPES)
             if asked_in(self._region):
                 yield self._ask_volumes
-        for (market, operation, tenancy), types in groups.items():
-            wanted = sorted({*types, *self._of_before(cached, market, operation, tenancy, now)})
-            self._asked.update(
-                key for type_ in wanted for key in keys_of(InstanceUse(type_, market, operation, tenancy))
-            )
-            if market == SPOT and operation in SPOT_PRODUCTS:
-                yield lambda operation=operation, wanted=wanted: self._ask_spot(operation, wanted)  # type: ignore[misc]
-            elif market != SPOT and tenancy in TENANCIES and asked_in(self._region):
-                for part in parts(wanted):
-                    yield lambda operation=operation, tenancy=tenancy, part=part: self._ask_instances(  # type: ignore[misc]
-                        operation, tenancy, part
-                    )
+        spot = {make: makes[make] for make in makes if make[0] == SPOT and make[1] in SPOT_PRODUCTS}
+        if spot:
+            yield partial(self._ask_spot, spot)
+        listed = {make: makes[make] for make in makes if make[0] != SPOT and make[2] in TENANCIES}
+        for together in _on_one_page(listed) if asked_in(self._region) else ():
+            for part in parts(sorted(set().union(*together.values()))):
+                yield partial(self._ask_instances, list(together), part)
         if not asked_in(self._region):
             self._reasons[f"AWS has no price list of {self._region}"] = None
 
@@ -192,15 +195,14 @@ class PriceLookup:
         with self._lock:
             self._reasons[reason] = None
 
-    def _ask_instances(self, operation: str, tenancy: str, types: list[str]) -> None:
-        filters = instance_filters(self._region, types, operation, tenancy)
-        answers = list(self._products(filters))
+    def _ask_instances(self, makes: Collection[Make], types: list[str]) -> None:
+        operations = sorted({operation for _, operation, _ in makes})
+        tenancies = sorted({tenancy for *_, tenancy in makes})
+        answers = list(self._products(instance_filters(self._region, types, operations, tenancies)))
         read = read_instances(
-            [item for answer in answers for item in answer["PriceList"]], operation, tenancy
+            [item for answer in answers for item in answer["PriceList"]], operations, tenancies
         )
-        asked = [
-            key for type_ in types for key in keys_of(InstanceUse(type_, "on_demand", operation, tenancy))
-        ]
+        asked = [key for make in makes for type_ in types for key in keys_of(_use(type_, *make))]
         self._keep(read, asked, answers)
 
     def _ask_volumes(self) -> None:
@@ -218,12 +220,13 @@ class PriceLookup:
                 return
             params["NextToken"] = answer["NextToken"]
 
-    def _ask_spot(self, operation: str, types: list[str]) -> None:
+    def _ask_spot(self, makes: Mapping[Make, Collection[str]]) -> None:
         # From now on: what has been the price since it changed last, and nothing older.
         now = datetime.fromtimestamp(self._clock(), UTC)
+        operations = sorted({operation for _, operation, _ in makes})
         params: dict[str, Any] = {
-            "InstanceTypes": types,
-            "ProductDescriptions": [SPOT_PRODUCTS[operation]],
+            "InstanceTypes": sorted(set().union(*makes.values())),
+            "ProductDescriptions": [SPOT_PRODUCTS[operation] for operation in operations],
             "StartTime": now,
         }
         answers = []
@@ -232,10 +235,13 @@ class PriceLookup:
             if not answers[-1].get("NextToken"):
                 break
             params["NextToken"] = answers[-1]["NextToken"]
-        read = read_spot([row for answer in answers for row in answer["SpotPriceHistory"]], operation)
-        self._keep(
-            read, [key for type_ in types for key in keys_of(InstanceUse(type_, SPOT, operation))], answers
-        )
+        rows = [row for answer in answers for row in answer["SpotPriceHistory"]]
+        reads = [read_spot(rows, operation) for operation in operations]
+        read = Read({key: amount for read in reads for key, amount in read.amounts.items()})
+        asked = [
+            key for make, types in makes.items() for type_ in types for key in keys_of(_use(type_, *make))
+        ]
+        self._keep(read, asked, answers)
 
     def _keep(self, read: Read, asked: Iterable[str], answers: Iterable[Mapping[str, Any]]) -> None:
         """Remember what was read, and that there is no more of what was asked, here and in the cache."""
@@ -266,3 +272,18 @@ class PriceLookup:
         if self._cached is None:
             self._cached = read_cache(self._file) if self._file else Cached()
         return self._cached
+
+
+def _use(type_: str, market: str, operation: str, tenancy: str) -> InstanceUse:
+    return InstanceUse(type_, market, operation, tenancy)
+
+
+def _on_one_page(makes: Mapping[Make, Collection[str]]) -> list[Mapping[Make, Collection[str]]]:
+    """What is asked for with one call: all, where each type of each make is no more than a page; else each
+    make for itself."""
+    types = set().union(*makes.values())
+    operations = {operation for _, operation, _ in makes}
+    tenancies = {tenancy for *_, tenancy in makes}
+    if len(types) * len(operations) * len(tenancies) <= PAGE:
+        return [makes] if makes else []
+    return [{make: types} for make, types in makes.items()]

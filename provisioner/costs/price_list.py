@@ -7,7 +7,7 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeSpotPriceHist
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -33,15 +33,17 @@ class Read:
     currency: str = "USD"
 
 
-def instance_filters(region: str, types: Iterable[str], operation: str, tenancy: str) -> list[dict[str, str]]:
-    """Filters that leave one product for each of these types, as they are billed on demand."""
-    exact = {
-        "regionCode": region,
-        "operation": operation,
-        "tenancy": TENANCIES[tenancy],
-        "capacitystatus": "Used",
-    }
-    return [*_exact(exact), _any_of("instanceType", types)]
+def instance_filters(
+    region: str, types: Iterable[str], operations: Sequence[str], tenancies: Sequence[str]
+) -> list[dict[str, str]]:
+    """Filters that leave one product for each of these types, operations and tenancies, as they are billed on
+    demand."""
+    return [
+        *_exact({"regionCode": region, "capacitystatus": "Used"}),
+        _one_of("operation", operations),
+        _one_of("tenancy", [TENANCIES[tenancy] for tenancy in tenancies]),
+        _any_of("instanceType", types),
+    ]
 
 
 def volume_filters(region: str) -> list[dict[str, str]]:
@@ -61,8 +63,13 @@ def parts(types: Sequence[str]) -> Iterator[list[str]]:
         yield part
 
 
-def read_instances(price_list: Iterable[Any], operation: str, tenancy: str) -> Read:
+def read_instances(
+    price_list: Iterable[Any], operations: Collection[str], tenancies: Collection[str]
+) -> Read:
     """Hours of instances, of the answer to `instance_filters`. Raises ValueError, LookupError, TypeError."""
+    named = {name: tenancy for tenancy, name in TENANCIES.items()}
+    # A product that does not say its operation is of the one that was asked for.
+    only = next(iter(operations)) if len(operations) == 1 else None
     amounts: dict[str, Decimal] = {}
     currencies: set[str] = set()
     for attributes, unit, amount, currency in _prices(price_list):
@@ -70,12 +77,10 @@ def read_instances(price_list: Iterable[Any], operation: str, tenancy: str) -> R
         is_hour = (
             unit.lower() in ("hrs", "hours") and attributes.get("marketoption", "OnDemand") == "OnDemand"
         )
-        is_asked = (attributes.get("operation", operation), attributes.get("tenancy")) == (
-            operation,
-            TENANCIES[tenancy],
-        )
+        operation, tenancy = attributes.get("operation", only), named.get(attributes.get("tenancy", ""))
+        is_asked = operation in operations and tenancy in tenancies
         if is_hour and is_asked and attributes.get("capacitystatus", "Used") == "Used":
-            amounts[instance_key(attributes["instanceType"], operation, tenancy)] = amount
+            amounts[instance_key(attributes["instanceType"], str(operation), str(tenancy))] = amount
             currencies.add(currency)
     return Read(amounts, _one(currencies))
 
@@ -120,6 +125,11 @@ def read_spot(history: Iterable[Mapping[str, Any]], operation: str) -> Read:
 
 def _exact(fields: Mapping[str, str]) -> list[dict[str, str]]:
     return [{"Type": "TERM_MATCH", "Field": field, "Value": value} for field, value in fields.items()]
+
+
+def _one_of(field: str, values: Sequence[str]) -> dict[str, str]:
+    """Exactly the one that there is, as far as there is one."""
+    return _exact({field: values[0]})[0] if len(values) == 1 else _any_of(field, values)
 
 
 def _any_of(field: str, values: Iterable[str]) -> dict[str, str]:

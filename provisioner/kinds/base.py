@@ -86,6 +86,17 @@ class Reader(Protocol):
 
 
 @runtime_checkable
+class Keeping(Protocol):
+    """A reader that keeps numbers from one run to the next, where that is wanted; else it has none."""
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        """What was kept under this name lately, by key, of the AWS and region that this reads."""
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        """Keep these as well."""
+
+
+@runtime_checkable
 class Sharing(Protocol):
     """A reader whose answers are for several environments."""
 

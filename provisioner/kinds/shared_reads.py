@@ -6,11 +6,11 @@ Only within one look at AWS: whoever looks again asks anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Keeping, Reader
 from provisioner.model import Identity
 from provisioner.once import Once
 
@@ -54,6 +54,13 @@ class SharedReads(Reader):
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return self._reader.answers(operation)
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        return self._reader.kept(name) if isinstance(self._reader, Keeping) else {}
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        if isinstance(self._reader, Keeping):
+            self._reader.keep(name, numbers)
 
     def parallel(self, *reads: Callable[[], T]) -> list[T]:
         return self._reader.parallel(*reads)

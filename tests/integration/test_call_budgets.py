@@ -5,6 +5,7 @@ Counts, not seconds. Every program here is a process of its own, with its own pa
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -79,6 +80,28 @@ def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Wr
     destroyed = counted(cloud, run, "destroy", "--yes", spec)
     assert destroyed["TerminateInstances"] == 1
     assert destroyed.total() <= 18 + ELSEWHERE + LOOKING
+
+
+def test_what_only_advises_takes_two_calls_a_day_and_a_third_in_a_month(
+    cloud: Cloud, run_on_aws: Run, write: Write, image: str, tmp_path: Path
+) -> None:
+    """Prices, quotas and types, in a plan of a launch whose other reads take long enough."""
+    cloud.break_with(local_aws.delay("DescribeSubnets", 2))
+    spec = write(having(FIFTY, fleets__worker__image=image))
+
+    def asked_by_a_plan() -> dict[str, int]:
+        cloud.forget_calls()
+        ran = run_on_aws("plan", spec, env={"XDG_CACHE_HOME": str(tmp_path)})
+        assert ran.code == 0, ran.said
+        return {name: number for name, number in cloud.advice().items() if number}
+
+    assert asked_by_a_plan() == {"GetProducts": 2, "GetServiceQuota": 1}
+    assert asked_by_a_plan() == {}
+    (kept,) = (tmp_path / "provisioner").glob("prices-*")
+    data = json.loads(kept.read_text())
+    a_day_older = {key: [price, at - 86_400] for key, (price, at) in data["prices"].items()}
+    kept.write_text(json.dumps(data | {"prices": a_day_older}))
+    assert asked_by_a_plan() == {"GetProducts": 2}
 
 
 def test_what_fleets_have_in_common_is_asked_once(cloud: Cloud, run: Run, write: Write, image: str) -> None:

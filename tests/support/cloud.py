@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -93,6 +94,11 @@ class Cloud:
         """The operations that ask for prices."""
         operations = [record.operation for record in local_aws.calls(self.server)]
         return [operation for operation in operations if operation in OF_PRICES]
+
+    def advice(self) -> Counter[str]:
+        """How often that was asked for which only advises: prices, quotas, what types are like."""
+        asked = Counter(record.operation for record in local_aws.calls(self.server))
+        return Counter({name: asked[name] for name in (*ASIDE, "DescribeInstanceTypes")})
 
     def operations(self) -> list[str]:
         """The operations called since the last `forget_calls`, in their order."""

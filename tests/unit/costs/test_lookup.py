@@ -90,6 +90,59 @@ def test_one_call_for_the_types_of_a_system_one_for_volumes_one_for_spot() -> No
     assert (prices.reason, prices.made_up) == (None, False)
 
 
+WINDOWS = InstanceUse("t3.large", operation="RunInstances:0002")
+DEDICATED = InstanceUse("t3.xlarge", tenancy="dedicated")
+
+
+def test_one_call_for_all_systems_and_tenancies() -> None:
+    """Each combination is asked for, and what is not in the answer there is not."""
+    connection = Connection(
+        lambda wanted: {
+            "PriceList": [
+                product(
+                    LINUX | {"operation": operation, "tenancy": tenancy, "instanceType": type_}, "Hrs", usd
+                )
+                for operation, tenancy, type_, usd in (
+                    ("RunInstances", "Shared", "t3.large", "0.1"),
+                    ("RunInstances:0002", "Shared", "t3.large", "0.2"),
+                    ("RunInstances", "Dedicated", "t3.xlarge", "0.3"),
+                )
+                if operation in wanted.get("operation", "")
+            ]
+        }
+    )
+    prices = looked_up(connection, [LARGE, WINDOWS, DEDICATED])
+    assert sorted(connection.asked) == ["t3.large,t3.xlarge", "volumes"]
+    assert [prices.hourly(use) for use in (LARGE, WINDOWS, DEDICATED)] == [
+        Decimal("0.1"),
+        Decimal("0.2"),
+        Decimal("0.3"),
+    ]
+
+
+def test_where_all_combinations_are_more_than_a_page_each_is_asked_for_itself() -> None:
+    """Sixty types with two systems would be 120 products, and a page has 100."""
+    connection = Connection()
+    linux = [InstanceUse(f"m5.{number}xlarge") for number in range(30)]
+    windows = [InstanceUse(f"c5.{number}xlarge", operation="RunInstances:0002") for number in range(30)]
+    looked_up(connection, [*linux, *windows])
+    assert sorted(len(asked.split(",")) for asked in connection.asked if asked != "volumes") == [30, 30]
+
+
+def test_spot_prices_of_all_systems_take_one_call() -> None:
+    def answer(wanted: dict[str, str]) -> dict[str, Any]:
+        row = {"InstanceType": "t3.large", "AvailabilityZone": "us-east-1a", "Timestamp": 1}
+        systems = {"Linux/UNIX": "0.03", "Windows": "0.06"}
+        rows = [row | {"ProductDescription": name, "SpotPrice": usd} for name, usd in systems.items()]
+        return {"SpotPriceHistory": rows, "PriceList": []}
+
+    connection = Connection(answer)
+    windows = InstanceUse("t3.large", "spot", "RunInstances:0002")
+    prices = looked_up(connection, [SPOT, windows])
+    assert connection.asked.count("DescribeSpotPriceHistory") == 1
+    assert [prices.hourly(SPOT), prices.hourly(windows)] == [Decimal("0.03"), Decimal("0.06")]
+
+
 def test_what_was_begun_is_not_asked_again() -> None:
     connection = Connection()
     lookup = PriceLookup(connection, "us-east-1", "aws", None)

@@ -33,7 +33,7 @@ def product(attributes: dict[str, str], unit: str, price: Any, currency: str = "
 
 
 def of_instances(*items: str) -> dict[str, Decimal]:
-    return dict(read_instances(items, "RunInstances", "default").amounts)
+    return dict(read_instances(items, ["RunInstances"], ["default"]).amounts)
 
 
 @pytest.mark.parametrize(
@@ -88,7 +88,9 @@ def test_what_is_cheaper_the_more_there_is_counts_by_its_first_price() -> None:
 
 
 def test_in_china_prices_are_in_yuan() -> None:
-    assert read_instances([product(LINUX, "Hrs", "0.5", "CNY")], "RunInstances", "default").currency == "CNY"
+    assert (
+        read_instances([product(LINUX, "Hrs", "0.5", "CNY")], ["RunInstances"], ["default"]).currency == "CNY"
+    )
 
 
 def test_spot_prices_are_the_newest_of_each_zone_and_the_highest_of_the_type() -> None:
@@ -134,13 +136,33 @@ def test_what_is_no_price_list_is_an_error_that_the_lookup_expects(item: str) ->
 
 
 def test_filters_leave_one_product_a_type() -> None:
-    assert instance_filters("eu-west-1", ["t3.large", "m5.large"], "RunInstances:0002", "dedicated") == [
+    assert instance_filters("eu-west-1", ["t3.large", "m5.large"], ["RunInstances:0002"], ["dedicated"]) == [
         {"Type": "TERM_MATCH", "Field": "regionCode", "Value": "eu-west-1"},
+        {"Type": "TERM_MATCH", "Field": "capacitystatus", "Value": "Used"},
         {"Type": "TERM_MATCH", "Field": "operation", "Value": "RunInstances:0002"},
         {"Type": "TERM_MATCH", "Field": "tenancy", "Value": "Dedicated"},
-        {"Type": "TERM_MATCH", "Field": "capacitystatus", "Value": "Used"},
         {"Type": "ANY_OF", "Field": "instanceType", "Value": "t3.large,m5.large"},
     ]
+
+
+def test_filters_take_several_systems_and_tenancies() -> None:
+    operations, tenancies = ["RunInstances", "RunInstances:0002"], ["dedicated", "default"]
+    assert instance_filters("eu-west-1", ["t3.large"], operations, tenancies)[2:] == [
+        {"Type": "ANY_OF", "Field": "operation", "Value": "RunInstances,RunInstances:0002"},
+        {"Type": "ANY_OF", "Field": "tenancy", "Value": "Dedicated,Shared"},
+        {"Type": "ANY_OF", "Field": "instanceType", "Value": "t3.large"},
+    ]
+
+
+def test_products_are_told_apart_by_system_and_tenancy() -> None:
+    windows, dedicated = LINUX | {"operation": "RunInstances:0002"}, LINUX | {"tenancy": "Dedicated"}
+    items = [product(LINUX, "Hrs", "1"), product(windows, "Hrs", "2"), product(dedicated, "Hrs", "3")]
+    operations, tenancies = ["RunInstances", "RunInstances:0002"], ["default", "dedicated"]
+    assert dict(read_instances(items, operations, tenancies).amounts) == {
+        "instance/t3.large/RunInstances/default": Decimal(1),
+        "instance/t3.large/RunInstances:0002/default": Decimal(2),
+        "instance/t3.large/RunInstances/dedicated": Decimal(3),
+    }
 
 
 def test_many_types_take_several_filters_of_at_most_1024_characters() -> None:

@@ -26,8 +26,14 @@ DENIED = AwsError("service-quotas", "GetServiceQuota", "AccessDeniedException", 
 class Quotas(Reader):
     """Service Quotas with these values or errors by code, and EC2's types; `slow`: it never answers."""
 
-    def __init__(self, values: Mapping[str, float | AwsError], slow: bool = False) -> None:
+    def __init__(
+        self,
+        values: Mapping[str, float | AwsError],
+        slow: bool = False,
+        kept: Mapping[str, float] | None = None,
+    ) -> None:
         self.values = values
+        self.numbers = {"quotas of 111111111111": dict(kept or {})}
         self.answering = threading.Event()
         if not slow:
             self.answering.set()
@@ -44,6 +50,12 @@ class Quotas(Reader):
         if isinstance(value, AwsError):
             raise value
         return {"Quota": {"Value": value}}
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        return self.numbers[name]
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        self.numbers[name] |= numbers
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         raise AssertionError("nothing here has pages")
@@ -73,6 +85,7 @@ class Case(NamedTuple):
     asked: tuple[str, ...] = ("GetServiceQuota",)
     there: Mapping[str, int] = {}
     slow: bool = False
+    kept: Mapping[str, float] = {}
 
 
 def short(needed: int, value: int, code: str) -> str:
@@ -121,6 +134,16 @@ CASES = {
         {"web": {"count": 30, "tenancy": "host"}}, {}, asked=()
     ),
     "nothing to launch": Case({"web": {"count": 3}}, {}, asked=(), there={"web": 3}),
+    "what was read before suffices": Case({"web": {"count": 2}}, {}, asked=(), kept={STANDARD: 5}),
+    "what was read before does not suffice, and was raised": Case(
+        {"web": {"count": 4}}, {STANDARD: 8}, kept={STANDARD: 5}
+    ),
+    "what was read before does not suffice, and is so still": Case(
+        {"web": {"count": 3}}, {STANDARD: 5}, short(6, 5, STANDARD), TYPES, kept={STANDARD: 5}
+    ),
+    "of another quota nothing was read before": Case(
+        {"web": {"count": 3, "market": "spot"}}, {SPOT: 8}, kept={STANDARD: 5}
+    ),
     "it may not be read": Case(
         {"web": {"count": 3}},
         {STANDARD: DENIED},
@@ -141,12 +164,15 @@ def test_vcpus(name: str) -> None:
         at: ObservedFleet(tuple(member(number, fleet) for number in range(case.there.get(at.key, 0))))
         for at, fleet in fleets.items()
     }
-    reader = Quotas(case.values, case.slow)
-    lookup = QuotaLookup(reader, fleets, observed)
+    reader = Quotas(case.values, case.slow, case.kept)
+    lookup = QuotaLookup(reader, fleets, observed, "111111111111")
     told = lookup.told(observed, 0.0 if case.slow else 10.0)
     reader.answering.set()
     assert "; ".join(text for one in told.values() for text in (*one.warnings, *one.unchecked)) == case.said
     assert sorted(reader.asked) == sorted(case.asked)
+    if not case.slow:
+        told_now = {code: value for code, value in case.values.items() if not isinstance(value, AwsError)}
+        assert reader.numbers == {"quotas of 111111111111": {**case.kept, **told_now}}
 
 
 def test_no_type_has_more_vcpus_than_its_size_says() -> None:

@@ -48,7 +48,8 @@ def observe_details(reader: Reader, world: World) -> Mapping[Address, ObservedFl
     written = {at: with_references(fleet, world) for at, fleet in fleets_of_spec.items()}
     fleets = {at: there.get(at) or ObservedFleet() for at in sorted(written.keys() | there.keys())}
     wrong = {at: _bound_wrong(written.get(at), observed, world) for at, observed in fleets.items()}
-    quotas = QuotaLookup(reader, {} if world.destroying else written, there)
+    fleets_to_be = {} if world.destroying else written
+    quotas = QuotaLookup(reader, fleets_to_be, there, world.identity.account_id)
     rebound = [member.id for members in wrong.values() for member in members if member.profile]
     associations = find_associations(reader, rebound)
     # One after the other each fleet's calls would add up.

@@ -2,7 +2,8 @@
 
 Only what the spec itself needs is counted: what else the account runs there is not looked for. Quotas are
 raised on request, and by AWS itself, so that this is said and nothing is refused for it. Nobody waits for an
-answer: it is asked for beside the other reads.
+answer: it is asked for beside the other reads. A value that suffices is believed for a month, as a quota is
+lowered by hand alone; before anything is said of one that does not, it is asked for.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 """
@@ -17,7 +18,7 @@ from functools import partial
 from typing import NamedTuple
 
 from provisioner.errors import AwsError
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Keeping, Reader
 from provisioner.kinds.fleet.call_rules import QUOTA_NUMBERS, quota_for
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.read import aside
@@ -50,12 +51,20 @@ class Shortage(NamedTuple):
 
 
 class QuotaLookup:
-    """The quotas of those fleets that are to run more than they do, asked for in the background."""
+    """The quotas of those fleets that are to run more than they do, asked for in the background.
+
+    `account_id` says whose they are, for what is kept of them.
+    """
 
     def __init__(
-        self, reader: Reader, fleets: Mapping[Address, Fleet], observed: Mapping[Address, ObservedFleet]
+        self,
+        reader: Reader,
+        fleets: Mapping[Address, Fleet],
+        observed: Mapping[Address, ObservedFleet],
+        account_id: str,
     ) -> None:
         self._reader = reader
+        self._kept_as = f"quotas of {account_id}"
         self._fleets = fleets
         self._quotas = {at: name for at, fleet in fleets.items() if (name := quota_for(fleet))}
         self._growing = tuple(
@@ -95,9 +104,16 @@ class QuotaLookup:
 
     def _shortage(self, name: str) -> Shortage | None:
         """By how much a quota does not suffice for the fleets of the spec. Raises AwsError."""
-        asked = {"ServiceCode": "ec2", "QuotaCode": QUOTA_NUMBERS[name]}
-        value = float(self._reader.call("service-quotas", "GetServiceQuota", **asked)["Quota"]["Value"])
         members = [self._fleets[at] for at, of_fleet in self._quotas.items() if of_fleet == name]
+        keeping = self._reader if isinstance(self._reader, Keeping) else None
+        code = QUOTA_NUMBERS[name]
+        kept = keeping.kept(self._kept_as).get(code) if keeping else None
+        if kept is not None and _fits(members, kept):
+            return None
+        asked = {"ServiceCode": "ec2", "QuotaCode": code}
+        value = float(self._reader.call("service-quotas", "GetServiceQuota", **asked)["Quota"]["Value"])
+        if keeping:
+            keeping.keep(self._kept_as, {code: value})
         if _fits(members, value):
             return None
         vcpus = _vcpus(self._reader, self._fleets.values())
