@@ -82,11 +82,12 @@ def test_fifty_members_from_nothing_to_nothing(cloud: Cloud, run: Run, write: Wr
     assert destroyed.total() <= 18 + ELSEWHERE + LOOKING
 
 
+@pytest.mark.long
 def test_what_only_advises_takes_two_calls_a_day_and_a_third_in_a_month(
     cloud: Cloud, run_on_aws: Run, write: Write, image: str, tmp_path: Path
 ) -> None:
     """Prices, quotas and types, in a plan of a launch whose other reads take long enough."""
-    cloud.break_with(local_aws.delay("DescribeSubnets", 2))
+    cloud.break_with(local_aws.delay("DescribeSubnets", 6))
     spec = write(having(FIFTY, fleets__worker__image=image))
 
     def asked_by_a_plan() -> dict[str, int]:

@@ -82,6 +82,23 @@ def test_ec2_says_what_is_not_allowed_and_encodes_the_rest(as_user: As, sts: Any
     assert decoded["context"]["action"] == "ec2:DescribeInstances"
 
 
+@pytest.mark.parametrize(
+    ("service", "operation", "params"),
+    [
+        ("pricing", "get_products", {"ServiceCode": "AmazonEC2"}),
+        ("service-quotas", "get_service_quota", {"ServiceCode": "ec2", "QuotaCode": "L-1216C47A"}),
+        ("ssm", "get_parameter", {"Name": "/x"}),
+        ("resourcegroupstaggingapi", "get_resources", {}),
+    ],
+)
+def test_services_that_talk_in_json_refuse_with_an_exception(
+    as_user: As, service: str, operation: str, params: dict[str, Any]
+) -> None:
+    with refused("AccessDeniedException") as refusal:
+        getattr(as_user(service, allow("iam:*")), operation)(**params)
+    assert refusal.status == 400
+
+
 def test_iam_says_what_is_not_allowed(as_user: As) -> None:
     with refused("AccessDenied") as refusal:
         as_user("iam", allow(), deny("iam:CreateRole")).create_role(

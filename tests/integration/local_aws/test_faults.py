@@ -406,6 +406,26 @@ def test_what_is_not_supported_is_said_so(ec2: Any, iam: Any) -> None:
     assert no.status == 501
 
 
+@pytest.mark.parametrize(
+    ("service", "code", "status"),
+    [
+        ("ec2", "UnauthorizedOperation", 403),
+        ("iam", "AccessDenied", 403),
+        ("sts", "AccessDenied", 403),
+        ("ssm", "AccessDeniedException", 400),
+        ("pricing", "AccessDeniedException", 400),
+        ("servicequotas", "AccessDeniedException", 400),
+        ("tagging", "AccessDeniedException", 400),
+    ],
+)
+def test_each_service_refuses_with_its_own_code(service: str, code: str, status: int) -> None:
+    gate = Gate()
+    gate.set(Faults(rules=(denied("*"),)))
+    refused_with = gate.judge(service, "GetSomething").error
+    assert refused_with
+    assert (refused_with[0], refused_with[2]) == (code, status)
+
+
 def test_mistakes_in_faults_are_told(local: LocalAws) -> None:
     with pytest.raises(LocalAwsError):
         Faults.from_json('{"colour": 1}')

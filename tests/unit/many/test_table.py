@@ -108,7 +108,7 @@ def test_what_all_come_to(command: str, outcomes: list[Outcome], expected: str) 
         ([planned("a", plan(NEW), cost("1", "2")), ALL[0]], "2.50 USD/h (was 1.50), about 60 USD a day"),
         (
             [planned("a", plan(NEW), cost("1", None)), ALL[0]],
-            "at least 0.50 USD/h (was 1.50), about 12 USD a day",
+            "at least 0.50 USD/h (was 1.50), at least 12 USD a day",
         ),
     ],
 )
