@@ -47,8 +47,8 @@ DEPENDED_ON = (
     "iam:TagRole",
 )
 OF_THE_PROOF = (":SimulatePrincipalPolicy", ":DecodeAuthorizationMessage")
-# Whose every sort of change is tried as well: together they have all kinds and nearly all settings.
-THROUGHOUT = ("two-tier.yaml", "web-and-db.yaml")
+# Whose every sort of change is tried as well: together they have all kinds, an end, and nearly all settings.
+THROUGHOUT = ("attach-existing.yaml", "two-tier.yaml", "until-evening.yaml", "web-and-db.yaml")
 ROUNDS = 4
 
 
