@@ -67,7 +67,7 @@ def warm_up() -> None:
 def _make_classes() -> None:
     """Makes all dataclasses that wait for their first instance."""
     modules = [module for name, module in sys.modules.items() if name.startswith("provisioner.")]
-    classes = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
+    classes: set[Any] = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
     for one in classes:
         if getattr(one.__new__, "__module__", None) == lazy_dataclass.__name__:
             one.__new__(one)
