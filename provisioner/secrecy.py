@@ -11,6 +11,7 @@ import base64
 import itertools
 import json
 import re
+import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
@@ -67,7 +68,8 @@ class _Hidden(NamedTuple):
     lengths: tuple[int, ...] = ()
 
 
-# Threads read these while others learn, so each is only ever replaced as a whole; the longest are first.
+# Threads read these while others learn, one at a time; so each is only ever replaced as a whole.
+_learning = threading.Lock()
 _known: tuple[str, ...] = ()
 _passing: tuple[tuple[str, ...], ...] = ()
 _hidden = _Hidden()
@@ -138,23 +140,22 @@ def hide(text: str, secrets: Iterable[str | bytes]) -> str:
 
 def learn_secrets(*secrets: str | bytes | None) -> None:
     """From now on these are hidden; None and what is too short to tell from a word are passed over."""
-    global _known
-    new = set(_longest_first(secret for secret in secrets if secret)).difference(_known)
-    if new:
-        _known = tuple(sorted(new.union(_known), key=len, reverse=True))
-        _remember()
+    new = set(_longest_first(secret for secret in secrets if secret))
+    if not new.issubset(_known):
+        with _learning:
+            _remember(tuple(new.union(_known)), _passing)
 
 
 def learn_passing_secret(secret: str | bytes) -> None:
     """From now on this is hidden, until a hundred others have passed: the signature of one request."""
-    global _passing
-    _passing = (*_passing[1 - _MAX_PASSING :], _longest_first([secret]))
-    _remember()
+    with _learning:
+        _remember(_known, (*_passing[1 - _MAX_PASSING :], _longest_first([secret])))
 
 
-def _remember() -> None:
-    global _hidden
-    ways = sorted({*_known, *itertools.chain(*_passing)}, key=len, reverse=True)
+def _remember(known: tuple[str, ...], passing: tuple[tuple[str, ...], ...]) -> None:
+    global _known, _passing, _hidden
+    ways = sorted({*known, *itertools.chain(*passing)}, key=len, reverse=True)
+    _known, _passing = known, passing
     _hidden = _Hidden(tuple(ways), tuple(-len(way) for way in ways))
 
 

@@ -7,6 +7,7 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -60,6 +61,28 @@ def test_a_text_that_is_nothing_but_a_secret_is_hidden() -> None:
     assert secrecy.without_known("8letters") == secrecy.HIDDEN
     assert secrecy.without_known("a longer secret with 8letters in it") == secrecy.HIDDEN
     assert secrecy.without_known("letters") == "letters"
+
+
+def test_what_threads_learn_together_is_all_hidden() -> None:
+    def learn(number: int) -> None:
+        for step in range(50):
+            secrecy.learn_secrets(f"secret-{number}-{step:03}")
+            secrecy.learn_passing_secret(f"passing-{number}-{step:03}")
+
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(1e-6)
+    try:
+        with ThreadPoolExecutor(4) as pool:
+            list(pool.map(learn, range(4)))
+    finally:
+        sys.setswitchinterval(before)
+    shown = {
+        text
+        for number in range(4)
+        for step in range(50)
+        if secrecy.without_known(text := f"secret-{number}-{step:03}") != secrecy.HIDDEN
+    }
+    assert shown == set()
 
 
 class TestWhatIsKnown:
