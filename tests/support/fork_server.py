@@ -69,8 +69,9 @@ def _make_classes() -> None:
     modules = [module for name, module in sys.modules.items() if name.startswith("provisioner.")]
     classes: set[Any] = {one for module in modules for one in vars(module).values() if isinstance(one, type)}
     for one in classes:
-        if getattr(one.__new__, "__module__", None) == lazy_dataclass.__name__:
-            one.__new__(one)
+        new: Any = one.__new__
+        if getattr(new, "__module__", None) == lazy_dataclass.__name__:
+            new(one)
 
 
 def serve(become: Callable[[Order], None]) -> None:
