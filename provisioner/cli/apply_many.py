@@ -41,6 +41,8 @@ if TYPE_CHECKING:
     from provisioner.kinds.base import Reader
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
+    from provisioner.model import Plan
+    from provisioner.reconcile import ApplyResult
 
 # Of the environments that are asked about so many are named.
 MAX_NAMED = 10
@@ -137,7 +139,7 @@ def _apply(
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
-    from provisioner.many.plans import applied_outcome, exceeds, not_as_shown
+    from provisioner.many.plans import exceeds, not_as_shown
     from provisioner.reconcile import converge
 
     before = planned[job.place]
@@ -148,10 +150,39 @@ def _apply(
         raise not_as_shown(what)
     executor = Executor(WritingAws.over(aws), partial(how_far.doing, before.name), stop)
     result = converge(plan, lambda: planning.plan(job, aws), executor.execute, stop)
-    outcome = applied_outcome(before, result, stop.is_set(), time.monotonic() - began)
-    if planning.destroying and not stop.is_set():
+    return told_after(job, aws, planning, before, plan, result, stop.is_set(), time.monotonic() - began)
+
+
+def told_after(
+    job: Job,
+    aws: Aws,
+    planning: Planning,
+    before: Outcome,
+    plan: Plan,
+    result: ApplyResult,
+    is_interrupted: bool,
+    seconds: float,
+) -> Outcome:
+    """What became of a plan that was carried out, after what was planned `before`. Its subject is what is
+    looked at once more: what a destroy has left, or where members are and what to type next."""
+    from provisioner.cli.change import is_answered
+    from provisioner.cli.next_steps import find_next_steps
+    from provisioner.many.plans import applied_outcome
+    from provisioner.render.next_steps import next_data
+
+    outcome = applied_outcome(before, result, is_interrupted, seconds)
+    if is_interrupted:
+        return outcome
+    if planning.destroying:
         return replace(outcome, subject=what_is_left(job, aws))
-    return outcome
+    if result.obstacle or not (result.outcomes and all(map(is_answered, result.outcomes))):
+        return outcome
+    is_good = all(change.is_good for change in result.outcomes)
+    steps = find_next_steps(job.environment, aws, plan, planning.options.is_local, is_good)
+    if steps is None:
+        return outcome
+    data = {**outcome.data, "result": {**outcome.data["result"], "next": next_data(steps)}}
+    return replace(outcome, data=data, subject=steps)
 
 
 def _after(before: Outcome, outcome: Outcome) -> Outcome:
@@ -163,6 +194,7 @@ def _text(outcome: Outcome, width: int) -> Text:
     """What became of one environment, change by change."""
     from provisioner.render.as_outcomes import outcomes_text
     from provisioner.render.layout import Piece, flow, line, words
+    from provisioner.render.next_steps import NextSteps, next_text
     from provisioner.render.styled import stacked, styled
 
     where = f"account {outcome.account_id}, {outcome.region}"
@@ -171,8 +203,12 @@ def _text(outcome: Outcome, width: int) -> Text:
         told = outcome.trouble.message if outcome.trouble else outcome.words
         return stacked([title, styled(flow(words(told, "delete"), width, gap=" "))])
     result = outcomes_text(outcome.name, outcome.result, outcome.seconds, width)
-    left = [styled([line(text)]) for text in outcome.subject or ()]
-    return stacked([title, result, *left])
+    if isinstance(outcome.subject, NextSteps):
+        # What all of it costs is in the table.
+        after = [next_text(replace(outcome.subject, cost=None), width)]
+    else:
+        after = [styled([line(text)]) for text in outcome.subject or ()]
+    return stacked([title, result, *after])
 
 
 def _agreed(outcomes: Sequence[Outcome], destroying: bool) -> bool:

@@ -114,7 +114,7 @@ def apply_plan(
                 )
             steps = None
             looks_again = not (carried.obstacle or stop.is_set())
-            looks_again = looks_again and all(map(_is_answered, carried.outcomes))
+            looks_again = looks_again and all(map(is_answered, carried.outcomes))
             if looks_again and to_do and not destroying:
                 is_good = all(outcome.is_good for outcome in carried.outcomes)
                 steps = find_next_steps(environment, aws, plan, options.is_local, is_good)
@@ -127,7 +127,7 @@ def apply_plan(
         return INTERRUPTED
 
 
-def _is_answered(outcome: Outcome) -> bool:
+def is_answered(outcome: Outcome) -> bool:
     """Whether AWS was there to the end: whoever has lost it is not kept waiting for one more look."""
     failure = outcome.failure
     return failure is None or not failure.operation or bool(failure.request_id)

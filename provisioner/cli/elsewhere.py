@@ -119,9 +119,9 @@ def apply_permitted(
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
-    from provisioner.cli.left import what_is_left
+    from provisioner.cli.apply_many import told_after
     from provisioner.many.permit import not_permitted
-    from provisioner.many.plans import applied_outcome, plan_outcome
+    from provisioner.many.plans import plan_outcome
     from provisioner.reconcile import converge
 
     began = time.monotonic()
@@ -134,12 +134,10 @@ def apply_permitted(
         )
     executor = Executor(WritingAws.over(aws), lambda _: None, STOPPED)
     result = converge(plan, lambda: planning.plan(job, aws), executor.execute, STOPPED)
-    made = applied_outcome(plan_outcome(job, plan), result, STOPPED.is_set(), time.monotonic() - began)
-    if not plan.changes:
-        made = replace(made, words="nothing was left to do")
-    if planning.destroying and not STOPPED.is_set():
-        return replace(made, subject=what_is_left(job, aws))
-    return made
+    seconds = time.monotonic() - began
+    before = plan_outcome(job, plan)
+    made = told_after(job, aws, planning, before, plan, result, STOPPED.is_set(), seconds)
+    return made if plan.changes else replace(made, words="nothing was left to do")
 
 
 def _without_secrets(outcome: Outcome) -> Outcome:

@@ -13,6 +13,7 @@ from provisioner.cli.given import given_paths
 from provisioner.cli.help import Command
 from provisioner.cli.options import REPORT, ROOT
 from provisioner.errors import SpecError
+from provisioner.render.words import count
 
 if TYPE_CHECKING:
     from provisioner.model import Environment
@@ -72,16 +73,37 @@ def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> No
             tell(error)
     for spec, environment in load_all(only_specs, KINDS, root):
         results.append((spec, environment))
-        if isinstance(environment, SpecError):
-            tell(environment)
-        else:
+        if not isinstance(environment, SpecError):
             say(f"{spec}: valid; environment {environment.name} in {environment.region}")
-            for suspect in environment.suspects:
-                tell_line(str(suspect), "warning:")
+    _tell(results)
     if report:
         _write(report, results)
-    if wrong:
+    if wrong or any(isinstance(result, SpecError) for _, result in results):
         raise click.exceptions.Exit(WRONG_USE)
+
+
+def _tell(results: Sequence[tuple[str, Environment | SpecError]]) -> None:
+    """Tell what is wrong, and what may be: once, however many specs and targets have it from one file."""
+    from provisioner.spec.alike import concerned, once_each
+
+    every = [spec for spec, _ in results]
+    wrong = [(spec, result) for spec, result in results if isinstance(result, SpecError)]
+    suspects = [(spec, found.suspects) for spec, found in results if not isinstance(found, SpecError)]
+    for label, found in (
+        ("warning:", once_each(suspects)),
+        ("", problems := once_each((spec, error.problems) for spec, error in wrong)),
+    ):
+        for problem, specs in found:
+            tell_line("; ".join(filter(None, (str(problem), concerned(specs, every)))), label)
+    for spec, error in wrong:
+        if error.more:
+            tell_line(f"{spec}: {error.rest}" if len(wrong) > 1 else error.rest)
+    if not wrong:
+        return
+    least = "at least " if any(error.stopped for _, error in wrong) else ""
+    number = len(problems) + sum(error.more for _, error in wrong)
+    where = f" in {len(wrong):,} of {len(results):,} specs and targets" if len(results) > 1 else ""
+    tell_line(f"{least}{count(number, 'problem')}{where}; nothing was sent")
 
 
 def _write(report: str, results: Sequence[tuple[str, Environment | SpecError]]) -> None:

@@ -42,14 +42,18 @@ def next_data(steps: NextSteps) -> dict[str, Any]:
 
 
 def next_text(steps: NextSteps, width: int) -> Text:
+    """It for people in its colours; print it with `soft_wrap=True`."""
+    return styled(next_lines(steps, width))
+
+
+def next_lines(steps: NextSteps, width: int) -> list[Line]:
     """It for people, below what an apply has done. Commands are there to be pasted, and so are not broken."""
     lines: list[Line] = [()]
     for fleet, addresses in steps.fleets.items():
         lines += flow(_some(addresses), width, (Piece(f"fleet/{fleet}", "title"), Piece("  ")), INDENT)
     logins = [f"{command}{NO_MACHINES if steps.local else ''}" for command in steps.logins]
     lines += [(Piece("  "), Piece(command)) for command in (*logins, *steps.commands)]
-    lines += flow(words(_money(steps)), width, indent=0, gap=" ")
-    return styled(lines)
+    return [*lines, *flow(words(_money(steps)), width, indent=0, gap=" ")]
 
 
 def _some(addresses: Sequence[str]) -> list[Line]:

@@ -131,6 +131,8 @@ def test_five_of_which_one_is_broken_and_one_denied(zoo: Zoo) -> None:
     zoo.write("bee", 2)
     applied = zoo.report("apply", "--yes")
     assert (verdicts(applied), applied["exit_code"]) == ({"ant": "changed", "bee": "changed"}, 0)
+    after = {found["environment"]: found["result"]["next"] for found in applied["environments"]}
+    assert {name: len(steps["fleets"]["web"]) for name, steps in after.items()} == {"ant": 1, "bee": 2}
     zoo.write("bee", 1)
     zoo.write("cat")
     zoo.write("dog", cuont=3)
@@ -154,6 +156,9 @@ def test_five_of_which_one_is_broken_and_one_denied(zoo: Zoo) -> None:
     ran = zoo.run("apply", "--yes")
     assert ran.code == 1
     assert zoo.members() == {"ant": 1, "bee": 1, "cat": 1}
+    # Where members are and what to type next, as after an apply of one.
+    assert f"provisioner status {zoo.folder / 'cat.yaml'}" in ran.words
+    assert f"provisioner status {zoo.folder / 'elk.yaml'}" not in ran.words
     # One after the other, and the table last, the changed first.
     table = ran.out[ran.out.rindex("Environment ") :]
     rows = [line.split()[0] for line in table.splitlines()[1:] if line and not line.startswith(" ")]
