@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from provisioner.cli.afterwards import told_after
 from provisioner.cli.common import INTERRUPTED, REFUSED, console_for, say, tell_line
-from provisioner.cli.left import what_is_left
 from provisioner.cli.many import (
     HowFar,
     Many,
@@ -41,8 +41,6 @@ if TYPE_CHECKING:
     from provisioner.kinds.base import Reader
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
-    from provisioner.model import Plan
-    from provisioner.reconcile import ApplyResult
 
 # Of the environments that are asked about so many are named.
 MAX_NAMED = 10
@@ -151,38 +149,6 @@ def _apply(
     executor = Executor(WritingAws.over(aws), partial(how_far.doing, before.name), stop)
     result = converge(plan, lambda: planning.plan(job, aws), executor.execute, stop)
     return told_after(job, aws, planning, before, plan, result, stop.is_set(), time.monotonic() - began)
-
-
-def told_after(
-    job: Job,
-    aws: Aws,
-    planning: Planning,
-    before: Outcome,
-    plan: Plan,
-    result: ApplyResult,
-    is_interrupted: bool,
-    seconds: float,
-) -> Outcome:
-    """What became of a plan that was carried out, after what was planned `before`. Its subject is what is
-    looked at once more: what a destroy has left, or where members are and what to type next."""
-    from provisioner.cli.change import is_answered
-    from provisioner.cli.next_steps import find_next_steps
-    from provisioner.many.plans import applied_outcome
-    from provisioner.render.next_steps import next_data
-
-    outcome = applied_outcome(before, result, is_interrupted, seconds)
-    if is_interrupted:
-        return outcome
-    if planning.destroying:
-        return replace(outcome, subject=what_is_left(job, aws))
-    if result.obstacle or not (result.outcomes and all(map(is_answered, result.outcomes))):
-        return outcome
-    is_good = all(change.is_good for change in result.outcomes)
-    steps = find_next_steps(job.environment, aws, plan, planning.options.is_local, is_good)
-    if steps is None:
-        return outcome
-    data = {**outcome.data, "result": {**outcome.data["result"], "next": next_data(steps)}}
-    return replace(outcome, data=data, subject=steps)
 
 
 def _after(before: Outcome, outcome: Outcome) -> Outcome:

@@ -119,7 +119,7 @@ def apply_permitted(
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
-    from provisioner.cli.apply_many import told_after
+    from provisioner.cli.afterwards import told_after
     from provisioner.many.permit import not_permitted
     from provisioner.many.plans import plan_outcome
     from provisioner.reconcile import converge
