@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from datetime import date
 
+import pytest
 from hypothesis import Phase, given, settings
 
 from provisioner.canonical import jsonable
@@ -31,11 +32,11 @@ from tests.properties.test_any_spec import at_leisure, external_changes
 TODAY = date(2026, 11, 26)
 
 
-@given(pairs(), external_changes)
-@settings(at_leisure, max_examples=40, derandomize=True, phases=[Phase.generate])
-def test_it_tells_all_that_differs_and_nothing_else(
-    pair: tuple[Spec, Spec], done: Sequence[ExternalChange]
-) -> None:
+any_drift = given(pairs(), external_changes)
+quick = settings(at_leisure, derandomize=True, phases=[Phase.generate])
+
+
+def tells_all(pair: tuple[Spec, Spec], done: Sequence[ExternalChange]) -> None:
     scenario = Scenario()
     scenario.apply(pair[0])
     scenario.disturb(done)
@@ -70,3 +71,16 @@ def test_it_tells_all_that_differs_and_nothing_else(
     everything = [Acceptance(address, "x", TODAY) for address in at]
     accepted = report(plan, everything, TODAY)
     assert (accepted.differences, len(accepted.accepted)) == ((), len(found.differences))
+
+
+@any_drift
+@settings(quick, max_examples=12)
+def test_it_tells_all_that_differs_and_nothing_else(
+    pair: tuple[Spec, Spec], done: Sequence[ExternalChange]
+) -> None:
+    tells_all(pair, done)
+
+
+@pytest.mark.long
+def test_it_tells_all_that_differs_of_a_hundred_specs() -> None:
+    settings(quick, max_examples=100)(any_drift(tells_all))()

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from random import Random
 from typing import Any
 
+import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
@@ -48,11 +49,11 @@ def planned(spec: Spec, execute: Execute) -> dict[str, Any]:
     return plan_data(compare(observe(loaded(spec), Connection(execute, may_write=False), KINDS), KINDS))
 
 
-@given(pairs(), external_changes, st.integers(0, 1000))
-@settings(at_leisure, max_examples=40, derandomize=True, phases=[Phase.generate])
-def test_it_does_not_depend_on_the_order_of_answers(
-    pair: tuple[Spec, Spec], done: Sequence[ExternalChange], seed: int
-) -> None:
+any_order = given(pairs(), external_changes, st.integers(0, 1000))
+quick = settings(at_leisure, derandomize=True, phases=[Phase.generate])
+
+
+def is_the_same(pair: tuple[Spec, Spec], done: Sequence[ExternalChange], seed: int) -> None:
     scenario = Scenario()
     scenario.apply(pair[0])
     scenario.disturb(done)
@@ -63,3 +64,16 @@ def test_it_does_not_depend_on_the_order_of_answers(
         return answer
 
     assert planned(spec, shuffled) == planned(spec, scenario.aws.execute)
+
+
+@any_order
+@settings(quick, max_examples=12)
+def test_it_does_not_depend_on_the_order_of_answers(
+    pair: tuple[Spec, Spec], done: Sequence[ExternalChange], seed: int
+) -> None:
+    is_the_same(pair, done, seed)
+
+
+@pytest.mark.long
+def test_nor_of_those_about_a_hundred_specs() -> None:
+    settings(quick, max_examples=100)(any_order(is_the_same))()

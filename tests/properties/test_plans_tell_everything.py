@@ -138,9 +138,10 @@ def _leaves(value: Any) -> Iterator[str]:
             yield str(value).removeprefix("arn:aws:iam::aws:policy/")
 
 
-@quick(max_examples=100)
-@given(changes())
-def test_all_that_differs_occurs_in_every_format(change: Change) -> None:
+any_change = given(changes())
+
+
+def occurs_in_every_format(change: Change) -> None:
     plan = Plan("env", "us-east-1", "123456789012", (change,))
     for name, shown in FORMATS.items():
         told = whole(shown(plan))
@@ -152,6 +153,17 @@ def test_all_that_differs_occurs_in_every_format(change: Change) -> None:
         if change.action in (Action.DELETE, Action.REPLACE):
             hidden = [each for each in change.instances if each not in told]
             assert not hidden, f"{name} hides {hidden}, which will be gone"
+
+
+@quick(max_examples=30)
+@any_change
+def test_all_that_differs_occurs_in_every_format(change: Change) -> None:
+    occurs_in_every_format(change)
+
+
+@pytest.mark.long
+def test_all_that_differs_in_two_hundred_changes_occurs_in_every_format() -> None:
+    quick(max_examples=200)(any_change(occurs_in_every_format))()
 
 
 # --- what applying a plan changes
@@ -223,9 +235,10 @@ def changed_by(plan: Plan, before: Picture, after: Picture) -> Iterator[tuple[Ad
                     yield keys[key], path
 
 
-@quick(max_examples=25)
-@given(pairs())
-def test_all_that_applying_a_plan_changes_was_told_in_every_format(pair: tuple[Spec, Spec]) -> None:
+any_pair = given(pairs())
+
+
+def was_told_in_every_format(pair: tuple[Spec, Spec]) -> None:
     first, second = pair
     scenario = Scenario()
     if not scenario.apply(first):
@@ -245,6 +258,17 @@ def test_all_that_applying_a_plan_changes_was_told_in_every_format(pair: tuple[S
             told[address] = {name: whole(shown(plan)) for name, shown in FORMATS.items()}
         for name, text in told[address].items():
             assert path in text, f"{name} does not tell of {path} of {address}"
+
+
+@quick(max_examples=10)
+@any_pair
+def test_all_that_applying_a_plan_changes_was_told_in_every_format(pair: tuple[Spec, Spec]) -> None:
+    was_told_in_every_format(pair)
+
+
+@pytest.mark.long
+def test_all_that_applying_a_hundred_plans_changes_was_told_in_every_format() -> None:
+    quick(max_examples=100)(any_pair(was_told_in_every_format))()
 
 
 def test_every_format_is_asked() -> None:

@@ -45,7 +45,7 @@ from tests.support.hostile import FORGED, HONEST, TRICKS, harmless, hostile
 
 # Each example is a whole plan; what a machine takes for one is not what is asked here.
 LONG = settings(deadline=None, max_examples=60)
-PLANS = settings(deadline=None, max_examples=20)
+PLANS = settings(deadline=None, max_examples=8)
 
 
 class Paper(io.StringIO):
@@ -216,9 +216,7 @@ def statuses_of(text: str) -> dict[str, Any]:
     return {f"fleet/{text}": status}
 
 
-@PLANS
-@given(hostile)
-def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> None:
+def are_read_and_do_nothing_else(text: str) -> None:
     plan, outcomes, statuses = plan_of(text), outcomes_of(text), statuses_of(text)
     for terminal in (False, True):
         paper = Paper(terminal)
@@ -249,6 +247,17 @@ def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> 
         Gate(paper, "stdout").document(json.dumps(data, indent=2, ensure_ascii=False))
         harmless(paper.getvalue())
         assert json.loads(paper.getvalue()) == json.loads(json.dumps(data))
+
+
+@PLANS
+@given(hostile)
+def test_plans_outcomes_and_statuses_are_read_and_do_nothing_else(text: str) -> None:
+    are_read_and_do_nothing_else(text)
+
+
+@pytest.mark.long
+def test_sixty_plans_outcomes_and_statuses_are_read_and_do_nothing_else() -> None:
+    LONG(given(hostile)(are_read_and_do_nothing_else))()
 
 
 @LONG

@@ -149,5 +149,6 @@ def test_more_than_a_comment_can_hold_is_told_in_short() -> None:
     comment = drift_markdown(DriftReport("env", "us-east-1", "123456789012", many), "a.yaml")
     assert len(comment) <= MAX_CHARACTERS
     assert "differences in one line" in comment
-    assert "provisioner drift a.yaml --format html" in rendered(comment).code
-    assert all(f"fleet/f{number}" in rendered(comment).code for number in range(200))
+    code = rendered(comment).code
+    assert "provisioner drift a.yaml --format html" in code
+    assert all(f"fleet/f{number}" in code for number in range(200))

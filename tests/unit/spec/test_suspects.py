@@ -233,7 +233,10 @@ LONG_RUNS = [
 
 
 @pytest.mark.parametrize("run", LONG_RUNS)
-@pytest.mark.parametrize("around", ["", "password token secret:// eyJ "])
+# With words before it that let every pattern begin; without them it is the easier case.
+@pytest.mark.parametrize(
+    "around", [pytest.param("", marks=pytest.mark.long, id="alone"), "password token secret:// eyJ "]
+)
 def test_a_text_that_is_made_to_be_slow_is_not(run: str, around: str) -> None:
     started = time.process_time()
     for _ in suspects("boot.sh", around + run * (1024 * 1024 // len(run))):
