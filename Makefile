@@ -18,6 +18,8 @@ AUDIT_READY := $(AUDIT)/.ready
 PROVISIONER := $(BIN)/provisioner
 # So that what is said to type next is a target.
 export PROVISIONER_MAKE := 1
+# What Python has compiled is kept, also where a container says otherwise: each process that runs tests would do it again.
+unexport PYTHONDONTWRITEBYTECODE
 FLAGS := $(if $(TARGET),--target $(TARGET)) $(if $(filter-out 0,$(LOCAL)),--local) $(ARGS)
 
 # Only wheels: to build a package would fetch what builds it, past the hashes. The lock names all there is: with its

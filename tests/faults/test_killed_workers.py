@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +27,12 @@ from tests.support.specs import PROBE
 
 pytestmark = [
     pytest.mark.long,
+    pytest.mark.skipif(
+        find_spec("distributed") is None, reason="needs the extra `dask`: pip install distributed"
+    ),
     # What Dask and the libraries below it mind is theirs.
     pytest.mark.filterwarnings("default"),
 ]
-distributed = pytest.importorskip("distributed", reason="needs the extra `dask`: pip install distributed")
 
 REGIONS = ("us-east-1", "us-west-2", "eu-west-1")
 WORKERS = 3
@@ -99,6 +102,8 @@ def test_what_a_worker_has_begun_is_ended_by_another(
         stderr=subprocess.PIPE,
         text=True,
     )
+    import distributed
+
     with distributed.Client(scheduler, set_as_default=False) as client:
         until(lambda: cloud.operations().count("CreateInstanceProfile") >= len(REGIONS), "nothing was begun")
         assert applying.poll() is None
