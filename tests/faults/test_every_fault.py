@@ -113,6 +113,10 @@ def gets_over_a_torn_reply(trial: Trial, operation: str, nth: int) -> None:
     trial.is_right()
 
 
+# What services answer with, each with its own.
+DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
+
+
 def says_that_it_may_not(trial: Trial, operation: str, nth: int) -> None:
     """Asserts that a run ends with words that help, and that the next one is right."""
     cloud = trial.account.cloud
@@ -120,7 +124,7 @@ def says_that_it_may_not(trial: Trial, operation: str, nth: int) -> None:
     cloud.break_with(denied(operation, nth=nth))
     ran = trial.run()
     # How often is looked while instances start is not the same every time.
-    was_refused = any(call.error in ("AccessDenied", "UnauthorizedOperation") for call in cloud.calls())
+    was_refused = any(call.error in DENIED for call in cloud.calls())
     if was_refused and operation not in CAN_DO_WITHOUT and not says_what_it_could_not_look_at(ran, operation):
         permission = f"{service_of(operation)}:{operation}"
         assert ran.code == 1, ran.said
