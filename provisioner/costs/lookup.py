@@ -115,7 +115,7 @@ class PriceLookup:
             cached, now = self._read(), self._clock()
             amounts = {key: kept.amount for key, kept in cached.prices.items() if kept.is_fresh(key, now)}
             has_addresses = asked_in(self._region) not in ("", "cn-northwest-1")
-            reasons = [*self._reasons, *([TOO_LATE] if is_late else [])]
+            reasons = [*sorted(self._reasons), *([TOO_LATE] if is_late else [])]
         return Prices(
             amounts,
             cached.currency,

@@ -163,7 +163,9 @@ def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:
         told += daily(cost.cost.hourly, cost.cost.is_known, cost.currency)
         some = f"{'at least' if cost.is_least else 'about'} {money(cost.since_launch)}"
         some = some if cost.since_launch >= LEAST else f"under {LEAST}"
-        told += f"; {some} {cost.currency} since launch, of what is there"
+        # Where there is more than is known, little says nothing.
+        if cost.since_launch >= LEAST or not cost.is_least:
+            told += f"; {some} {cost.currency} since launch, of what is there"
     told += f"; {MADE_UP}" if cost.made_up else ""
     told += f"; not all is known ({cost.reason})" if cost.cost.unknown and cost.reason else ""
     return flow(words(told), width, (Piece("Costs "),), INDENT, gap=" ")

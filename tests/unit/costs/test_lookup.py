@@ -198,6 +198,12 @@ class TestNothingFails:
         prices = looked_up(Connection(answer), [LARGE, GP3])
         assert (prices.hourly(LARGE), prices.reason) == (None, reason)
 
+    def test_reasons_are_told_in_one_order(self) -> None:
+        def answer(wanted: dict[str, str]) -> dict[str, Any]:
+            raise AwsError("pricing" if wanted else "ec2", "Ask", "Denied", "no")
+
+        assert looked_up(Connection(answer), [LARGE, SPOT]).reason == "ec2 Ask: Denied; pricing Ask: Denied"
+
     @pytest.mark.parametrize("answer", [{}, {"PriceList": None}, {"PriceList": ["{"]}, {"PriceList": [1]}])
     def test_what_is_no_price_list_is_none(self, answer: dict[str, Any]) -> None:
         prices = looked_up(Connection(lambda wanted: answer), [LARGE])

@@ -138,6 +138,23 @@ def test_for_programs() -> None:
     assert status_data("shop", "us-east-1", "123456789012", STATUSES)["cost"] is None
 
 
+@pytest.mark.parametrize(
+    ("so_far", "is_least", "told"),
+    [
+        ("0.3467", False, "; about 0.347 USD since launch, of what is there"),
+        ("0.3467", True, "; at least 0.347 USD since launch, of what is there"),
+        ("0.0001", False, "; under 0.01 USD since launch, of what is there"),
+        ("0.0001", True, ""),
+    ],
+)
+def test_what_it_has_cost(so_far: str, is_least: bool, told: str) -> None:
+    """Of a part that is known, no more is said than that it is the least."""
+    lines = (CostLine("t3.large on demand", 2, Decimal("0.1664")),)
+    cost = StatusCost(Cost(lines), Decimal(so_far), is_least)
+    words = " ".join(shown(200, STATUSES, cost).splitlines()[1].split())
+    assert words == f"Costs 0.166 USD/h, about 3.99 USD a day{told}"
+
+
 def test_without_prices_it_is_silent_about_them() -> None:
     assert "USD" not in shown(100, STATUSES)
     assert "Costs" not in shown(100, {"role/web": {"state": "there"}}, StatusCost(Cost(), Decimal(0), False))
