@@ -94,6 +94,21 @@ class Layers:
             self.level,
         )
 
+    def copied(self) -> Layers:
+        """The same, of which nothing is shared that laying another layer over it changes."""
+        return Layers(
+            _copied(self.value),
+            dict(self.values),
+            dict(self.keys),
+            dict(self.texts),
+            dict(self.before),
+            set(self.merged),
+            dict(self.removed),
+            dict(self.not_there),
+            dict(self.levels),
+            self.level,
+        )
+
     def lay(self, above: Layers) -> None:
         """Lay another layer over these."""
         self.level += 1

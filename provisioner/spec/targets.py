@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple, NoReturn
 
@@ -42,10 +42,12 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
         if target is not None:
             _stop(document, (), "the spec has no targets", "leave --target out")
         return Composed(document, source, {})
-    files, layers = _layers(document, source, suggestions)
+    files = extended(document, source, suggestions)
+    laid = _laid(path, files)
+    layers = laid.layers
     problems = [*_problems_of(files), *_not_there(layers, suggestions)]
-    if TARGETS in layers.value:
-        spec = layers.document(path, others(files), document.text, files.named)
+    if laid.spec and laid.below:
+        spec = laid.spec
         names = _target_names(spec, layers)
         if target is None:
             _stop(spec, (TARGETS,), f"the spec has {_in_words(names)}", _which(names), at_key=True)
@@ -55,7 +57,7 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
             _stop(spec, (TARGETS,), f"there is no target {quoted(target)}", hint, at_key=True)
         _check_target(spec, target)
         problems += _same_environment(spec, target, names)
-        layers, wrong = _with_target(layers, target)
+        layers, wrong = _with_target(layers, laid.below.copied(), target)
         problems += [spec.located((TARGETS, target), *wrong, at_key=True)] if wrong else []
         problems += _not_there(layers, suggestions)
     elif target is not None:
@@ -89,11 +91,8 @@ def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     document = read(path, source, removes=True) if _may_be_composed(source) else None
     if document is None or not _is_composed(document):
         return ()
-    files, layers = _layers(document, source, Suggestions())
-    if TARGETS not in layers.value:
-        return ()
-    spec = layers.document(path, others(files), document.text, files.named)
-    return tuple(_target_names(spec, layers))
+    laid = _laid(path, extended(document, source, Suggestions()))
+    return tuple(_target_names(laid.spec, laid.layers)) if laid.spec else ()
 
 
 def bases_of(path: str, root: str | None = None) -> tuple[str, ...]:
@@ -134,18 +133,46 @@ def _is_composed(document: Document) -> bool:
     return isinstance(value, dict) and (document.has_removed or EXTENDS in value or TARGETS in value)
 
 
-def _layers(document: Document, source: Source, suggestions: Suggestions) -> tuple[Extended, Layers]:
-    files = extended(document, source, suggestions)
+class _Laid(NamedTuple):
+    """The files of a spec, and their layers, which nobody may change; of a spec with targets also the
+    document with all of them, and what each of them is laid over."""
+
+    path: str
+    documents: Sequence[Document]
+    layers: Layers
+    spec: Document | None = None
+    below: Layers | None = None
+
+
+# What was laid last: it is the same for all targets of a spec, which are asked for one after the other.
+_latest: _Laid | None = None
+
+
+def _laid(path: str, files: Extended) -> _Laid:
+    """The files of a spec laid over each other: once for all of its targets, as long as no file changes."""
+    global _latest
+    latest, documents = _latest, tuple(files.documents)
+    # The same content is the same document.
+    if latest and latest.path == path and _are(latest.documents, documents):
+        return latest
     layers = Layers()
-    for file in files.documents:
+    for file in documents:
         layers.lay(Layers.of(file))
-    return files, layers
+    made = _Laid(path, documents, layers)
+    if TARGETS in layers.value:
+        spec = layers.document(path, others(files), documents[-1].text, files.named)
+        made = made._replace(spec=spec, below=layers.without(TARGETS))
+    _latest = made
+    return made
 
 
-def _with_target(layers: Layers, target: str) -> tuple[Layers, tuple[str, str] | None]:
-    """The layers with a target laid over them, and what is wrong with the name of its environment."""
+def _are(some: Sequence[Document], others: Sequence[Document]) -> bool:
+    return len(some) == len(others) and all(one is other for one, other in zip(some, others, strict=True))
+
+
+def _with_target(layers: Layers, below: Layers, target: str) -> tuple[Layers, tuple[str, str] | None]:
+    """A target laid over what is `below` all of them, and what is wrong with the name of its environment."""
     part, key = layers.part((TARGETS, target)), layers.keys[TARGETS, target]
-    below = layers.without(TARGETS)
     below.not_there.clear()
     name, wrong = below.value.get("environment"), None
     if "environment" not in part.value and isinstance(name, str) and _NAME.fullmatch(name):

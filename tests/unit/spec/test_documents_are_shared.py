@@ -49,3 +49,13 @@ def test_a_file_that_was_changed_is_read_anew(tmp_path: Path) -> None:
     for name in ("one", "other"):
         path.write_text(f"environment: {name}\nregion: us-east-1\n")
         assert load(str(path), KINDS).name == name
+
+
+def test_what_is_extended_and_was_changed_is_laid_anew_for_the_next_target(tmp_path: Path) -> None:
+    base, spec = tmp_path / "base.yaml", tmp_path / "shop.yaml"
+    spec.write_text("extends: base.yaml\nenvironment: shop\ntargets: {dev: {tags: {a: b}}, prod: {}}\n")
+    for region in ("us-east-1", "eu-west-1"):
+        base.write_text(f"region: {region}\ntags: {{team: shop}}\n")
+        dev, prod = (load(str(spec), KINDS, target=target) for target in ("dev", "prod"))
+        assert (dev.region, prod.region) == (region, region)
+        assert (dict(dev.tags), dict(prod.tags)) == ({"team": "shop", "a": "b"}, {"team": "shop"})
