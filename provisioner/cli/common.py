@@ -9,6 +9,7 @@ from typing import IO, TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from provisioner.cli import output
 from provisioner.many.spec_file import SpecFile as SpecFile
+from provisioner.once import Once
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -91,25 +92,30 @@ def load_rules(spec: SpecFile, policies: Sequence[str]) -> Sequence[Rules]:
     Raises UsageError and SpecError.
     """
     # Their names without the rest: most specs have no guardrails.
-    from provisioner.guardrails.files import library, read_rules
+    from provisioner.guardrails.files import library
     from provisioner.spec.folder import folder_policies
 
     given = [source for source in (folder_policies(spec.path, library(), spec.root), policies) if source]
-    if not given:
-        return ()
-    from provisioner.guardrails.rego import compile_rules
-
-    return [compile_rules(read_rules(source)) for source in given]
+    return [_compiled(source) for source in given]
 
 
 def given_rules(policies: Sequence[str]) -> Rules | None:
     """The guardrails of the command line alone. Raises UsageError and SpecError."""
-    if not policies:
-        return None
+    return _compiled(policies) if policies else None
+
+
+# To compile rules takes longer than all else that a plan does with them: the same files, once.
+_rules = Once()
+
+
+def _compiled(sources: Sequence[str]) -> Rules:
+    """The rules of folders and files, which are read anew. Raises UsageError and SpecError."""
     from provisioner.guardrails.files import read_rules
     from provisioner.guardrails.rego import compile_rules
 
-    return compile_rules(read_rules(policies))
+    files = read_rules(sources)
+    content = json.dumps([files.modules, files.data], sort_keys=True, default=repr)
+    return _rules(content, lambda: compile_rules(files))
 
 
 def connect_to(environment: Environment, options: Options) -> Aws:
