@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, runtime_checkable
 
 from provisioner.errors import Problem
@@ -134,9 +135,13 @@ class Environment:
         target = ["--target", self.target] if self.target else []
         return as_typed([path_as_typed(self.source), *target])
 
-    def of(self, type_: type[T]) -> dict[Address, T]:
+    def of(self, type_: type[T]) -> Mapping[Address, T]:
         """All of one type that the spec asks for."""
-        return {at: thing for at, thing in self.resources.items() if isinstance(thing, type_)}
+        return _of_type(self.resources, type_, self._by_type)
+
+    @cached_property
+    def _by_type(self) -> dict[type, Mapping[Address, Any]]:
+        return {}
 
 
 @dataclass(frozen=True)
@@ -145,6 +150,23 @@ class Observation:
 
     identity: Identity
     resources: Mapping[Address, Observed]
+
+    def of(self, type_: type[T]) -> Mapping[Address, T]:
+        """All of one type that was observed."""
+        return _of_type(self.resources, type_, self._by_type)
+
+    @cached_property
+    def _by_type(self) -> dict[type, Mapping[Address, Any]]:
+        return {}
+
+
+def _of_type(
+    resources: Mapping[Address, Any], type_: type[T], known: dict[type, Mapping[Address, Any]]
+) -> Mapping[Address, T]:
+    """What is of one type, and is `known` from then on: each of hundreds of fleets asks for all."""
+    if type_ not in known:
+        known[type_] = {at: thing for at, thing in resources.items() if isinstance(thing, type_)}
+    return known[type_]
 
 
 class Action(StrEnum):

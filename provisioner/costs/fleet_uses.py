@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
@@ -125,9 +125,12 @@ def every_fleet(world: World, images: Mapping[str, ImageFacts] | None = None) ->
 def plan_uses(plan: Plan, world: World, images: Mapping[str, ImageFacts]) -> dict[Address, tuple[Uses, Uses]]:
     """What is paid for of each fleet before the plan and after it."""
     uses: dict[Address, tuple[Uses, Uses]] = {}
+    changes: dict[Address, list[Change]] = defaultdict(list)
+    for change in plan.changes:
+        if change.deferred is None:
+            changes[change.address].append(change)
     for address, known in every_fleet(world, images).items():
-        changes = [change for change in plan.changes if change.address == address and change.deferred is None]
-        after = _after(world.desired_as(Fleet, address), known, changes)
+        after = _after(world.desired_as(Fleet, address), known, changes[address])
         uses[address] = uses_of_fleet(known), after
     return uses
 

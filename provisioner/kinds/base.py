@@ -150,13 +150,13 @@ class World(NamedTuple):
         """What an entry of the spec refers to: the spec has it, as `check_reference` has seen to."""
         return _as(type_, self.environment.resources[address])
 
-    def desired_of(self, type_: type[T]) -> dict[Address, T]:
+    def desired_of(self, type_: type[T]) -> Mapping[Address, T]:
         """All of one type that is to be there."""
         return {} if self.destroying else self.environment.of(type_)
 
-    def observed_of(self, type_: type[T]) -> dict[Address, T]:
+    def observed_of(self, type_: type[T]) -> Mapping[Address, T]:
         """All of one type that was observed."""
-        return {at: thing for at, thing in self.observation.resources.items() if isinstance(thing, type_)}
+        return self.observation.of(type_)
 
 
 def _as(type_: type[T], thing: object) -> T:

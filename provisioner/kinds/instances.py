@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
 from provisioner.errors import IncompleteAnswer
 from provisioner.kinds.base import Reader
@@ -65,7 +65,7 @@ class Instance:
     `launched` is when it was made, as far as EC2 shows it, and `started` when it was started last.
     `interfaces` are the ids of its network interfaces, the primary one first; groups and addresses are those
     of the primary one. `has_elastic_ip`: its public address is one that somebody has given it. `described` is
-    all that EC2 says of it, for what only one setting asks.
+    all that EC2 says of it, for what only one setting asks: the answer itself, which nobody changes.
     """
 
     id: str
@@ -238,21 +238,12 @@ def as_instance(raw: InstanceTypeDef) -> Instance:
         token=raw.get("ClientToken") or None,
         state_reason=raw.get("StateReason", {}).get("Message"),
         tags=as_tags(raw.get("Tags")),
-        described={name: _plain(value) for name, value in raw.items()},
+        described=cast("Mapping[str, Any]", raw),
     )
 
 
 def _maybe(answer: Mapping[str, Any], name: str) -> str:
     return answer.get(name) or ""
-
-
-def _plain(value: Any) -> Any:
-    """A part of an answer without moments, which are text in a plan."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    return _second(value) if isinstance(value, datetime) else value
 
 
 def _device_index(interface: Any) -> tuple[int, int]:

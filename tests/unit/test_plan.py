@@ -9,6 +9,7 @@ import pytest
 
 from provisioner.kinds.base import World
 from provisioner.kinds.fleet.observed import ObservedFleet
+from provisioner.kinds.role.spec import Role
 from provisioner.model import Address, Environment, Findings, Identity, Note, Observation, Refusal
 from provisioner.plan import plan
 from tests.support.build import environment
@@ -84,3 +85,14 @@ SAID: dict[str, tuple[dict[Address, list[Refusal | Note]], list[str]]] = {
 def test_what_is_said_of_several_things_is_said_once(case: str) -> None:
     said, expected = SAID[case]
     assert told(said) == expected
+
+
+def test_what_is_of_a_type_is_looked_for_once() -> None:
+    """Each of hundreds of fleets asks for all of them."""
+    spec = environment(roles={"web": {}})
+    observed: Any = {WEB: ObservedFleet(), ROLE: object()}
+    world = World(spec, Observation(Identity("123456789012", "aws"), observed))
+    assert world.observed_of(ObservedFleet) == {WEB: ObservedFleet()}
+    assert world.observed_of(ObservedFleet) is world.observed_of(ObservedFleet)
+    assert list(spec.of(Role)) == [ROLE]
+    assert spec.of(Role) is spec.of(Role)

@@ -61,7 +61,7 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
         }
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedAttachment]:
-        observed = world.observed_of(ObservedAttachment)
+        observed = dict(world.observed_of(ObservedAttachment))
         for address, left in (*find_left_over(reader, world), *bound_to_what_is_gone(world)):
             there = observed.get(address, ObservedAttachment())
             uses = there.uses | left.uses

@@ -53,7 +53,7 @@ class RoleKind(Kind[Role, ObservedRole]):
         return {at: ObservedRole(role) for at, role in placed.items()}
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedRole]:
-        observed = world.observed_of(ObservedRole)
+        observed = dict(world.observed_of(ObservedRole))
         if world.looking:
             return observed
         # What only a plan needs: reading a spec takes less time than importing the rest.

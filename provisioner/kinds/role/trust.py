@@ -147,7 +147,7 @@ class Trusts:
 
     @cached_property
     def _roles(self) -> dict[Address, Role]:
-        return self.world.desired_of(Role)
+        return dict(self.world.desired_of(Role))
 
     @cached_property
     def _observed(self) -> dict[Address, FoundRole]:

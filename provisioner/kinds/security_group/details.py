@@ -35,7 +35,7 @@ Observed = dict[Address, ObservedGroup]
 
 def observe_details(reader: Reader, world: World) -> Observed:
     """All groups once more, each with what it takes to compare it. Raises AwsError."""
-    observed = world.observed_of(ObservedGroup)
+    observed = dict(world.observed_of(ObservedGroup))
     if world.looking or not observed:
         return observed
     desired = world.desired_of(SecurityGroup)

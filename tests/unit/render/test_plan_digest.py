@@ -18,6 +18,7 @@ from provisioner.canonical import ROUNDS, parameters_digest
 from provisioner.model import Action, Call, Change, FieldChange, Parallel, Plan, Rollout, Step, Whole
 from provisioner.render import as_json
 from provisioner.render.as_json import plan_data, plan_digest
+from provisioner.secrecy import HIDDEN
 from tests.unit.render import render_examples as examples
 
 FLEET = replace(examples.new_fleet(), instances=examples.ids(2), names={examples.ids(1)[0]: "web"})
@@ -172,6 +173,23 @@ def test_what_has_the_form_of_a_credential_is_hidden_and_its_digest_moves_all_th
 
     assert SECRET not in str(plan_data(plan(SECRET)))
     assert digest_of(plan(SECRET)) != digest_of(plan("hunter3"))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"first, Bearer {SECRET}{SECRET}, last",
+        f"a, client_secret: {SECRET}, b",
+        f'{{"a": 1, "session_token": "{SECRET}", "b": 2}}',
+        f"one,\nclient_secret={SECRET}\n, two",
+        f"https://somebody:{SECRET}@example.com, https://example.com",
+    ],
+)
+def test_a_credential_among_others_is_hidden(text: str) -> None:
+    field = FieldChange("description", None, text)
+    told = str(plan_data(examples.plan(Change(ROLE.address, Action.UPDATE, "", (field,)))))
+    assert SECRET not in told
+    assert HIDDEN in told
 
 
 @pytest.mark.parametrize(

@@ -213,6 +213,8 @@ def _binding_reason(desired: WantedProfile | None, members: Sequence[Instance]) 
 
 def _keeping(address: Address, fleet: Fleet, staying: Sequence[Instance], world: World) -> Iterator[Change]:
     """One change for all members whose volumes stay or go in the same way, and not as the spec says."""
+    if not fleet.volumes:
+        return
     wrong = {member.id: fields for member in staying if (fields := goes_wrong(fleet, member))}
     for members in group_by(
         [member for member in staying if member.id in wrong], lambda member: wrong[member.id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, per_option, verb
@@ -16,6 +16,12 @@ from provisioner.kinds.instances import Instance, named
 from provisioner.kinds.launch_token import is_earlier
 from provisioner.model import Address, Note, NoteKind
 from provisioner.naming import ASKED_TAG, INDEX_TAG, LAUNCH_TAG
+
+# The tags that say a number, and what reads it.
+_NUMBERS: tuple[tuple[str, Callable[[Instance], int | None]], ...] = (
+    (ASKED_TAG, asked_for),
+    (INDEX_TAG, index_of),
+)
 
 
 def notes(
@@ -57,11 +63,10 @@ def _impossible_tags(staying: Sequence[Instance]) -> Iterator[str]:
     """Tags of ours with values that provisioner does not write."""
     for member in staying:
         tags = [(LAUNCH_TAG, word) for word in impossible_words(member)]
-        tags += [
-            (key, member.tag(key) or "")
-            for key, read in ((ASKED_TAG, asked_for), (INDEX_TAG, index_of))
-            if member.tag(key) is not None and read(member) is None
-        ]
+        for key, read in _NUMBERS:
+            value = member.tag(key)
+            if value is not None and read(member) is None:
+                tags.append((key, value))
         for key, value in tags:
             yield (
                 f"{named(member)}: {value!r} in the tag {key} is not provisioner's, so it is passed over; "

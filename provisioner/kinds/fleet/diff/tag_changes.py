@@ -52,7 +52,8 @@ def tag_changes(
             until_shown(members, world, TagsAgree(fleet, world.environment.ignore_tags)),
         )
         yield update(address, members, f"tags differ on {on_members(members)}{also}", fields, steps)
-    alone = [member for member in staying if not wrong(member) and tag_fields(fleet, volumes([member]))]
+    with_volumes = [member for member in staying if member.id in observed.volumes and not wrong(member)]
+    alone = [member for member in with_volumes if tag_fields(fleet, volumes([member]))]
     for members in group_by(alone, lambda member: tag_fields(fleet, volumes([member]))):
         reason = f"tags differ on volumes of {on_members(members)}"
         fields = tag_fields(fleet, volumes(members))

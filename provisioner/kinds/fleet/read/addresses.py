@@ -48,9 +48,12 @@ def with_room(
     taken: Counter[str] = Counter()
     for demand in demands.values():
         taken.update(demand.shares)
+    # More than that nobody needs, whoever shares the subnets.
+    most = sum(max(demand.grows, 0) for demand in demands.values())
     told = dict(observed)
     for at, demand in demands.items():
-        short = _shortage(at, fleets, observed, demands)
+        has_room = most + demand.surge <= sum(demand.free.values())
+        short = None if has_room else _shortage(at, fleets, observed, demands)
         if isinstance(short, Problem):
             told[at] = replace(told[at], problems=tuple(sorted({*told[at].problems, short})))
         elif short:

@@ -43,11 +43,19 @@ class Remembered:
 
     def of(self, instance: Instance) -> str | None:
         """What the launch tag of an instance says of it; None: nothing, or what no launch writes."""
-        return _value_in(instance.tag(LAUNCH_TAG) or "", self.word, self.values)
+        return self.said_in(instance.tag(LAUNCH_TAG) or "")
+
+    def said_in(self, tag: str) -> str | None:
+        """What a launch tag says of it, the same way."""
+        return _value_in(tag, self.word, self.values)
 
     def is_left_out(self, instance: Instance) -> bool:
         """Whether an instance has a launch tag that says nothing of it, right or wrong."""
-        names = _names_in(instance.tag(LAUNCH_TAG) or "")
+        return self.is_left_out_of(instance.tag(LAUNCH_TAG) or "")
+
+    def is_left_out_of(self, tag: str) -> bool:
+        """Whether a launch tag that says something says nothing of it."""
+        names = _names_in(tag)
         return bool(names) and self.word not in names
 
     def is_possible(self, value: str) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, NamedTuple
 
 from provisioner.kinds.base import Reader
@@ -15,6 +16,7 @@ from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import MAX_IDS, Instance, chunks
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Parallel, Step
+from provisioner.naming import LAUNCH_TAG
 
 # The one call that takes a single attribute:
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_ModifyInstanceAttribute.html
@@ -144,11 +146,16 @@ def recorded(
         text = remembered.text(fleet) if is_compared(fleet) else None
         return NOT_COMPARED if text is None else text
 
-    def observed(instance: Instance) -> Any:
-        value = remembered.of(instance)
+    # Most members of a fleet have the same tag, which is looked at for each of them.
+    @lru_cache(maxsize=1024)
+    def said_in(tag: str) -> Any:
+        value = remembered.said_in(tag)
         if value is not None:
             return value
-        return left_out if remembered.is_left_out(instance) else NOT_COMPARED
+        return left_out if remembered.is_left_out_of(tag) else NOT_COMPARED
+
+    def observed(instance: Instance) -> Any:
+        return said_in(instance.tag(LAUNCH_TAG) or "")
 
     return {"desired": desired, "observed": observed, "remembered": remembered}
 

@@ -80,8 +80,10 @@ def key_observed(instance: Instance) -> str | KeyIs | None:
 
 def same_key(desired: str | KeyIs | None, observed: str | KeyIs | None) -> bool:
     """Whether it is the same key pair, and the same key as far as it is known which one was put on."""
+    if desired == observed:
+        return True
     if isinstance(desired, KeyIs) and isinstance(observed, KeyIs):
-        return desired == observed
+        return False
     return _name_of(desired) == _name_of(observed)
 
 
