@@ -20,8 +20,8 @@ ELSEWHERE = "eu-west-1"
 EMPTY = lacking(ROLES_ONLY, "roles", "instance_profiles")
 
 
-def their_picture(cloud: Cloud) -> dict[str, Any]:
-    found = cloud.instance(BOX)
+def their_picture(cloud: Cloud, box: str = BOX) -> dict[str, Any]:
+    found = cloud.instance(box)
     kept = ("State", "InstanceType", "IamInstanceProfile", "Tags", "SecurityGroups")
     return {key: found.get(key) for key in kept}
 
@@ -44,26 +44,33 @@ LATER: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("copied", COPIED)
+# All of them at once; in the long form also each by itself.
+EACH = [pytest.param([copied], id=copied, marks=pytest.mark.long) for copied in COPIED]
+
+
+@pytest.mark.parametrize("copied", [pytest.param(list(COPIED), id="all at once"), *EACH])
 def test_who_copies_our_tags_is_never_counted_bound_corrected_or_terminated(
-    copied: str, program: Program, cloud: Cloud
+    copied: list[str], program: Program, cloud: Cloud
 ) -> None:
     assert program.apply(PROBE).code == 0
-    cloud.stranger(BOX, MEMBER_TAGS | COPIED[copied])
-    before = their_picture(cloud)
+    boxes = [f"{BOX[:-1]}{number}" for number in range(len(copied))]
+    for box, what in zip(boxes, copied, strict=True):
+        cloud.stranger(box, MEMBER_TAGS | COPIED[what])
+    before = [their_picture(cloud, box) for box in boxes]
     for spec in LATER.values():
-        plan = program.plan(spec)
-        assert any(BOX in note["message"] and note["warning"] for note in plan.data["notes"])
-        assert any("their database" in note["message"] for note in plan.data["notes"])
+        notes = program.plan(spec).data["notes"]
+        for box in boxes:
+            assert any(box in note["message"] and note["warning"] for note in notes)
+        assert any("their database" in note["message"] for note in notes)
         assert program.apply(spec).code == 0
         wanted = spec.get("fleets", {}).get("worker", {}).get("count", 0)
-        assert len(cloud.ids("probe")) == wanted + 1
-        assert their_picture(cloud) == before
+        assert len(cloud.ids("probe")) == wanted + len(boxes)
+        assert [their_picture(cloud, box) for box in boxes] == before
     (status,) = (resource for at, resource in program.status(PROBE).items() if at == "fleet/(foreign)")
-    assert [member["id"] for member in status["members"]] == [BOX]
+    assert sorted(member["id"] for member in status["members"]) == boxes
     assert program.destroy(PROBE).code == 0
-    assert cloud.ids("probe") == [BOX]
-    assert their_picture(cloud) == before
+    assert sorted(cloud.ids("probe")) == boxes
+    assert [their_picture(cloud, box) for box in boxes] == before
 
 
 @pytest.mark.parametrize("launched_with", ["a token of their own", "our token in another place"])
