@@ -20,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
-from provisioner.kinds.shared_reads import SharedReads, question
+from provisioner.kinds.shared_reads import SharedReads, environment_path, question
 from provisioner.model import Environment
 from provisioner.naming import ENVIRONMENT_TAG, IAM_ROOT
 from provisioner.retry import INVALID_ANSWER, TOO_LARGE, is_withheld
@@ -160,7 +160,7 @@ class JointReads(SharedReads):
             return
         alone = super().pages
         path = str(params.get("PathPrefix", ""))
-        if service == "iam" and len(self._names) > 1 and path.startswith(IAM_ROOT) and path != IAM_ROOT:
+        if service == "iam" and len(self._names) > 1 and environment_path(path):
             yield from self._under(path, operation, key, params, alone)
             return
         joint = self._joint(service, operation, key, True, params)
@@ -204,14 +204,22 @@ class JointReads(SharedReads):
         self, path: str, operation: str, key: str, params: Mapping[str, Any], alone: Callable[..., Any]
     ) -> Iterator[Any]:
         """What a listing of an environment's path has, out of that of all."""
+        of_all = {**params, "PathPrefix": IAM_ROOT}
+
+        def by_path() -> Mapping[str, Sequence[Any]]:
+            found: dict[str, list[Any]] = defaultdict(list)
+            for item in alone("iam", operation, key, **of_all):
+                found[environment_path(item["Path"])].append(item)
+            return found
+
         try:
-            every = list(alone("iam", operation, key, **{**params, "PathPrefix": IAM_ROOT}))
+            every = self._once(f"{question(operation, key, of_all)} by path", by_path)
         except AwsError as error:
             if not _is_about_the_joint(error):
                 raise
             yield from alone("iam", operation, key, **params)
             return
-        yield from (item for item in every if item["Path"].startswith(path))
+        yield from (item for item in every.get(environment_path(path), ()) if item["Path"].startswith(path))
 
     # --- one filter for all values
 

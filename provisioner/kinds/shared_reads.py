@@ -6,12 +6,13 @@ Only within one look at AWS: whoever looks again asks anew.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
-from provisioner.kinds.base import Keeping, Reader
+from provisioner.kinds.base import Keeping, Reader, Sharing
 from provisioner.model import Identity
+from provisioner.naming import IAM_ROOT, iam_path
 from provisioner.once import Once
 
 T = TypeVar("T")
@@ -67,6 +68,52 @@ class SharedReads(Reader):
 
     def in_region(self, region: str) -> Reader:
         return self._once(f"region {region}", lambda: SharedReads(self._reader.in_region(region)))
+
+
+class Listing:
+    """What IAM lists, found by name and by the path of an environment: each of hundreds of environments would
+    otherwise go through what all of them have.
+
+    Raises what `name` and `path` raise for an item that has none.
+    """
+
+    def __init__(self, items: Iterable[Any], name: Callable[[Any], str], path: Callable[[Any], str]) -> None:
+        self._items = tuple(items)
+        self._by_name: dict[str, list[int]] = {}
+        self._by_path: dict[str, list[int]] = {}
+        for number, item in enumerate(self._items):
+            self._by_name.setdefault(name(item).lower(), []).append(number)
+            self._by_path.setdefault(environment_path(path(item)), []).append(number)
+
+    @staticmethod
+    def shared(
+        reader: Reader,
+        operation: str,
+        key: str,
+        name: Callable[[Any], str],
+        path: Callable[[Any], str],
+        **params: Any,
+    ) -> Listing:
+        """The listing of an operation, put in order once for all who share the reader. Raises AwsError."""
+
+        def read() -> Listing:
+            return Listing(reader.pages("iam", operation, key, **params), name, path)
+
+        return reader.share(f"listing {operation}", read) if isinstance(reader, Sharing) else read()
+
+    def of(self, environment: str, names: Iterable[str]) -> list[Any]:
+        """What is under the path of an environment, and what has some names in small letters, as listed."""
+        found = set(self._by_path.get(iam_path(environment), ()))
+        found.update(number for name in names for number in self._by_name.get(name, ()))
+        return [self._items[number] for number in sorted(found)]
+
+
+def environment_path(path: str) -> str:
+    """The path of the environment that a path of IAM is under; empty where it is under none."""
+    if not path.startswith(IAM_ROOT):
+        return ""
+    name, end, _ = path.removeprefix(IAM_ROOT).partition("/")
+    return iam_path(name) if end else ""
 
 
 def question(*asked: Any) -> str:

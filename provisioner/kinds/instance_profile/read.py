@@ -18,6 +18,7 @@ from provisioner.kinds.base import Reader, both
 from provisioner.kinds.instance_profile.observed import ObservedProfile, as_profile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.instance_profile.tag_index import is_settled, lookup_of_tags
+from provisioner.kinds.shared_reads import Listing
 from provisioner.kinds.tags import text
 from provisioner.model import Address, Environment, TagIndex
 from provisioner.naming import iam_path
@@ -50,15 +51,10 @@ def _find_many(
     """The same, of a list of all profiles that the account has: what is not in it has none of the names."""
     lookup = lookup_of_tags(reader, environment)
     began = time.monotonic()
-    listed = list(reader.pages("iam", "ListInstanceProfiles", "InstanceProfiles", PathPrefix="/"))
+    listed = Listing.shared(reader, "ListInstanceProfiles", "InstanceProfiles", _name, _path, PathPrefix="/")
     took = time.monotonic() - began
     wanted = {profile.name.lower(): at for at, profile in desired.items()}
-    path = iam_path(environment.name)
-    relevant = [
-        profile
-        for profile in listed
-        if _name(profile).lower() in wanted or text(profile, "Path").startswith(path)
-    ]
+    relevant = listed.of(environment.name, wanted)
     settled: list[ObservedProfile] = []
     # What is there may be none of these, and then nobody needs to wait.
     tags = lookup.tags(TIMES_THE_LIST * took) if relevant else {}
@@ -75,6 +71,10 @@ def _find_many(
 def _name(profile: Mapping[str, Any]) -> str:
     # One without a name would pass for none.
     return text(profile, "InstanceProfileName")
+
+
+def _path(profile: Mapping[str, Any]) -> str:
+    return text(profile, "Path")
 
 
 def _read(reader: Reader, names: Iterable[str]) -> list[ObservedProfile]:

@@ -11,6 +11,7 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import field
 from functools import partial
+from operator import itemgetter
 from typing import Any
 
 from provisioner.errors import AwsError, IncompleteAnswer
@@ -18,6 +19,7 @@ from provisioner.kinds.base import Reader, both
 from provisioner.kinds.iam import (
     Named,
 )
+from provisioner.kinds.shared_reads import Listing
 from provisioner.kinds.tags import (
     as_tags,
     text,
@@ -93,11 +95,7 @@ def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[
     )
     if details is None:
         return _one_by_one(reader, (written | {name.lower(): name for name in listed}).values())
-    relevant = {
-        detail["RoleName"]: detail
-        for detail in details
-        if detail["Path"].startswith(path) or detail["RoleName"].lower() in written
-    }
+    relevant = {detail["RoleName"]: detail for detail in details.of(environment, written)}
     found = [_role(detail, listed.get(name, {})) for name, detail in relevant.items()]
     unlisted = {
         name for name, detail in relevant.items() if detail["Path"].startswith(path) and name not in listed
@@ -108,9 +106,12 @@ def find_roles(reader: Reader, environment: str, wanted: Iterable[str]) -> list[
     return [role for role in found if role.name not in lagging] + _one_by_one(reader, lagging)
 
 
-def _authorization_details(reader: Reader) -> list[dict[str, Any]] | None:
+def _authorization_details(reader: Reader) -> Listing | None:
+    name, path = itemgetter("RoleName"), itemgetter("Path")
     try:
-        return list(reader.pages("iam", "GetAccountAuthorizationDetails", "RoleDetailList", Filter=["Role"]))
+        return Listing.shared(
+            reader, "GetAccountAuthorizationDetails", "RoleDetailList", name, path, Filter=["Role"]
+        )
     except AwsError as error:
         if error.code == "AccessDenied":
             return None
