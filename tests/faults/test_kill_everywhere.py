@@ -59,33 +59,41 @@ def killed(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Killed:
     return killed
 
 
-@BOTH_SIDES
-class TestTheCallsThatMatterMost:
-    @pytest.mark.parametrize(
-        ("operation", "nth"),
+def killed_at(first: str, *others: str) -> pytest.MarkDecorator:
+    """Killed around the first of these operations, and after the others, where something was done and
+    nobody knows of it; in the long form before those, too."""
+    rows = [(first, Side.AFTER), (first, Side.BEFORE), *((other, Side.AFTER) for other in others)]
+    more = [(other, Side.BEFORE) for other in others]
+    return pytest.mark.parametrize(
+        ("operation", "side"),
         [
-            ("AddRoleToInstanceProfile", 1),
-            ("RunInstances", 1),
-            ("RunInstances", 4),
-            ("CreateTags", 2),
-            ("AssociateIamInstanceProfile", 1),
+            *(pytest.param(*row, id=f"{row[0]}-{row[1].name.lower()}") for row in rows),
+            *(pytest.param(*row, id=f"{row[0]}-before", marks=pytest.mark.long) for row in more),
         ],
     )
-    def test_an_apply(self, killed: Killed, side: Side, operation: str, nth: int) -> None:
-        assert killed("apply", side, at(operation, nth))
 
-    @pytest.mark.parametrize(
-        "operation",
-        ["RunInstances", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair"],
+
+class TestTheCallsThatMatterMost:
+    @killed_at(
+        "RunInstances",
+        "RunInstances 4",
+        "AddRoleToInstanceProfile",
+        "CreateTags 2",
+        "AssociateIamInstanceProfile",
     )
+    def test_an_apply(self, killed: Killed, side: Side, operation: str) -> None:
+        name, _, nth = operation.partition(" ")
+        assert killed("apply", side, at(name, int(nth or 1)))
+
+    @killed_at("RunInstances", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair")
     def test_an_apply_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("apply", side, at(operation), lag_s=LAG_S)
 
-    @pytest.mark.parametrize("operation", ["DeleteSecurityGroup", "DeleteKeyPair"])
+    @killed_at("DeleteSecurityGroup", "DeleteKeyPair")
     def test_a_destroy_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("destroy", side, at(operation), lag_s=LAG_S)
 
-    @pytest.mark.parametrize("operation", ["TerminateInstances", "DeleteRole"])
+    @killed_at("TerminateInstances", "DeleteRole")
     def test_a_destroy(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("destroy", side, at(operation))
 

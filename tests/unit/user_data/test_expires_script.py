@@ -132,7 +132,8 @@ def test_it_shuts_down_when_the_time_of_its_tag_has_passed(
             "*",
         ):
             imds.tag, imds.asked = tag, 0
-            until(lambda: imds.asked >= 3)
+            # Once where each question is a process of Python: what it makes of the answer is the same.
+            until(lambda: imds.asked >= (3 if has_curl else 1))
             assert not machine.shut_down.exists(), tag
         imds.tag = utc(seconds=-1)
         until(lambda: machine.shut_down.exists() and len(machine.shut_down.read_text().splitlines()) >= 2)
