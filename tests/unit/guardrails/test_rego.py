@@ -176,8 +176,10 @@ def test_each_input_is_judged_on_its_own() -> None:
     assert [len(list(rules.judge({"n": n}))) for n in (3, 4, 3)] == [1, 0, 1]
 
 
-@pytest.mark.parametrize(("messages", "told_of"), [(1000, 1000), (1001, 1001), (1300, 1001)])
-@pytest.mark.parametrize("rule", ["deny", "warn"])
+@pytest.mark.parametrize(
+    ("rule", "messages", "told_of"),
+    [("deny", 1000, 1000), ("deny", 1001, 1001), ("deny", 1300, 1001), ("warn", 1300, 1001)],
+)
 def test_of_very_many_messages_a_thousand_are_told_and_how_many_more(
     rule: str, messages: int, told_of: int
 ) -> None:
