@@ -43,7 +43,7 @@ def visible(text: str) -> str:
     bidirectional and other invisible marks, letters that are blank, and halves of surrogate pairs do not: a
     line break is `\\n`.
     """
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and (text.isascii() or _BLANK.isdisjoint(text)):
         return text
     return "".join(
         character if character.isprintable() and character not in _BLANK else json.dumps(character)[1:-1]
@@ -98,6 +98,6 @@ def visible_lines(text: str) -> str:
 
 def visible_layout(text: str) -> str:
     """The same for what is laid out for a terminal: line breaks, colours and movements of ours stay."""
-    if text.isascii() and text.isprintable():
+    if text.isprintable() and (text.isascii() or _BLANK.isdisjoint(text)):
         return text
     return "".join(part if _OURS.fullmatch(part) else visible(part) for part in _OURS.split(text))
