@@ -91,7 +91,13 @@ def _is_possible(word: str) -> bool:
 
 def is_protected(instance: Instance) -> bool:
     """Whether the member was given protection from termination by us."""
-    return any(read_record(instance).get(word) == "on" for word in _PROTECTING)
+    return _protects(instance.tag(LAUNCH_TAG) or "")
+
+
+@lru_cache(maxsize=1024)
+def _protects(tag: str) -> bool:
+    record = _parse_record(tag)
+    return any(record.get(word) == "on" for word in _PROTECTING)
 
 
 def protections(members: Iterable[Instance], fleet: Fleet | None = None) -> list[str]:

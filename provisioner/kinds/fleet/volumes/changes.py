@@ -99,6 +99,8 @@ def is_set(instance: Instance, fields: Iterable[FieldChange]) -> bool:
 
 def keeping_steps(fleet: Fleet | None, going: Iterable[Instance]) -> tuple[Step, ...]:
     """The steps before members go that keep the volumes which the spec wants to stay."""
+    if not of_spec(fleet):
+        return ()
     kept = {member.id: dict.fromkeys(to_be_kept(fleet, member), False) for member in going}
     return _set({member: devices for member, devices in kept.items() if devices})
 
