@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
 # What a make target says of itself is not about what a test runs.
 os.environ.pop("PROVISIONER_MAKE", None)
@@ -22,8 +22,9 @@ def pytest_collection_finish() -> None:
 
 pytest_plugins = ["tests.support.fixtures"]
 
-settings.register_profile("repeatable", derandomize=True)
+# No example is wrong for taking long, or for being long in the making: machines are noisy.
+settings.register_profile("any pace", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("repeatable", settings.get_profile("any pace"), derandomize=True)
 
 # What CI runs is the same every time; new examples are looked for by people, and by the long forms.
-if os.environ.get("CI"):
-    settings.load_profile("repeatable")
+settings.load_profile("repeatable" if os.environ.get("CI") else "any pace")
