@@ -267,8 +267,8 @@ def test_all_that_applying_a_plan_changes_was_told_in_every_format(pair: tuple[S
 
 
 @pytest.mark.long
-def test_all_that_applying_twenty_five_plans_changes_was_told_in_every_format() -> None:
-    quick(max_examples=25)(any_pair(was_told_in_every_format))()
+def test_all_that_applying_a_hundred_plans_changes_was_told_in_every_format() -> None:
+    quick(max_examples=100)(any_pair(was_told_in_every_format))()
 
 
 def test_every_format_is_asked() -> None:

@@ -171,6 +171,16 @@ ALSO: dict[str, tuple[dict[str, Any], dict[str, Any], dict[str, Any]]] = {
         {"type": "t3a.large"},
         {"instance_type": ("t3a.large", ("t3.large", "t3a.large"))},
     ),
+    "a type that may be had no more": (
+        {"instance_type": ["t3.large", "t3a.large"]},
+        {"type": "t3.large"},
+        {"instance_type": ("t3.large", ("t3.large", "t3a.large"))},
+    ),
+    "a market that may be had no more": (
+        {"market": "spot", "fallback": "on_demand"},
+        {"market": "spot"},
+        {"market": ("spot", ("spot", "on_demand"))},
+    ),
     "a live setting": (
         {"monitoring": True},
         {"monitoring": False},
@@ -233,6 +243,8 @@ def test_a_replacement_tells_what_rides_along(case: str) -> None:
 # What rides along and is as the spec says: it is taken, or left to others, or not asked for.
 CONSEQUENCES = (
     "a type that was the second choice",
+    "a type that may be had no more",
+    "a market that may be had no more",
     "what is left to others on members that are there",
     "the groups that a launch without any gets",
     "a placement group that the spec does not say",

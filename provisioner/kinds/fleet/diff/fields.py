@@ -138,8 +138,10 @@ def _differing(fleet: Fleet, member: Instance, profile: WantedProfile | None) ->
         elif setting.desired(fleet) is NOT_COMPARED:
             if _is_lost(setting, fleet, member):
                 yield setting.path, _has(setting, member), None
-        elif differs(setting, fleet, member) or _is_second_choice(setting, fleet, member):
+        elif differs(setting, fleet, member):
             yield setting.path, _has(setting, member), _gets(setting, fleet)
+        elif _has_choice(setting, fleet):
+            yield setting.path, _has(setting, member), _choices(fleet)[setting.path]
     yield from _volumes(fleet, member)
     yield from _wrong_besides(fleet, member, profile, ())
 
@@ -184,10 +186,14 @@ def _is_lost(setting: Setting, fleet: Fleet, member: Instance) -> bool:
     )
 
 
-def _is_second_choice(setting: Setting, fleet: Fleet, member: Instance) -> bool:
-    """Whether a member has what was taken for want of the first choice, which is tried first again."""
-    firsts = {"instance_type": fleet.instance_types[0], "market": fleet.market}
-    return setting.path in firsts and setting.observed(member) != firsts[setting.path]
+def _has_choice(setting: Setting, fleet: Fleet) -> bool:
+    """Whether a successor may have something else than the member had, depending on what there is then."""
+    return len(_choices(fleet).get(setting.path, ())) > 1
+
+
+def _choices(fleet: Fleet) -> Mapping[str, tuple[str, ...]]:
+    """What new members may be, in the order in which it is tried."""
+    return {"instance_type": fleet.instance_types, "market": fleet.markets}
 
 
 def _volumes(fleet: Fleet, member: Instance) -> Iterator[Value]:
