@@ -21,6 +21,10 @@ class Once:
         """How many keys were asked for."""
         return len(self._made)
 
+    def clear(self) -> None:
+        """Forget all of it."""
+        self._made.clear()
+
     def __call__(self, key: Hashable, make: Callable[[], T]) -> T:
         """What was made for the key, made now by the first who asks. Raises what `make` raises."""
         with self._lock:

@@ -38,12 +38,17 @@ _NAMES = (
 # Each takes no more than one word, so that nothing can be hidden behind a value that only looks like one. A
 # backslash is taken with what it escapes, and never from a quote: in JSON, a text would end there.
 _ESCAPED = r"\\[^\s'\"]"
-# The secret key that the local AWS tells people to use.
-_NONE = r"(?!local(?![^\s,;&'\"]))"
+# The secret key that the local AWS tells people to use, and what JSON has without quotes.
+_NONE = r"(?!(?:local|true|false|null)(?![^\s,;&'\"}\]]))"
 _FORMS = (
     # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-authentication-methods.html
     (re.compile(r"(?i)\b(Credential|Signature)=(?:" + _ESCAPED + r"|[^\s,;&'\"\\])+"), rf"\1={HIDDEN}"),
     (re.compile(r"(?i)\b(Basic|Bearer|Negotiate)(\s+)[\w+/=.~-]{8,}"), rf"\1\2{HIDDEN}"),
+    # A number in JSON, which is not JSON any more with a mere `***` in its place.
+    (
+        re.compile(rf"(?i)\b({_NAMES})(\\*['\"])(\s*:\s*)-?\d[\d.e+-]{{2,}}(?![^\s,}}\]])"),
+        rf"\1\2\3\2{HIDDEN}\2",
+    ),
     (
         re.compile(
             rf"(?i)\b({_NAMES})(\\*['\"]?\s*[:=]\s*b?\\*['\"]?){_NONE}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -106,6 +107,8 @@ def given_rules(policies: Sequence[str]) -> Rules | None:
 
 # To compile rules takes longer than all else that a plan does with them: the same files, once.
 _rules = Once()
+# regopy frees them with functions that Python takes away when it ends.
+atexit.register(_rules.clear)
 
 
 def _compiled(sources: Sequence[str]) -> Rules:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
 from dataclasses import field
 from functools import cache
 from pathlib import Path
@@ -118,4 +119,5 @@ def _merge(into: dict[str, Any], more: Mapping[str, Any], file: str, at: str = "
                 f"{file}: {at}.{key} has another value in an earlier file of data", "say it in one of them"
             )
         else:
-            into[key] = value
+            # A document that was read is remembered, and nobody may change it.
+            into[key] = deepcopy(value)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 from provisioner.cli.common import SpecFile, given_rules, load_rules
@@ -22,3 +24,11 @@ def test_the_same_files_are_compiled_once(tmp_path: Path) -> None:
     assert changed
     assert [verdict.message for verdict in changed.judge({})] == ["never"]
     assert [verdict.message for verdict in first[0].judge({})] == ["no"]
+
+
+def test_nothing_is_said_of_compiled_rules_when_the_program_ends(tmp_path: Path) -> None:
+    (tmp_path / "a.yaml").write_text("environment: a\nregion: us-east-1\n")
+    asked = [sys.executable, "-m", "provisioner", "apply", "a.yaml", "--policy", "builtin:tags"]
+    ended = subprocess.run(asked, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert "there is no terminal to ask on" in ended.stderr
+    assert "Exception ignored" not in ended.stderr

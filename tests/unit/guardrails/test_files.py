@@ -168,3 +168,13 @@ def test_a_configuration_of_nearly_that_name_is_not_passed_over(tmp_path: Path) 
     # A spec may be called so.
     written(tmp_path, provisioner_DOT_yml="environment: e\n")
     assert policies(folder) == ()
+
+
+def test_data_of_some_rules_is_not_in_the_data_of_others(tmp_path: Path) -> None:
+    rules = written(tmp_path / "rules", **{"a.rego": DENY})
+    common = written(tmp_path / "common", **{"data.yaml": "limits: {least: 1}"})
+    one = written(tmp_path / "one", **{"data.yaml": "limits: {most: 5}"})
+    other = written(tmp_path / "other", **{"data.yaml": "limits: {most: 9}"})
+    assert read_rules(map(str, (rules, common, one))).data == {"limits": {"least": 1, "most": 5}}
+    assert read_rules(map(str, (rules, common, other))).data == {"limits": {"least": 1, "most": 9}}
+    assert read_rules(map(str, (rules, common))).data == {"limits": {"least": 1}}

@@ -211,3 +211,12 @@ def test_user_data_that_is_the_hash_of_another_is_not_taken_for_it() -> None:
     assert len({parameters_digest([launch(UserData=user_data)], "here") for user_data in pair}) == 2
     zeros = (b"a", b"a\x00")
     assert len({parameters_digest([launch(UserData=user_data)], "here") for user_data in zeros}) == 2
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(True, True), (False, False), (None, None), (123456, HIDDEN), (-1.5e9, HIDDEN)]
+)
+def test_what_has_the_name_of_a_credential_stays_json(value: object, shown: object) -> None:
+    condition = {"NumericEquals": {"aws:PrincipalTag/access_token": value}}
+    told = plan_data(tagged({"Condition": condition}))["changes"][0]["fields"][0]["after"]["Condition"]
+    assert told == {"NumericEquals": {"aws:PrincipalTag/access_token": shown}}
