@@ -24,7 +24,8 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children, get_context
+from multiprocessing import active_children
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -162,8 +163,24 @@ def _all(group: Group, error: ProvisionerError) -> Iterator[Outcome]:
 @contextmanager
 def _processes(number: int) -> Iterator[Pool]:
     """Processes of this machine, made anew: whoever has threads must not be copied."""
-    with ProcessPoolExecutor(number, get_context("spawn"), initializer=heed_interruptions) as executor:
+    with ProcessPoolExecutor(number, _Anew(), initializer=heed_interruptions) as executor:
         yield Pool(executor, lambda: number, _interrupt_children)
+
+
+class _Process(SpawnProcess):
+    """One that Ctrl-C may reach while it starts: the signal waits until it is heeded."""
+
+    def start(self) -> None:
+        # What blocks a signal is inherited. https://docs.python.org/3/library/signal.html#signal.pthread_sigmask
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT])
+        try:
+            super().start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Anew(SpawnContext):
+    Process = _Process
 
 
 def _interrupt_children() -> None:
@@ -183,6 +200,7 @@ def heed_interruptions() -> None:
     by the dead one.
     """
     hear([signal.SIGINT], lambda _: STOPPED.set())
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from provisioner.errors import ProvisionerError, UsageError
-from provisioner.many.executors import Pool, executor_named, run_elsewhere
+from provisioner.many.executors import STOPPED, Pool, executor_named, run_elsewhere
 from provisioner.many.jobs import Job
 from provisioner.many.outcome import Outcome, Verdict
 from provisioner.many.runner import Group
@@ -108,6 +108,18 @@ def test_what_always_dies_is_told() -> None:
     assert trouble.message == "the process that worked on it died, 3 times"
     assert trouble.hint
     assert "safe" in trouble.hint
+
+
+def when_interrupted(task: Task) -> list[Outcome]:
+    until(STOPPED.is_set)
+    return well(task) if STOPPED.is_set() else []
+
+
+def test_a_process_that_is_interrupted_while_it_starts_ends_as_any_other() -> None:
+    with executor_named("processes:1")() as pool:
+        done = pool.executor.submit(when_interrupted, ("a.yaml",))
+        pool.interrupt()
+        assert [outcome.verdict for outcome in done.result(60)] == [Verdict.OK]
 
 
 def threads(number: int, executor: Executor | None = None) -> Callable[[], object]:
