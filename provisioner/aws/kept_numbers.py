@@ -47,7 +47,7 @@ def _read(name: str) -> dict[str, tuple[float, float]]:
     try:
         rows = json.loads(text or "{}")
         return {str(key): (float(value), float(at)) for key, (value, at) in rows.items()}
-    except (ValueError, TypeError, AttributeError):
+    except (ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 

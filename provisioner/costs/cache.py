@@ -15,16 +15,19 @@ import tempfile
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import field
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from provisioner.costs.price_list import is_price
 from provisioner.costs.uses import ImageFacts
 from provisioner.lazy_dataclass import dataclass
 
 FORMAT_VERSION = 1
 DAY_S, HOUR_S = 86_400.0, 3_600.0
 MAX_BYTES = 4 * 1024 * 1024
+# More than any volume has: https://docs.aws.amazon.com/ebs/latest/userguide/volume_constraints.html
+MAX_GB = 65_536
 # What is kept so long is asked for again together with what is new: a spec may go back to it.
 REMEMBERED_S = 30 * DAY_S
 
@@ -56,9 +59,10 @@ def cache_folder() -> Path | None:
     if Path(given).is_absolute():
         return Path(given) / "provisioner"
     try:
-        return Path.home() / ".cache" / "provisioner"
+        home = Path.home()
     except RuntimeError:
         return None
+    return home / ".cache" / "provisioner" if home.is_absolute() else None
 
 
 def cache_file(folder: Path, source: str, region: str) -> Path:
@@ -81,7 +85,7 @@ def read_cache(path: Path) -> Cached:
         prices = {str(key): _kept(value) for key, value in data["prices"].items()}
         images = {str(image): _facts(value) for image, value in data["images"].items()}
         return Cached(prices, str(data["currency"])[:3], bool(data["made_up"]), images)
-    except (OSError, ValueError, LookupError, TypeError, AttributeError, InvalidOperation, RecursionError):
+    except (OSError, ValueError, LookupError, TypeError, AttributeError, ArithmeticError, RecursionError):
         return Cached()
 
 
@@ -113,7 +117,7 @@ def write_cache(path: Path, cached: Cached) -> None:
 
 def _facts(value: Any) -> ImageFacts:
     size, type_, operation = value
-    if not (size is None or isinstance(size, int)):
+    if not (size is None or (isinstance(size, int) and 0 <= size <= MAX_GB)):
         raise ValueError(f"{size!r} is no size")
     return ImageFacts(size, type_ and str(type_), operation and str(operation))
 
@@ -121,6 +125,6 @@ def _facts(value: Any) -> ImageFacts:
 def _kept(value: Any) -> Kept:
     amount, at = value
     price = None if amount is None else Decimal(amount)
-    if price is not None and (not price.is_finite() or price < 0):
+    if price is not None and not is_price(price):
         raise ValueError(f"{amount!r} is no price")
     return Kept(price, float(at))

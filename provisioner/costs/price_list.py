@@ -155,9 +155,14 @@ def _amount(text: Any) -> Decimal:
         amount = Decimal(text) if isinstance(text, str) and len(text) <= MAX_DIGITS else None
     except InvalidOperation:
         amount = None
-    if amount is None or not amount.is_finite() or amount < 0 or abs(amount.adjusted()) > MAX_DIGITS:
+    if amount is None or not is_price(amount):
         raise ValueError(f"{text!r:.40} is no price")
     return amount
+
+
+def is_price(amount: Decimal) -> bool:
+    """Whether one could be asked to pay so much, and can calculate with it."""
+    return amount.is_finite() and amount >= 0 and abs(amount.adjusted()) <= MAX_DIGITS
 
 
 def _one(currencies: set[str]) -> str:

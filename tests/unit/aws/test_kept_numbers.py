@@ -49,7 +49,7 @@ def test_each_from_when_it_was_read(monkeypatch: pytest.MonkeyPatch) -> None:
     assert KEPT_S == 30 * DAY_S
 
 
-@pytest.mark.parametrize("rows", [[], 5, {"x": 5}, {"x": ["five", 1]}, {"x": [1]}])
+@pytest.mark.parametrize("rows", [[], 5, {"x": 5}, {"x": ["five", 1]}, {"x": [1]}, {"x": [10**400, 1]}])
 def test_what_is_no_numbers_is_none(rows: object, cache: Path) -> None:
     keep_numbers("a", {"x": 5.0})
     (file,) = cache.iterdir()

@@ -294,6 +294,10 @@ class TestKeptForADay:
                     '"images": {}, "prices": {"a": 1}}',
                     '"images": {}, "prices": {"a": ["x", 1]}}',
                     '"images": {}, "prices": {"a": ["NaN", 1]}}',
+                    '"images": {}, "prices": {"on_demand": ["1e999999", 1]}}',
+                    '"images": {}, "prices": {"on_demand": ["1e-999999", 1]}}',
+                    f'"images": {{}}, "prices": {{"a": ["1", 1{"0" * 400}]}}}}',
+                    f'"images": {{"a": [1{"0" * 400}, null, null]}}, "prices": {{}}}}',
                     '"images": {"a": 1}, "prices": {}}',
                     '"images": {"a": ["large", null, null]}, "prices": {}}',
                 )
@@ -306,7 +310,9 @@ class TestKeptForADay:
         (kept,) = tmp_path.iterdir()
         kept.write_text(content)
         assert looked_up(Connection(), [LARGE], tmp_path).hourly(LARGE) == Decimal("0.1")
-        assert json.loads(kept.read_text())["format_version"] == 1
+        told = json.loads(kept.read_text())
+        assert told["format_version"] == 1
+        assert not {"a", "on_demand"} & {*told["prices"], *told["images"]}
 
     def test_a_link_and_what_others_may_write_are_not_read(self, tmp_path: Path) -> None:
         looked_up(Connection(), [LARGE], tmp_path)
@@ -333,3 +339,5 @@ class TestKeptForADay:
         monkeypatch.setenv("XDG_CACHE_HOME", "relative")
         monkeypatch.setenv("HOME", str(tmp_path))
         assert cache_folder() == tmp_path / ".cache" / "provisioner"
+        monkeypatch.setenv("HOME", "relative")
+        assert cache_folder() is None
