@@ -152,7 +152,11 @@ def _without_secrets(outcome: Outcome) -> Outcome:
         )
     results = tuple(_without_secrets_in_failure(result) for result in outcome.result)
     words, data = without_secrets(outcome.words), _shown(outcome.data)
-    return replace(outcome, words=words, trouble=trouble, data=data, result=results)
+    subject = outcome.subject
+    # What a destroy has left, in lines, or why that is not known.
+    if isinstance(subject, tuple) and all(isinstance(text, str) for text in subject):
+        subject = tuple(map(without_secrets, subject))
+    return replace(outcome, words=words, trouble=trouble, data=data, result=results, subject=subject)
 
 
 def _without_secrets_in_failure(result: Any) -> Any:
