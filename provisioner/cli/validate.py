@@ -100,8 +100,10 @@ def _tell(results: Sequence[tuple[str, Environment | SpecError]]) -> None:
             tell_line(f"{spec}: {error.rest}" if len(wrong) > 1 else error.rest)
     if not wrong:
         return
-    least = "at least " if any(error.stopped for _, error in wrong) else ""
-    number = len(problems) + sum(error.more for _, error in wrong)
+    # What one does not list may be what another does, or does not list either.
+    is_least = any(error.stopped or (error.more and len(wrong) > 1) for _, error in wrong)
+    least = "at least " if is_least else ""
+    number = max(len(problems), *(len(error.problems) + error.more for _, error in wrong))
     where = f" in {len(wrong):,} of {len(results):,} specs and targets" if len(results) > 1 else ""
     tell_line(f"{least}{count(number, 'problem')}{where}; nothing was sent")
 

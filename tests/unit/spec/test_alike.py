@@ -65,3 +65,14 @@ def test_validate_tells_of_a_base_once(tmp_path: Path) -> None:
     assert ran.err.count("roles.w.colour: unknown field") == 1
     assert f"in {tmp_path}/bank.yaml, all 2 targets of {tmp_path}/shop.yaml" in ran.words
     assert "1 problem in 3 of 3 specs and targets; nothing was sent" in ran.words
+
+
+def test_of_what_is_not_listed_nobody_knows_whether_it_is_the_same(tmp_path: Path) -> None:
+    roles = "".join(f"  r{number}: {{colour: red}}\n" for number in range(203))
+    (tmp_path / "base.yaml").write_text(f"region: us-east-1\nroles:\n{roles}")
+    (tmp_path / "shop.yaml").write_text(
+        "extends: base.yaml\nenvironment: shop\ntargets: {dev: {}, prod: {}}\n"
+    )
+    ran = Program(tmp_path).run("validate", str(tmp_path / "shop.yaml"))
+    assert ran.words.count("3 further problems not listed") == 2
+    assert "at least 203 problems in 2 of 2 specs and targets; nothing was sent" in ran.words
