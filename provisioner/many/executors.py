@@ -24,7 +24,7 @@ from concurrent.futures import (
 )
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
-from multiprocessing import active_children
+from multiprocessing import active_children, parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -199,8 +199,17 @@ def heed_interruptions() -> None:
     Not so with SIGTERM, by which the pool ends the others when one has died: what these share may be locked
     by the dead one.
     """
+    threading.Thread(target=_end_with_the_pool, daemon=True).start()
     hear([signal.SIGINT], lambda _: STOPPED.set())
     signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGINT])
+
+
+def _end_with_the_pool() -> None:
+    """End at once when whoever gives out the tasks has: nobody is told any more what they came to."""
+    parent = parent_process()
+    if parent:
+        parent.join()
+        os._exit(1)
 
 
 @contextmanager

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -120,6 +122,27 @@ def test_a_process_that_is_interrupted_while_it_starts_ends_as_any_other() -> No
         done = pool.executor.submit(when_interrupted, ("a.yaml",))
         pool.interrupt()
         assert [outcome.verdict for outcome in done.result(60)] == [Verdict.OK]
+
+
+def long(task: Task) -> list[Outcome]:
+    Path(os.environ["MARKERS"], "begun").touch()
+    time.sleep(60)
+    return well(task)
+
+
+def give_out_what_takes_long() -> None:
+    run("processes:1", long, group("us-east-1", "a"))
+
+
+def test_no_process_outlives_who_gives_out_the_tasks(tmp_path: Path) -> None:
+    asked = f"from {__name__} import give_out_what_takes_long as give; give()"
+    giving = subprocess.Popen(
+        [sys.executable, "-c", asked], env={**os.environ, "MARKERS": str(tmp_path)}, stdout=subprocess.PIPE
+    )
+    until((tmp_path / "begun").exists)
+    giving.kill()
+    # What it writes to is open as long as one of its processes is there.
+    assert giving.communicate(timeout=30) == (b"", None)
 
 
 def threads(number: int, executor: Executor | None = None) -> Callable[[], object]:
