@@ -84,12 +84,13 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     if not (yes or approved) and not _agreed(list(to_do.values()), planning.destroying):
         say("cancelled; nothing was changed", err=True)
         return REFUSED
+    # To the last word: an interruption after something was changed is not one before.
     with stoppable() as stop:
         changed = _carry_out(many, planning, [job for job in jobs if job.place in to_do], to_do, where, stop)
-    outcomes = [changed.get(outcome.place, outcome) for outcome in planned]
-    tell_troubles(changed.values())
-    report = report_data(command, outcomes, many.shards)
-    finish(many, report, outcomes)
+        outcomes = [changed.get(outcome.place, outcome) for outcome in planned]
+        tell_troubles(changed.values())
+        report = report_data(command, outcomes, many.shards)
+        finish(many, report, outcomes)
     return int(report["exit_code"])
 
 

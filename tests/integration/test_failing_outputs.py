@@ -8,7 +8,9 @@ import resource
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +19,7 @@ import pytest
 from local_aws import Rule
 from tests.support.cloud import Cloud
 from tests.support.program import ROOT, TIMEOUT_S
-from tests.support.specs import PROBE
+from tests.support.specs import PROBE, ROLES_ONLY, having
 
 # Each starts a program or several: minutes in all.
 pytestmark = pytest.mark.long
@@ -196,6 +198,39 @@ def test_whoever_starts_it_with_nohup_has_it_go_on(
     process.communicate(timeout=TIMEOUT_S)
     assert process.returncode == 0
     assert len(cloud.ids("probe")) == 2
+
+
+def test_who_interrupts_the_report_of_an_apply_is_not_told_that_nothing_was_changed(
+    write: Callable[[Any], Path], local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    specs = [str(write(having(ROLES_ONLY, environment=name))) for name in ("ant", "bee")]
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    with suppress(BlockingIOError):
+        while True:
+            os.write(writer, b" " * 4096)
+    os.set_blocking(writer, True)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "provisioner", "apply", "--yes", "--format", "json", *specs],
+        env=local_environment,
+        cwd=ROOT,
+        stdin=subprocess.DEVNULL,
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    os.close(writer)
+    assert process.stderr
+    done = (line for line in process.stderr if line.startswith("Done in"))
+    assert [next(done)[:4] for _ in specs] == ["Done"] * 2
+    # Until nothing is left but the report, which nobody reads.
+    time.sleep(1)
+    process.send_signal(signal.SIGINT)
+    heard = next(line for line in process.stderr if line.strip())
+    with os.fdopen(reader) as opened:
+        assert opened.read().endswith("}\n")
+    process.communicate(timeout=TIMEOUT_S)
+    assert (heard[:9], process.returncode) == ("stopping:", 0)
 
 
 def test_a_terminal_that_somebody_switched_to_not_waiting_gets_everything(
