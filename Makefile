@@ -92,7 +92,7 @@ coverage: $(READY) ## Measure which lines and branches the unit tests reach; fai
 	$(BIN)/python -m pytest -n 2 --cov --cov-report=term tests/unit
 
 test-long: $(READY) ## Run the tests that take minutes: every call killed, every fault, two at once
-	$(BIN)/python -m pytest -n 3 --dist worksteal -m long $(ARGS)
+	$(BIN)/python -m pytest -n 3 --dist worksteal -m long --timeout 2400 $(ARGS)
 
 bench: $(READY) ## Measure beside boto3 alone, Terraform and Ansible (20 minutes; ARGS=--quick: 3)
 	$(BIN)/python -m bench $(ARGS)
