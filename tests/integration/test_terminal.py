@@ -63,10 +63,13 @@ class Terminal:
         self._process.send_signal(signal.SIGINT)
 
     def interrupt_at_a_question(self) -> None:
-        """Interrupts until it helps: one that comes just before the program reads the answer is lost."""
+        """Interrupts, and again if nothing is shown: one just before the answer is read is lost."""
+        self.interrupt()
         while "nothing was changed" not in self.text:
-            self.interrupt()
+            shown = self.shown
             assert self._read(TIMEOUT_S / 3), self.text
+            if self.shown == shown:
+                self.interrupt()
 
     def end(self) -> int:
         """Reads to the end and returns the exit code."""
