@@ -154,9 +154,10 @@ def _observed(
 
 
 def _text(seen: Seen, local: bool) -> Text:
-    from provisioner.render.styled import styled
+    from provisioner.render.as_status import status_text
 
-    return styled(_lines(seen, local, console_for().width))
+    width = console_for().width
+    return status_text(*seen.subject, local=local, width=width, cost=seen.cost, now=seen.now)
 
 
 def _lines(seen: Seen, local: bool, width: int) -> list[Line]:
