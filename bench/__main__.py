@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from bench import advice, compare, first_byte, lines, many, plot, pure, report, scale, startup, waits
+from bench import advice, compare, first_byte, fleets, lines, many, plot, pure, report, scale, startup, waits
 from bench.compare import say
 from bench.contenders import NAMES, Contender, Missing, contender
 from bench.goals import Goal, goals
@@ -22,7 +22,7 @@ from local_aws import Faults
 
 RESULTS = Path(__file__).parent / "results"
 PACKAGES = ("provisioner", "local_aws")
-PARTS = ("compare", "waits", "advice", "startup", "scale", "pure", "many")
+PARTS = ("compare", "waits", "fleets", "advice", "startup", "scale", "pure", "many")
 
 
 def arguments() -> argparse.Namespace:
@@ -86,7 +86,16 @@ def main() -> int:
     waited: list[waits.Waited] = []
     if "waits" in options.parts:
         with Bench(waits.slow(options.latency_ms, not options.no_throttle)) as bench:
-            waited = waits.measure(bench, options.members, 1 if quick else options.runs)
+            waited = waits.measure(
+                bench,
+                options.members,
+                1 if quick else options.runs,
+                [name for name in options.only if name != "floor"],
+            )
+    launches: list[fleets.Launch] = []
+    if "fleets" in options.parts:
+        with Bench(Faults(latency_ms=options.latency_ms, throttle=not options.no_throttle)) as bench:
+            launches = fleets.measure(bench, (2, 5) if quick else (10, 500), 1 if quick else 5)
     advised: list[advice.Advised] = []
     if "advice" in options.parts:
         faults = Faults(latency_ms=options.latency_ms, throttle=not options.no_throttle)
@@ -99,7 +108,9 @@ def main() -> int:
             planned = many.measure(
                 bench, *((5, 1, 2) if quick else (200, 20, 20)), 1 if quick else options.runs
             )
-    judged = goals(compared, grown, started, paired, computed, waited, advised, planned, options.members)
+    judged = goals(
+        compared, grown, started, paired, computed, waited, launches, advised, planned, options.members
+    )
     settings = settings_of(options, began)
     text = as_text(
         settings,
@@ -111,6 +122,7 @@ def main() -> int:
         paired,
         computed,
         waited,
+        launches,
         advised,
         planned,
         judged,
@@ -128,6 +140,7 @@ def main() -> int:
             "comparison": [summary.as_data() for summary in compared],
             "scale": [summary.as_data() for summary in grown],
             "waits": [asdict(one) for one in waited],
+            "fleets": [asdict(one) for one in launches],
             "many": [asdict(one) for one in planned],
             "advice": [asdict(one) for one in advised],
             "startup": [asdict(start) for start in started],
@@ -179,6 +192,7 @@ def as_text(
     paired: list[first_byte.Paired],
     computed: list[pure.Pure],
     waited: list[waits.Waited],
+    launches: list[fleets.Launch],
     advised: list[advice.Advised],
     planned: list[many.Planned],
     judged: list[Goal],
@@ -189,6 +203,7 @@ def as_text(
         "Asked to do": report.asked(contenders, missing) if contenders or missing else "",
         "More members": report.scaling(grown) if grown else "",
         "Where AWS takes its time": report.waiting(waited) if waited else "",
+        "Many fleets": report.launching(launches) if launches else "",
         "Many environments": report.of_many(planned) if planned else "",
         "Where what only advises is late": report.advising(advised) if advised else "",
         "Start": report.starting(started) if started else "",

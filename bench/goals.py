@@ -9,6 +9,7 @@ from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import APPLY, DESTROY, PLAN
 from bench.first_byte import Paired
+from bench.fleets import Launch
 from bench.many import ACCOUNTS, TOGETHER, Planned
 from bench.pure import Pure
 from bench.scale import WITH_PROFILES, WITH_ROLES
@@ -39,6 +40,7 @@ def goals(
     paired: Sequence[Paired],
     pure: Sequence[Pure],
     waited: Sequence[Waited],
+    launches: Sequence[Launch],
     advised: Sequence[Advised],
     planned: Sequence[Planned],
     members: int,
@@ -57,7 +59,8 @@ def goals(
             "our calls throttled, 40 roles", [summary for summary in scaled if "roles" in summary.who]
         ),
         *_failures([*compared, *scaled]),
-        *(_most(f"waits: {one.step}, over AWS's own time", 2, one.over_s, " s") for one in waited),
+        *_waits(waited),
+        *_fleets(launches),
         *(_most("time: plan whose advice is late, as a ratio", 1.05, one.ratio, "x") for one in advised),
         *_many(planned),
         *_starts(started),
@@ -82,7 +85,7 @@ def _calls(found: Found, largest: Found, members: int) -> Iterator[Goal]:
         yield _most(f"calls: {step}, {members} members", most, ours.calls if ours else None)
     for who, told in ((WITH_ROLES, "40 roles"), (WITH_PROFILES, "40 roles and 40 profiles")):
         plan = largest.get((who, PLAN))
-        yield _most(f"calls: {PLAN}, 1000 members, {told}", 12, plan.calls if plan else None)
+        yield _most(f"calls: {PLAN}, 1000 members, {told}", 8, plan.calls if plan else None)
 
 
 def _times(found: Found) -> Iterator[Goal]:
@@ -91,8 +94,9 @@ def _times(found: Found) -> Iterator[Goal]:
     yield _most("time: plan, as a ratio to boto3 alone", 1.0, ratio, "x")
     cpu = ours.cpu_s / floor.cpu_s if ours and floor else None
     yield _most("CPU: plan, as a ratio to boto3 alone", 1.0, cpu, "x")
+    yield _most("memory: plan", 60, ours.peak_mb if ours else None, " MB")
     for rival in ("terraform", "ansible"):
-        for step, least in ((PLAN, 10), (APPLY, 5), (DESTROY, 5)):
+        for step, least in ((PLAN, 10), (APPLY, 5), (DESTROY, 7)):
             mine, theirs = found.get(("ours", step)), found.get((rival, step))
             faster = theirs.median_s / mine.median_s if mine and theirs else None
             is_known = faster is not None and faster == faster
@@ -130,6 +134,19 @@ def _beside_floor(paired: Sequence[Paired]) -> Iterator[Goal]:
         if one.what == "whole plan":
             yield _most("start: whole plan, seconds, as a ratio to boto3 alone", 1.0, one.ratio, "x")
             yield _most("start: whole plan, CPU, as a ratio to boto3 alone", 1.0, one.cpu_ratio, "x")
+
+
+def _waits(waited: Sequence[Waited]) -> Iterator[Goal]:
+    for one in waited:
+        if one.who == "ours":
+            yield _most(f"waits: {one.step}, over AWS's own time", 2, one.over_s, " s")
+
+
+def _fleets(launches: Sequence[Launch]) -> Iterator[Goal]:
+    if len(launches) >= 2:
+        few, many = launches[0], launches[-1]
+        yield _most(f"fleets: plan to launch {many.fleets}", 3, many.seconds, " s")
+        yield _most(f"fleets: calls more for {many.fleets} than for {few.fleets}", 10, many.calls - few.calls)
 
 
 def _many(planned: Sequence[Planned]) -> Iterator[Goal]:

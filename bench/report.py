@@ -8,6 +8,7 @@ from bench.advice import Advised
 from bench.compare import Summary
 from bench.contenders import STEPS, Contender
 from bench.first_byte import Paired
+from bench.fleets import Launch
 from bench.goals import Goal
 from bench.many import Planned
 from bench.pure import Pure
@@ -95,6 +96,7 @@ def waiting(waited: Sequence[Waited]) -> str:
     rows = [
         [
             one.step,
+            one.who,
             f"{one.members:,}",
             f"{one.median_s:.1f}",
             f"{one.aws_s:g}",
@@ -103,7 +105,24 @@ def waiting(waited: Sequence[Waited]) -> str:
         ]
         for one in waited
     ]
-    return table(["step", "members", "seconds", "of these AWS's", "over", "throttled"], rows)
+    return table(["step", "who", "members", "seconds", "of these AWS's", "over", "throttled"], rows)
+
+
+def launching(launches: Sequence[Launch]) -> str:
+    """Plans to launch many fleets of one environment."""
+    rows = [
+        [
+            f"{one.fleets} fleets",
+            f"{one.runs} runs",
+            f"{one.calls}",
+            f"{one.throttled}",
+            f"{one.seconds:.2f}",
+            f"{one.cpu_s:.2f}",
+            f"{one.peak_mb:,.0f}",
+        ]
+        for one in launches
+    ]
+    return table(["plan", "of", "calls", "throttled", "seconds", "CPU s", "peak MB"], rows)
 
 
 def advising(advised: Sequence[Advised]) -> str:

@@ -1,11 +1,12 @@
-"""An apply and a destroy where AWS takes its time: how many seconds of it are not AWS's."""
+"""An apply and a destroy where AWS takes its time: how many seconds of it are not AWS's, ours and others'."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from bench.compare import one_round, say, summaries, told
-from bench.contenders import APPLY, DESTROY, contender
+from bench.contenders import APPLY, DESTROY, Missing, contender
 from bench.world import Bench
 from local_aws import Faults
 
@@ -18,6 +19,7 @@ AWS_OWN_S = {APPLY: PROPAGATION_S + BOOT_S, DESTROY: TERMINATE_S}
 class Waited:
     """One step: the median of its seconds, those that AWS takes at least, and calls throttled in all."""
 
+    who: str
     step: str
     members: int
     median_s: float
@@ -40,15 +42,28 @@ def slow(latency_ms: float, throttle: bool) -> Faults:
     )
 
 
-def measure(bench: Bench, members: int, rounds: int) -> list[Waited]:
-    """Apply and destroy, `rounds` times each, on a bench that is slow. Failed runs have no seconds."""
-    tool = contender("ours", bench.url, members, bench.folder)
+def measure(bench: Bench, members: int, rounds: int, names: Sequence[str]) -> list[Waited]:
+    """Apply and destroy on a bench that is slow: ours `rounds` times, each competitor once. Those who
+    cannot take part are left out. Failed runs have no seconds."""
     runs = []
-    for _ in range(rounds):
-        for done in one_round(bench, tool, [], members):
-            runs.append(done)
-            say(f"waits: {told(done)}")
+    for name in names:
+        try:
+            tool = contender(name, bench.url, members, bench.folder)
+        except Missing as why:
+            say(f"waits: {name}: not run, {why}")
+            continue
+        for _ in range(rounds if name == "ours" else 1):
+            for done in one_round(bench, tool, [], members):
+                runs.append(done)
+                say(f"waits: {told(done)}")
     return [
-        Waited(summary.step, members, summary.median_s, AWS_OWN_S[summary.step], summary.throttled)
+        Waited(
+            summary.who,
+            summary.step,
+            members,
+            summary.median_s,
+            AWS_OWN_S[summary.step],
+            summary.throttled,
+        )
         for summary in summaries(runs)
     ]
