@@ -18,9 +18,10 @@ from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Until, Wait
 
 # Seconds before each round at least; the last one again and again. EC2 takes some ten seconds to start an
-# instance, and a round is one request of the twenty a second that its bucket refills with, for 1000 members.
-ROUNDS = (0.2, 1.0)
-# What takes minutes is looked at less often: after a twentieth of what it has taken so far, up to this.
+# instance, and a round is one request of the twenty a second that its bucket refills with, for 1000 members:
+# https://docs.aws.amazon.com/ec2/latest/devguide/ec2-api-throttling.html
+ROUNDS = (0.2, 0.5)
+# What takes longer is looked at less often: after a twentieth of what it has taken so far, up to this.
 SHARE_OF_WAIT = 0.05
 LONGEST_S = 5.0
 # A look of several pages, or one that was throttled because others draw on the same bucket, takes longer, and

@@ -111,14 +111,15 @@ def test_when_a_wait_is_over(until: Until, shown: Any, over: bool, failed: bool)
 PAUSES = [
     # round, seconds waited, seconds the last look took, seconds until the next
     (0, 0.0, 0.0, 0.2),
-    (1, 0.2, 0.06, 1.0),
-    (8, 8.0, 0.06, 1.0),
+    (1, 0.2, 0.06, 0.5),
+    (8, 8.0, 0.06, 0.5),
+    (20, 16.0, 0.06, 0.8),
     (40, 40.0, 0.06, 2.0),
     (99, 600.0, 0.06, 5.0),
     (1, 0.2, 1.5, 3.0),
     (9, 9.0, 60.0, 5.0),
     # Somebody who has just come is looked after like the first.
-    (99, 0.0, 0.06, 1.0),
+    (99, 0.0, 0.06, 0.5),
 ]
 
 
