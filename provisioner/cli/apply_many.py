@@ -52,7 +52,7 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     Raises UsageError where it cannot begin, and Refused where the plans are not what was approved.
     """
     from provisioner.cli.change import stoppable
-    from provisioner.many.plans import is_to_be_applied
+    from provisioner.many.plans import is_to_be_applied, not_applied
     from provisioner.many.report import report_data
 
     command = many.command
@@ -77,7 +77,9 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
         approved.require(report)
     to_do = {outcome.place: outcome for outcome in planned if is_to_be_applied(outcome)}
     if not to_do:
-        finish(many, report, planned)
+        outcomes = list(map(not_applied, planned))
+        report = report_data(command, outcomes, many.shards)
+        finish(many, report, outcomes)
         return int(report["exit_code"])
     if not many.for_programs:
         finish(many._replace(report=None), report, planned)
@@ -87,7 +89,7 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     # To the last word: an interruption after something was changed is not one before.
     with stoppable() as stop:
         changed = _carry_out(many, planning, [job for job in jobs if job.place in to_do], to_do, where, stop)
-        outcomes = [changed.get(outcome.place, outcome) for outcome in planned]
+        outcomes = [changed.get(outcome.place) or not_applied(outcome) for outcome in planned]
         tell_troubles(changed.values())
         report = report_data(command, outcomes, many.shards)
         finish(many, report, outcomes)

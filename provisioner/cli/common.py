@@ -284,8 +284,10 @@ def show_lines(lines: Sequence[Line], stderr: bool = False) -> None:
 
 
 def refusal_code(plan: Plan) -> int:
-    """The exit code of a plan that is refused."""
-    return max(refusal.exit_code for refusal in plan.refusals)
+    """The exit code of a plan that is refused: the worst of all reasons, as of many environments."""
+    from provisioner.many.outcome import exit_code_of
+
+    return exit_code_of(refusal.exit_code for refusal in plan.refusals)
 
 
 def tell_line(text: str, label: str = "") -> None:

@@ -11,7 +11,7 @@ from provisioner.many.spec_file import SpecFile
 from provisioner.model import Environment
 from provisioner.spec.many import are_same
 
-VERDICTS = {3: Verdict.WRONG, 4: Verdict.REFUSED, 130: Verdict.INTERRUPTED}
+_VERDICTS = {3: Verdict.WRONG, 4: Verdict.REFUSED, 130: Verdict.INTERRUPTED}
 # So much of a message is told in the line of a table.
 MAX_WORDS = 120
 
@@ -87,9 +87,14 @@ def failed(job: Job, error: ProvisionerError) -> Outcome:
     return _with_trouble(job.outcome(verdict, code, in_short(words)), trouble)
 
 
+def verdict_of(exit_code: int) -> Verdict:
+    """What an environment comes to that could not be done, by the exit code that this has."""
+    return _VERDICTS.get(exit_code, Verdict.FAILED)
+
+
 def told(error: ProvisionerError) -> tuple[Verdict, int, Trouble]:
     """An error as the verdict of one environment, its exit code and its words."""
-    verdict = VERDICTS.get(error.exit_code, Verdict.FAILED)
+    verdict = verdict_of(error.exit_code)
     if isinstance(error, SpecError):
         number = len(error.problems) + error.more
         message = f"the spec has {number} problem{'' if number == 1 else 's'}"

@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from provisioner.canonical import canonical_text, jsonable
 from provisioner.errors import Refused, UsageError
-from provisioner.many.jobs import Job, in_short, told
-from provisioner.many.outcome import Outcome, Trouble, Verdict
+from provisioner.many.jobs import Job, in_short, told, verdict_of
+from provisioner.many.outcome import Outcome, Trouble, Verdict, exit_code_of
 from provisioner.model import Action, Address, Change, Plan, Result, how_many
-from provisioner.reconcile import beyond
+from provisioner.model import Outcome as ChangeOutcome
+from provisioner.reconcile import ApplyResult, beyond
 from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.verdict import deferred, verdict
-
-if TYPE_CHECKING:
-    from provisioner.model import Outcome as ChangeOutcome
-    from provisioner.reconcile import ApplyResult
 
 # What a table need not say in each row: what destroys comes first, and says so.
 NO_LOSS = "Destroys nothing; "
@@ -27,10 +24,11 @@ PROOF_REFUSED = "AWS would refuse what is marked `no`"
 def plan_outcome(job: Job, plan: Plan, changes_code: int = 0, user_data: bool = False) -> Outcome:
     """The outcome of a plan, with the exit code that changes have."""
     if plan.refusals:
-        first = plan.refusals[0]
+        code = exit_code_of(refusal.exit_code for refusal in plan.refusals)
+        # The row says why it ends with this code.
+        first = next(refusal for refusal in plan.refusals if refusal.exit_code == code)
         more = f" (and {len(plan.refusals) - 1} more)" if len(plan.refusals) > 1 else ""
-        code = max(refusal.exit_code for refusal in plan.refusals)
-        made = job.outcome(Verdict.REFUSED, code, in_short(f"{first.address}: {first.message}") + more)
+        made = job.outcome(verdict_of(code), code, in_short(f"{first.address}: {first.message}") + more)
     elif plan.proof and plan.proof.is_refused:
         made = job.outcome(Verdict.REFUSED, 4, PROOF_REFUSED)
     elif not plan.changes:
@@ -52,6 +50,16 @@ def is_to_be_applied(outcome: Outcome) -> bool:
     )
 
 
+def not_applied(planned: Outcome) -> Outcome:
+    """What an apply comes to that leaves an environment alone, after what was planned: what is deferred there
+    was not done."""
+    if planned.verdict is not Verdict.CHANGES or planned.plan is None:
+        return planned
+    changes = planned.plan.changes
+    left = tuple(ChangeOutcome(change, Result.DEFERRED, because=change.deferred) for change in changes)
+    return applied_outcome(planned, ApplyResult(left), is_interrupted=False, seconds=0.0)
+
+
 def applied_outcome(planned: Outcome, result: ApplyResult, is_interrupted: bool, seconds: float) -> Outcome:
     """What became of a plan that was carried out, after what was planned."""
     name = planned.environment or ""
@@ -59,13 +67,11 @@ def applied_outcome(planned: Outcome, result: ApplyResult, is_interrupted: bool,
     made = replace(planned, data=data, result=tuple(result.outcomes), seconds=seconds)
     words = _what_was_done(result.outcomes)
     if result.obstacle:
-        _, code, trouble = told(result.obstacle)
+        kind, code, trouble = told(result.obstacle)
         what = f"{words}; {trouble.message}" if words else trouble.message
-        return replace(made, verdict=Verdict.FAILED, exit_code=code, words=in_short(what), trouble=trouble)
-    if all(outcome.is_good or outcome.result is Result.DEFERRED for outcome in result.outcomes):
-        later = any(outcome.result is Result.DEFERRED for outcome in result.outcomes)
-        # As alone: what is deferred was not done.
-        return replace(made, verdict=Verdict.CHANGED, exit_code=1 if later else 0, words=words)
+        return replace(made, verdict=kind, exit_code=code, words=in_short(what), trouble=trouble)
+    if all(outcome.is_good for outcome in result.outcomes):
+        return replace(made, verdict=Verdict.CHANGED, exit_code=0, words=words)
     if is_interrupted:
         return replace(made, verdict=Verdict.INTERRUPTED, exit_code=130, words=words)
     return replace(
@@ -117,12 +123,16 @@ def _what_was_done(outcomes: Sequence[ChangeOutcome]) -> str:
 
 
 def _why(outcomes: Sequence[ChangeOutcome]) -> Trouble | None:
-    """Why the first of the changes that failed has."""
+    """Why the first of the changes that failed has, or was deferred where none has."""
     for outcome in outcomes:
         if outcome.result is Result.FAILED and outcome.failure:
             failure = outcome.failure
             said = ": ".join(part for part in (failure.operation, failure.code) if part) or failure.message
             return Trouble(f"{outcome.change.address}: {said}", failure.hint, failure.code)
+    for outcome in outcomes:
+        if outcome.result is Result.DEFERRED:
+            because = outcome.because or outcome.change.deferred
+            return Trouble(f"{outcome.change.address} is left as it was: {because}")
     return None
 
 

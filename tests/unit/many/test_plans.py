@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 
-from provisioner.errors import ProvisionerError, UsageError
+from provisioner.cli.common import refusal_code
+from provisioner.errors import ProvisionerError, Refused, UsageError
 from provisioner.many.jobs import Job
 from provisioner.many.outcome import Outcome, Verdict
 from provisioner.many.plans import (
@@ -16,6 +17,7 @@ from provisioner.many.plans import (
     differing,
     exceeds,
     is_to_be_applied,
+    not_applied,
     plan_outcome,
 )
 from provisioner.many.report import report_data
@@ -66,9 +68,17 @@ def plan(*changes: Change, **more: object) -> Plan:
             False,
         ),
         (
-            plan(NEW, refusals=(WRONG, REFUSED)),
-            Verdict.REFUSED,
-            4,
+            plan(NEW, refusals=(WRONG,)),
+            Verdict.FAILED,
+            1,
+            "role/worker: AWS has no such policy",
+            False,
+        ),
+        # As of many environments, the worst is told.
+        (
+            plan(NEW, refusals=(REFUSED, WRONG)),
+            Verdict.FAILED,
+            1,
             "role/worker: AWS has no such policy (and 1 more)",
             False,
         ),
@@ -81,6 +91,12 @@ def test_plans(planned: Plan, verdict: Verdict, code: int, words: str, is_applie
     assert is_to_be_applied(outcome) == is_applied
 
 
+@pytest.mark.parametrize("refusals", [(REFUSED,), (WRONG,), (WRONG, REFUSED), (REFUSED, WRONG)])
+def test_a_refused_plan_ends_alone_as_among_many(refusals: tuple[Refusal, ...]) -> None:
+    planned = plan(NEW, refusals=refusals)
+    assert refusal_code(planned) == plan_outcome(job(), planned).exit_code == (1 if WRONG in refusals else 4)
+
+
 DONE = ChangeOutcome(NEW, Result.DONE)
 FAILED = ChangeOutcome(
     GONE, Result.FAILED, failure=Failure("no", "ec2 TerminateInstances", "AccessDenied", hint="ask")
@@ -88,6 +104,7 @@ FAILED = ChangeOutcome(
 SKIPPED = ChangeOutcome(GONE, Result.SKIPPED, because="role/worker was not done")
 LEFT = ChangeOutcome(LATER, Result.DEFERRED)
 WHY = "fleet/web: ec2 TerminateInstances: AccessDenied"
+LEFT_WHY = "role/worker is left as it was: others use it"
 
 
 @pytest.mark.parametrize(
@@ -95,7 +112,9 @@ WHY = "fleet/web: ec2 TerminateInstances: AccessDenied"
     [
         ([DONE], None, False, Verdict.CHANGED, 0, "1 done"),
         ([DONE, DONE], None, True, Verdict.CHANGED, 0, "1 done"),
-        ([DONE, LEFT], None, False, Verdict.CHANGED, 1, "1 done, 1 deferred"),
+        ([DONE, LEFT], None, False, Verdict.FAILED, 1, f"1 done, 1 deferred: {LEFT_WHY}"),
+        ([DONE, LEFT], None, True, Verdict.INTERRUPTED, 130, f"1 done, 1 deferred: {LEFT_WHY}"),
+        ([DONE], Refused("a guardrail says no"), False, Verdict.REFUSED, 4, "1 done; a guardrail says no"),
         ([DONE, FAILED], None, False, Verdict.FAILED, 1, f"1 done, 1 failed: {WHY}"),
         ([DONE, SKIPPED], None, True, Verdict.INTERRUPTED, 130, "1 done, 1 skipped"),
         (
@@ -122,6 +141,20 @@ def test_applies(
     assert (outcome.verdict, outcome.exit_code, outcome.words) == (verdict, code, words)
     assert outcome.data["plan"] == planned.data["plan"]
     assert outcome.data["result"]["environment"] == "shop"
+
+
+def test_what_is_deferred_was_not_done_also_where_nothing_else_is_to_be_done() -> None:
+    """As alone: apply says that it has left something, and ends with 1."""
+    left = not_applied(plan_outcome(job(), plan(LATER)))
+    assert (left.verdict, left.exit_code) == (Verdict.FAILED, 1)
+    assert left.words == f"1 deferred: {LEFT_WHY}"
+    assert left.data["result"]["environment"] == "shop"
+
+
+@pytest.mark.parametrize("planned", [plan(), plan(NEW, refusals=(WRONG,))])
+def test_what_is_as_it_should_be_or_refused_is_told_as_planned(planned: Plan) -> None:
+    outcome = plan_outcome(job(), planned)
+    assert not_applied(outcome) == outcome
 
 
 def launch(number: int) -> Change:
