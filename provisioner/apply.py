@@ -28,7 +28,7 @@ from provisioner.errors import (
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.joint_calls import JointCalls
 from provisioner.kinds import CALL_RULES
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Reader, forget_kept
 from provisioner.model import (
     Action,
     Address,
@@ -110,6 +110,7 @@ class Executor:
         self.first_asked: dict[str, float] = {}
         self.answers: dict[tuple[Address, str], dict[str, Any]] = {}
         self.began: list[datetime] = []
+        self.account_id = ""
         self.joint_calls = JointCalls(aws.send, {})
 
     @cached_property
@@ -117,6 +118,7 @@ class Executor:
         """The same, which nothing stops."""
         other = Executor(self.aws.to_the_end(), self.on_event, threading.Event(), self.clock)
         other.first_asked, other.answers, other.began = self.first_asked, self.answers, self.began
+        other.account_id = self.account_id
         return other
 
     def start(self) -> datetime:
@@ -131,6 +133,7 @@ class Executor:
         outcomes: dict[int, Outcome] = {}
         running: dict[Future[Outcome], int] = {}
         before = _before(plan.changes)
+        self.account_id = plan.account_id
         self.joint_calls = JointCalls(self.aws.send, _foretold_deletions(plan.changes))
         # Those that have not been begun, in the plan's order.
         open_: dict[int, Change] = dict(enumerate(plan.changes))
@@ -217,6 +220,8 @@ class _ExecutionContext:
         try:
             answer = self._executor.joint_calls.send(call.service, call.operation, params)
         except AwsError as error:
+            if disproved := CALL_RULES.disproved.get(error.code):
+                forget_kept(self._executor.aws, disproved, self._executor.account_id)
             if encoded_in(error.text) is None:
                 raise
             raise explained(error, self._executor.aws.send) from error

@@ -108,7 +108,8 @@ class CallRules:
     server. `replan`: what observing and planning again may put right. `hints`: what to do, by operation and
     code, from the text. `once`: operations that add to what is there, which are not sent again while it is
     not known whether they were carried out: what is there is looked at, and planned again. `made` and
-    `removed`: what an operation makes or takes away.
+    `removed`: what an operation makes or takes away. `disproved`: by code, which numbers that are kept of the
+    account are not to be believed after it.
     """
 
     retry: tuple[RetryRule, ...] = ()
@@ -118,6 +119,7 @@ class CallRules:
     once: frozenset[str] = frozenset()
     made: Mapping[str, NamesOf] = field(default_factory=dict)
     removed: Mapping[str, NamesOf] = field(default_factory=dict)
+    disproved: Mapping[str, str] = field(default_factory=dict)
 
     def retry_rule_for(self, error: AwsError, made: Collection[str] = ()) -> RetryRule | None:
         """The reason to send the call that gave `error` again, or None: it failed."""
@@ -148,6 +150,7 @@ def merged(rules: Iterable[CallRules]) -> CallRules:
         once=frozenset(operation for table in rules for operation in table.once),
         made={operation: names for table in rules for operation, names in table.made.items()},
         removed={operation: names for table in rules for operation, names in table.removed.items()},
+        disproved={code: what for table in rules for code, what in table.disproved.items()},
     )
 
 

@@ -21,7 +21,7 @@ from botocore.config import Config
 from provisioner.aws.answers import AnswerCheck, BoundedSession, seconds_ahead
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
-from provisioner.aws.kept_numbers import endpoint_of, keep_numbers, read_numbers
+from provisioner.aws.kept_numbers import endpoint_of, forget_numbers, keep_numbers, read_numbers
 from provisioner.aws.login import (
     assume_role,
     learn_credentials,
@@ -335,6 +335,11 @@ class Aws:
         """Keep these for a month, for this AWS and region; not of the local AWS."""
         if not self.target.is_local:
             keep_numbers(self._kept_as(name), numbers)
+
+    def forget(self, name: str) -> None:
+        """Believe no more what was kept under this name, for this AWS and region."""
+        if not self.target.is_local:
+            forget_numbers(self._kept_as(name))
 
     def _kept_as(self, name: str) -> str:
         return f"{endpoint_of(self.target.endpoint_url)} {self.target.region} {name}"

@@ -36,6 +36,13 @@ def keep_numbers(name: str, numbers: Mapping[str, float]) -> None:
             write_kept(_file(name), _STAMP, json.dumps({**kept, **new}))
 
 
+def forget_numbers(name: str) -> None:
+    """Keep nothing more of what was kept under this name: it is known to be wrong."""
+    with _LOCK:
+        if _read(name):
+            write_kept(_file(name), _STAMP, "{}")
+
+
 def endpoint_of(given: str | None) -> str:
     """What stands in for AWS, by the option or by a variable; empty: nothing does."""
     variables = ("AWS_ENDPOINT_URL_SERVICE_QUOTAS", "AWS_ENDPOINT_URL_EC2", "AWS_ENDPOINT_URL")

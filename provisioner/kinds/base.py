@@ -95,6 +95,20 @@ class Keeping(Protocol):
     def keep(self, name: str, numbers: Mapping[str, float]) -> None:
         """Keep these as well."""
 
+    def forget(self, name: str) -> None:
+        """Keep nothing more under this name, so that the next one asks anew."""
+
+
+def kept_name(what: str, account_id: str) -> str:
+    """The name under which numbers of an account are kept: `quotas of 123456789012`."""
+    return f"{what} of {account_id}"
+
+
+def forget_kept(reader: Reader, what: str, account_id: str) -> None:
+    """Forget numbers of an account that AWS has disproved, so that the next plan asks anew."""
+    if isinstance(reader, Keeping):
+        reader.forget(kept_name(what, account_id))
+
 
 @runtime_checkable
 class Sharing(Protocol):

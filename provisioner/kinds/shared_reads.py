@@ -63,6 +63,10 @@ class SharedReads(Reader):
         if isinstance(self._reader, Keeping):
             self._reader.keep(name, numbers)
 
+    def forget(self, name: str) -> None:
+        if isinstance(self._reader, Keeping):
+            self._reader.forget(name)
+
     def parallel(self, *reads: Callable[[], T]) -> list[T]:
         return self._reader.parallel(*reads)
 

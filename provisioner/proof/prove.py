@@ -12,7 +12,7 @@ from typing import Any, Protocol, TypeVar
 from provisioner.denial import DENIED, denial_in, encoded_in, without_code
 from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
-from provisioner.kinds.base import Reader
+from provisioner.kinds.base import Reader, forget_kept
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, Plan
 from provisioner.proof.facts import instances_of, of_plan, partition_in, read_for_launches, read_instances
@@ -180,6 +180,8 @@ class _Proving:
         return Finding(Answer.YES)
 
     def _refused(self, error: AwsError, ask: _Ask) -> Finding:
+        if disproved := CALL_RULES.disproved.get(error.code):
+            forget_kept(self.aws, disproved, self.plan.account_id)
         if error.code in DENIED:
             denial = denial_in(error.text)
             if denial.action is None and (encoded := encoded_in(error.text)):

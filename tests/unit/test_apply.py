@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from itertools import pairwise
 from typing import Any
@@ -75,6 +75,26 @@ class FakeAws:
 
     def in_region(self, region: str) -> FakeAws:
         raise AssertionError("nothing here is in another region")
+
+
+class Keeper(FakeAws):
+    """Has kept numbers from an earlier run."""
+
+    def __init__(self, **failing: str) -> None:
+        super().__init__(**failing)
+        self.numbers: dict[str, Mapping[str, float]] = {
+            "quotas of 123456789012": {"L-1216C47A": 640.0},
+            "quotas of 999999999999": {"L-1216C47A": 640.0},
+        }
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        return self.numbers.get(name, {})
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        self.numbers[name] = numbers
+
+    def forget(self, name: str) -> None:
+        self.numbers.pop(name, None)
 
 
 class Unhinted(FakeAws):
@@ -204,6 +224,25 @@ def test_of_steps_side_by_side_all_are_tried() -> None:
     outcomes = execute(plan(both), aws)
     assert sorted(aws.called) == ["One", "Two"]
     assert results(outcomes) == ["role/a failed"]
+
+
+@pytest.mark.parametrize(
+    ("code", "is_kept"),
+    [
+        ("VcpuLimitExceeded", False),
+        ("MaxSpotInstanceCountExceeded", False),
+        ("InstanceLimitExceeded", False),
+        ("InsufficientInstanceCapacity", True),
+        ("UnauthorizedOperation", True),
+    ],
+)
+@pytest.mark.parametrize("operation", ["RunInstances", "StartInstances"])
+def test_a_quota_that_aws_has_disproved_is_believed_no_more(operation: str, code: str, is_kept: bool) -> None:
+    """So that the next plan asks for it, and tells what it is now."""
+    aws = Keeper(**{operation: code})
+    execute(plan(change(C, operation)), aws)
+    assert ("quotas of 123456789012" in aws.numbers) == is_kept
+    assert "quotas of 999999999999" in aws.numbers
 
 
 def test_once_stopped_nothing_new_is_begun() -> None:

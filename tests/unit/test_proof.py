@@ -33,6 +33,7 @@ class Scripted:
         self.code = code
         self.decision = decision
         self.said = "in words"
+        self.numbers = {"quotas of 123456789012": {"L-1216C47A": 640.0}}
         self.simulated: list[str] = []
         self.resources: list[str] = []
         self.instances: list[dict[str, Any]] = []
@@ -52,6 +53,15 @@ class Scripted:
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         return iter([{"Instances": self.instances}])
+
+    def kept(self, name: str) -> Mapping[str, float]:
+        return self.numbers.get(name, {})
+
+    def keep(self, name: str, numbers: Mapping[str, float]) -> None:
+        raise AssertionError("a proof reads no numbers")
+
+    def forget(self, name: str) -> None:
+        self.numbers.pop(name, None)
 
     def answers(self, operation: str) -> list[dict[str, Any]]:
         return []
@@ -161,6 +171,13 @@ def test_whose_rights_count(arn: str, answer: Answer, simulated: list[str]) -> N
 )
 def test_what_a_dry_run_says(code: str, answer: Answer) -> None:
     assert asked(Scripted(code=code), STOP).answer is answer
+
+
+@pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InsufficientInstanceCapacity"])
+def test_a_quota_that_a_dry_run_disproves_is_believed_no_more(code: str) -> None:
+    aws = Scripted(code=code)
+    assert asked(aws, STOP).answer is Answer.YES
+    assert ("quotas of 123456789012" in aws.numbers) == (code == "InsufficientInstanceCapacity")
 
 
 def test_instances_that_rights_can_tell_apart_are_asked_about_one_by_one() -> None:

@@ -40,6 +40,9 @@ INSTANCE_QUOTA_CODES = frozenset(
     }
 )
 
+# What is kept of these limits from one run to the next.
+KEPT_QUOTAS = "quotas"
+
 # Other limits of the account, which no other choice, no other zone and no waiting helps against.
 QUOTA_CODES = frozenset({"VolumeLimitExceeded", "NetworkInterfaceLimitExceeded", "PendingVerification"})
 
@@ -112,6 +115,7 @@ RULES = CallRules(
         ),
     ),
     final=CAPACITY_CODES,
+    disproved=dict.fromkeys(INSTANCE_QUOTA_CODES, KEPT_QUOTAS),
     replan=((Replan.PATIENTLY, lambda error: error.code == "IdempotentParameterMismatch"),),
     hints={
         ("TerminateInstances", "OperationNotPermitted"): lambda text: (

@@ -10,7 +10,13 @@ import pytest
 
 from provisioner.aws.cache import write_kept
 from provisioner.aws.client import Aws, Target
-from provisioner.aws.kept_numbers import KEPT_S, endpoint_of, keep_numbers, read_numbers
+from provisioner.aws.kept_numbers import (
+    KEPT_S,
+    endpoint_of,
+    forget_numbers,
+    keep_numbers,
+    read_numbers,
+)
 
 DAY_S = 86_400
 
@@ -55,6 +61,15 @@ def test_what_is_no_numbers_is_none(rows: object, cache: Path) -> None:
     (file,) = cache.iterdir()
     write_kept(file.name, "numbers-1", json.dumps(rows))
     assert read_numbers("a") == {}
+
+
+def test_what_is_forgotten_is_asked_for_anew_and_nothing_else_is() -> None:
+    keep_numbers("a", {"x": 5.0})
+    keep_numbers("b", {"x": 5.0})
+    forget_numbers("a")
+    assert (read_numbers("a"), read_numbers("b")) == ({}, {"x": 5.0})
+    keep_numbers("a", {"y": 6.0})
+    assert read_numbers("a") == {"y": 6.0}
 
 
 def test_where_nothing_can_be_kept_nothing_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

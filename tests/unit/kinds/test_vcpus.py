@@ -57,6 +57,9 @@ class Quotas(Reader):
     def keep(self, name: str, numbers: Mapping[str, float]) -> None:
         self.numbers[name] |= numbers
 
+    def forget(self, name: str) -> None:
+        del self.numbers[name]
+
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         raise AssertionError("nothing here has pages")
 

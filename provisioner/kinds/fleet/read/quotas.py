@@ -3,7 +3,8 @@
 Only what the spec itself needs is counted: what else the account runs there is not looked for. Quotas are
 raised on request, and by AWS itself, so that this is said and nothing is refused for it. Nobody waits for an
 answer: it is asked for beside the other reads. A value that suffices is believed for a month, as a quota is
-lowered by hand alone; before anything is said of one that does not, it is asked for.
+lowered by hand alone, and until a launch is refused for one; before anything is said of one that does not,
+it is asked for.
 https://docs.aws.amazon.com/ec2/latest/instancetypes/ec2-instance-quotas.html
 https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
 """
@@ -18,8 +19,8 @@ from functools import partial
 from typing import NamedTuple
 
 from provisioner.errors import AwsError
-from provisioner.kinds.base import Keeping, Reader
-from provisioner.kinds.fleet.call_rules import QUOTA_NUMBERS, quota_for
+from provisioner.kinds.base import Keeping, Reader, kept_name
+from provisioner.kinds.fleet.call_rules import KEPT_QUOTAS, QUOTA_NUMBERS, quota_for
 from provisioner.kinds.fleet.observed import ObservedFleet
 from provisioner.kinds.fleet.read import aside
 from provisioner.kinds.fleet.read.aside import TOO_LATE, Aside
@@ -64,7 +65,7 @@ class QuotaLookup:
         account_id: str,
     ) -> None:
         self._reader = reader
-        self._kept_as = f"quotas of {account_id}"
+        self._kept_as = kept_name(KEPT_QUOTAS, account_id)
         self._fleets = fleets
         self._quotas = {at: name for at, fleet in fleets.items() if (name := quota_for(fleet))}
         self._growing = tuple(
