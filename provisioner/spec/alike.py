@@ -45,7 +45,7 @@ def concerned(specs: Sequence[str], every: Sequence[str]) -> str:
     if len(specs) == 1 and TARGET not in specs[0]:
         return ""
     told = [_of_file(file, targets, total) for file, targets in own.items()]
-    more = f" and {len(told) - MAX_NAMED} more" if len(told) > MAX_NAMED else ""
+    more = _more(len(told), "spec")
     return f"in {', '.join(told[:MAX_NAMED])}{more}"
 
 
@@ -54,8 +54,15 @@ def _of_file(file: str, targets: Sequence[str], total: Mapping[str, Sequence[str
         return file
     if len(targets) == len(total.get(file, ())) > 1:
         return f"all {len(targets)} targets of {file}"
-    more = f" and {len(targets) - MAX_NAMED} more" if len(targets) > MAX_NAMED else ""
-    return f"{file}{TARGET}{', '.join(targets[:MAX_NAMED])}{more}"
+    # As a command line takes several, so that no target looks like another spec.
+    named = "".join(f"{TARGET}{target}" for target in targets[:MAX_NAMED])
+    return f"{file}{named}{_more(len(targets), 'target')}"
+
+
+def _more(number: int, what: str) -> str:
+    """How many are not named, in words."""
+    more = number - MAX_NAMED
+    return f" and {more} more {what}{'' if more == 1 else 's'}" if more > 0 else ""
 
 
 def _by_file(specs: Iterable[str]) -> dict[str, list[str]]:

@@ -41,12 +41,21 @@ EVERY = ["a.yaml", "b.yaml", *(f"s.yaml --target t{number}" for number in range(
         (["a.yaml"], ""),
         (["a.yaml", "b.yaml"], "in a.yaml, b.yaml"),
         (["s.yaml --target t1"], "in s.yaml --target t1"),
-        (["s.yaml --target t0", "s.yaml --target t2"], "in s.yaml --target t0, t2"),
+        (["s.yaml --target t0", "s.yaml --target t2"], "in s.yaml --target t0 --target t2"),
+        # As a command line takes them, and a target is told from a spec.
+        (
+            ["s.yaml --target t0", "s.yaml --target t2", "a.yaml"],
+            "in s.yaml --target t0 --target t2, a.yaml",
+        ),
+        (
+            [f"s.yaml --target {number}" for number in range(12)],
+            f"in s.yaml {' '.join(f'--target {number}' for number in range(10))} and 2 more targets",
+        ),
         (EVERY[2:], "in all 3 targets of s.yaml"),
         (["a.yaml", *EVERY[2:]], "in a.yaml, all 3 targets of s.yaml"),
         (
             [f"{number}.yaml" for number in range(12)],
-            f"in {', '.join(f'{n}.yaml' for n in range(10))} and 2 more",
+            f"in {', '.join(f'{n}.yaml' for n in range(10))} and 2 more specs",
         ),
     ],
 )
