@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -21,6 +21,7 @@ import local_aws
 from local_aws import Rule
 from tests.support.cloud import Cloud
 from tests.support.fixtures import Run
+from tests.support.forks import Forks
 from tests.support.program import ROOT, TIMEOUT_S, Program
 from tests.support.specs import PROBE
 
@@ -30,18 +31,15 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]")
 class Terminal:
     """The program on a terminal of its own, with somebody who reads and types."""
 
-    def __init__(self, arguments: list[str], environment: dict[str, str]) -> None:
-        self._master, slave = pty.openpty()
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "provisioner", *arguments],
-            env=environment | {"TERM": "xterm-256color"},
-            cwd=ROOT,
-            stdin=slave,
-            stdout=slave,
-            stderr=slave,
-            preexec_fn=_mind_interrupts,
+    def __init__(self, forks: Forks, arguments: Sequence[str | Path], environment: dict[str, str]) -> None:
+        self._slave: int | None
+        self._master, self._slave = pty.openpty()
+        self._running = forks.fork(
+            arguments,
+            terminal=os.ttyname(self._slave),
+            environment=environment | {"TERM": "xterm-256color"},
+            cwd=str(ROOT),
         )
-        os.close(slave)
         self.shown = ""
 
     @property
@@ -60,7 +58,7 @@ class Terminal:
         os.write(self._master, text.encode())
 
     def interrupt(self) -> None:
-        self._process.send_signal(signal.SIGINT)
+        self._running.signal(signal.SIGINT)
 
     def interrupt_at_a_question(self) -> None:
         """Interrupts, and again if nothing is shown: one just before the answer is read is lost."""
@@ -75,14 +73,15 @@ class Terminal:
         """Reads to the end and returns the exit code."""
         while self._read():
             pass
-        code = self._process.wait(TIMEOUT_S)
+        code = self._running.code.result(TIMEOUT_S)
         assert "Traceback" not in self.text, self.text
         return code
 
     def close(self) -> None:
-        if self._process.poll() is None:
-            self._process.kill()
-            self._process.wait()
+        if not self._running.code.done():
+            self._running.signal(signal.SIGKILL)
+            self._running.code.result(TIMEOUT_S)
+        self._leave_to_the_program()
         os.close(self._master)
 
     def _read(self, patience: float = TIMEOUT_S) -> bool:
@@ -96,20 +95,22 @@ class Terminal:
             if error.errno == errno.EIO:  # the other side has closed the terminal
                 return False
             raise
+        # Once the program has it open: a terminal that nobody has open is closed.
+        self._leave_to_the_program()
         self.shown += read.decode(errors="replace")
         return bool(read)
 
-
-def _mind_interrupts() -> None:
-    """Tests that run in the background are told to ignore interrupts; a person's program is not."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
+    def _leave_to_the_program(self) -> None:
+        if self._slave is not None:
+            os.close(self._slave)
+            self._slave = None
 
 
 Open = Callable[..., Terminal]
 
 
 @pytest.fixture
-def terminal(local_environment: dict[str, str]) -> Iterator[Open]:
+def terminal(local_environment: dict[str, str], forks: Forks) -> Iterator[Open]:
     """Runs the program on a terminal."""
     with contextlib.ExitStack() as stack:
 
@@ -117,7 +118,7 @@ def terminal(local_environment: dict[str, str]) -> Iterator[Open]:
             environment = dict(local_environment)
             if colour:
                 del environment["NO_COLOR"]
-            opened = Terminal([str(argument) for argument in arguments], environment)
+            opened = Terminal(forks, arguments, environment)
             stack.callback(opened.close)
             return opened
 

@@ -4,7 +4,8 @@ Starting Python and importing takes half a second of CPU; a fork takes none of t
 program's own: `main` with its arguments, variables, folder, output to files, real signals, a real end.
 
 Orders come as lines of JSON on stdin: `args`, `folder` (where `out` and `err` are written, and `in` is read
-if it is there), `environment` and `cwd` if they are others than the server's. Events go out on stdout, alike:
+if it is there) or `terminal` (the name of one that is all three), `environment` and `cwd` if they are others
+than the server's. Events go out on stdout, alike:
 `{"started": pid}` and `{"ended": pid, "code": exit code, negative for a signal}`.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import atexit
 import gc
 import importlib
+import io
 import json
 import os
 import pkgutil
@@ -108,7 +110,10 @@ def serve(become: Callable[[Order], None]) -> None:
 
 def become(order: Order) -> None:
     """The run that was ordered, in this process."""
-    redirect(Path(order["folder"]))
+    if "terminal" in order:
+        take_terminal(order["terminal"])
+    else:
+        redirect(Path(order["folder"]))
     if "environment" in order:
         os.environ.clear()
         os.environ.update(order["environment"])
@@ -123,6 +128,19 @@ def redirect(folder: Path) -> None:
         os.dup2(os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC), number)
     given = folder / "in"
     os.dup2(os.open(given if given.exists() else os.devnull, os.O_RDONLY), 0)
+
+
+def take_terminal(name: str) -> None:
+    """Input and output on a terminal, as where Python starts on one; and a person's interrupts are heard."""
+    terminal = os.open(name, os.O_RDWR | os.O_NOCTTY)
+    for number in (0, 1, 2):
+        os.dup2(terminal, number)
+    os.close(terminal)
+    for stream in (sys.stdin, sys.stdout):
+        assert isinstance(stream, io.TextIOWrapper)
+        stream.reconfigure(line_buffering=True)
+    # Tests that run in the background are told to ignore interrupts.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def run_to_its_end(args: list[str]) -> None:
