@@ -14,9 +14,10 @@ from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
-from provisioner.errors import Interrupted, ProvisionerError
+from provisioner.errors import AwsError, Interrupted, ProvisionerError
 from provisioner.many.jobs import Job, failed
 from provisioner.many.outcome import Outcome
+from provisioner.retry import COMMON
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
@@ -110,7 +111,7 @@ def _run_group(
         reader = share(environments) if share and len(environments) > 1 else None
     except Exception as error:  # noqa: BLE001  it stops no other group
         for job in group.jobs:
-            tell(_failed(job, error))
+            tell(_failed(job, error, stop))
         return
     do = partial(_run_job, aws=aws, reader=reader, work=work, stop=stop, tell=tell)
     with ThreadPoolExecutor(max_workers=min(len(group.jobs), MAX_SHARING if share else MAX_AT_ONCE)) as pool:
@@ -131,11 +132,14 @@ def _run_job(
         own = aws.apart()
         outcome = work(job, own, reader or own)
     except Exception as error:  # noqa: BLE001  it stops no other environment
-        outcome = _failed(job, error)
+        outcome = _failed(job, error, stop)
     tell(outcome)
 
 
-def _failed(job: Job, error: Exception) -> Outcome:
+def _failed(job: Job, error: Exception, stop: threading.Event) -> Outcome:
+    # Nothing is asked again after an interruption: that, and not the answer, is what ended the work.
+    if isinstance(error, AwsError) and stop.is_set() and COMMON.retry_rule_for(error):
+        return failed(job, Interrupted(f"interrupted before it was asked again: {error.message}"))
     if isinstance(error, ProvisionerError):
         return failed(job, error)
     if isinstance(error, OSError):

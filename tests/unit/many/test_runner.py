@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -37,9 +38,14 @@ def job(name: str, account: str | None = None, region: str = "us-east-1", login:
 
 
 def outcomes_of(
-    jobs: list[Job], error: Exception | None = None, lost: str = "", stop: threading.Event | None = None
+    jobs: list[Job],
+    error: Exception | None = None,
+    lost: str = "",
+    stop: threading.Event | None = None,
+    begun: Callable[[], None] = lambda: None,
 ) -> tuple[dict[str, Outcome], Counter[str]]:
-    """What becomes of jobs of which the one called `bad` raises, and the account `lost` cannot be reached."""
+    """What becomes of jobs of which the one called `bad` raises once it has `begun`, and the account `lost`
+    cannot be reached."""
     told: Counter[str] = Counter()
 
     def connect(group: Group) -> Any:
@@ -50,6 +56,7 @@ def outcomes_of(
 
     def work(one: Job, aws: Any, reader: Any) -> Outcome:
         if one.environment.name == "bad" and error:
+            begun()
             raise error
         return one.outcome(Verdict.OK, 0, "fine")
 
@@ -113,6 +120,26 @@ def test_nothing_is_begun_after_an_interruption() -> None:
     found, told = outcomes_of([job("a", ONE), job("b", OTHER)], stop=stop)
     assert [(found[name].exit_code, found[name].words) for name in "ab"] == [(130, NOT_BEGUN)] * 2
     assert not told["connect"]
+
+
+@pytest.mark.parametrize(
+    ("error", "verdict", "code"),
+    [
+        (AwsError("ec2", "DescribeImages", "Unavailable", "later", 503), Verdict.INTERRUPTED, 130),
+        (AwsError("ec2", "DescribeImages", "RequestLimitExceeded", "slower", 503), Verdict.INTERRUPTED, 130),
+        (AwsError("ec2", "DescribeImages", "NetworkError", "closed"), Verdict.INTERRUPTED, 130),
+        (AwsError("ec2", "DescribeImages", "UnauthorizedOperation", "no", 403), Verdict.FAILED, 1),
+    ],
+    ids=lambda value: value.code if isinstance(value, AwsError) else "",
+)
+def test_what_an_interruption_kept_from_being_asked_again_was_interrupted(
+    error: AwsError, verdict: Verdict, code: int
+) -> None:
+    stop = threading.Event()
+    found, _ = outcomes_of([job("a", ONE), job("bad", ONE)], error, stop=stop, begun=stop.set)
+    assert (found["bad"].verdict, found["bad"].exit_code) == (verdict, code)
+    assert found["bad"].trouble
+    assert error.message in found["bad"].trouble.message
 
 
 def load(environments: dict[str, Environment]) -> Any:
