@@ -5,10 +5,10 @@ https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.htm
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -57,7 +57,8 @@ class Device(NamedTuple):
     details: ObservedVolume | None = None
 
 
-@dataclass(frozen=True)
+# There may be a hundred thousand: with slots they take half the memory, and less time to read.
+@dataclasses.dataclass(frozen=True, slots=True)
 class Instance:
     """One instance, normalised; `groups` maps the ids of its security groups to their names.
 
@@ -98,7 +99,7 @@ class Instance:
     token: str | None = None
     state_reason: str | None = None
     tags: Mapping[str, str] | None = None
-    described: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    described: Mapping[str, Any] = dataclasses.field(default_factory=dict, compare=False, repr=False)
 
     @property
     def is_live(self) -> bool:
