@@ -223,5 +223,5 @@ FILES: dict[str, str] = {
     "nulls.json": json.dumps([None] * 180_000),
     "text.json": json.dumps("x" * 1_000_000),
     "depth.json": "[" * 1_000_000,
-    **{f"many/{number}.json": json.dumps("x" * 1_000_000) for number in range(50)},
+    **dict.fromkeys((f"many/{number}.json" for number in range(50)), json.dumps("x" * 1_000_000)),
 }

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import pytest
-
-from local_aws.iam.actions import named_actions
 from tests.support.authorization import privilege
 
 
-@pytest.mark.parametrize("action", sorted(named_actions()))
-def test_an_action_is_one_of_aws(action: str) -> None:
-    assert privilege(action)
+def test_each_action_is_one_of_aws() -> None:
+    # Not when tests are collected, as all processes do: with this comes moto, which takes a second.
+    from local_aws.iam.actions import named_actions
+
+    actions = sorted(named_actions())
+    assert "ec2:RunInstances" in actions
+    for action in actions:
+        assert privilege(action)

@@ -6,7 +6,6 @@ import json
 from typing import Any
 
 import pytest
-from moto.iam.aws_managed_policies import aws_managed_policies_data
 
 from provisioner.iam_policy.arns import principal_problem, resource_problem
 from provisioner.iam_policy.grammar import problems
@@ -277,6 +276,9 @@ def test_actions_are_taken_in_any_case(action: str) -> None:
 
 
 def test_aws_own_managed_policies_are_taken() -> None:
+    # Not when tests are collected, as all processes do: with this comes moto, which takes a second.
+    from moto.iam.aws_managed_policies import aws_managed_policies_data
+
     refused = {
         name: found
         for name, policy in json.loads(aws_managed_policies_data).items()

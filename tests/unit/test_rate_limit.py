@@ -8,7 +8,6 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from local_aws.corrections import limits
 from provisioner.aws.rate_limit import (
     EC2,
     EC2_INSTANCES,
@@ -121,6 +120,9 @@ def test_nothing_is_refused_however_unevenly_it_arrives(
 
 
 def test_the_local_aws_enforces_the_same_rates() -> None:
+    # Not when tests are collected, as all processes do: with this comes moto, which takes a second.
+    from local_aws.corrections import limits
+
     for operation, rate in EC2.items():
         assert limits._EC2[operation] == rate
     assert {name: tuple(rate) for name, rate in EC2_INSTANCES.items()} == limits._INSTANCES

@@ -5,10 +5,11 @@ from __future__ import annotations
 import gc
 import weakref
 
-from local_aws.world import World
-
 
 def test_a_reset_lets_go_of_everything() -> None:
+    # Not when tests are collected, as all processes do: with this comes moto, which takes a second.
+    from local_aws.world import World
+
     world = World()
     backend, iam = world.region("eu-north-1").backend, world.iam
     image = next(iter(backend.amis))

@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.kinds.fleet.observed import ObservedImage
 from provisioner.kinds.fleet.read.launch_fit import (
@@ -24,6 +23,7 @@ from provisioner.kinds.fleet.read.launch_fit import (
 )
 from provisioner.kinds.fleet.spec import Fleet
 from tests.support.build import environment, fleet_of, member
+from tests.support.instance_types import instance_types
 
 IMAGE = ObservedImage(
     "ami-1",
@@ -252,7 +252,7 @@ def test_suspicion(types: list[str], images: list[ObservedImage], is_so: bool) -
 def test_names_that_say_something_are_right() -> None:
     own = fleet()
     wrong = []
-    for name, shown in INSTANCE_TYPES.items():
+    for name, shown in instance_types().items():
         able = as_type({"InstanceType": name, **shown}).architectures
         named = replace(own, instance_types=(name,))
         fitting = [

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 import pytest
-from moto.ec2.models.instance_types import INSTANCE_TYPES
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
@@ -18,6 +17,7 @@ from provisioner.kinds.fleet.read.quotas import QuotaLookup, most_vcpus
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.model import Identity
 from tests.support.build import environment, member
+from tests.support.instance_types import instance_types
 
 STANDARD, SPOT, GPU = "L-1216C47A", "L-34B43A08", "L-DB2E81BA"
 DENIED = AwsError("service-quotas", "GetServiceQuota", "AccessDeniedException", "You may not.")
@@ -43,7 +43,7 @@ class Quotas(Reader):
         self.asked.append(operation)
         if operation == "DescribeInstanceTypes":
             (wanted,) = params["Filters"]
-            rows = [{"InstanceType": name, **INSTANCE_TYPES[name]} for name in wanted["Values"]]
+            rows = [{"InstanceType": name, **instance_types()[name]} for name in wanted["Values"]]
             return {"InstanceTypes": rows}
         self.answering.wait(30)
         value = self.values[params["QuotaCode"]]
@@ -181,9 +181,9 @@ def test_vcpus(name: str) -> None:
 def test_no_type_has_more_vcpus_than_its_size_says() -> None:
     more = {
         name: shown["VCpuInfo"]["DefaultVCpus"]
-        for name, shown in INSTANCE_TYPES.items()
+        for name, shown in instance_types().items()
         if (most := most_vcpus(name)) is not None and shown["VCpuInfo"]["DefaultVCpus"] > most
     }
     assert more == {}
-    told = sum(most_vcpus(name) is not None for name in INSTANCE_TYPES)
-    assert told > 0.9 * len(INSTANCE_TYPES)
+    told = sum(most_vcpus(name) is not None for name in instance_types())
+    assert told > 0.9 * len(instance_types())
