@@ -26,6 +26,9 @@ _TOLD = re.compile(
     r"(aws:(RequestTag|ResourceTag)/|aws:TagKeys$|iam:|ec2:(CreateAction|NewInstanceProfile|Owner)$)"
 )
 MAX_TOLD = 6
+# What IAM calls a service, where its API has another name:
+# https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
+_PREFIXES = {"resourcegroupstaggingapi": "tag", "service-quotas": "servicequotas"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,18 @@ class Denial:
     action: str | None = None
     resource: str | None = None
     layer: str | None = None
+
+
+def action_of(service: str, operation: str) -> str:
+    """The action that a policy has to allow for a call: `servicequotas:GetServiceQuota`."""
+    return f"{_PREFIXES.get(service, service)}:{operation}"
+
+
+def in_short(error: AwsError) -> str:
+    """Which call had which error; of a permission that is missing, the action that a policy has to allow."""
+    service, operation = error.service, error.operation
+    call = action_of(service, operation) if error.code in DENIED else f"{service} {operation}"
+    return f"{call}: {error.code}"
 
 
 def denial_in(text: str) -> Denial:

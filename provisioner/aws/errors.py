@@ -15,6 +15,7 @@ import botocore.exceptions as botocore_errors
 from botocore.parsers import ResponseParserError
 
 from provisioner.aws.answers import CutOff, NotFromAws, ProxyRefused, TooLarge
+from provisioner.denial import action_of
 from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
 from provisioner.retry import (
@@ -97,7 +98,7 @@ def answered(
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
     if code in DENIED_CODES:
-        action = _denied_action(str(detail.get("Message", ""))) or f"{service}:{operation}"
+        action = _denied_action(str(detail.get("Message", ""))) or action_of(service, operation)
         hint = f"these credentials need the permission {action}; `provisioner permissions SPEC` prints all"
     return AwsError(
         service,

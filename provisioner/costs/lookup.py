@@ -30,6 +30,7 @@ from provisioner.costs.price_list import (
 )
 from provisioner.costs.prices import ADDRESS_USD, SPOT_PRODUCTS, Prices, keys_of, volume_key
 from provisioner.costs.uses import SPOT, ImageFacts, InstanceUse, Use
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 
 MAX_PAGES = 20
@@ -185,7 +186,7 @@ class PriceLookup:
         try:
             ask()
         except AwsError as error:
-            reason = f"{error.service} {error.operation}: {error.code}"
+            reason = in_short(error)
         except (LookupError, ValueError, TypeError, AttributeError):
             reason = UNREADABLE
         except Exception as error:  # noqa: BLE001  a price is no reason for anything to fail

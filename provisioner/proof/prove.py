@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Protocol, TypeVar
 
-from provisioner.denial import DENIED, denial_in, encoded_in, without_code
+from provisioner.denial import DENIED, action_of, denial_in, encoded_in, without_code
 from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader, forget_kept
@@ -186,7 +186,7 @@ class _Proving:
             denial = denial_in(error.text)
             if denial.action is None and (encoded := encoded_in(error.text)):
                 denial = replace(denial, **self._decoded(encoded))
-            action = denial.action or f"{error.service}:{error.operation}"
+            action = denial.action or action_of(error.service, error.operation)
             return Finding(Answer.NO, action, denial.resource, denial.layer, code=error.code)
         told = f"{error.code}: {without_code(error.text)}"
         if error.code in LATER:

@@ -73,7 +73,7 @@ def test_who_may_not_be_looked_for_is_told(program: Program, cloud: Cloud) -> No
     cloud.break_with(local_aws.denied("GetUser"))
     planned = program.plan(trusting(f"{OWN}:user/ann"))
     assert [note["message"] for note in planned.data["notes"]] == [
-        f"trust: whether {OWN}:user/ann exists was not checked: iam GetUser: AccessDenied"
+        f"trust: whether {OWN}:user/ann exists was not checked: iam:GetUser: AccessDenied"
     ]
     assert planned.data["refusals"] == []
 

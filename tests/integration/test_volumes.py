@@ -604,4 +604,4 @@ class TestWhatStays:
         cloud.break_with(denied)
         ran = program.run(*command.split(), program.write(self.SPEC))
         assert ran.code == 0
-        assert "not looked for: ec2 DescribeVolumes: UnauthorizedOperation" in ran.words
+        assert "not looked for: ec2:DescribeVolumes: UnauthorizedOperation" in ran.words

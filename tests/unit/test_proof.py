@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from provisioner.denial import Denial, decoded_words, denial_in
+from provisioner.aws.errors import answered
+from provisioner.denial import Denial, decoded_words, denial_in, in_short
 from provisioner.errors import AwsError
 from provisioner.model import Action, Address, Call, Change, Identity, Plan
 from provisioner.proof.prove import prove
@@ -262,6 +264,29 @@ def test_what_it_says_of_a_launch_when_one_without_its_new_profile_is_refused(
 )
 def test_what_a_message_of_aws_says(said: str, denial: Denial) -> None:
     assert denial_in(said) == denial
+
+
+@pytest.mark.parametrize(
+    ("service", "operation", "code", "told"),
+    [
+        ("service-quotas", "GetServiceQuota", "AccessDeniedException", "servicequotas:GetServiceQuota"),
+        ("resourcegroupstaggingapi", "GetResources", "AccessDeniedException", "tag:GetResources"),
+        ("ec2", "DescribeImages", "UnauthorizedOperation", "ec2:DescribeImages"),
+        # No permission is missing.
+        ("service-quotas", "GetServiceQuota", "NoSuchResourceException", "service-quotas GetServiceQuota"),
+    ],
+)
+def test_a_permission_that_is_missing_is_spelled_as_in_a_policy(
+    service: str, operation: str, code: str, told: str
+) -> None:
+    error = AwsError(service, operation, code, "no", 403)
+    assert in_short(error) == f"{told}: {code}"
+
+
+def test_the_way_out_of_a_denial_names_the_action_as_iam_does() -> None:
+    response: Any = {"Error": {"Code": "AccessDeniedException", "Message": "You may not."}}
+    error = answered("service-quotas", "GetServiceQuota", ClientError(response, "GetServiceQuota"))
+    assert "need the permission servicequotas:GetServiceQuota" in str(error.hint)
 
 
 def test_what_is_decoded_is_said_in_words() -> None:

@@ -9,6 +9,7 @@ from dataclasses import field
 from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError, UsageError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import FOREIGN, find_fleets
@@ -128,7 +129,7 @@ def _images(reader: Reader, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, 
     except AwsError as error:
         if not is_withheld(error):
             raise
-        return {}, [f"images were not read, so users are not known: ec2 {error.operation}: {error.code}"]
+        return {}, [f"images were not read, so users are not known: {in_short(error)}"]
     return {image["ImageId"]: image for image in answer["Images"]}, []
 
 

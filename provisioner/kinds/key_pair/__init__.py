@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
@@ -71,7 +72,7 @@ class KeyPairKind(Kind[KeyPair, ObservedKeyPair]):
         except AwsError as error:
             if desired or not is_withheld(error):
                 raise
-            text = f"whether key pairs are left was not read: ec2 {error.operation}: {error.code}"
+            text = f"whether key pairs are left was not read: {in_short(error)}"
             return {Address(self.name, UNREAD): ObservedKeyPair("", "", {}, unread=text)}
         return by_address(found, desired, environment.name)
 

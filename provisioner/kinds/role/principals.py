@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.role.observed import ObservedRole
@@ -72,5 +73,5 @@ def _look_up(reader: Reader, written: str) -> tuple[str, str] | str | None:
             return f"there is no {kind} {written}", JUST_MADE
         if not is_withheld(error):
             raise
-        return f"iam {operation}: {error.code}"
+        return in_short(error)
     return None if there == written else (f"there is no {kind} {written}", f"did you mean {there}?")

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds import service_rules
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
@@ -52,7 +53,7 @@ class SecurityGroupKind(Kind[SecurityGroup, ObservedGroup]):
         except AwsError as error:
             if environment.of(SecurityGroup) or not is_withheld(error):
                 raise
-            text = f"whether security groups are left was not read: ec2 {error.operation}: {error.code}"
+            text = f"whether security groups are left was not read: {in_short(error)}"
             return {Address(self.name, UNREAD): ObservedGroup(unread=text)}
 
     def observe_details(self, reader: Reader, world: World) -> Mapping[Address, ObservedGroup]:

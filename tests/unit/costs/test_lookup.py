@@ -181,7 +181,7 @@ class TestNothingFails:
         [
             (
                 AwsError("pricing", "GetProducts", "AccessDeniedException", "no"),
-                "pricing GetProducts: AccessDeniedException",
+                "pricing:GetProducts: AccessDeniedException",
             ),
             (
                 AwsError("pricing", "GetProducts", "NotImplemented", "no"),

@@ -161,7 +161,7 @@ class TestImages:
         found = find_hosts(Describing(instance(7), images=self.DENIED), desired(), with_images=True)
         assert found.hosts[0].image == {}
         (note,) = found.notes
-        assert "so users are not known: ec2 DescribeImages: UnauthorizedOperation" in note
+        assert "so users are not known: ec2:DescribeImages: UnauthorizedOperation" in note
 
 
 @pytest.fixture

@@ -150,7 +150,7 @@ CASES = {
     "it may not be read": Case(
         {"web": {"count": 3}},
         {STANDARD: DENIED},
-        unchecked("service-quotas GetServiceQuota: AccessDeniedException"),
+        unchecked("servicequotas:GetServiceQuota: AccessDeniedException"),
     ),
     "it never answers": Case(
         {"web": {"count": 3}}, {STANDARD: 5}, unchecked("AWS has not answered in time"), slow=True

@@ -105,9 +105,9 @@ def of(before: Cost, after: Cost, ends: datetime | None = None, **more: object) 
         ),
         (
             "partly known",
-            of(NOTHING, PARTLY, reason="pricing GetProducts: AccessDeniedException"),
+            of(NOTHING, PARTLY, reason="pricing:GetProducts: AccessDeniedException"),
             "at least 0.50 USD/h (was 0), at least 12 USD a day; not all is known "
-            "(pricing GetProducts: AccessDeniedException)",
+            "(pricing:GetProducts: AccessDeniedException)",
             "2 × x9.large on demand unknown, 2 × 20 GiB gp3 0.50",
         ),
         ("not known at all", of(NOTHING, UNKNOWN), "unknown (was 0)", "2 × x9.large on demand unknown"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
+from provisioner.denial import in_short
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
 from provisioner.kinds.fleet.placement import index_of, on_members, per_option, verb
 from provisioner.kinds.fleet.readiness.members import never_telling
@@ -163,7 +164,7 @@ def _images(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) 
     if observed.newest.error:
         error = observed.newest.error
         doubt = f"image {fleet.image.id} is deprecated" if fleet.image.id else "there is a newer image"
-        yield f"whether {doubt} is not known: {error.service} {error.operation}: {error.code}"
+        yield f"whether {doubt} is not known: {in_short(error)}"
     if fleet.image.id or fleet.image.update == "roll" or not observed.newest.image:
         return
     images = dict.fromkeys(member.image for member in staying)

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.fleet.conditions import tag_differences
@@ -183,7 +184,7 @@ def _looked_up(reader: Reader, fleet: Fleet, observed: ObservedFleet) -> Observe
         except AwsError as error:
             if not is_withheld(error):
                 raise
-            text = f"{setting.path} was not read, and is left as it is: ec2 {error.operation}: {error.code}"
+            text = f"{setting.path} was not read, and is left as it is: {in_short(error)}"
             observed = replace(observed, unchecked=(*observed.unchecked, text))
     if not found:
         return observed
@@ -211,8 +212,8 @@ def _with_volumes(reader: Reader, fleet: Fleet, observed: ObservedFleet, world: 
     except AwsError as error:
         if not is_withheld(error):
             raise
-        text = f"the volumes of members were not read, and are left as they are: ec2 {error.operation}"
-        return replace(observed, unchecked=(*observed.unchecked, f"{text}: {error.code}"))
+        text = f"the volumes of members were not read, and are left as they are: {in_short(error)}"
+        return replace(observed, unchecked=(*observed.unchecked, text))
     members = tuple(with_details(member, volumes.get(member.id, ())) for member in observed.members)
     return replace(observed, members=members, volumes=volumes, drift=tuple(drift_in_words(fleet, members)))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import ObservedFleet, ObservedImage, Prerequisites, Problem, Subnet
@@ -72,7 +73,7 @@ def observe_prerequisites(
         except AwsError as error:
             if not is_withheld(error):
                 raise
-            unchecked.append(f"{what} was not checked: {error.service} {error.operation}: {error.code}")
+            unchecked.append(f"{what} was not checked: {in_short(error)}")
             return otherwise
 
     types_told = " or ".join(fleet.instance_types)

@@ -18,6 +18,7 @@ from dataclasses import replace
 from functools import partial
 from typing import NamedTuple
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Keeping, Reader, kept_name
 from provisioner.kinds.fleet.call_rules import KEPT_QUOTAS, QUOTA_NUMBERS, quota_for
@@ -90,7 +91,7 @@ class QuotaLookup:
             except TimeoutError:
                 failed[TOO_LATE] = None
             except AwsError as error:
-                failed[f"{error.service} {error.operation}: {error.code}"] = None
+                failed[in_short(error)] = None
             except Exception as error:  # noqa: BLE001  what only advises is no reason for anything to fail
                 failed[type(error).__name__] = None
             else:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
+from provisioner.denial import in_short
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.spec import Fleet
@@ -61,7 +62,7 @@ def left_volumes(reader: Reader, environment: str) -> LeftVolumes:
     except AwsError as error:
         if not is_withheld(error):
             raise
-        text = f"volumes that members have left were not looked for: ec2 {error.operation}: {error.code}"
+        text = f"volumes that members have left were not looked for: {in_short(error)}"
         return LeftVolumes({}, text)
     by_fleet: dict[str, list[ObservedVolume]] = defaultdict(list)
     for volume in found:
