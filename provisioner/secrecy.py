@@ -14,6 +14,7 @@ import re
 import threading
 from bisect import bisect_left
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any, NamedTuple
 from urllib.parse import quote, quote_plus, unquote
 
@@ -73,11 +74,13 @@ class _Hidden(NamedTuple):
     lengths: tuple[int, ...] = ()
 
 
-# Threads read these while others learn, one at a time; so each is only ever replaced as a whole.
-_learning = threading.Lock()
+# Threads read these while others learn, one at a time; so each is only ever replaced as a whole. A signal
+# handler that shows something may interrupt the learning.
+_learning = threading.RLock()
 _known: tuple[str, ...] = ()
-_passing: tuple[tuple[str, ...], ...] = ()
-_hidden = _Hidden()
+_passing: tuple[str | bytes, ...] = ()
+# None: worked out when something is shown next. Far more is signed than is shown.
+_hidden: _Hidden | None = None
 
 
 def without_secrets(text: str) -> str:
@@ -87,7 +90,7 @@ def without_secrets(text: str) -> str:
 
 def without_known(text: str) -> str:
     """A text without what is known to be secret. Enough only where forms were looked for before."""
-    hidden = _hidden
+    hidden = _hidden or _work_out()
     # Asked of each word that is printed, and most are shorter than any secret.
     for way in hidden.ways[bisect_left(hidden.lengths, -len(text)) :]:
         if way in text:
@@ -145,23 +148,28 @@ def hide(text: str, secrets: Iterable[str | bytes]) -> str:
 
 def learn_secrets(*secrets: str | bytes | None) -> None:
     """From now on these are hidden; None and what is too short to tell from a word are passed over."""
+    global _known, _hidden
     new = set(_longest_first(secret for secret in secrets if secret))
     if not new.issubset(_known):
         with _learning:
-            _remember(tuple(new.union(_known)), _passing)
+            _known, _hidden = tuple(new.union(_known)), None
 
 
 def learn_passing_secret(secret: str | bytes) -> None:
     """From now on this is hidden, until a hundred others have passed: the signature of one request."""
+    global _passing, _hidden
     with _learning:
-        _remember(_known, (*_passing[1 - _MAX_PASSING :], _longest_first([secret])))
+        _passing, _hidden = (*_passing[1 - _MAX_PASSING :], secret), None
 
 
-def _remember(known: tuple[str, ...], passing: tuple[tuple[str, ...], ...]) -> None:
-    global _known, _passing, _hidden
-    ways = sorted({*known, *itertools.chain(*passing)}, key=len, reverse=True)
-    _known, _passing = known, passing
-    _hidden = _Hidden(tuple(ways), tuple(-len(way) for way in ways))
+def _work_out() -> _Hidden:
+    """What is hidden now."""
+    global _hidden
+    with _learning:
+        written = {*_known, *itertools.chain(*map(_ways_to_write_passing, _passing))}
+        ways = sorted(written, key=len, reverse=True)
+        _hidden = hidden = _Hidden(tuple(ways), tuple(-len(way) for way in ways))
+    return hidden
 
 
 def learn_from_environment(variables: Mapping[str, str]) -> None:
@@ -187,6 +195,11 @@ def learn_password(address: str | None) -> None:
 def _longest_first(secrets: Iterable[str | bytes]) -> tuple[str, ...]:
     written = {way for secret in secrets for way in _ways_to_write(secret)}
     return tuple(sorted(written, key=len, reverse=True))
+
+
+@lru_cache(_MAX_PASSING)
+def _ways_to_write_passing(secret: str | bytes) -> set[str]:
+    return _ways_to_write(secret)
 
 
 def _ways_to_write(secret: str | bytes) -> set[str]:

@@ -53,7 +53,7 @@ def forgetting(monkeypatch: pytest.MonkeyPatch) -> None:
     """What one test makes known is unknown to the next."""
     monkeypatch.setattr(secrecy, "_known", ())
     monkeypatch.setattr(secrecy, "_passing", ())
-    monkeypatch.setattr(secrecy, "_hidden", secrecy._Hidden())
+    monkeypatch.setattr(secrecy, "_hidden", None)
 
 
 def test_a_text_that_is_nothing_but_a_secret_is_hidden() -> None:
@@ -61,6 +61,15 @@ def test_a_text_that_is_nothing_but_a_secret_is_hidden() -> None:
     assert secrecy.without_known("8letters") == secrecy.HIDDEN
     assert secrecy.without_known("a longer secret with 8letters in it") == secrecy.HIDDEN
     assert secrecy.without_known("letters") == "letters"
+
+
+def test_what_is_learnt_after_something_was_shown_is_hidden_too() -> None:
+    learnt: list[str] = []
+    for learn in (secrecy.learn_secrets, secrecy.learn_passing_secret) * 2:
+        learnt.append(f"secret number {len(learnt)}")
+        assert secrecy.without_known(learnt[-1]) == learnt[-1]
+        learn(learnt[-1])
+        assert {secrecy.without_known(secret) for secret in learnt} == {secrecy.HIDDEN}
 
 
 def test_what_threads_learn_together_is_all_hidden() -> None:
