@@ -55,7 +55,8 @@ class Thing:
 class RegionContents:
     """All with the tags of environments in one region; `unread` says what could not be read, and why.
 
-    Instances are also those that are terminated, as long as EC2 shows them.
+    Instances are also those that are terminated, as long as EC2 shows them. `has_instances`: they were
+    read, so that there are no others.
     """
 
     region: str
@@ -63,6 +64,7 @@ class RegionContents:
     volumes: tuple[ObservedVolume, ...] = ()
     things: tuple[Thing, ...] = ()
     unread: tuple[str, ...] = ()
+    has_instances: bool = True
 
 
 @dataclass(frozen=True)
@@ -90,7 +92,8 @@ def read_instances(reader: Reader, regions: Iterable[str]) -> list[RegionContent
 
 def _only_instances(reader: Reader, region: str) -> RegionContents:
     instances, problem = _or_why(lambda: find_instances(reader.in_region(region), _tagged()), region)
-    return RegionContents(region, instances, unread=(problem,) if problem else ())
+    unread = (problem,) if problem else ()
+    return RegionContents(region, instances, unread=unread, has_instances=not problem)
 
 
 def read_all(reader: Reader, regions: Iterable[str], environment: str | None = None) -> list[RegionContents]:
@@ -112,7 +115,9 @@ def _whole(reader: Reader, region: str, environment: str | None) -> RegionConten
     answers = reader.parallel(*(partial(_or_why, read, region) for read in reads))
     instances, volumes, groups, keys = (found for found, _ in answers)
     unread = tuple(problem for _, problem in answers if problem)
-    return RegionContents(region, tuple(instances), tuple(volumes), (*groups, *keys), unread)
+    return RegionContents(
+        region, tuple(instances), tuple(volumes), (*groups, *keys), unread, has_instances=not answers[0][1]
+    )
 
 
 def _tagged(environment: str | None = None) -> tuple[tuple[str, tuple[str, ...]], ...]:

@@ -26,10 +26,10 @@ Specs = Mapping[tuple[str, str], Sequence[str]]
 class Found:
     """One environment in one region; `region` is empty for what IAM has of one that is in none.
 
-    `members` are what its fleets launched and lives, `foreign` what only carries its tags. `volumes` are on
-    no live instance, `things` its groups and key pairs, `foreign_things` those that only carry its tag.
-    `specs`: which of the given specs are of it; None:
-    none were given.
+    `members` are what its fleets launched and lives, `foreign` what only carries its tags; without
+    `has_members` they could not be read. `volumes` are on no live instance, `things` its groups and key
+    pairs, `foreign_things` those that only carry its tag. `specs`: which of the given specs are of
+    it; None: none were given.
     """
 
     environment: str
@@ -42,6 +42,7 @@ class Found:
     roles: int = 0
     profiles: int = 0
     specs: tuple[str, ...] | None = None
+    has_members: bool = True
 
     @property
     def fleets(self) -> list[str]:
@@ -94,8 +95,16 @@ def environments(
         every.append(replace(entry, roles=roles, profiles=profiles))
     for name in sorted({*iam.roles, *iam.profiles}):
         if placed[name] != 1:
-            roles, profiles = iam.roles.get(name, 0), iam.profiles.get(name, 0)
-            every.append(Found(name, "", roles=roles, profiles=profiles, specs=_of_name(name, specs)))
+            every.append(
+                Found(
+                    name,
+                    "",
+                    roles=iam.roles.get(name, 0),
+                    profiles=iam.profiles.get(name, 0),
+                    specs=_of_name(name, specs),
+                    has_members=all(region.has_instances for region in regions),
+                )
+            )
     return sorted(every, key=lambda entry: (entry.environment, entry.region))
 
 
@@ -107,7 +116,9 @@ def _of_name(name: str, specs: Specs | None) -> tuple[str, ...] | None:
 
 def _names(region: RegionContents) -> set[str]:
     live = [instance.tag(ENVIRONMENT_TAG) or "" for instance in region.instances if instance.is_live]
-    left = [volume.tags.get(ENVIRONMENT_TAG, "") for volume in _on_nothing(region)]
+    # Where instances could not be read, a volume tells that there is something.
+    volumes = _on_nothing(region) if region.has_instances else region.volumes
+    left = [volume.tags.get(ENVIRONMENT_TAG, "") for volume in volumes]
     return {name for name in (*live, *left, *(thing.environment for thing in region.things)) if name}
 
 
@@ -124,6 +135,7 @@ def _found(name: str, region: RegionContents, specs: Specs | None) -> Found:
         things=tuple(thing for thing in tagged if not thing.is_foreign),
         foreign_things=tuple(thing for thing in tagged if thing.is_foreign),
         specs=None if specs is None else tuple(specs.get((name, region.region), ())),
+        has_members=region.has_instances,
     )
 
 
@@ -132,5 +144,7 @@ def _on_nothing(region: RegionContents) -> Iterable[ObservedVolume]:
     live = {instance.id for instance in region.instances if instance.is_live}
     gone = {instance.id for instance in region.instances if not instance.is_live}
     for volume in region.volumes:
+        if volume.instance and not region.has_instances:
+            continue  # Nobody knows whether that instance lives.
         if volume.instance not in live and not (volume.instance in gone and volume.goes):
             yield volume

@@ -296,11 +296,12 @@ def tell_line(text: str, label: str = "") -> None:
         output.out().line(text, label)
 
 
-def tell_problems(error: SpecError) -> None:
+def tell_problems(error: SpecError, then: str = "nothing was sent") -> None:
+    """All problems of a spec, how many there are, and what is done `then`."""
     for problem in error.problems:
         tell_line(str(problem))
     if error.more:
         tell_line(error.rest)
     number = len(error.problems) + error.more
     many = f"{'at least ' if error.stopped else ''}{number} problem{'' if number == 1 else 's'}"
-    tell_line(f"{many}; nothing was sent")
+    tell_line(f"{many}; {then}")

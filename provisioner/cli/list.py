@@ -116,5 +116,6 @@ def _loaded(specs: Sequence[SpecFile]) -> tuple[list[Environment], bool]:
             if len(specs) == 1:
                 raise
             wrong = True
-            tell_problems(error)
+            place = f"{spec.path} --target {spec.target}" if spec.target else spec.path
+            tell_problems(error, f"{place} is left out")
     return known, wrong

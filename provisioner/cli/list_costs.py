@@ -36,7 +36,8 @@ def _in_region(
     from provisioner.render.cost_words import hourly
 
     volumes = volumes_by_instance(region)
-    here = [entry for entry in found if entry.region == region.region]
+    # What members cost that were not read, nobody knows.
+    here = [entry for entry in found if entry.region == region.region and entry.has_members]
     uses = {entry.environment: uses_of(entry.members, volumes, entry.volumes) for entry in here}
     if not any(uses.values()):
         return {}

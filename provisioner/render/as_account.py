@@ -127,7 +127,7 @@ def list_data(
                 "environment": entry.environment,
                 "account_id": account.account_id,
                 "region": entry.region or None,
-                "members": len(entry.members),
+                "members": len(entry.members) if entry.has_members else None,
                 "states": entry.states,
                 "fleets": entry.fleets,
                 "launched": entry.launched,
@@ -215,7 +215,7 @@ def _row(entry: Found, now: datetime, cost: str) -> list[str]:
     return [
         presentable(entry.environment),
         entry.region or "-",
-        states or "none",
+        states or ("none" if entry.has_members else "not read"),
         span_words(now - launched) if launched else "",
         _ends(entry, now),
         cost,

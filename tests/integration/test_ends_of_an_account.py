@@ -304,6 +304,30 @@ def test_list_says_what_it_could_not_read(program: Program, cloud: Cloud) -> Non
     assert "never" not in listed.words
 
 
+def test_list_says_nothing_of_members_that_it_could_not_read(program: Program, cloud: Cloud) -> None:
+    assert program.apply(ENDING).code == 0
+    cloud.break_with(error("DescribeInstances", "UnauthorizedOperation", "No.", status=403))
+    listed = program.run("list", *REGION, "--format", "json")
+    assert listed.code == 1
+    (found,) = listed.data["environments"]
+    # Their volumes are there; whether they are on an instance is not known, and neither is what it costs.
+    assert (found["region"], found["members"], found["volumes"]) == ("us-east-1", None, [])
+    assert found["cost_an_hour"] is None
+    text = program.run("list", *REGION).words
+    assert "probe us-east-1 not read" in text
+    assert "volume" not in text
+    assert "USD" not in text
+
+
+def test_list_goes_on_without_a_spec_that_is_wrong(program: Program, cloud: Cloud) -> None:
+    wrong = program.write(having(ENDING, fleats={}))
+    listed = program.run("list", program.write(ENDING), wrong, "--no-cost")
+    assert listed.code == 3
+    assert "fleats: unknown field" in listed.err
+    assert f"1 problem; {wrong} is left out" in listed.words
+    assert "nothing was sent" not in listed.err
+
+
 def test_list_knows_the_end_of_what_has_no_members_any_more(program: Program, cloud: Cloud) -> None:
     spec = having(ENDING, key_pairs={"me": {"public_key": KEY}})
     assert program.apply(spec).code == 0
