@@ -62,6 +62,8 @@ _FORMS = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"), HIDDEN),
 )
 
+_LISTED = re.compile(rf"(?i)\b(?:{_NAMES})\"\s*:\s*\[")
+
 # Of what signs one request only, so many are known at a time: more than are ever sent side by side.
 _MAX_PASSING = 100
 
@@ -132,6 +134,27 @@ def without_credentials_at(path: str, value: Any) -> Any:
     name = without_credentials(path) + "="
     told = without_credentials(f"{path}={value}")
     return told.removeprefix(name) if told.startswith(name) else HIDDEN
+
+
+def without_listed_credentials(data: Any, name: str = "") -> Any:
+    """JSON data without what stands in a list beside a name of a credential, as one value there is hidden.
+
+    No form of a text finds these: it would have to take more than one word. `name`: that of the list.
+    """
+    if isinstance(data, Mapping):
+        return {
+            key: without_listed_credentials(inner, key) if isinstance(inner, Mapping | list) else inner
+            for key, inner in data.items()
+        }
+    if isinstance(data, list):
+        return [without_listed_credentials(item, name) for item in data]
+    is_told = data is None or isinstance(data, bool)
+    return data if is_told or without_credentials_at(name, str(data)) == str(data) else HIDDEN
+
+
+def lists_credentials(json_text: str) -> bool:
+    """Whether JSON has a list beside a name of a credential."""
+    return _may_have_form(json_text.lower()) and _LISTED.search(json_text) is not None
 
 
 def looks_secret(text: str) -> bool:

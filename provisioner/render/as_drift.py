@@ -18,7 +18,7 @@ from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled
 from provisioner.render.waves import id_lines, member_lines
 from provisioner.render.words import count
-from provisioner.secrecy import without_credentials_at
+from provisioner.secrecy import without_credentials_at, without_listed_credentials
 
 FORMAT_VERSION = 1
 STATES = {
@@ -178,13 +178,18 @@ def _difference(difference: Difference) -> dict[str, Any]:
         "address": str(difference.address),
         "state": difference.state.value,
         "field": field.path if field else None,
-        "aws": without_credentials_at(field.path, jsonable(field.before)) if field else None,
-        "spec": without_credentials_at(field.path, jsonable(field.after)) if field else None,
+        "aws": _shown(field.path, field.before) if field else None,
+        "spec": _shown(field.path, field.after) if field else None,
         "message": difference.message or None,
         "size": difference.size,
         "instances": list(difference.instances),
         "names": dict(difference.names),
     } | ({"wide_rights": wide} if wide else {})
+
+
+def _shown(path: str, value: Any) -> Any:
+    """A side of a difference without credentials."""
+    return without_listed_credentials(without_credentials_at(path, jsonable(value)), path)
 
 
 def _acceptance(acceptance: Acceptance) -> dict[str, Any]:

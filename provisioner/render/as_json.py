@@ -22,7 +22,13 @@ from provisioner.model import (
 from provisioner.render.cost_words import cost_data
 from provisioner.render.fields import wide_rights
 from provisioner.render.proof_words import proof_data
-from provisioner.secrecy import looks_secret, without_credentials, without_credentials_at
+from provisioner.secrecy import (
+    lists_credentials,
+    looks_secret,
+    without_credentials,
+    without_credentials_at,
+    without_listed_credentials,
+)
 
 FORMAT_VERSION = 1
 # Hexadecimal digits of a digest: 160 bits, so that to find two plans with the same takes 2^80 attempts.
@@ -120,7 +126,10 @@ def _without_credentials(data: dict[str, Any]) -> dict[str, Any]:
     """JSON data as it may be shown: line by line, as it is printed."""
     # Most have nothing to hide, and to write JSON on one line takes a tenth of the time of many lines. What
     # has the form of a credential has no comma with space after it.
-    if not any(map(looks_secret, json.dumps(data, ensure_ascii=False).split(", "))):
+    text = json.dumps(data, ensure_ascii=False)
+    if lists_credentials(text):
+        data = without_listed_credentials(data)
+    if not any(map(looks_secret, text.split(", "))):
         return data
     text = json.dumps(data, indent=2, ensure_ascii=False)
     shown = "\n".join(map(without_credentials, text.split("\n")))

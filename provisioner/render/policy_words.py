@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from provisioner.iam_policy.documents import canonical
 from provisioner.iam_policy.wide_rights import grants_wide_rights
 from provisioner.render.words import shown_word
+from provisioner.secrecy import without_credentials_at
 
 
 class Difference(NamedTuple):
@@ -84,15 +85,19 @@ def _changed(before: Mapping[str, Any], after: Mapping[str, Any], wide_before: b
     same = {key: value for key, value in before.items() if key not in differing}
     is_wide = grants_wide_rights(before if wide_before else after)
     for element in differing:
-        old, new = (
-            [] if element not in statement else _items(element, statement[element])
+        (old, told_old), (new, told_new) = (
+            [
+                [] if element not in statement else _items(element, statement[element], is_told)
+                for is_told in (False, True)
+            ]
             for statement in (before, after)
         )
         yield Difference(
             "~",
             f"{sentence(same)}: {element}",
-            tuple(item for item in old if item not in new),
-            tuple(item for item in new if item not in old),
+            # What is hidden differs all the same.
+            tuple(told for told, item in zip(told_old, old, strict=True) if item not in new),
+            tuple(told for told, item in zip(told_new, new, strict=True) if item not in old),
             is_wide,
         )
     if len(differing) > 1:
@@ -147,19 +152,26 @@ def _respelt(document: Mapping[str, Any], spelling: Mapping[str, str]) -> dict[s
     return {**document, "Statement": respelt}
 
 
-def _items(element: str, value: Any) -> list[str]:
-    """The members of an element as people read them."""
+def _items(element: str, value: Any, is_told: bool = True) -> list[str]:
+    """The members of an element as people read them; if they are told, without what is a credential by the
+    name of its condition key."""
     if element in ("Principal", "NotPrincipal"):
         members = value.items() if isinstance(value, Mapping) else [("", value)]
         return [_principal(kind, principal) for kind, listed in members for principal in _listed(listed)]
     if element == "Condition" and isinstance(value, Mapping):
         return [
-            f"{operator} {key} is {' or '.join(map(shown_word, _listed(allowed)))}"
+            f"{operator} {key} is {' or '.join(_allowed(key, allowed, is_told))}"
             for operator, keys in value.items()
             if isinstance(keys, Mapping)
             for key, allowed in keys.items()
         ]
     return [shown_word(item) for item in _listed(value)]
+
+
+def _allowed(key: str, values: Any, is_told: bool) -> Iterator[str]:
+    """What a condition key may be, as people read it."""
+    for value in map(shown_word, _listed(values)):
+        yield without_credentials_at(key, value) if is_told else value
 
 
 def _scalar(document: Mapping[str, Any], element: str) -> tuple[str, ...]:

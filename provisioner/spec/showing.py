@@ -84,8 +84,10 @@ def masked(layers: Layers) -> list[Path]:
 def _masked(path: Path, text: str) -> str:
     """A text without secrets, and without a value that is one by the name of its field."""
     first, *rest = map(without_secrets, text.split("\n"))
-    if path and isinstance(path[-1], str):
-        first = without_credentials_at(path[-1], first)
+    # What is in a list has the name of the list.
+    name = next((part for part in reversed(path) if isinstance(part, str)), None)
+    if name is not None:
+        first = without_credentials_at(name, first)
     return "\n".join([first, *rest])
 
 

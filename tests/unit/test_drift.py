@@ -318,3 +318,13 @@ def test_a_tag_that_is_called_as_a_credential_is_hidden() -> None:
     found = report(Plan("dev", "us-east-1", "123456789012", (change,)), (), TODAY)
     assert drift_data(found)["drift"][0]["aws"] == drift_data(found)["drift"][0]["spec"] == "***"
     assert "hunter" not in drift_text(found, 120).plain
+
+
+def test_so_is_a_list_of_what_a_policy_compares_with_a_credential() -> None:
+    sides = [
+        {"Condition": {"StringEquals": {"aws:RequestTag/access_token": [f"hunter{number}abc", "other-one"]}}}
+        for number in (2, 3)
+    ]
+    change = Change(ROLE, Action.UPDATE, "", (FieldChange("trust", sides[0], sides[1]),))
+    found = report(Plan("dev", "us-east-1", "123456789012", (change,)), (), TODAY)
+    assert "hunter" not in str(drift_data(found))

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provisioner.canonical import ROUNDS, parameters_digest
-from provisioner.model import Action, Call, Change, FieldChange, Parallel, Plan, Rollout, Step, Whole
+from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Plan, Rollout, Step, Whole
 from provisioner.render import as_json
 from provisioner.render.as_json import plan_data, plan_digest
 from provisioner.secrecy import HIDDEN
@@ -214,9 +214,25 @@ def test_user_data_that_is_the_hash_of_another_is_not_taken_for_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("value", "shown"), [(True, True), (False, False), (None, None), (123456, HIDDEN), (-1.5e9, HIDDEN)]
+    ("value", "shown"),
+    [
+        (True, True),
+        (False, False),
+        (None, None),
+        (123456, HIDDEN),
+        (-1.5e9, HIDDEN),
+        ("hunter2hunter2", HIDDEN),
+        # A list as one value: how many there are is no secret.
+        (["hunter2hunter2", 123456, True, None, "true"], [HIDDEN, HIDDEN, True, None, "true"]),
+    ],
 )
 def test_what_has_the_name_of_a_credential_stays_json(value: object, shown: object) -> None:
     condition = {"NumericEquals": {"aws:PrincipalTag/access_token": value}}
-    told = plan_data(tagged({"Condition": condition}))["changes"][0]["fields"][0]["after"]["Condition"]
-    assert told == {"NumericEquals": {"aws:PrincipalTag/access_token": shown}}
+    planned = replace(
+        tagged({"Condition": condition}), desired={Address("role", "r"): {"Condition": condition}}
+    )
+    data = plan_data(planned)
+    expected = {"NumericEquals": {"aws:PrincipalTag/access_token": shown}}
+    assert data["changes"][0]["fields"][0]["after"]["Condition"] == expected
+    assert data["desired"]["role/r"]["Condition"] == expected
+    assert plan_digest(data) == data["digest"]

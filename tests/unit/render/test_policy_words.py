@@ -140,3 +140,22 @@ def test_letters_are_those_of_whoever_wrote_them() -> None:
     assert differences(old, new) == [
         Difference("~", "Store: Allow on arn:aws:s3:::outages/*: Action", new=("s3:ListObjects",))
     ]
+
+
+def with_token(*values: str) -> dict[str, Any]:
+    condition = {"StringEquals": {"aws:RequestTag/access_token": list(values) if values[1:] else values[0]}}
+    return {"Effect": "Allow", "Action": "s3:GetObject", "Resource": "*", "Condition": condition}
+
+
+def test_what_a_key_named_as_a_credential_may_be_is_hidden_one_or_many() -> None:
+    start = "Allow s3:GetObject on * if StringEquals aws:RequestTag/access_token is"
+    assert sentence(with_token("hunter2hunter2")) == f"{start} ***"
+    assert sentence(with_token("hunter2hunter2", "hunter3hunter3")) == f"{start} *** or ***"
+
+
+def test_what_is_hidden_differs_all_the_same() -> None:
+    (found,) = differences(
+        {"Statement": [with_token("hunter2hunter2")]}, {"Statement": [with_token("hunter3hunter3")]}
+    )
+    hidden = "StringEquals aws:RequestTag/access_token is ***"
+    assert (found.gone, found.new) == ((hidden,), (hidden,))

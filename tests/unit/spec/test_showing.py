@@ -274,6 +274,13 @@ def test_a_tag_that_is_called_as_a_secret_is_masked() -> None:
     assert text.splitlines()[1].startswith("  access_token: !masked '***'  #")
 
 
+def test_so_is_each_of_a_list_that_is_called_as_a_secret() -> None:
+    condition = {"StringEquals": {"aws:RequestTag/access_token": ["hunter2hunter2", "hunter3hunter3"]}}
+    text = shown({"roles": {"r": {"inline_policies": {"p": {"Statement": [{"Condition": condition}]}}}}})
+    assert "hunter" not in text
+    assert text.count("!masked '***'") == 2
+
+
 def test_what_is_masked_is_no_spec() -> None:
     Path("base.yaml").write_text(
         BASE.replace("[t3.micro, t3a.micro]", "t3.micro\n    image: ami-0123456789abcdef0")
