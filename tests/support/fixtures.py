@@ -15,14 +15,14 @@ import provisioner.kinds.fleet.read.aside
 import provisioner.reconcile
 import provisioner.waiter
 from local_aws import LocalAws
-from tests.support import event_names
+from tests.support import botocore_once
 from tests.support.cloud import Cloud
 from tests.support.forks import Forks
 from tests.support.local_server import running_local_aws
 from tests.support.program import ROOT, Program, Ran, clean_environment, command, run_process
 from tests.support.witness import Witness
 
-event_names.remember()
+botocore_once.remember()
 
 Run = Callable[..., Ran]
 Handler = Callable[..., None]

@@ -31,7 +31,7 @@ import provisioner.spec
 from provisioner import lazy_dataclass
 from provisioner.aws.login import open_local_session, require
 from provisioner.cli import start
-from tests.support import event_names
+from tests.support import botocore_once
 from tests.support.program import SPECS
 
 Order = dict[str, Any]
@@ -60,7 +60,7 @@ def warm_up() -> None:
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
     _make_classes()
-    event_names.remember()
+    botocore_once.remember()
     provisioner.spec.load(str(SPECS / "fifty-servers.yaml"), provisioner.kinds.KINDS)
     session = open_local_session()
     for service, operation in CALLED.items():
