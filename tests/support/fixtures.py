@@ -36,29 +36,23 @@ def local_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def server(local_folder: Path) -> Iterator[LocalAws]:
+def shared_server(local_folder: Path) -> Iterator[LocalAws]:
     """The process of the local AWS."""
     with running_local_aws(local_folder) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cloud]:
-    """A local AWS that is not emptied, for tests that do so themselves."""
-    with running_local_aws(tmp_path_factory.mktemp("local-aws")) as running:
-        yield Cloud(running)
-
-
-@pytest.fixture(scope="session")
-def one_cloud(server: LocalAws) -> Cloud:
-    return Cloud(server)
+def aws(shared_server: LocalAws) -> Cloud:
+    """The local AWS as the last test left it, for tests that empty it themselves."""
+    return Cloud(shared_server)
 
 
 @pytest.fixture
-def cloud(one_cloud: Cloud) -> Cloud:
+def cloud(aws: Cloud) -> Cloud:
     """The local AWS: empty, with nothing wrong and nothing called yet."""
-    local_aws.control(one_cloud.server, "reset", {})
-    return one_cloud
+    local_aws.control(aws.server, "reset", {})
+    return aws
 
 
 @pytest.fixture

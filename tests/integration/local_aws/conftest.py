@@ -1,4 +1,4 @@
-"""One server process for all tests here, emptied before each.
+"""The server process that all tests share, emptied before each.
 
 Every test marked `correction` guards one line of the table in docs/local-aws.md. With `--plain-moto` the same
 tests run against moto without corrections, and each of them has to fail: one that passes says that moto has
@@ -47,9 +47,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalAws]:
-    """The server process, in a state directory of its own."""
-    plain = bool(request.config.getoption("--plain-moto", default=False))
-    with running_local_aws(tmp_path_factory.mktemp("local-aws"), plain) as running:
+    """The server process; plain moto is one of its own, in a state directory of its own."""
+    if not request.config.getoption("--plain-moto", default=False):
+        yield request.getfixturevalue("shared_server")
+        return
+    with running_local_aws(tmp_path_factory.mktemp("local-aws"), plain=True) as running:
         yield running
 
 
