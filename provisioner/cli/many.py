@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -187,17 +188,31 @@ def tell_troubles(outcomes: Iterable[Outcome]) -> None:
     """What went wrong, on stderr; what is the same in several environments once."""
     from provisioner.many.outcome import in_order, names_of
 
+    ordered = in_order(outcomes)
+    _tell_problems(ordered)
     alike: dict[tuple[Any, ...], list[Outcome]] = {}
-    for outcome in in_order(outcomes):
-        if outcome.trouble:
-            alike.setdefault((outcome.trouble, outcome.verdict), []).append(outcome)
+    for outcome in ordered:
+        trouble = outcome.trouble
+        if trouble:
+            rest = trouble.lines[len(trouble.problems) :]
+            key = (replace(trouble, lines=rest, problems=()), outcome.verdict)
+            alike.setdefault(key, []).append(outcome)
     for (trouble, _), concerned in alike.items():
-        if trouble.lines:
-            for text in trouble.lines:
-                tell_line(text)
+        for text in trouble.lines:
+            tell_line(text)
         tell_line(f"{names_of(concerned, MAX_NAMED)}: {trouble.message}", "error:")
         if trouble.hint:
             tell_line(f"  {trouble.hint}")
+
+
+def _tell_problems(outcomes: Sequence[Outcome]) -> None:
+    """The problems of specs, as `validate` tells them: each once, with the specs and targets that have it."""
+    from provisioner.spec.alike import concerned, once_each
+
+    every = [outcome.place for outcome in outcomes]
+    found = ((outcome.place, outcome.trouble.problems) for outcome in outcomes if outcome.trouble)
+    for problem, specs in once_each(found):
+        tell_line("; ".join(filter(None, (str(problem), concerned(specs, every)))))
 
 
 def finish(many: Many, report: dict[str, Any], outcomes: Sequence[Outcome]) -> None:

@@ -99,7 +99,7 @@ def told(error: ProvisionerError) -> tuple[Verdict, int, Trouble]:
         number = len(error.problems) + error.more
         message = f"the spec has {number} problem{'' if number == 1 else 's'}"
         lines = [*map(str, error.problems), *([error.rest] if error.more else [])]
-        return verdict, error.exit_code, Trouble(message, lines=tuple(lines))
+        return verdict, error.exit_code, Trouble(message, lines=tuple(lines), problems=error.problems)
     code = error.code if isinstance(error, AwsError) else None
     return verdict, error.exit_code, Trouble(error.message, error.hint, code, tuple(error.lines))
 

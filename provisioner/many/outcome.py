@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from provisioner.render.verdict import destroyed, ending
 
 if TYPE_CHECKING:
+    from provisioner.errors import Problem
     from provisioner.model import Outcome as ChangeOutcome
     from provisioner.model import Plan
 
@@ -40,12 +41,13 @@ _ORDER = tuple(Verdict)
 @dataclass(frozen=True)
 class Trouble:
     """Why something could not be done, what to do about it, and AWS's code for it. `lines` are further
-    places of the same, such as all problems of a spec."""
+    places of the same, such as all problems of a spec: these are `problems` as well, as far as listed."""
 
     message: str
     hint: str | None = None
     code: str | None = None
     lines: tuple[str, ...] = ()
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)

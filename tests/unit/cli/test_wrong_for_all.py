@@ -39,3 +39,19 @@ def test_it_is_told_once(folder: Path, words: tuple[str, ...], told: str) -> Non
     assert (ran.code, ran.out) == (3, "")
     assert ran.err.count(told) == 1
     assert "shop" not in ran.err
+
+
+def test_a_problem_that_specs_share_is_told_once_with_those_that_have_it(folder: Path) -> None:
+    """Also where one of them has another problem besides."""
+    (folder / "base.yaml").write_text("region: us-east-1\nroles:\n  w: {colour: red}\n")
+    (folder / "shop.yaml").write_text(
+        "extends: base.yaml\nenvironment: shop\ntargets: {dev: {}, prod: {tags: 5}}\n"
+    )
+    (folder / "bank.yaml").write_text("extends: base.yaml\nenvironment: bank\nfleet: {}\n")
+    ran = Program(folder).run("plan", "--local", "shop.yaml", "bank.yaml")
+    assert ran.code == 3
+    assert ran.err.count("roles.w.colour: unknown field") == 1
+    assert "in bank.yaml, all 2 targets of shop.yaml" in ran.words
+    assert ran.err.count("bank.yaml:3:1: fleet:") == 1
+    assert "error: bank.yaml, shop.yaml --target prod: the spec has 2 problems" in ran.words
+    assert "error: shop.yaml --target dev: the spec has 1 problem" in ran.words
