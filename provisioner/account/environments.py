@@ -130,7 +130,7 @@ def _found(name: str, region: RegionContents, specs: Specs | None) -> Found:
         name,
         region.region,
         members=members,
-        foreign=tuple(instance for instance in live if instance not in members),
+        foreign=tuple(instance for instance in live if not is_launched_by_its_tags(instance)),
         volumes=tuple(v for v in _on_nothing(region) if v.tags.get(ENVIRONMENT_TAG) == name),
         things=tuple(thing for thing in tagged if not thing.is_foreign),
         foreign_things=tuple(thing for thing in tagged if thing.is_foreign),

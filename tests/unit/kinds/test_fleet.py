@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from typing import Any
 
 import pytest
 
+from provisioner.kinds import KINDS
 from provisioner.kinds.fleet.observed import PartlyObserved, Problem
 from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.instances import Binding
+from provisioner.kinds.instances import Binding, Instance
 from provisioner.model import Action, Address, Call, Environment, Plan, foretold_calls
 from provisioner.naming import INDEX_TAG, LAUNCH_TAG
+from provisioner.plan import plan
 from tests.support.build import (
     FLEET,
     PROFILE,
@@ -26,6 +29,7 @@ from tests.support.build import (
     observed_role,
     planned,
     told,
+    world,
 )
 
 IAM = {"roles": {"web": {}}, "instance_profiles": {"web": {"role": "web"}}}
@@ -579,3 +583,32 @@ def test_old_tags_go_first_where_there_is_no_room_for_both() -> None:
         there = member(1, without, tags={f"old{index}": "x" for index in range(number)})
         (change,) = planned(desired, {FLEET: observed_fleet([there])}).changes
         assert calls(change)[:2] == operations
+
+
+class Alone(Instance):
+    """An instance that cannot be compared with another as a whole."""
+
+    def __eq__(self, other: object) -> bool:
+        raise AssertionError("of thousands of members, comparing each with each takes minutes")
+
+    __hash__ = None  # type: ignore[assignment]
+
+
+@pytest.mark.parametrize(
+    "differing",
+    [{"state": "stopped"}, {"state": "stopped", "type": "t3.nano"}],
+    ids=["started", "restarted"],
+)
+def test_members_are_told_apart_by_their_ids(differing: dict[str, Any]) -> None:
+    desired = spec(count=4, update={"on_restart": "restart"})
+    four = members(desired, differing, {}, differing, {})
+    alone = [
+        Alone(**{field.name: getattr(member, field.name) for field in fields(member)}) for member in four
+    ]
+    there: dict[Address, Any] = {
+        ROLE: observed_role(),
+        PROFILE: found_profile(),
+        FLEET: observed_fleet(alone),
+    }
+    (change,) = plan(world(desired, there), KINDS).changes
+    assert change.instances == (four[0].id, four[2].id)

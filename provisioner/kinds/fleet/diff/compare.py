@@ -72,6 +72,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
     powered = [member for member in changeable if member.id not in restarted_ids and not fleet.is_over]
     down = [member for member in restarted if member.is_stopped or fleet.power == "stopped"]
     up = [member for member in restarted if not member.is_stopped and fleet.power == "running"]
+    down_ids = {member.id for member in down}
     stopped = up if fleet.power == "running" else [member for member in changeable if not member.is_stopped]
     refusal = refuse_leaving(address, fleet, observed, leaving, world)
     refusal = refusal or refuse_stopping(address, fleet, stopped)
@@ -112,7 +113,7 @@ def compare_fleet(address: Address, fleet: Fleet | None, observed: ObservedFleet
         *corrections(address, fleet, observed, staying, world),
         *unprotected(address, fleet, observed, leaving.members, world),
         *power_change(address, fleet, observed, powered, world),
-        *ready_change(address, fleet, [member for member in staying if member not in down], world),
+        *ready_change(address, fleet, [member for member in staying if member.id not in down_ids], world),
         *restart_change(address, fleet, observed, down, leaving.members, Phase.RESTART_STOPPED, world),
         *([_scale_out(address, fleet, observed, missing, launches)] if missing else ()),
         *replacing,

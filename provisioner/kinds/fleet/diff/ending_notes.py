@@ -43,7 +43,7 @@ def ending_notes(address: Address, fleet: Fleet, observed: ObservedFleet, world:
     )
     ending = [member for member in observed.members if not is_kept(member.tags)]
     live = [member for member in ending if end_in(member.tags) == fleet.end.at]
-    coming = [member for member in ending if member not in live]
+    coming = [member for member in ending if end_in(member.tags) != fleet.end.at]
     kept = len(observed.members) - len(ending)
     if kept:
         yield Note(address, f"{on_members(range(kept))} kept by the tag {KEEP_TAG}: they do not end")

@@ -39,7 +39,8 @@ def power_change(
     if wrong:
         states = sorted({member.state for member in wrong})
         reason = f"{'stop' if fleet.power == 'stopped' else 'start'} {len(wrong)}"
-        others = [member for member in observed.members if member not in wrong]
+        ids = {member.id for member in wrong}
+        others = [member for member in observed.members if member.id not in ids]
         steps = power_steps(wrong, fleet, world.environment.name, others)
         fields = (FieldChange("power", ", ".join(states), fleet.power),)
         yield update(address, wrong, reason, fields, steps, Phase.POWER)
