@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from provisioner.denial import in_short
 from provisioner.kinds.fleet.observed import ObservedFleet, asked_for
@@ -24,21 +24,25 @@ _NUMBERS: tuple[tuple[str, Callable[[Instance], int | None]], ...] = (
     (INDEX_TAG, index_of),
 )
 
+# Members by their launch tag, which most of a fleet have alike.
+Alike = Mapping[str, Sequence[Instance]]
+
 
 def notes(
     address: Address, fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]
 ) -> Iterator[Note]:
     """The notes on a fleet as the spec has it; `staying` are the members that no change takes away."""
     yield from (Note(address, text, is_warning=True) for text in observed.warnings)
+    alike = _by_launch_tag(staying)
     for kind, texts in (
         (NoteKind.ADVICE, _ignored(fleet)),
         (NoteKind.NOT_COMPARED, observed.unchecked),
         (NoteKind.ADVICE, observed.advice),
         (NoteKind.DIFFERENCE, observed.drift),
-        (NoteKind.ADVICE, _impossible_tags(staying)),
+        (NoteKind.ADVICE, _impossible_tags(staying, alike)),
         (NoteKind.ADVICE, _earlier_tokens(observed.members)),
-        (NoteKind.NOT_COMPARED, _unrecorded(staying)),
-        (NoteKind.NOT_COMPARED, _left_out(fleet, staying)),
+        (NoteKind.NOT_COMPARED, _unrecorded(staying, alike)),
+        (NoteKind.NOT_COMPARED, _left_out(fleet, alike)),
         (NoteKind.NOT_COMPARED, _never_telling(fleet, staying)),
         (NoteKind.DIFFERENCE, _left_alone(fleet, staying)),
         (NoteKind.DIFFERENCE, _protected(fleet, observed.members)),
@@ -60,14 +64,22 @@ def _ignored(fleet: Fleet) -> Iterator[str]:
         )
 
 
-def _impossible_tags(staying: Sequence[Instance]) -> Iterator[str]:
+def _by_launch_tag(members: Sequence[Instance]) -> Alike:
+    alike: dict[str, list[Instance]] = {}
+    for member in members:
+        alike.setdefault(member.tag(LAUNCH_TAG) or "", []).append(member)
+    return alike
+
+
+def _impossible_tags(staying: Sequence[Instance], alike: Alike) -> Iterator[str]:
     """Tags of ours with values that provisioner does not write."""
+    impossible = {member.id for some in alike.values() if impossible_words(some[0]) for member in some}
     for member in staying:
-        tags = [(LAUNCH_TAG, word) for word in impossible_words(member)]
+        tags = [(LAUNCH_TAG, word) for word in impossible_words(member)] if member.id in impossible else []
+        has = member.tags or {}
         for key, read in _NUMBERS:
-            value = member.tag(key)
-            if value is not None and read(member) is None:
-                tags.append((key, value))
+            if key in has and read(member) is None:
+                tags.append((key, has[key]))
         for key, value in tags:
             yield (
                 f"{named(member)}: {value!r} in the tag {key} is not provisioner's, so it is passed over; "
@@ -84,20 +96,17 @@ def _earlier_tokens(members: Sequence[Instance]) -> Iterator[str]:
         )
 
 
-def _unrecorded(staying: Sequence[Instance]) -> Iterator[str]:
-    unrecorded = [member.id for member in staying if not read_record(member)]
-    if unrecorded:
+def _unrecorded(staying: Sequence[Instance], alike: Alike) -> Iterator[str]:
+    if any(not read_record(some[0]) for some in alike.values()):
+        unrecorded = [member.id for member in staying if not read_record(member)]
         yield (
             f"{', '.join(unrecorded)} without the tag {LAUNCH_TAG}: what EC2 does not show of a member (user "
             "data, volumes, termination protection) is not compared; replace it to have that again"
         )
 
 
-def _left_out(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
+def _left_out(fleet: Fleet, alike: Alike) -> Iterator[str]:
     """What the spec says and the launch tag of a member does not, so that nothing shows what it has."""
-    alike: dict[str, list[Instance]] = {}
-    for member in staying:
-        alike.setdefault(member.tag(LAUNCH_TAG) or "", []).append(member)
     found: dict[str, list[Instance]] = {}
     for setting in SETTINGS:
         word = setting.remembered
@@ -132,7 +141,7 @@ def _left_alone(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
 
 
 def _protected(fleet: Fleet, members: Sequence[Instance]) -> Iterator[str]:
-    protected = [member for member in members if member.id in fleet.protect]
+    protected = [member for member in members if member.id in fleet.protect] if fleet.protect else []
     for name, settings in differing(fleet, protected, How.REPLACE).items():
         paths = ", ".join(setting.path for setting in settings)
         yield f"{name} is in `protect`, so it is not replaced though {paths} {verb(paths)}"

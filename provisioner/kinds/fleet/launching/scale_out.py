@@ -76,6 +76,8 @@ class ScaleOut:
     @property
     def staying(self) -> tuple[Instance, ...]:
         """The members that new ones are spread around."""
+        if not self.leaving:
+            return self.members
         return tuple(member for member in self.members if member.id not in self.leaving)
 
     def calls(self) -> Iterable[CallCount]:

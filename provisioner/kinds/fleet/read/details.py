@@ -21,7 +21,7 @@ from provisioner.kinds.fleet.read.quotas import QuotaLookup
 from provisioner.kinds.fleet.read.types import types_of
 from provisioner.kinds.fleet.readiness.members import not_ready
 from provisioner.kinds.fleet.settings.differences import differing, differs
-from provisioner.kinds.fleet.settings.launch_tag import of_same_source, read_record, write_record
+from provisioner.kinds.fleet.settings.launch_tag import last_of_same_source, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, merged
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.user_data import USER_DATA, with_user_data
@@ -252,7 +252,7 @@ def _image_problems(desired: Fleet, observed: ObservedFleet, launching: bool) ->
     """
     if desired.image.id:
         is_needed = launching
-    elif desired.image.update == "pin" and of_same_source(desired, observed.members):
+    elif desired.image.update == "pin" and last_of_same_source(desired, observed.members):
         is_needed = False
     else:
         is_needed = launching or bool(observed.members)

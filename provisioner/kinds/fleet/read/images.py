@@ -16,7 +16,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.observed import Newest, ObservedFleet, ObservedImage, Problem
 from provisioner.kinds.fleet.read.missing import did_you_mean, near_parameters
-from provisioner.kinds.fleet.settings.launch_tag import of_same_source
+from provisioner.kinds.fleet.settings.launch_tag import last_of_same_source
 from provisioner.kinds.fleet.spec import Fleet, Image
 from provisioner.kinds.tags import (
     text,
@@ -62,8 +62,8 @@ def image_to_launch(fleet: Fleet, observed: ObservedFleet) -> str:
     """
     if fleet.image.id:
         return fleet.image.id
-    if fleet.image.update == "pin" and (own := of_same_source(fleet, observed.members)):
-        return own[-1].image
+    if fleet.image.update == "pin" and (own := last_of_same_source(fleet, observed.members)):
+        return own.image
     return observed.newest.image.id if observed.newest.image else ""
 
 

@@ -6,7 +6,7 @@ differs.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
@@ -48,10 +48,10 @@ def launch_record(fleet: Fleet) -> dict[str, str]:
     return record
 
 
-def of_same_source(fleet: Fleet, members: Iterable[Instance]) -> list[Instance]:
-    """The members whose image came from what the spec names now."""
+def last_of_same_source(fleet: Fleet, members: Sequence[Instance]) -> Instance | None:
+    """The last of the members whose image came from what the spec names now."""
     source = image_source(fleet.image)
-    return [member for member in members if read_record(member).get("image", source) == source]
+    return next((m for m in reversed(members) if read_record(m).get("image", source) == source), None)
 
 
 def write_record(record: Mapping[str, str]) -> str:

@@ -74,7 +74,7 @@ def key_desired(fleet: Fleet) -> str | KeyIs | None:
 
 
 def key_observed(instance: Instance) -> str | KeyIs | None:
-    mark = KEY.of(instance)
+    mark = KEY.of(instance) if instance.key_name else None
     return KeyIs(instance.key_name, mark) if instance.key_name and mark else instance.key_name
 
 
