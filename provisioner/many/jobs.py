@@ -118,7 +118,8 @@ def _check_twins(jobs: list[Job]) -> None:
                 break
         before.append(job)
     if twins:
-        more = f" ({len(twins) - 1} more pairs)" if len(twins) > 1 else ""
+        others = len(twins) - 1
+        more = f" ({others:,} more pair{'' if others == 1 else 's'})" if others else ""
         raise UsageError(
             f"{twins[0]}{more}; nothing was sent",
             "applying one of them deletes what only the other has: put them together, rename one, or say "

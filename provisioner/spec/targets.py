@@ -45,10 +45,10 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
     files = extended(document, source, suggestions)
     laid = _laid(path, files)
     layers = laid.layers
-    problems = [*_problems_of(files), *_not_there(layers, suggestions)]
+    problems = [*_problems_of(files), *_not_there(layers, files, suggestions)]
     if laid.spec and laid.below:
         spec = laid.spec
-        names = _target_names(spec, layers)
+        names = _target_names(spec, layers, files)
         if target is None:
             _stop(spec, (TARGETS,), f"the spec has {_in_words(names)}", _which(names), at_key=True)
         if target not in names:
@@ -59,7 +59,7 @@ def compose(path: str, root: str | None, target: str | None, suggestions: Sugges
         problems += _same_environment(spec, target, names)
         layers, wrong = _with_target(layers, laid.below.copied(), target)
         problems += [spec.located((TARGETS, target), *wrong, at_key=True)] if wrong else []
-        problems += _not_there(layers, suggestions)
+        problems += _not_there(layers, files, suggestions)
     elif target is not None:
         _stop(document, (), "the spec has no targets", "leave --target out")
     layers = layers.without(EXTENDS)
@@ -91,8 +91,9 @@ def targets_of(path: str, root: str | None = None) -> tuple[str, ...]:
     document = read(path, source, removes=True) if _may_be_composed(source) else None
     if document is None or not _is_composed(document):
         return ()
-    laid = _laid(path, extended(document, source, Suggestions()))
-    return tuple(_target_names(laid.spec, laid.layers)) if laid.spec else ()
+    files = extended(document, source, Suggestions())
+    laid = _laid(path, files)
+    return tuple(_target_names(laid.spec, laid.layers, files)) if laid.spec else ()
 
 
 def bases_of(path: str, root: str | None = None) -> tuple[str, ...]:
@@ -199,14 +200,12 @@ def _check_target(spec: Document, target: str) -> None:
             _stop(spec, path, f"a target has no {name}", "put it at the top of the spec", at_key=True)
 
 
-def _target_names(spec: Document, layers: Layers) -> list[str]:
+def _target_names(spec: Document, layers: Layers, files: Extended) -> list[str]:
     """The names of the targets of a spec. Raises SpecError where they are no mapping of names to mappings."""
     value = spec.value[TARGETS]
     if value == {}:
-        gone = [
-            located.problem for located in _not_there(layers, Suggestions()) if located.path[0] == TARGETS
-        ]
-        if gone:
+        not_there = _not_there(layers, files, Suggestions())
+        if gone := [located.problem for located in not_there if located.path[0] == TARGETS]:
             raise SpecError(gone)
         if any(path[0] == TARGETS for path in layers.removed):
             _stop(spec, (TARGETS,), "no target is left", f"`targets: {REMOVE}` makes it one environment")
@@ -266,16 +265,14 @@ def account_of(role_arn: object) -> str | None:
 
 def _problems_of(files: Extended) -> list[Located]:
     """What is wrong in each file by itself."""
-    told = []
+    told: list[Located] = []
     for document in files.documents:
-        place = files.named.get(document.file)
-        for path, problem in document.problems:
-            related = f"inherited by {place}" if place else ""
-            told.append(Located(path, replace(problem, related=related)))
+        related = _inherited_by(document.file, files)
+        told += [Located(path, replace(problem, related=related)) for path, problem in document.problems]
     return told
 
 
-def _not_there(layers: Layers, suggestions: Suggestions) -> list[Located]:
+def _not_there(layers: Layers, files: Extended, suggestions: Suggestions) -> list[Located]:
     """What would be removed and is not there."""
     problems = []
     for path, place in layers.not_there.items():
@@ -287,8 +284,12 @@ def _not_there(layers: Layers, suggestions: Suggestions) -> list[Located]:
         hint = f"did you mean {meant}?" if meant else "remove the line"
         message = "there is nothing to remove: nothing that this is laid over has it"
         problem = Problem(place.file, place.line, place.column, dotted(path), message, hint)
-        problems.append(Located(path, problem))
+        problems.append(Located(path, replace(problem, related=_inherited_by(place.file, files))))
     return problems
+
+
+def _inherited_by(file: str, files: Extended) -> str:
+    return f"inherited by {files.named[file]}" if file in files.named else ""
 
 
 def _in_words(names: list[str]) -> str:
