@@ -33,6 +33,7 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
     """Terminate members whose `expires` is past, in an account and its regions; reads no spec."""
     from provisioner.account.contents import read_instances
     from provisioner.account.reaping import ended
+    from provisioner.cli.change import stoppable
     from provisioner.render.as_account import reap_data, reap_lines, wrapped
 
     for_programs = output_format == "json"
@@ -50,8 +51,12 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
     for line in reap_lines(identity.account_id, found, _unread(contents), now, options.is_local):
         for part in wrapped(line, width):
             say(part, err=for_programs)
+
+    def tell(results: Sequence[Reaped]) -> None:
+        if for_programs:
+            say_data(reap_data(identity.account_id, found, results, _unread(contents)))
+
     going = [region for region in found if region.instances]
-    results: list[Reaped] = []
     code = DONE if not _unread(contents) else FAILED
     if going and not yes and for_programs:
         say("nothing was terminated: --yes does it", err=True)
@@ -60,23 +65,26 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
         say("cancelled; nothing was changed", err=True)
         code = REFUSED
     elif going:
-        results, code = _carry_out(aws, going, code)
-        for line in (*_results(results), *_whats_next(going, results)):
-            say(line, err=for_programs)
-    if for_programs:
-        say_data(reap_data(identity.account_id, found, results, _unread(contents)))
+        # To the last word: an interruption after something was terminated is not one before.
+        with stoppable() as stop:
+            results, code = _carry_out(aws, going, code, stop)
+            for line in (*_results(results), *_whats_next(going, results)):
+                say(line, err=for_programs)
+            tell(results)
+        return code
+    tell([])
     return code
 
 
-def _carry_out(aws: Aws, going: Sequence[Ended], code: int) -> tuple[list[Reaped], int]:
+def _carry_out(
+    aws: Aws, going: Sequence[Ended], code: int, stop: threading.Event
+) -> tuple[list[Reaped], int]:
     from provisioner.account.reaping import reap as terminate
     from provisioner.aws.client import WritingAws
-    from provisioner.cli.change import stoppable
 
     writer = WritingAws.over(aws)
-    with stoppable() as stop:
-        aws.heed(stop)
-        results = writer.parallel(*(partial(_one, terminate, writer, region, stop) for region in going))
+    aws.heed(stop)
+    results = writer.parallel(*(partial(_one, terminate, writer, region, stop) for region in going))
     if stop.is_set():
         return results, INTERRUPTED
     return results, FAILED if any(reaped.failed for reaped in results) else code

@@ -18,8 +18,8 @@ import pytest
 
 from local_aws import Rule
 from tests.support.cloud import Cloud
-from tests.support.program import ROOT, TIMEOUT_S
-from tests.support.specs import PROBE, ROLES_ONLY, having
+from tests.support.program import ROOT, TIMEOUT_S, Program
+from tests.support.specs import IMAGE, PROBE, ROLES_ONLY, having
 
 # Each starts a program or several: minutes in all.
 pytestmark = pytest.mark.long
@@ -200,10 +200,10 @@ def test_whoever_starts_it_with_nohup_has_it_go_on(
     assert len(cloud.ids("probe")) == 2
 
 
-def test_who_interrupts_the_report_of_an_apply_is_not_told_that_nothing_was_changed(
-    write: Callable[[Any], Path], local_environment: dict[str, str], cloud: Cloud
-) -> None:
-    specs = [str(write(having(ROLES_ONLY, environment=name))) for name in ("ant", "bee")]
+def interrupted_report(
+    words: list[str], is_done: Callable[[str], bool], number: int, environment: dict[str, str]
+) -> tuple[str, int]:
+    """What is said first to whoever interrupts the report, once so many are done, and the exit code."""
     reader, writer = os.pipe()
     os.set_blocking(writer, False)
     with suppress(BlockingIOError):
@@ -211,8 +211,8 @@ def test_who_interrupts_the_report_of_an_apply_is_not_told_that_nothing_was_chan
             os.write(writer, b" " * 4096)
     os.set_blocking(writer, True)
     process = subprocess.Popen(
-        [sys.executable, "-m", "provisioner", "apply", "--yes", "--format", "json", *specs],
-        env=local_environment,
+        [sys.executable, "-m", "provisioner", *words, "--yes", "--format", "json"],
+        env=environment,
         cwd=ROOT,
         stdin=subprocess.DEVNULL,
         stdout=writer,
@@ -221,16 +221,46 @@ def test_who_interrupts_the_report_of_an_apply_is_not_told_that_nothing_was_chan
     )
     os.close(writer)
     assert process.stderr
-    done = (line for line in process.stderr if line.startswith("Done in"))
-    assert [next(done)[:4] for _ in specs] == ["Done"] * 2
+    done = (line for line in process.stderr if is_done(line))
+    assert len([next(done) for _ in range(number)]) == number
     # Until nothing is left but the report, which nobody reads.
     time.sleep(1)
     process.send_signal(signal.SIGINT)
-    heard = next(line for line in process.stderr if line.strip())
+    heard = next(line for line in process.stderr if is_said(line))
     with os.fdopen(reader) as opened:
         assert opened.read().endswith("}\n")
     process.communicate(timeout=TIMEOUT_S)
-    assert (heard[:9], process.returncode) == ("stopping:", 0)
+    return heard[:9], process.returncode
+
+
+def is_said(line: str) -> bool:
+    return bool(line.strip()) and not line.startswith("Roles,")
+
+
+def test_who_interrupts_the_report_of_an_apply_is_not_told_that_nothing_was_changed(
+    write: Callable[[Any], Path], local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    specs = [str(write(having(ROLES_ONLY, environment=name))) for name in ("ant", "bee")]
+    said = interrupted_report(
+        ["apply", *specs], lambda line: line.startswith("Done in"), 2, local_environment
+    )
+    assert said == ("stopping:", 0)
+
+
+def test_nor_is_who_interrupts_that_of_a_reap(
+    write: Callable[[Any], Path], local_environment: dict[str, str], program: Program, cloud: Cloud
+) -> None:
+    before = having(ROLES_ONLY, fleets__worker={"count": 1, "image": IMAGE, "instance_type": "t3.micro"})
+    # Launched before there was an end, so that it does not end by itself.
+    assert [program.apply(spec).code for spec in (before, having(before, expires="8h"))] == [0, 0]
+    cloud.wait(9 * 3600.0)
+    said = interrupted_report(
+        ["reap", "--region", "us-east-1"],
+        lambda line: line.startswith("Terminated"),
+        1,
+        local_environment,
+    )
+    assert said == ("stopping:", 0)
 
 
 def test_a_terminal_that_somebody_switched_to_not_waiting_gets_everything(
