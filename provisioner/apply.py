@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from copy import copy
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import PurePath
@@ -29,6 +29,7 @@ from provisioner.execution import ExecutionContext, run_step
 from provisioner.joint_calls import JointCalls
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader, forget_kept
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import (
     Action,
     Address,

@@ -10,10 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 from provisioner.errors import AwsError
+from provisioner.lazy_dataclass import dataclass
 
 DENIED = frozenset({"AccessDenied", "AccessDeniedException", "UnauthorizedOperation"})
 _ENCODED = re.compile(r"\s*Encoded authorization failure message: ?(\S+)")

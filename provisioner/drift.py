@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 from typing import Any
 
 from provisioner.canonical import jsonable
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Change, FieldChange, Note, NoteKind, Plan, Refusal
 
 

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provisioner.errors import ProvisionerError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Change, Outcome, Plan, Replan, Result
 
 # Seconds before observing again; the last one again and again.

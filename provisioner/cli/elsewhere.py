@@ -10,12 +10,13 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from provisioner import __version__
 from provisioner.errors import Refused, UsageError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.many.executors import STOPPED, Open, run_elsewhere
 from provisioner.many.runner import Group, Work, grouped, run_here
 from provisioner.many.spec_file import SpecFile

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from provisioner.errors import Refused, UsageError
+from provisioner.lazy_dataclass import dataclass
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -14,9 +14,9 @@ https://docs.gitlab.com/ci/variables/predefined_variables/
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from provisioner.errors import UsageError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.many.shards import Shard
 
 AUTO = "auto"

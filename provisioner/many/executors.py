@@ -23,7 +23,6 @@ from concurrent.futures import (
     wait,
 )
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass
 from multiprocessing import active_children, parent_process
 from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Any, TypeVar
@@ -31,6 +30,7 @@ from urllib.parse import urlsplit
 
 from provisioner.errors import Interrupted, ProvisionerError, UsageError
 from provisioner.extras import install_command
+from provisioner.lazy_dataclass import dataclass
 from provisioner.many.jobs import failed
 from provisioner.many.outcome import Outcome
 from provisioner.many.runner import NOT_BEGUN, Group

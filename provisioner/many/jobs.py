@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provisioner.errors import AwsError, ProvisionerError, SpecError, UsageError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.spec_file import SpecFile
 from provisioner.model import Environment

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.render.verdict import destroyed, ending
 
 if TYPE_CHECKING:

@@ -8,9 +8,10 @@ no step, no user data, and no value of a field but as a digest.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from provisioner.canonical import digest, jsonable
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Change, Plan
 from provisioner.reconcile import beyond
 

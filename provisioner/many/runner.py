@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from functools import partial
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from provisioner.errors import AwsError, Interrupted, ProvisionerError
+from provisioner.lazy_dataclass import dataclass
 from provisioner.many.jobs import Job, failed
 from provisioner.many.outcome import Outcome
 from provisioner.retry import COMMON

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
 from provisioner.costs.cost import PlanCost
+from provisioner.lazy_dataclass import dataclass
 from provisioner.render.cost_words import cost_data, daily, end_words, hourly, remarks
 from provisioner.render.layout import INDENT, Line, Piece, flow, line, words
 from provisioner.render.styled import styled

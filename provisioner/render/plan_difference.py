@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from rich.text import Text
 
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Address, Change, FieldChange
 from provisioner.render.as_json import is_same_done
 from provisioner.render.field_lines import field_lines

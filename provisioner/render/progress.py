@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import TracebackType
 
 from rich.console import Console, Group, RenderableType
@@ -13,6 +13,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 
 from provisioner.apply import Event, Finished, Started, Waiting
+from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Action, Change, Failure, Outcome
 from provisioner.render.as_outcomes import SHORTEST_S, is_final
 from provisioner.render.layout import Line, line

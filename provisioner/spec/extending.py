@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from functools import lru_cache
 from pathlib import Path as File
 from typing import Any, NoReturn
 
 from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
+from provisioner.lazy_dataclass import dataclass
 from provisioner.spec.document import Document, parse
 from provisioner.spec.files import FileProblem, Missing, Source, locate_named, read_source
 from provisioner.spec.merging import Place

@@ -7,10 +7,11 @@ keeps the file and the line that it comes from, and those of the values that it 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, NamedTuple
 
 from provisioner.kinds.base import Path
+from provisioner.lazy_dataclass import dataclass
 from provisioner.spec.document import Document
 from provisioner.spec.nodes import REMOVE, TOP, Position
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+
+from provisioner.lazy_dataclass import dataclass
 
 IMAGE = "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-{architecture}"
 # Families of Arm: a1, and those with a g behind the generation, such as t4g and m7gd.
