@@ -38,7 +38,7 @@ def find_specs(
     environment by itself, unless it is named alone. A spec with targets stands for all of them, or for
     `targets`.
 
-    Raises UsageError for a folder or a glob in which there is no spec.
+    Raises UsageError for a folder or a glob in which there is no spec, and for an empty name.
     """
     paths = _each_once(path for argument in arguments for path in _paths_of(argument))
     if len(paths) > 1:
@@ -55,6 +55,8 @@ def _targeted(spec: SpecFile, targets: Sequence[str]) -> list[SpecFile]:
 
 def _paths_of(argument: str) -> list[str]:
     """The files that an argument means; what is neither a folder nor a glob is a file, there or not."""
+    if not argument.strip():
+        raise UsageError("a name of a spec is empty", "a variable that is not set gives one; name a file")
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises for names that are too long
         found = _in_folder(argument)
         if not found:

@@ -100,3 +100,9 @@ def test_a_folder_without_specs_is_told_with_what_to_type(folder: Path, argument
         find_specs([argument])
     assert "no spec in this folder" in raised.value.message
     assert ("'../**/*.yaml'" in (raised.value.hint or "")) == (argument == "..")
+
+
+@pytest.mark.parametrize("name", ["", " "])
+def test_a_name_that_is_empty_is_told(folder: Path, name: str) -> None:
+    with pytest.raises(UsageError, match="a name of a spec is empty"):
+        find_specs(["dev.yaml", name])
