@@ -69,10 +69,10 @@ class RegionContents:
 
 @dataclass(frozen=True)
 class IamContents:
-    """How many roles and instance profiles there are under the path of each environment."""
+    """How many roles and instance profiles there are under the path of each environment; None: unread."""
 
-    roles: Mapping[str, int] = field(default_factory=dict)
-    profiles: Mapping[str, int] = field(default_factory=dict)
+    roles: Mapping[str, int] | None = field(default_factory=dict)
+    profiles: Mapping[str, int] | None = field(default_factory=dict)
     unread: tuple[str, ...] = ()
 
 
@@ -149,7 +149,9 @@ def read_iam(reader: Reader) -> IamContents:
         lambda: _or_why(lambda: _owners(reader, "ListInstanceProfiles", "InstanceProfiles"), "iam"),
     )
     return IamContents(
-        Counter(roles), Counter(profiles), tuple(problem for problem in (no_roles, no_profiles) if problem)
+        None if no_roles else Counter(roles),
+        None if no_profiles else Counter(profiles),
+        tuple(problem for problem in (no_roles, no_profiles) if problem),
     )
 
 

@@ -28,8 +28,8 @@ class Found:
 
     `members` are what its fleets launched and lives, `foreign` what only carries its tags; without
     `has_members` they could not be read. `volumes` are on no live instance, `things` its groups and key
-    pairs, `foreign_things` those that only carry its tag. `specs`: which of the given specs are of
-    it; None: none were given.
+    pairs, `foreign_things` those that only carry its tag. `roles`, `profiles`: None where they could
+    not be read. `specs`: which of the given specs are of it; None: none were given.
     """
 
     environment: str
@@ -39,8 +39,8 @@ class Found:
     volumes: tuple[ObservedVolume, ...] = ()
     things: tuple[Thing, ...] = ()
     foreign_things: tuple[Thing, ...] = ()
-    roles: int = 0
-    profiles: int = 0
+    roles: int | None = 0
+    profiles: int | None = 0
     specs: tuple[str, ...] | None = None
     has_members: bool = True
 
@@ -90,22 +90,28 @@ def environments(
     for entry in found:
         # IAM is global: where an environment's name is in several regions, nobody can tell whose a role is.
         is_alone = placed[entry.environment] == 1
-        roles = iam.roles.get(entry.environment, 0) if is_alone else 0
-        profiles = iam.profiles.get(entry.environment, 0) if is_alone else 0
+        roles, profiles = (
+            _number(those, entry.environment) if is_alone or those is None else 0
+            for those in (iam.roles, iam.profiles)
+        )
         every.append(replace(entry, roles=roles, profiles=profiles))
-    for name in sorted({*iam.roles, *iam.profiles}):
+    for name in sorted({*(iam.roles or ()), *(iam.profiles or ())}):
         if placed[name] != 1:
             every.append(
                 Found(
                     name,
                     "",
-                    roles=iam.roles.get(name, 0),
-                    profiles=iam.profiles.get(name, 0),
+                    roles=_number(iam.roles, name),
+                    profiles=_number(iam.profiles, name),
                     specs=_of_name(name, specs),
                     has_members=all(region.has_instances for region in regions),
                 )
             )
     return sorted(every, key=lambda entry: (entry.environment, entry.region))
+
+
+def _number(those: Mapping[str, int] | None, name: str) -> int | None:
+    return None if those is None else those.get(name, 0)
 
 
 def _of_name(name: str, specs: Specs | None) -> tuple[str, ...] | None:

@@ -251,7 +251,11 @@ def besides(entry: Found) -> str:
         (len(entry.volumes), "volume"),
         (len(entry.foreign), "foreign instance"),
     ]
-    return ", ".join(f"{number} {what}{'' if number == 1 else 's'}" for number, what in counted if number)
+    return ", ".join(
+        f"{number} {what}{'' if number == 1 else 's'}" if number else f"{what}s not read"
+        for number, what in counted
+        if number != 0
+    )
 
 
 def left_lines(environment: str, found: Sequence[Found], unread: Sequence[str]) -> Iterator[str]:

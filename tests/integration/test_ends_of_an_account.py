@@ -319,6 +319,16 @@ def test_list_says_nothing_of_members_that_it_could_not_read(program: Program, c
     assert "USD" not in text
 
 
+def test_list_says_nothing_of_roles_that_it_could_not_read(program: Program, cloud: Cloud) -> None:
+    assert program.apply(ENDING).code == 0
+    cloud.break_with(error("ListRoles", "AccessDenied", "No.", status=403))
+    listed = program.run("list", *REGION, "--format", "json")
+    assert listed.code == 1
+    (found,) = listed.data["environments"]
+    assert (found["roles"], found["instance_profiles"]) == (None, 1)
+    assert "roles not read, 1 instance profile" in program.run("list", *REGION).words
+
+
 def test_list_goes_on_without_a_spec_that_is_wrong(program: Program, cloud: Cloud) -> None:
     wrong = program.write(having(ENDING, fleats={}))
     listed = program.run("list", program.write(ENDING), wrong, "--no-cost")
