@@ -13,6 +13,7 @@ from provisioner.cli.common import SpecFile
 from provisioner.cli.given import Spread, given_specs
 from provisioner.cli.where import Where
 from provisioner.errors import UsageError
+from provisioner.many.spec_file import check_name
 
 ROOT = click.option(
     "--root",
@@ -137,10 +138,15 @@ def connection_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return wrapper
 
 
+def _not_empty(context: click.Context, parameter: click.Parameter, value: str) -> str:
+    check_name(value)
+    return value
+
+
 def spec_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Adds the spec, with what says where its files may be, and hands both on as `spec`."""
 
-    @click.argument("spec", type=click.Path())
+    @click.argument("spec", type=click.Path(), callback=_not_empty)
     @TARGET
     @ROOT
     @functools.wraps(command)

@@ -67,15 +67,25 @@ def write_plan(path: str, data: Mapping[str, Any]) -> None:
 
 
 class Form(NamedTuple):
-    """What a file is to hold: what that is called, its schema and version, and how one is made."""
+    """What a file is to hold: what that is called, its schema and version, and how one is made.
+
+    `others`: what else it may be, with what to do then, by a field that only those have.
+    """
 
     noun: str
     schema: str
     version: int
     make_one: str
+    others: Mapping[str, tuple[str, str]]
 
 
-PLAN = Form("plan", "plan.schema.json", FORMAT_VERSION, MAKE_ONE)
+PLAN = Form(
+    "plan",
+    "plan.schema.json",
+    FORMAT_VERSION,
+    MAKE_ONE,
+    {"environments": ("a report of many specs", "name all of these, or give the plan of this one")},
+)
 
 
 def read_plan(path: str) -> dict[str, Any]:
@@ -96,6 +106,9 @@ def read_form(path: str, form: Form) -> dict[str, Any]:
         raise UsageError(f"{path}: the file is not UTF-8, so it is not a {noun}", make_one) from None
     try:
         data = json.loads(text, parse_constant=_refuse_constant)
+        for field, (what, then) in form.others.items():
+            if isinstance(data, dict) and field in data:
+                raise UsageError(f"{path}: the file is {what}, not a {noun}", then)
         version = data.get("format_version") if isinstance(data, dict) else None
         if isinstance(version, int) and version != form.version:
             raise UsageError(

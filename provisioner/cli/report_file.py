@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+import tempfile
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -58,6 +59,7 @@ def check_target(path: str) -> None:
         )
     if not os.path.isdir(target.parent):  # noqa: PTH112  Path.is_dir raises for names that are too long
         raise UsageError(f"--report {path}: there is no folder {target.parent}", "make it first")
+    _check_folder(path, target.parent)
     try:
         if not stat.S_ISREG(target.lstat().st_mode):
             raise UsageError(f"--report {path}: is not a regular file", "give the name of a file")
@@ -69,6 +71,17 @@ def check_target(path: str) -> None:
         raise UsageError(f"--report {path}: {error}", "give another file") from None
     if beginning.strip() and not beginning.startswith(BEGINS[form]):
         raise UsageError(f"--report {path}: there is a file that is not a report", "give another file")
+
+
+def _check_folder(path: str, folder: Path) -> None:
+    """Raises UsageError where nothing can be written: better before all is done than after."""
+    try:
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise UsageError(
+            f"--report {path}: nothing can be written to {folder}: {error.strerror}", "give another folder"
+        ) from None
 
 
 def write_report(path: str, report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool) -> None:
@@ -94,7 +107,8 @@ def read_report(path: str) -> dict[str, Any]:
     from provisioner.render.as_json import plan_digest
 
     make_one = "make one with `provisioner plan SPECS --report FILE.json`"
-    data = read_form(path, Form("report", "report.schema.json", FORMAT_VERSION, make_one))
+    others = {"changes": ("the plan of one spec", make_one)}
+    data = read_form(path, Form("report", "report.schema.json", FORMAT_VERSION, make_one, others))
     plans = [environment["plan"] for environment in data["environments"] if environment["plan"]]
     is_whole = digest_of(data["environments"]) == data["digest"]
     if not is_whole or any(plan_digest(plan) != plan["digest"] for plan in plans):

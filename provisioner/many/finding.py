@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from provisioner.errors import UsageError
-from provisioner.many.spec_file import SpecFile
+from provisioner.many.spec_file import SpecFile, check_name
 
 SUFFIXES = (".yaml", ".yml")
 # What lies beside specs and is none: the folder configuration, and what of drift is accepted.
@@ -55,8 +55,7 @@ def _targeted(spec: SpecFile, targets: Sequence[str]) -> list[SpecFile]:
 
 def _paths_of(argument: str) -> list[str]:
     """The files that an argument means; what is neither a folder nor a glob is a file, there or not."""
-    if not argument.strip():
-        raise UsageError("a name of a spec is empty", "a variable that is not set gives one; name a file")
+    check_name(argument)
     if os.path.isdir(argument):  # noqa: PTH112  Path.is_dir raises for names that are too long
         found = _in_folder(argument)
         if not found:

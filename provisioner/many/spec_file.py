@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+from provisioner.errors import UsageError
 from provisioner.visible import path_as_typed
+
+
+def check_name(name: str) -> None:
+    """Raises UsageError for the name of a spec that is empty."""
+    if not name.strip():
+        raise UsageError("a name of a spec is empty", "a variable that is not set gives one; name a file")
 
 
 class SpecFile(NamedTuple):

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from provisioner.cli.expect import read_expected_report
+from provisioner.cli.expect import read_expected, read_expected_report
 from provisioner.cli.report_file import check_target, read_report, report_path, write_report
 from provisioner.errors import Refused, UsageError
 from provisioner.many.outcome import Outcome, Trouble, Verdict
@@ -44,6 +44,12 @@ def test_some_names_are_refused_before_anything_is_sent(tmp_path: Path, name: st
     (tmp_path / "folder.json").mkdir()
     with pytest.raises(UsageError):
         check_target(f"{tmp_path}/{name}")
+
+
+@pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="needs a folder that takes no file of anybody")
+def test_a_folder_that_takes_no_file_is_refused_before_anything_is_sent() -> None:
+    with pytest.raises(UsageError, match="nothing can be written to /proc/self: "):
+        check_target("/proc/self/report.json")
 
 
 @pytest.mark.parametrize("name", ["reports/", "reports/.", "there"])
@@ -102,3 +108,13 @@ def test_a_digest_is_taken_in_capitals_and_with_spaces() -> None:
     approved = read_expected_report(f" {'AB' * 20}\n")
     assert approved is not None
     assert approved.digest == "ab" * 20
+
+
+def test_the_plan_of_one_spec_is_no_report_and_the_other_way_round(tmp_path: Path) -> None:
+    path, report = written(tmp_path)
+    with pytest.raises(UsageError, match="the file is a report of many specs, not a plan"):
+        read_expected(str(path))
+    plan = tmp_path / "plan.json"
+    plan.write_text(json.dumps(report["environments"][0]["plan"]))
+    with pytest.raises(UsageError, match="the file is the plan of one spec, not a report"):
+        read_expected_report(str(plan))

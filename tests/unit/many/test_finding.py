@@ -10,6 +10,7 @@ import pytest
 from provisioner.errors import UsageError
 from provisioner.many.finding import find_specs
 from provisioner.many.spec_file import SpecFile
+from tests.support.program import Program
 
 FILES = (
     "dev.yaml",
@@ -106,3 +107,9 @@ def test_a_folder_without_specs_is_told_with_what_to_type(folder: Path, argument
 def test_a_name_that_is_empty_is_told(folder: Path, name: str) -> None:
     with pytest.raises(UsageError, match="a name of a spec is empty"):
         find_specs(["dev.yaml", name])
+
+
+@pytest.mark.parametrize("command", ["show", "hosts", "inventory", "ssh-config", "extend"])
+def test_an_empty_name_is_told_by_commands_on_one_spec(tmp_path: Path, command: str) -> None:
+    ran = Program(tmp_path).run(command, "")
+    assert (ran.code, "error: a name of a spec is empty" in ran.err) == (3, True), ran.err
