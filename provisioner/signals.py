@@ -13,17 +13,20 @@ _MAX_S_TO_END = 1.0
 
 
 @contextmanager
-def heard(numbers: Collection[int], tell: Callable[[int], None]) -> Iterator[None]:
-    """Calls `tell` with each of these signals, as `hear` does, until the end."""
+def heard(numbers: Collection[int], tell: Callable[[int], None]) -> Iterator[set[int]]:
+    """Calls `tell` with each of these signals, as `hear` does, until the end. What is put into the set is
+    ignored from then on."""
+    ignored: set[int] = set()
     end = hear(numbers, tell)
     try:
-        yield
+        yield ignored
     finally:
-        end()
+        end(ignored)
 
 
-def hear(numbers: Collection[int], tell: Callable[[int], None]) -> Callable[[], None]:
-    """Calls `tell` with each of these signals from now on, in a thread of its own. Returns what ends that.
+def hear(numbers: Collection[int], tell: Callable[[int], None]) -> Callable[[Collection[int]], None]:
+    """Calls `tell` with each of these signals from now on, in a thread of its own. Returns what ends that,
+    which is given the signals that are to be ignored afterwards.
 
     For the main thread. Python runs a handler there, between two of its steps. A main thread that waits for a
     lock is not always woken, and the signal would be heard when the wait is over, which may be minutes later.
@@ -44,9 +47,9 @@ def hear(numbers: Collection[int], tell: Callable[[int], None]) -> Callable[[], 
     descriptor = signal.set_wakeup_fd(writing)
     handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
 
-    def end() -> None:
+    def end(ignored: Collection[int]) -> None:
         for number, handler in handlers.items():
-            signal.signal(number, handler)
+            signal.signal(number, signal.SIG_IGN if number in ignored else handler)
         signal.set_wakeup_fd(descriptor)
         os.write(writing, b"\0")
         listener.join(_MAX_S_TO_END)

@@ -67,11 +67,11 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     many, jobs, unusable = begin(many, planning.load)
     with stoppable() as stop:
         planned = [*unusable, *work_on_all(jobs, planning.work, where, "planned", stop)]
-    report = report_data(command, planned, many.shards)
-    if stop.is_set():
-        say("interrupted; nothing was changed", err=True)
-        finish(many, report, planned)
-        return INTERRUPTED
+        report = report_data(command, planned, many.shards)
+        if stop.is_set():
+            say("interrupted; nothing was changed", err=True)
+            finish(many, report, planned)
+            return INTERRUPTED
     show_all(many, planned, planning.lines, stderr=many.for_programs)
     if approved:
         approved.require(report)

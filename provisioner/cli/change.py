@@ -270,7 +270,12 @@ def stoppable() -> Iterator[threading.Event]:
     # Whoever starts a program with nohup wants it to outlast the terminal.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    with heard(numbers, on_signal):
-        yield stop
+    with heard(numbers, on_signal) as ignored:
+        try:
+            yield stop
+        finally:
+            if stop.is_set():
+                # Who was asked to end does so: asked once more, it would end without its exit code.
+                ignored.update(numbers[1:])
     if stop.is_set():
         saying.join(MAX_S_TO_SAY_SO)

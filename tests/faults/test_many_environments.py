@@ -11,6 +11,7 @@ import re
 import signal
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,25 @@ def test_an_interruption_tells_what_was_done_and_what_not(zoo: Zoo, number: int,
     zoo.wire.put()
     assert zoo.report("apply", "--yes")["exit_code"] == 0
     zoo.is_right(dict.fromkeys(NAMES, 1))
+
+
+def test_a_burst_of_signals_while_planning_ends_with_words_and_the_code_of_an_interruption(zoo: Zoo) -> None:
+    for name in NAMES[:2]:
+        zoo.write(name)
+    holding = Holding(lambda request: request.operation == "DescribeInstances")
+    zoo.wire.put(holding)
+    running = zoo.nursery.start(*zoo.words("apply", "--yes"), in_real_time=True)
+    until(lambda: holding.arrived.is_set())
+    interrupt(running, signal.SIGTERM)
+    holding.let_go.set()
+    while not running.code.done():
+        with suppress(ProcessLookupError):
+            running.signal(signal.SIGTERM)
+        time.sleep(0.001)
+    ran = running.end()
+    assert ran.code == 130
+    assert "interrupted; nothing was changed" in ran.words
+    assert not zoo.members()
 
 
 # --- sweeps

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
+from collections.abc import Iterator
 from queue import SimpleQueue
 
 import pytest
@@ -13,8 +14,18 @@ from provisioner.cli.change import stoppable
 from provisioner.signals import heard
 
 NUMBERS = (signal.SIGINT, signal.SIGTERM)
+LATER = (signal.SIGTERM, signal.SIGHUP)
 # For the main thread to wait by then.
 MOMENT_S = 0.2
+
+
+@pytest.fixture
+def restored() -> Iterator[None]:
+    """What is done of signals before the test is done after it."""
+    before = {number: signal.getsignal(number) for number in (*NUMBERS, *LATER)}
+    yield
+    for number, handler in before.items():
+        signal.signal(number, handler)
 
 
 def get(number: int) -> None:
@@ -37,6 +48,7 @@ def test_one_that_another_thread_gets_is_heard_while_the_main_thread_waits(numbe
         assert ended.get(timeout=20) == number
 
 
+@pytest.mark.usefixtures("restored")
 def test_it_stops_what_can_be_stopped(capsys: pytest.CaptureFixture[str]) -> None:
     ended: SimpleQueue[bool] = SimpleQueue()
 
@@ -49,6 +61,16 @@ def test_it_stops_what_can_be_stopped(capsys: pytest.CaptureFixture[str]) -> Non
         threading.Thread(target=get_it_and_wait).start()
         assert ended.get(timeout=20)
     assert capsys.readouterr().err.startswith("stopping: ")
+    # The program ends now, with its exit code: whoever asks it to once more does not end it without.
+    assert {signal.getsignal(number) for number in LATER} == {signal.SIG_IGN}
+    assert signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def test_what_was_not_stopped_can_be_ended_afterwards() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    with stoppable():
+        pass
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_others_and_those_that_come_later_are_not_told() -> None:
