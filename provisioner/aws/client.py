@@ -49,6 +49,7 @@ from provisioner.retry import (
 T = TypeVar("T")
 
 MAX_AT_ONCE = 16
+NOR_ELSEWHERE = "no answer yet from other regions either"
 NOT_SENT = "interrupted before it was done; apply again to finish it"
 # How long one call may take in all, from the name server to the last byte.
 CALL_S = 120.0
@@ -116,6 +117,7 @@ class Aws:
         self._asked: dict[str, float] = {}
         self._answered: set[str] = set()
         self._waited: set[str] = set()
+        self._is_elsewhere = False
         # How far the clock of the local AWS was moved forward, by its last answer.
         self._ahead = [timedelta(0)]
         self.target = target
@@ -139,7 +141,7 @@ class Aws:
         other = self.in_region(self.target.region)
         other._answers, other._made, other._lock = [], set(), threading.Lock()
         other._iam_slots = threading.Semaphore(MAX_AT_ONCE_IN_IAM)
-        other._check = AnswerCheck()
+        other._check, other._waited, other._is_elsewhere = AnswerCheck(), set(), False
         other._session = assume_role(
             self._session, role_arn, external_id, self.target.region, self._config, self.target.endpoint_url
         )
@@ -153,8 +155,8 @@ class Aws:
         other._config = self._config.merge(Config(region_name=region))
         other._clients = {}
         other._pace = RateLimit()
-        # That one region answers says nothing of another.
-        other._asked, other._answered, other._waited = {}, set(), set()
+        # That one region answers says nothing of another; that several do not is told once of them all.
+        other._asked, other._answered, other._is_elsewhere = {}, set(), True
         return other
 
     def aside(self) -> Aws:
@@ -449,6 +451,8 @@ class Aws:
     def _tell_of_waiting(self, why: str) -> None:
         # Services at one address are waited for side by side, for one reason.
         with self._lock:
+            if self._is_elsewhere and self._waited:
+                why = NOR_ELSEWHERE
             if why in self._waited:
                 return
             self._waited.add(why)

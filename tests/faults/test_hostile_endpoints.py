@@ -7,6 +7,8 @@ import socket
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -262,6 +264,27 @@ class TestTime:
         assert told.value.code == "NetworkError"
         (said,) = heard
         assert server.url in said
+
+    def test_is_told_once_of_all_other_regions(self) -> None:
+        heard: list[str] = []
+        with serving(silent) as server:
+            aws = Aws(Target("us-east-1", endpoint_url=server.url), on_waiting=heard.append)
+
+            def ask(region: str, host: str) -> None:
+                there = aws.in_region(region)
+                # As AWS has another address in each region.
+                there.target = replace(there.target, endpoint_url=server.url.replace("127.0.0.1", host))
+                with pytest.raises(AwsError):
+                    there.call("ec2", "DescribeRegions")
+
+            with ThreadPoolExecutor() as pool:
+                list(
+                    pool.map(
+                        ask, ("eu-west-1", "eu-west-2", "eu-west-3"), ("127.0.0.1", "localhost", "127.1")
+                    )
+                )
+        assert len(heard) == 2
+        assert heard[1].startswith("no answer yet from other regions either; giving up ")
 
     def test_is_given_to_a_service_that_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A connection that is refused at first is tried again; that is said, once."""
