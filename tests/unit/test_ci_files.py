@@ -26,7 +26,7 @@ WORKFLOWS = sorted(CI.glob("github-*.yml"))
 PINNED = re.compile(r"[\w.-]+/[\w.-]+@[0-9a-f]{40}")
 # https://docs.github.com/en/actions/reference/workflows-and-actions/workflow-syntax
 WORKFLOW_KEYS = {"name", "on", "env", "permissions", "concurrency", "jobs"}
-JOB_KEYS = {"if", "runs-on", "timeout-minutes", "environment", "permissions", "steps"}
+JOB_KEYS = {"if", "needs", "runs-on", "timeout-minutes", "environment", "permissions", "steps"}
 STEP_KEYS = {"id", "if", "name", "uses", "with", "env", "run"}
 # https://docs.gitlab.com/ci/yaml/
 GITLAB_KEYS = {
@@ -91,14 +91,16 @@ class TestWorkflowsOfGithub:
     def test_may_do_what_they_need_and_nothing_else(self, workflow: Path) -> None:
         content = read(workflow)
         assert content["permissions"] == {}
-        (job,) = content["jobs"].values()
-        needed = {
-            "github-plan": {"pull-requests": "write"},
-            "github-apply": {"pull-requests": "read"},
-            "github-drift": {"issues": "write"},
+        needed: dict[str, dict[str, dict[str, str]]] = {
+            "github-plan": {"plan": {"pull-requests": "write"}},
+            "github-apply": {"plan": {}, "apply": {"pull-requests": "read"}},
+            "github-drift": {"drift": {"issues": "write"}},
         }
-        assert job["permissions"] == {"contents": "read", "id-token": "write", **needed[workflow.stem]}
-        assert job["timeout-minutes"] > 0
+        own = {"contents": "read", "id-token": "write"}
+        assert {name: job["permissions"] for name, job in content["jobs"].items()} == {
+            name: own | more for name, more in needed[workflow.stem].items()
+        }
+        assert all(job["timeout-minutes"] > 0 for job in content["jobs"].values())
 
     def test_give_scripts_their_values_by_the_environment(self, workflow: Path) -> None:
         """What stands in a script could be a script: a branch may be called `$(curl …)`."""
@@ -106,10 +108,26 @@ class TestWorkflowsOfGithub:
 
     def test_hold_no_key_and_keep_no_credentials(self, workflow: Path) -> None:
         assert "secrets." not in workflow.read_text()
-        (checkout,) = [
-            step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout")
-        ]
-        assert checkout["with"] == {"persist-credentials": False}
+        checkouts = [step for step in steps(workflow) if step.get("uses", "").startswith("actions/checkout")]
+        assert len(checkouts) == len(read(workflow)["jobs"])
+        assert all(checkout["with"] == {"persist-credentials": False} for checkout in checkouts)
+
+    def test_plan_as_a_role_that_may_only_read(self, workflow: Path) -> None:
+        assumed = {
+            name: [step["with"]["role-to-assume"] for step in job["steps"] if "role" in str(step.get("with"))]
+            for name, job in read(workflow)["jobs"].items()
+        }
+        roles = {name: "APPLY_ROLE_ARN" if name == "apply" else "PLAN_ROLE_ARN" for name in assumed}
+        assert assumed == {name: ["${{ vars.%s }}" % role] for name, role in roles.items()}  # noqa: UP031
+
+    def test_show_a_plan_before_reviewers_are_asked(self, workflow: Path) -> None:
+        """They are asked when a job with an environment is about to start."""
+        jobs = read(workflow)["jobs"]
+        for job in jobs.values():
+            if "environment" in job:
+                before = jobs[job["needs"]]
+                assert "environment" not in before
+                assert before["steps"][-1]["run"] == 'provisioner plan "$SPEC"'
 
 
 def test_the_pipeline_of_gitlab_is_made_of_what_gitlab_knows() -> None:
