@@ -13,20 +13,25 @@ _MAX_S_TO_END = 1.0
 
 
 @contextmanager
-def heard(numbers: Collection[int], tell: Callable[[int], None]) -> Iterator[set[int]]:
-    """Calls `tell` with each of these signals, as `hear` does, until the end. What is put into the set is
-    ignored from then on."""
-    ignored: set[int] = set()
+def heard(
+    numbers: Collection[int],
+    tell: Callable[[int], None],
+    ignored: Callable[[], Collection[int]] = lambda: (),
+) -> Iterator[None]:
+    """Calls `tell` with each of these signals, as `hear` does, until the end. `ignored` says then which of
+    them are to be ignored from then on."""
     end = hear(numbers, tell)
     try:
-        yield ignored
+        yield
     finally:
         end(ignored)
 
 
-def hear(numbers: Collection[int], tell: Callable[[int], None]) -> Callable[[Collection[int]], None]:
+def hear(
+    numbers: Collection[int], tell: Callable[[int], None]
+) -> Callable[[Callable[[], Collection[int]]], None]:
     """Calls `tell` with each of these signals from now on, in a thread of its own. Returns what ends that,
-    which is given the signals that are to be ignored afterwards.
+    which is given what says then which of them are to be ignored from then on.
 
     For the main thread. Python runs a handler there, between two of its steps. A main thread that waits for a
     lock is not always woken, and the signal would be heard when the wait is over, which may be minutes later.
@@ -47,12 +52,15 @@ def hear(numbers: Collection[int], tell: Callable[[int], None]) -> Callable[[Col
     descriptor = signal.set_wakeup_fd(writing)
     handlers = {number: signal.signal(number, lambda *_: None) for number in numbers}
 
-    def end(ignored: Collection[int]) -> None:
+    def end(ignored: Callable[[], Collection[int]]) -> None:
         for number, handler in handlers.items():
-            signal.signal(number, signal.SIG_IGN if number in ignored else handler)
+            signal.signal(number, signal.SIG_IGN if number in ignored() else handler)
         signal.set_wakeup_fd(descriptor)
         os.write(writing, b"\0")
         listener.join(_MAX_S_TO_END)
+        # The last one may have been told only now.
+        for number in ignored():
+            signal.signal(number, signal.SIG_IGN)
         os.close(writing)
         if not listener.is_alive():
             os.close(reading)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -67,17 +67,19 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     many, jobs, unusable = begin(many, planning.load)
     with stoppable() as stop:
         planned = [*unusable, *work_on_all(jobs, planning.work, where, "planned", stop)]
-        report = report_data(command, planned, many.shards)
-        if stop.is_set():
-            say("interrupted; nothing was changed", err=True)
-            finish(many, report, planned)
-            return INTERRUPTED
+    report = report_data(command, planned, many.shards)
+    # Not before all signals of then were heard, as what comes next changes something.
+    if stop.is_set():
+        say("interrupted; nothing was changed", err=True)
+        finish(many, report, planned)
+        return INTERRUPTED
     show_all(many, planned, planning.lines, stderr=many.for_programs)
     if approved:
         approved.require(report)
     to_do = {outcome.place: outcome for outcome in planned if is_to_be_applied(outcome)}
     if not to_do:
         outcomes = list(map(not_applied, planned))
+        tell_troubles(_new_ones(outcomes, planned))
         report = report_data(command, outcomes, many.shards)
         finish(many, report, outcomes)
         return int(report["exit_code"])
@@ -90,10 +92,16 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     with stoppable() as stop:
         changed = _carry_out(many, planning, [job for job in jobs if job.place in to_do], to_do, where, stop)
         outcomes = [changed.get(outcome.place) or not_applied(outcome) for outcome in planned]
-        tell_troubles(changed.values())
+        tell_troubles(_new_ones(outcomes, planned))
         report = report_data(command, outcomes, many.shards)
         finish(many, report, outcomes)
     return int(report["exit_code"])
+
+
+def _new_ones(outcomes: Iterable[Outcome], planned: Sequence[Outcome]) -> Iterator[Outcome]:
+    """What was not told when it was planned."""
+    told = set(map(id, planned))
+    return (outcome for outcome in outcomes if id(outcome) not in told)
 
 
 def _carry_out(

@@ -140,9 +140,9 @@ def _code(carried: ApplyResult, interrupted: bool, refreshed: tuple[str, ...]) -
         _tell_of_refreshing(refreshed)
     if carried.obstacle:
         raise carried.obstacle
-    if interrupted:
-        return INTERRUPTED
-    return DONE if is_good else FAILED
+    if is_good:
+        return DONE
+    return INTERRUPTED if interrupted else FAILED
 
 
 def _tell_what_is_left(environment: Environment, aws: Aws, for_programs: bool) -> None:
@@ -270,12 +270,8 @@ def stoppable() -> Iterator[threading.Event]:
     # Whoever starts a program with nohup wants it to outlast the terminal.
     if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
-    with heard(numbers, on_signal) as ignored:
-        try:
-            yield stop
-        finally:
-            if stop.is_set():
-                # Who was asked to end does so: asked once more, it would end without its exit code.
-                ignored.update(numbers[1:])
+    # Who was asked to end does so: asked once more, it would end without its exit code.
+    with heard(numbers, on_signal, lambda: numbers[1:] if stop.is_set() else ()):
+        yield stop
     if stop.is_set():
         saying.join(MAX_S_TO_SAY_SO)

@@ -29,9 +29,8 @@ def main() -> None:
         sys.exit(INTERRUPTED)
     finally:
         # All is said and done: while Python ends, an interruption would only change the exit code.
-        from signal import SIG_IGN, SIGINT, SIGTERM, signal
+        from signal import SIG_IGN, SIGINT, signal
 
-        for number in (SIGINT, SIGTERM):
-            signal(number, SIG_IGN)
+        signal(SIGINT, SIG_IGN)
         # Python looks through everything a last time when it ends. The memory goes back with the process.
         gc.freeze()
