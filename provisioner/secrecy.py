@@ -148,8 +148,11 @@ def without_listed_credentials(data: Any, name: str = "") -> Any:
         }
     if isinstance(data, list):
         return [without_listed_credentials(item, name) for item in data]
-    is_told = data is None or isinstance(data, bool)
-    return data if is_told or without_credentials_at(name, str(data)) == str(data) else HIDDEN
+    if data is None or isinstance(data, bool):
+        return data
+    text = str(data)
+    # What has that form by itself is hidden word by word, wherever it is shown.
+    return data if without_credentials_at(name, text) == without_credentials(text) else HIDDEN
 
 
 def lists_credentials(json_text: str) -> bool:

@@ -15,7 +15,7 @@ from provisioner.errors import ProvisionerError, UsageError
 from provisioner.extras import install_command
 from provisioner.kinds import KINDS
 from provisioner.model import FieldChange
-from provisioner.secrecy import looks_secret, without_credentials_at
+from provisioner.secrecy import looks_secret, without_credentials_at, without_listed_credentials
 from provisioner.spec.accepted_drift import accepted_path, is_plain_text, read_accepted
 
 HEADING = """\
@@ -86,8 +86,10 @@ def _entries(meant: Sequence[Difference]) -> list[Entry]:
 
 
 def _could_be_secret(field: FieldChange) -> bool:
-    text = str(jsonable(field.before))
-    return looks_secret(text) or without_credentials_at(field.path, text) != text
+    value = jsonable(field.before)
+    text = str(value)
+    is_listed = without_listed_credentials(value, field.path) != value
+    return is_listed or looks_secret(text) or without_credentials_at(field.path, text) != text
 
 
 def _what_of_it(entry: Entry) -> str:

@@ -150,6 +150,8 @@ def _without_secrets(outcome: Outcome) -> Outcome:
             message=without_secrets(trouble.message),
             hint=without_secrets(trouble.hint) if trouble.hint else None,
             lines=tuple(map(without_secrets, trouble.lines)),
+            # Told by their lines.
+            problems=(),
         )
     results = tuple(_without_secrets_in_failure(result) for result in outcome.result)
     words, data = without_secrets(outcome.words), _shown(outcome.data)

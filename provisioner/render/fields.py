@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import replace
 from difflib import unified_diff
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -17,7 +18,7 @@ from provisioner.iam_policy.wide_rights import grants_wide_rights, is_wide_polic
 from provisioner.model import Action, Change, FieldChange, UserData
 from provisioner.render.policy_words import differences, sentence, statements
 from provisioner.render.words import is_policy, shown, shown_item
-from provisioner.secrecy import without_credentials_at
+from provisioner.secrecy import without_credentials_at, without_listed_credentials
 from provisioner.visible import presentable
 
 # The field of a role whose items are policies of others, by ARN.
@@ -104,8 +105,16 @@ def _is_mapping(*sides: Any) -> bool:
     return all(side is None or isinstance(side, Mapping) for side in sides) and sides != (None, None)
 
 
+def _shown_at(path: str, value: Any) -> Any:
+    """A value without what beside the name of its field is a secret."""
+    if isinstance(value, list | tuple):
+        return without_listed_credentials(jsonable(value), path)
+    return without_credentials_at(path, value)
+
+
 def _told(field: FieldChange, is_made: bool, user_data: bool, is_drift: bool) -> Iterator[Field]:
-    before, after = (without_credentials_at(field.path, value) for value in (field.before, field.after))
+    before, after = (_shown_at(field.path, value) for value in (field.before, field.after))
+    field = replace(field, before=before, after=after)
     is_new = is_made and before is None
 
     def told(shape: Shape, parts: Iterable[Part]) -> Field:

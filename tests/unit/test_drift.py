@@ -327,4 +327,4 @@ def test_so_is_a_list_of_what_a_policy_compares_with_a_credential() -> None:
     ]
     change = Change(ROLE, Action.UPDATE, "", (FieldChange("trust", sides[0], sides[1]),))
     found = report(Plan("dev", "us-east-1", "123456789012", (change,)), (), TODAY)
-    assert "hunter" not in str(drift_data(found))
+    assert "hunter" not in str(drift_data(found)) + drift_text(found, 120).plain

@@ -19,6 +19,7 @@ from provisioner.spec.accepted_drift import NAME, load_accepted
 
 UNTIL = date(2027, 1, 31)
 FLEET = Address("fleet", "web")
+LENT = {"Condition": {"StringEquals": {"aws:RequestTag/access_token": ["hunter2abc", "other"]}}}
 CHANGES = (
     Change(
         Address("role", "web"),
@@ -36,6 +37,7 @@ CHANGES = (
         FLEET, Action.UPDATE, "", (FieldChange("tags.url", "https://me:hunter2@x.example", None),), ("i-3",)
     ),
     Change(FLEET, Action.UPDATE, "", (FieldChange("tags.access_token", "hunter2abc", None),), ("i-3",)),
+    Change(Address("role", "lent"), Action.UPDATE, "", (FieldChange("trust", LENT, None),)),
     Change(Address("role", "gone"), Action.DELETE, ""),
 )
 FOUND = report(Plan("dev", "us-east-1", "123456789012", CHANGES), (), UNTIL)
@@ -67,6 +69,7 @@ WRITTEN: dict[str, tuple[str, list[dict[str, Any]]]] = {
     "each field of a section with its value": ("fleet/web tags", TAGS),
     "each field at an address with its value": ("fleet/web", TAGS),
     "no secret": ("fleet/web tags.url", [{"path": "tags.url"}]),
+    "no list of secrets": ("role/lent trust", [{"path": "trust"}]),
     "a whole thing": ("role/gone", [{}]),
 }
 
