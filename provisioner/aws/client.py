@@ -49,7 +49,7 @@ from provisioner.retry import (
 T = TypeVar("T")
 
 MAX_AT_ONCE = 16
-NOR_ELSEWHERE = "no answer yet from other regions either"
+ELSEWHERE = "no answer yet from other regions"
 NOT_SENT = "interrupted before it was done; apply again to finish it"
 # How long one call may take in all, from the name server to the last byte.
 CALL_S = 120.0
@@ -117,6 +117,8 @@ class Aws:
         self._asked: dict[str, float] = {}
         self._answered: set[str] = set()
         self._waited: set[str] = set()
+        # The other region of which that was told; of all others it is told at once.
+        self._silent_elsewhere: list[str] = []
         self._is_elsewhere = False
         # How far the clock of the local AWS was moved forward, by its last answer.
         self._ahead = [timedelta(0)]
@@ -141,7 +143,7 @@ class Aws:
         other = self.in_region(self.target.region)
         other._answers, other._made, other._lock = [], set(), threading.Lock()
         other._iam_slots = threading.Semaphore(MAX_AT_ONCE_IN_IAM)
-        other._check, other._waited, other._is_elsewhere = AnswerCheck(), set(), False
+        other._check, other._waited, other._silent_elsewhere = AnswerCheck(), set(), []
         other._session = assume_role(
             self._session, role_arn, external_id, self.target.region, self._config, self.target.endpoint_url
         )
@@ -155,15 +157,16 @@ class Aws:
         other._config = self._config.merge(Config(region_name=region))
         other._clients = {}
         other._pace = RateLimit()
-        # That one region answers says nothing of another; that several do not is told once of them all.
-        other._asked, other._answered, other._is_elsewhere = {}, set(), True
+        # That one region answers says nothing of another.
+        other._asked, other._answered = {}, set()
+        other._is_elsewhere = self._is_elsewhere or region != self.target.region
         return other
 
     def aside(self) -> Aws:
         """The same connections, for what nobody waits for: of what does not answer nothing is told."""
         other = object.__new__(Aws)
         other.__dict__.update(self.__dict__)
-        other._on_waiting, other._waited = lambda _: None, set()
+        other._on_waiting, other._waited, other._silent_elsewhere = lambda _: None, set(), []
         return other
 
     def apart(self) -> Aws:
@@ -394,7 +397,7 @@ class Aws:
                 raise unreachable(service, operation, error, self.target.endpoint_url, secrets) from error
 
         def notice() -> None:
-            self._tell_of_waiting(f"no answer yet from {endpoint}")
+            self._tell_of_waiting(f"no answer yet from {endpoint}" if self._is_told_apart() else ELSEWHERE)
 
         try:
             answer = self._in_time(service, send, notice)
@@ -448,11 +451,16 @@ class Aws:
             return float("inf")
         return max(0.1, FIRST_ANSWER_S - self._seconds_asked(service))
 
+    def _is_told_apart(self) -> bool:
+        """Whether it is told of this region by itself that it does not answer."""
+        with self._lock:
+            if self._is_elsewhere and not self._silent_elsewhere:
+                self._silent_elsewhere.append(self.target.region)
+            return not self._is_elsewhere or self.target.region in self._silent_elsewhere
+
     def _tell_of_waiting(self, why: str) -> None:
         # Services at one address are waited for side by side, for one reason.
         with self._lock:
-            if self._is_elsewhere and self._waited:
-                why = NOR_ELSEWHERE
             if why in self._waited:
                 return
             self._waited.add(why)

@@ -209,10 +209,10 @@ def _tell_problems(outcomes: Sequence[Outcome]) -> None:
     """The problems of specs, as `validate` tells them: each once, with the specs and targets that have it."""
     from provisioner.spec.alike import concerned, once_each
 
-    every = [outcome.place for outcome in outcomes]
+    # Not of all targets of a spec: only some of them may be meant.
     found = ((outcome.place, outcome.trouble.problems) for outcome in outcomes if outcome.trouble)
     for problem, specs in once_each(found):
-        tell_line("; ".join(filter(None, (str(problem), concerned(specs, every)))))
+        tell_line("; ".join(filter(None, (str(problem), concerned(specs)))))
 
 
 def finish(many: Many, report: dict[str, Any], outcomes: Sequence[Outcome]) -> None:

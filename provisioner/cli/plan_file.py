@@ -84,7 +84,7 @@ PLAN = Form(
     "plan.schema.json",
     FORMAT_VERSION,
     MAKE_ONE,
-    {"environments": ("a report of many specs", "name all of these, or give the plan of this one")},
+    {"command": ("a report of many specs", "name all of these, or give the plan of this one")},
 )
 
 

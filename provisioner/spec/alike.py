@@ -38,9 +38,9 @@ def once_each(found: Iterable[tuple[str, Iterable[Problem]]]) -> list[Alike]:
     return told
 
 
-def concerned(specs: Sequence[str], every: Sequence[str]) -> str:
-    """Which of the specs a problem is in, of all that were given, in words; empty where it is in the only one
-    of its file: then its place says that."""
+def concerned(specs: Sequence[str], every: Sequence[str] = ()) -> str:
+    """Which of the specs a problem is in, in words; empty where it is in the only one of its file: then its
+    place says that. `every`: all targets that each file has, where they are known."""
     total, own = _by_file(every), _by_file(specs)
     if len(specs) == 1 and TARGET not in specs[0]:
         return ""

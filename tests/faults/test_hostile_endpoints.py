@@ -284,7 +284,7 @@ class TestTime:
                     )
                 )
         assert len(heard) == 2
-        assert heard[1].startswith("no answer yet from other regions either; giving up ")
+        assert heard[1].startswith("no answer yet from other regions; giving up ")
 
     def test_is_given_to_a_service_that_starts(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """A connection that is refused at first is tried again; that is said, once."""

@@ -51,7 +51,7 @@ def test_a_problem_that_specs_share_is_told_once_with_those_that_have_it(folder:
     ran = Program(folder).run("plan", "--local", "shop.yaml", "bank.yaml")
     assert ran.code == 3
     assert ran.err.count("roles.w.colour: unknown field") == 1
-    assert "in bank.yaml, all 2 targets of shop.yaml" in ran.words
+    assert "in bank.yaml, shop.yaml --target dev --target prod" in ran.words
     assert ran.err.count("bank.yaml:3:1: fleet:") == 1
     assert "error: bank.yaml, shop.yaml --target prod: the spec has 2 problems" in ran.words
     assert "error: shop.yaml --target dev: the spec has 1 problem" in ran.words
