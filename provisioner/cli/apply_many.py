@@ -148,13 +148,14 @@ def _apply(
     """
     from provisioner.apply import Executor
     from provisioner.aws.client import WritingAws
-    from provisioner.many.plans import exceeds, not_as_shown
+    from provisioner.many.permit import not_permitted, permit_of
+    from provisioner.many.plans import not_as_shown
     from provisioner.reconcile import converge
 
     before = planned[job.place]
     began = time.monotonic()
     plan = planning.plan(job, aws)
-    what = exceeds(before.plan, plan) if before.plan else None
+    what = not_permitted(permit_of(before.plan), plan) if before.plan else None
     if what:
         raise not_as_shown(what)
     executor = Executor(WritingAws.over(aws), partial(how_far.doing, before.name), stop)

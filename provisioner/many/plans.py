@@ -6,13 +6,12 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from provisioner.canonical import canonical_text, jsonable
 from provisioner.errors import Refused, UsageError
 from provisioner.many.jobs import Job, in_short, told, verdict_of
 from provisioner.many.outcome import Outcome, Trouble, Verdict, exit_code_of
-from provisioner.model import Action, Address, Change, Plan, Result, how_many
+from provisioner.model import Address, Plan, Result
 from provisioner.model import Outcome as ChangeOutcome
-from provisioner.reconcile import ApplyResult, beyond
+from provisioner.reconcile import ApplyResult
 from provisioner.render.as_json import outcomes_data, plan_data
 from provisioner.render.verdict import deferred, verdict
 
@@ -142,54 +141,3 @@ def not_as_shown(what: str) -> Refused:
         f"AWS is not as it was when the plan was shown: now {what}; nothing was changed there",
         "look at a new plan, then apply again",
     )
-
-
-def exceeds(shown: Plan, fresh: Plan) -> str | None:
-    """What a plan does that the one that was shown does not, in words; None: it does the same, or less.
-
-    AWS shows late what was done, so that a plan that is made later may have less to do, or only the rest of
-    what was to be made.
-    """
-    if fresh.refusals:
-        return f"{fresh.refusals[0].address}: {fresh.refusals[0].message}"
-    gone = beyond(shown, fresh)
-    if gone:
-        return gone
-    made, more = _made(shown), _made(fresh)
-    updated = _updated(shown)
-    for change in fresh.changes:
-        at = change.address
-        if change.deferred or (change.action in (Action.CREATE, Action.UPDATE) and at in made):
-            continue
-        if change.action is Action.CREATE:
-            return f"{at} would be created"
-        if change.action is Action.UPDATE and not _fields([change]) <= updated.get(at, set()):
-            return f"{at} would be changed otherwise"
-    for at, number in more.items():
-        if number > made.get(at, 0):
-            return f"{number} would be made of {at}, and not {made.get(at, 0)}"
-    return None
-
-
-def _made(plan: Plan) -> dict[Address, int]:
-    """How many things a plan makes at each address."""
-    counted: dict[Address, int] = {}
-    changes = [change for change in plan.changes if change.action is Action.CREATE and not change.deferred]
-    for (address, _), number in how_many(changes).items():
-        counted[address] = counted.get(address, 0) + number
-    return counted
-
-
-def _updated(plan: Plan) -> dict[Address, set[tuple[str, str]]]:
-    found: dict[Address, set[tuple[str, str]]] = {}
-    for change in plan.changes:
-        if change.action is Action.UPDATE and not change.deferred:
-            found.setdefault(change.address, set()).update(_fields([change]))
-    return found
-
-
-def _fields(changes: Iterable[Change]) -> set[tuple[str, str]]:
-    """What updates set, each field with its new value."""
-    return {
-        (field.path, canonical_text(jsonable(field.after))) for change in changes for field in change.fields
-    }

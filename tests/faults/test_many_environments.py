@@ -217,7 +217,7 @@ def test_what_changes_between_the_plan_and_its_apply_is_left_alone(zoo: Zoo) -> 
     zoo.wire.put(meddle)
     ran = zoo.run("apply", "--yes")
     assert ran.code == 4, ran.said
-    told = "bee: AWS is not as it was when the plan was shown: now 2 would be made of fleet/web, and not 1"
+    told = "bee: AWS is not as it was when the plan was shown: now 2 of fleet/web would be made, and not 1"
     assert told in ran.words
     assert zoo.members() == {"ant": 1}
 

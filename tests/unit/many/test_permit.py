@@ -29,6 +29,8 @@ def fleet(action: Action, size: int = 1, *instances: str, **more: Any) -> Change
 
 
 TRUST, DESCRIPTION = FieldChange("trust", None, {"a": 1}), FieldChange("description", "old", "new")
+TAG, IMAGE = FieldChange("tags.team", None, "data"), FieldChange("image", None, "ami-1")
+SPREAD = FieldChange("spread", None, "1 in us-east-1a")
 
 
 @pytest.mark.parametrize(
@@ -53,6 +55,20 @@ def test_a_plan_itself_is_permitted_and_each_part_of_it(made: Plan) -> None:
         (plan(fleet(Action.CREATE, 4)), plan(fleet(Action.CREATE, 2), fleet(Action.UPDATE, 2, "i-1", "i-2"))),
         (plan(fleet(Action.DELETE, 4, *IDS)), plan(fleet(Action.DELETE, 1, "i-4"))),
         (plan(fleet(Action.REPLACE, 4, *IDS)), plan(fleet(Action.REPLACE, 2, *IDS[:2]))),
+        # Others were there already, and have what they were to get, or not.
+        (
+            plan(fleet(Action.CREATE, 2), fleet(Action.UPDATE, 1, "i-1", fields=(TAG,))),
+            plan(fleet(Action.CREATE, 1), fleet(Action.UPDATE, 2, "i-1", "i-9", fields=(TAG,))),
+        ),
+        # One that was to be replaced is gone without a successor.
+        (
+            plan(fleet(Action.REPLACE, 4, *IDS)),
+            plan(fleet(Action.REPLACE, 3, *IDS[:3]), fleet(Action.CREATE, 1)),
+        ),
+        (
+            plan(fleet(Action.CREATE, 4, fields=(IMAGE,))),
+            plan(fleet(Action.CREATE, 1, fields=(IMAGE, SPREAD))),
+        ),
         # One that replaces was made, and the one that it replaces has yet to go.
         (plan(fleet(Action.REPLACE, 4, *IDS)), plan(fleet(Action.DELETE, 1, "i-1"))),
     ],
@@ -91,7 +107,33 @@ def test_what_is_left_of_a_plan_is_permitted(approved: Plan, left: Plan) -> None
         (
             plan(fleet(Action.UPDATE, 2, "i-1", "i-2")),
             plan(fleet(Action.UPDATE, 3, *IDS[:3])),
-            "3 of fleet/web would be changed, and not 2",
+            "i-3 of fleet/web would be changed as well",
+        ),
+        # Nobody has seen that these are changed: only that others are made, or go.
+        (
+            plan(fleet(Action.CREATE, 1)),
+            plan(fleet(Action.CREATE, 1), fleet(Action.UPDATE, 3, *IDS[:3])),
+            "i-1, i-2, i-3 of fleet/web would be changed as well",
+        ),
+        (
+            plan(fleet(Action.DELETE, 1, "i-1")),
+            plan(fleet(Action.UPDATE, 1, "i-2", fields=(TAG,))),
+            "tags.team of fleet/web would be changed as well",
+        ),
+        (
+            plan(fleet(Action.UPDATE, 1, "i-1", fields=(TAG,))),
+            plan(fleet(Action.UPDATE, 1, "i-2", fields=(TAG,))),
+            "i-2 of fleet/web would be changed as well",
+        ),
+        (
+            plan(fleet(Action.DELETE, 1, "i-1")),
+            plan(fleet(Action.REPLACE, 1, "i-1")),
+            "1 of fleet/web would be made, and not 0",
+        ),
+        (
+            plan(fleet(Action.CREATE, 4, fields=(IMAGE,))),
+            plan(fleet(Action.CREATE, 4, fields=(replace(IMAGE, after="ami-2"),))),
+            "image of fleet/web would be another one",
         ),
         # What was put off is not approved.
         (
@@ -127,3 +169,17 @@ def test_a_permit_is_data_without_what_user_data_and_policies_say() -> None:
     sent = pickle.dumps(permit_of(approved))
     assert b"hunter2" not in sent
     assert not_permitted(pickle.loads(sent), approved) is None
+
+
+def test_when_a_duration_has_begun_is_no_other_spec() -> None:
+    """The first launch says it, so that a worker which goes on knows it, and the approved plan did not."""
+
+    def asked(expires: str, lifetime: str) -> Plan:
+        tags = {"provisioner:expires": expires, "provisioner:lifetime": lifetime, "team": "data"}
+        return replace(plan(role(TRUST)), desired={ROLE: {"tags": tags}})
+
+    approved = asked("8h from the first launch", "8h from then")
+    begun = asked("2026-11-27T16:00:00Z", "8h from 2026-11-27T08:00:00Z")
+    assert not_permitted(permit_of(approved), begun) is None
+    other = asked("2026-11-27T17:00:00Z", "9h from 2026-11-27T08:00:00Z")
+    assert "another one" in (not_permitted(permit_of(approved), other) or "")

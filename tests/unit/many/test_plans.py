@@ -15,7 +15,6 @@ from provisioner.many.plans import (
     applied_outcome,
     check_plans,
     differing,
-    exceeds,
     is_to_be_applied,
     not_applied,
     plan_outcome,
@@ -28,7 +27,6 @@ from provisioner.model import (
     Change,
     Environment,
     Failure,
-    FieldChange,
     Plan,
     Refusal,
     Result,
@@ -155,42 +153,6 @@ def test_what_is_deferred_was_not_done_also_where_nothing_else_is_to_be_done() -
 def test_what_is_as_it_should_be_or_refused_is_told_as_planned(planned: Plan) -> None:
     outcome = plan_outcome(job(), planned)
     assert not_applied(outcome) == outcome
-
-
-def launch(number: int) -> Change:
-    return Change(FLEET, Action.CREATE, "launch", size=number, unit="instance")
-
-
-def update(*values: str) -> Change:
-    return Change(ROLE, Action.UPDATE, "differs", tuple(FieldChange(value, None, value) for value in values))
-
-
-@pytest.mark.parametrize(
-    ("shown", "fresh", "what"),
-    [
-        ([NEW, launch(2)], [NEW, launch(2)], None),
-        ([NEW, launch(2)], [], None),
-        ([NEW, launch(2)], [launch(1)], None),
-        # What was only begun is made whole.
-        ([NEW], [update("tags.team")], None),
-        ([update("a", "b")], [update("a")], None),
-        ([], [LATER], None),
-        ([launch(1)], [launch(2)], "2 would be made of fleet/web, and not 1"),
-        ([launch(1)], [launch(1), NEW], "role/worker would be created"),
-        ([update("a")], [update("a", "b")], "role/worker would be changed otherwise"),
-        ([update("a")], [update("b")], "role/worker would be changed otherwise"),
-        ([NEW], [NEW, GONE], "fleet/web would be deleted"),
-        ([GONE], [replace(GONE, instances=("i-2",))], "i-2 of fleet/web would go"),
-    ],
-)
-def test_no_more_is_done_than_was_shown(
-    shown: Sequence[Change], fresh: Sequence[Change], what: str | None
-) -> None:
-    assert exceeds(plan(*shown), plan(*fresh)) == what
-
-
-def test_what_is_refused_by_now_is_not_done() -> None:
-    assert exceeds(plan(NEW), plan(NEW, refusals=(REFUSED,))) == "role/worker: belongs to somebody else"
 
 
 def outcomes(*names: str, account: str = "123456789012") -> list[Outcome]:
