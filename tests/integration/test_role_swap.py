@@ -140,6 +140,24 @@ def test_the_former_role_stays_while_an_instance_of_another_region_may_have_it(
     assert cloud.roles() == ["probe-other", "probe-worker"]
 
 
+def test_the_former_role_stays_also_where_it_leaves_the_spec_after_the_exchange(
+    applied: Program, cloud: Cloud
+) -> None:
+    """Who takes the role out has to hear of the exchange, and of who was there then."""
+    far = Cloud(cloud.server, "us-west-2")
+    theirs = far.stranger("i-0fedcba9876543210")
+    far.ec2.associate_iam_instance_profile(InstanceId=theirs, IamInstanceProfile={"Name": "probe-worker"})
+    exchanged = having(AFTER, roles__worker=BEFORE["roles"]["worker"])
+    assert applied.apply(exchanged).code == 0
+    left = applied.apply(AFTER)
+    assert left.became("deferred") == ["role/worker"]
+    assert f"{theirs} in us-west-2" in left.words
+    assert cloud.roles() == ["probe-other", "probe-worker"]
+    far.ec2.disassociate_iam_instance_profile(AssociationId=far.association(theirs))
+    assert applied.apply(AFTER).code == 0
+    assert cloud.roles() == ["probe-other"]
+
+
 def test_a_profile_that_may_not_be_associated_again_costs_one_instance_its_credentials(
     applied: Program, cloud: Cloud
 ) -> None:

@@ -59,16 +59,15 @@ class InstanceProfileKind(Kind[InstanceProfile, ObservedProfile]):
         now = datetime.now(UTC)
         swapped = {at: thing for at, thing in observed.items() if is_swapped(at, thing, world, now)}
         unmarked = [thing.arn for thing in leaving.values() if ATTACHED_TAG not in thing.tags]
-        roles = {at: thing for at, thing in world.observation.resources.items() if at.kind == "role"}
-        # Who has a former role matters to those who delete it.
-        a_role_leaves = any(world.desired(at) is None for at in roles)
-        asked = leaving | (swapped if a_role_leaves else {})
+        # Where the former role stays for now, the mark has to say it to whoever takes it out within the hour.
+        asked = leaving | swapped
         foreign_users, elsewhere = both(
             reader,
             lambda: find_foreign_users(reader, unmarked, world),
             lambda: find_users_elsewhere(reader, [thing.arn for thing in asked.values()], world.environment),
         )
         users = find_users(reader, swapped, elsewhere, world)
+        roles = {at: thing for at, thing in world.observation.resources.items() if at.kind == "role"}
         named = {at: name_in(role.arn) for at, role in roles.items() if role.arn}
         return {
             at: replace(

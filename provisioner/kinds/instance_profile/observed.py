@@ -51,7 +51,7 @@ class ObservedProfile(Named):
 
     `users` may have the credentials of a former role; only looked for when it is exchanged, or was a moment
     ago. `foreign_users` are instances bound to it that are not the environment's, looked for when it is to
-    go. `elsewhere` says what is bound to it in other regions, when it is to go or its role is.
+    go. `elsewhere` says what is bound to it in other regions, looked for in both cases.
     """
 
     arn: str

@@ -37,7 +37,7 @@ def profile_permissions(
         yield Statement("ReadTagIndex", why, ("tag:GetResources",))
     yield Statement(
         "FindUsersInOtherRegions",
-        "to delete no profile that an instance in another region uses",
+        "to delete no profile, and no former role of one, that an instance in another region uses",
         actions("ec2", "DescribeInstances", "DescribeRegions"),
     )
     make = ("AddRoleToInstanceProfile", "CreateInstanceProfile", "TagInstanceProfile", "UntagInstanceProfile")
