@@ -11,7 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
@@ -90,20 +90,24 @@ def run_elsewhere(
     Raises UsageError and ProvisionerError where the executor cannot be had.
     """
     waiting = deque(sorted(groups, key=lambda group: len(group.jobs), reverse=True))
-    for _ in range(MAX_ATTEMPTS):
-        if not waiting or stop.is_set():
-            break
+    # Those whose process died. Which of several it died of is not known, so each is done again by itself.
+    doubtful: deque[Group] = deque()
+    attempts: Counter[int] = Counter()
+    while (doubtful or waiting) and not stop.is_set():
         lost: list[Group] = []
         with open_pool() as pool:
-            yield from _run(pool, waiting, task_of, do, stop, lost)
-        waiting.extendleft(lost)
-    error = (
-        Interrupted(NOT_BEGUN)
-        if stop.is_set()
-        else ProvisionerError(f"the process that worked on it died, {MAX_ATTEMPTS} times", AGAIN)
-    )
+            yield from _run(pool, doubtful or waiting, task_of, do, stop, lost, alone=bool(doubtful))
+        for group in lost:
+            attempts[id(group)] += 1
+            if attempts[id(group)] < MAX_ATTEMPTS:
+                doubtful.append(group)
+            else:
+                told = f"the process that worked on it died, {MAX_ATTEMPTS} times"
+                yield from _all(group, ProvisionerError(told, AGAIN))
+    for group in doubtful:
+        yield from _all(group, Interrupted("the process that worked on it died, and then it was interrupted"))
     for group in waiting:
-        yield from _all(group, error)
+        yield from _all(group, Interrupted(NOT_BEGUN))
 
 
 # What was begun may be done.
@@ -117,12 +121,16 @@ def _run(
     do: Callable[[TASK], Sequence[Outcome]],
     stop: threading.Event,
     lost: list[Group],
+    alone: bool,
 ) -> Iterator[Outcome]:
-    """What the groups come to that are done; `lost` gets those whose process died."""
+    """What the groups come to that are done, one after the other if `alone`; `lost` gets those whose process
+    died."""
     running: dict[Future[Sequence[Outcome]], Group] = {}
     is_broken = is_told = False
     while running or (waiting and not is_broken and not stop.is_set()):
-        while waiting and not is_broken and not stop.is_set() and len(running) < pool.size():
+        while (
+            waiting and not is_broken and not stop.is_set() and len(running) < (1 if alone else pool.size())
+        ):
             group = waiting.popleft()
             try:
                 running[pool.executor.submit(do, task_of(group))] = group

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -105,11 +105,41 @@ def test_one_that_dies_idle_keeps_nobody_from_ending(tmp_path: Path, monkeypatch
 def test_what_always_dies_is_told() -> None:
     told = run("processes:1", dying, group("us-east-1", "dies", "b"), group("eu-west-1", "c"))
     assert told["dies.yaml"].verdict is told["b.yaml"].verdict is Verdict.FAILED
+    assert told["c.yaml"].verdict is Verdict.OK
     trouble = told["dies.yaml"].trouble
     assert trouble
     assert trouble.message == "the process that worked on it died, 3 times"
     assert trouble.hint
     assert "safe" in trouble.hint
+
+
+def test_what_always_dies_takes_no_other_with_it() -> None:
+    groups = [group(f"us-east-{number}", f"{number}") for number in range(1, 5)]
+    told = run(
+        "processes:2", dying, group("eu-west-1", "dies", "b"), group("eu-west-2", "dies2", "d"), *groups
+    )
+    bad = {"dies.yaml", "b.yaml", "dies2.yaml", "d.yaml"}
+    assert {path for path, outcome in told.items() if outcome.verdict is Verdict.FAILED} == bad
+    assert {told[path].verdict for path in told.keys() - bad} == {Verdict.OK}
+
+
+def test_what_was_lost_is_not_told_as_not_begun_when_it_is_interrupted() -> None:
+    stop = threading.Event()
+
+    class Broken(ThreadPoolExecutor):
+        def submit(self, do: object, task: object) -> Future[object]:  # type: ignore[override]
+            stop.set()
+            future = Future[object]()
+            future.set_exception(BrokenExecutor())
+            return future
+
+    groups = [group("us-east-1", "a"), group("eu-west-1", "b")]
+    outcomes = list(run_elsewhere(threads(1, Broken(1)), groups, task_of, well, stop))  # type: ignore[arg-type]
+    assert [outcome.verdict for outcome in outcomes] == [Verdict.INTERRUPTED] * 2
+    assert [outcome.words for outcome in outcomes] == [
+        "the process that worked on it died, and then it was interrupted",
+        "interrupted before it was begun",
+    ]
 
 
 def when_interrupted(task: Task) -> list[Outcome]:
