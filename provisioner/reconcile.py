@@ -40,8 +40,9 @@ def converge(
 ) -> ApplyResult:
     """Carry out the approved plan; where that calls for it, observe, plan again and go on.
 
-    Changes that a later round took up again count once, as that round left them. Nothing is deleted, and no
-    instance of others is changed, that is not in the approved plan.
+    Changes that a later round took up again count once, as that round left them; what has failed for good is
+    not tried again, nor is what waits for it. Nothing is deleted, and no instance of others is changed, that
+    is not in the approved plan.
     """
     outcomes = execute(approved)
     started = since = clock()
@@ -65,7 +66,10 @@ def converge(
         obstacle = _obstacle(approved, plan)
         if obstacle:
             return ApplyResult(tuple(outcomes), obstacle)
-        outcomes = [*_settled(outcomes, plan), *execute(plan)]
+        open_, skipped = _open(
+            plan, [outcome.change for outcome in outcomes if _has_failed_for_good(outcome)]
+        )
+        outcomes = [*_settled(outcomes, plan), *execute(replace(plan, changes=open_)), *skipped]
     return ApplyResult(tuple(outcomes))
 
 
@@ -83,17 +87,72 @@ def _awaited(outcomes: list[Outcome]) -> set[tuple[Address, str, str | None]]:
     }
 
 
+def _has_failed_for_good(outcome: Outcome) -> bool:
+    return outcome.failure is not None and outcome.failure.replan is Replan.NO
+
+
+def _open(plan: Plan, failed: list[Change]) -> tuple[tuple[Change, ...], list[Outcome]]:
+    """What to carry out of a new plan where changes have `failed` for good, and what is skipped.
+
+    What goes on with one of those is neither: its failure stands. A rollout that was paused stays so.
+    """
+    open_, skipped = [], []
+    not_done: list[Change] = []
+    for change in plan.changes:
+        if change.deferred:
+            open_.append(change)
+        elif any(_goes_on_with(change, earlier) for earlier in failed):
+            not_done.append(change)
+        elif missing := next((needed for needed in not_done if _waits_for(change, needed)), None):
+            not_done.append(change)
+            skipped.append(Outcome(change, Result.SKIPPED, because=f"{missing.address} was not done"))
+        else:
+            open_.append(change)
+    return tuple(open_), skipped
+
+
+def _waits_for(change: Change, earlier: Change) -> bool:
+    """Whether a change may not be begun where an earlier one of its plan was not done."""
+    is_own = earlier.address == change.address and earlier.phase < change.phase
+    return earlier.blocks and (is_own or earlier.address in change.needs)
+
+
 def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
-    """The outcomes that stand beside a new plan: what is done, and what need not be done any more.
+    """The outcomes that stand beside a new plan: what has failed for good, what is done, and what need not be
+    done any more.
 
     What was done and has to be done once more is told once, by the round that does it again.
     """
     open_now = {_what(change) for change in plan.changes}
     return [
-        replace(outcome, result=Result.DONE, failure=None, because=None)
+        outcome
+        if _has_failed_for_good(outcome)
+        else replace(outcome, result=Result.DONE, failure=None, because=None)
         for outcome in outcomes
-        if _what(outcome.change) not in open_now
+        if _has_failed_for_good(outcome) or _what(outcome.change) not in open_now
     ]
+
+
+def _goes_on_with(later: Change, earlier: Change) -> bool:
+    """Whether a change does what one of an earlier round has left undone.
+
+    Of what was made, or made anew, anything may be left; not so where there are instances, which stand for
+    themselves.
+    """
+    if later.address != earlier.address:
+        return False
+    match earlier.action:
+        case Action.UPDATE:
+            paths = {field.path for field in earlier.fields}
+            is_alike = _what(later) == _what(earlier) or any(field.path in paths for field in later.fields)
+            others = earlier.instances and later.instances and not {*earlier.instances} & {*later.instances}
+            return later.action is Action.UPDATE and is_alike and not others
+        case Action.CREATE:
+            return later.action is Action.CREATE or not later.instances
+        case Action.REPLACE:
+            return later.action is not Action.UPDATE or not later.instances
+        case Action.DELETE:
+            return later.action is Action.DELETE
 
 
 def _what(change: Change) -> tuple[Address, Action, tuple[str, ...]]:

@@ -281,6 +281,56 @@ def test_what_failed_is_not_told_as_done_while_the_same_change_is_still_to_be_ma
     assert done == ["role/a failed"]
 
 
+def fleet_change(operation: str, action: Action, *ids: str, path: str = "", **more: Any) -> Change:
+    fields = (FieldChange(path, 1, 2),) if path else ()
+    return change(C, operation, action=action, fields=fields, instances=ids, **more)
+
+
+def restart(*ids: str, path: str = "instance_type", **more: Any) -> Change:
+    return fleet_change("Stop", Action.UPDATE, *ids, path=path, **more)
+
+
+PAUSED = fleet_change("Stop", Action.REPLACE, "i-1", "i-2", phase=5)
+NO_ROOM = change(C, "Stop", blocks=False)
+# What has failed for good, what is planned again at its address, and what is done of that.
+FINAL: dict[str, tuple[Change, tuple[Change, ...], list[str]]] = {
+    "a restart that is refused": (restart("i-1", "i-2"), (restart("i-2"),), []),
+    "one of other members": (restart("i-1"), (fleet_change("Start", Action.UPDATE, "i-2"),), ["Start"]),
+    "another field": (restart("i-1"), (fleet_change("Tag", Action.UPDATE, "i-1", path="tags"),), ["Tag"]),
+    "what comes after it": (restart("i-1"), (restart("i-1"), change(C, "Launch", phase=1)), []),
+    "after what keeps nobody waiting": (NO_ROOM, (NO_ROOM, restart("i-1", phase=1)), ["Stop"]),
+    "a paused rollout": (PAUSED, (fleet_change("Terminate", Action.REPLACE, "i-2", phase=5),), []),
+    "one that has lost a member": (PAUSED, (change(C, "Launch"),), []),
+    "one that has too many": (PAUSED, (fleet_change("Terminate", Action.DELETE, "i-2", phase=7),), []),
+    "no room to launch": (NO_ROOM, (change(C, "Launch", blocks=False),), []),
+    "what is made in part": (change(C, "Stop"), (fleet_change("Tag", Action.UPDATE, path="tags"),), []),
+    "what is as it should be": (restart("i-1"), (), []),
+}
+
+
+@pytest.mark.parametrize("case", FINAL)
+def test_what_failed_for_good_is_not_tried_again_where_others_want_a_new_plan(case: str) -> None:
+    failed, again, done = FINAL[case]
+    aws = FakeAws(One="EntityAlreadyExists", Stop="AccessDenied")
+    ended, obstacle = rounds(plan(change(A, "One"), failed), plan(change(A, "Two"), *again), aws=aws)
+    assert obstacle is None
+    assert "fleet/c failed" in ended
+    assert "role/a done" in ended
+    assert sorted(aws.called) == sorted(["One", "Stop", "Two", *done])
+
+
+def test_what_needs_what_failed_for_good_is_skipped_in_every_round() -> None:
+    aws = FakeAws(One="EntityAlreadyExists", Two="AccessDenied")
+    needing = change(C, "Three", needs=frozenset({B}))
+    ended, _ = rounds(
+        plan(change(A, "One"), change(B, "Two"), needing),
+        plan(change(A, "Four"), change(B, "Two"), needing),
+        aws=aws,
+    )
+    assert ended == ["instance_profile/b failed", "role/a done", "fleet/c skipped"]
+    assert sorted(aws.called) == ["Four", "One", "Two"]
+
+
 def test_a_bug_in_one_change_is_told_and_the_others_are_made() -> None:
     class Broken:
         def calls(self) -> tuple[()]:
