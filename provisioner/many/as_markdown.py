@@ -15,6 +15,7 @@ from provisioner.render.as_markdown import change_parts, destroyed_forms, warnin
 from provisioner.render.comment import MAX_CHARACTERS, RESERVE, Part, fitted, joined, left_out, length
 from provisioner.render.drift_documents import drift_parts
 from provisioner.render.markdown_words import fence, name, sentence
+from provisioner.render.words import count
 
 BEGINNING = "<!-- provisioner report -->"
 _WHERE = f"All of it is in the report as HTML: {name('--report report.html')}"
@@ -25,12 +26,14 @@ MAX_LINES = 20
 def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool = False) -> str:
     """A report as a comment of at most `MAX_CHARACTERS`.
 
-    One that destroys more than a comment can name says so, and gives no digest to apply it by.
+    One that destroys more than a comment can name says so, and gives no digest to apply it by. So does one of
+    whose environments some have no outcome, such as a merged report, if these destroy anything.
     """
     ordered = in_order(outcomes)
     troubles = [_trouble(outcome) for outcome in ordered if outcome.trouble]
-    tail = _how_to_apply(report)
-    for head in _heads(report, local):
+    unnamed = _unnamed(report, outcomes)
+    tail = "" if unnamed else _how_to_apply(report)
+    for head in _heads(report, local, unnamed):
         for level in range(3):
             texts = [_destroyed(outcome, level) for outcome in ordered]
             room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, *texts, tail)))
@@ -43,18 +46,19 @@ def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], loca
             for of_one, gone in zip(parts, texts, strict=True):
                 told += [gone, *(next(bodies).text for _ in of_one)]
             return joined([head, *told, left_out(chosen, "", _WHERE), tail])
-    return joined([*list(_heads(report, local))[-1:], _too_many(report)])
+    return joined([*list(_heads(report, local, unnamed))[-1:], _too_many(report)])
 
 
-def _heads(report: Mapping[str, Any], local: bool) -> Iterator[str]:
-    """The heading and the table: of all environments, then of those that are not as they should be, then
-    no table at all."""
+def _heads(report: Mapping[str, Any], local: bool, caution: str) -> Iterator[str]:
+    """The heading, the caution and the table: of all environments, then of those that are not as they should
+    be, then no table at all."""
     cost = total_cost(report)
     where = ", **LOCAL**" if local else ""
     start = [
         BEGINNING,
         f"### {report['command'].capitalize()} of {sentence(counts(report).rstrip('.'))}{where}",
     ]
+    start += ["", caution] if caution else []
     end = ["", f"**Cost of all**: {sentence(cost)}"] if cost else []
     table = rows(report)
     busy = [row for row in table if row.verdict != "ok"]
@@ -123,6 +127,22 @@ def _parts(outcome: Outcome, is_named: bool) -> list[Part]:
 def _heading(outcome: Outcome) -> str:
     where = f"account {name(outcome.account_id or '')}, {name(outcome.region or '')}"
     return f"#### {name(outcome.name)}\n\n{where}"
+
+
+def _unnamed(report: Mapping[str, Any], outcomes: Sequence[Outcome]) -> str:
+    """The caution about what is destroyed in environments whose plans are not here; empty: nothing is."""
+    named = {outcome.place for outcome in outcomes if outcome.plan}
+    environments = zip(rows(report), report["environments"], strict=True)
+    number = sum(told["destroys"] and row.place not in named for row, told in environments)
+    if report["command"] != "plan" or not number:
+        return ""
+    return "\n".join(
+        [
+            "> [!CAUTION]",
+            f"> **Do not approve this by this comment.** What it destroys in {count(number, 'environment')} "
+            f"is not named here. It is in the report as JSON: {name('--report report.json')}",
+        ]
+    )
 
 
 def _how_to_apply(report: Mapping[str, Any]) -> str:

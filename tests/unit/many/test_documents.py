@@ -11,6 +11,7 @@ from provisioner.drift import DriftReport
 from provisioner.many.as_html import report_html
 from provisioner.many.as_markdown import report_markdown
 from provisioner.many.jobs import Job
+from provisioner.many.merge import merge_reports, troubles
 from provisioner.many.outcome import Outcome, Trouble, Verdict
 from provisioner.many.plans import plan_outcome
 from provisioner.many.report import report_data
@@ -69,6 +70,23 @@ def test_a_comment_that_cannot_name_what_is_destroyed_says_not_to_approve_by_it(
     assert len(comment) <= MOST
     assert "Do not approve this by this comment" in comment
     assert "--expect" not in comment
+
+
+@pytest.mark.parametrize("others", [2, 2000])
+def test_nor_is_a_comment_approved_on_plans_that_it_does_not_have(others: int) -> None:
+    outcomes = [planned("less", gone(2)), *(planned(f"env-{index}", NEW) for index in range(others))]
+    report = merge_reports([("1.json", report_data("plan", outcomes))])
+    comment = report_markdown(report, troubles(report))
+    assert len(comment) <= MOST
+    assert "Do not approve this by this comment.** What it destroys in 1 environment is not named" in comment
+    assert "--expect" not in comment
+
+
+def test_what_destroys_nothing_is_approved_by_a_comment_without_its_plans() -> None:
+    report = merge_reports([("1.json", report_data("plan", [planned("new", NEW), broken("bad.yaml")]))])
+    comment = report_markdown(report, troubles(report))
+    assert "Do not approve" not in comment
+    assert f"--expect {report['digest']}" in comment
 
 
 def test_a_comment_on_many_wrong_specs_fits() -> None:
