@@ -54,14 +54,14 @@ def merge(files: tuple[str, ...], output_format: str, report: str | None, remove
         if is_given:
             tell_line(f"{report} is left out, as it is the file to be written", "note")
     merged = merge_reports(reports)
-    _show(merged, output_format)
     missing = missing_words(merged)
+    _show(merged, output_format, missing)
     if missing:
         told, hint = missing
         tell_line(told, "error:")
         tell_line(f"  {hint}")
     if report:
-        _write(report, merged)
+        _write(report, merged, missing)
     if not remove:
         return merged["exit_code"] or None
     if missing or output.out().failure:
@@ -115,28 +115,30 @@ def _is_same(one: str, other: str) -> bool:
     return os.path.realpath(one) == os.path.realpath(other)
 
 
-def _show(merged: dict[str, Any], output_format: str) -> None:
+def _show(merged: dict[str, Any], output_format: str, missing: tuple[str, str] | None) -> None:
     match output_format:
         case "text":
             from provisioner.many.table import table_lines
             from provisioner.render.styled import styled
 
             console = console_for()
-            console.print(styled(table_lines(merged, console.width)), soft_wrap=True)
+            # The digest of a part would be taken for that of all.
+            told = merged | {"digest": None} if missing else merged
+            console.print(styled(table_lines(told, console.width)), soft_wrap=True)
         case "json":
             say_data(merged)
         case form:
             from provisioner.cli.report_file import document
             from provisioner.many.merge import troubles
 
-            say_document(document(form, merged, troubles(merged), False))
+            say_document(document(form, merged, troubles(merged), False, missing))
 
 
-def _write(path: str, merged: dict[str, Any]) -> None:
+def _write(path: str, merged: dict[str, Any], missing: tuple[str, str] | None) -> None:
     from provisioner.cli.report_file import write_report
     from provisioner.many.merge import troubles
 
-    write_report(path, merged, troubles(merged), False)
+    write_report(path, merged, troubles(merged), False, missing)
     tell_line(f"report written to {path}")
 
 

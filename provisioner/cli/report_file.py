@@ -84,14 +84,23 @@ def _check_folder(path: str, folder: Path) -> None:
         ) from None
 
 
-def write_report(path: str, report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool) -> None:
-    """Write a report, whole or not at all. Raises ProvisionerError where that fails."""
+def write_report(
+    path: str,
+    report: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    local: bool,
+    missing: tuple[str, str] | None = None,
+) -> None:
+    """Write a report, whole or not at all; for people with what of it is missing.
+
+    Raises ProvisionerError where that fails.
+    """
     form = FORMS[Path(path).suffix.lower()]
     if form == "json":
         text = json.dumps(report, indent=2, ensure_ascii=False, default=str) + "\n"
         text = "\n".join(map(without_secrets, text.split("\n")))
     else:
-        text = document(form, report, outcomes, local)
+        text = document(form, report, outcomes, local, missing)
     # Names of files that are not UTF-8 are escaped, which in JSON is the same text: \udcff.
     content = text.encode(errors="backslashreplace")
     try:
@@ -116,12 +125,18 @@ def read_report(path: str) -> dict[str, Any]:
     return data
 
 
-def document(form: str, report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool) -> str:
-    """A report for people, as Markdown or HTML."""
+def document(
+    form: str,
+    report: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    local: bool,
+    missing: tuple[str, str] | None = None,
+) -> str:
+    """A report for people, as Markdown or HTML. `missing`: what of it is, in a sentence, and what to do."""
     if form == "markdown":
         from provisioner.many.as_markdown import report_markdown
 
-        return report_markdown(report, outcomes, local)
+        return report_markdown(report, outcomes, local, missing)
     from provisioner.many.as_html import report_html
 
-    return report_html(report, outcomes, local)
+    return report_html(report, outcomes, local, missing)

@@ -13,20 +13,26 @@ from provisioner.render.page import Page, ReportPage, ReportRow, Section, report
 from provisioner.render.verdict import Verdict as Line
 
 
-def report_html(report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool = False) -> str:
+def report_html(
+    report: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    local: bool = False,
+    missing: tuple[str, str] | None = None,
+) -> str:
     """A report as a page. Of environments without an outcome, such as those of a merged report, the table is
-    all that is told."""
+    all that is told. `missing`: what is not in it, and what to do."""
     sections = {outcome.place: section for section, outcome in _sections(outcomes, local)}
     return report_page_html(
         ReportPage(
             title=f"{report['command'].capitalize()} of many environments",
-            verdict=Line(_tone(report), counts(report)),
+            verdict=Line("refused" if missing else _tone(report), counts(report)),
             headings=HEADINGS,
             rows=list(_rows(report, sections)),
             sections=list(sections.values()),
             local=local,
             cost=total_cost(report),
-            digest=report["digest"] or "",
+            digest=("" if missing else report["digest"]) or "",
+            missing=missing,
         )
     )
 

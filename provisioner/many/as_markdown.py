@@ -23,8 +23,13 @@ _WHERE = f"All of it is in the report as HTML: {name('--report report.html')}"
 MAX_LINES = 20
 
 
-def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], local: bool = False) -> str:
-    """A report as a comment of at most `MAX_CHARACTERS`.
+def report_markdown(
+    report: Mapping[str, Any],
+    outcomes: Sequence[Outcome],
+    local: bool = False,
+    missing: tuple[str, str] | None = None,
+) -> str:
+    """A report as a comment of at most `MAX_CHARACTERS`. `missing`: what is not in it, and what to do.
 
     One that destroys more than a comment can name says so, and gives no digest to apply it by. So does one of
     whose environments some have no outcome, such as a merged report, if these destroy anything.
@@ -32,8 +37,9 @@ def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], loca
     ordered = in_order(outcomes)
     troubles = [_trouble(outcome) for outcome in ordered if outcome.trouble]
     unnamed = _unnamed(report, outcomes)
-    tail = "" if unnamed else _how_to_apply(report)
-    for head in _heads(report, local, unnamed):
+    cautions = [*([_missing(*missing)] if missing else []), *([unnamed] if unnamed else [])]
+    tail = "" if cautions else _how_to_apply(report)
+    for head in _heads(report, local, cautions):
         for level in range(3):
             texts = [_destroyed(outcome, level) for outcome in ordered]
             room = MAX_CHARACTERS - RESERVE - sum(map(length, (head, *texts, tail)))
@@ -46,11 +52,11 @@ def report_markdown(report: Mapping[str, Any], outcomes: Sequence[Outcome], loca
             for of_one, gone in zip(parts, texts, strict=True):
                 told += [gone, *(next(bodies).text for _ in of_one)]
             return joined([head, *told, left_out(chosen, "", _WHERE), tail])
-    return joined([*list(_heads(report, local, unnamed))[-1:], _too_many(report)])
+    return joined([*list(_heads(report, local, cautions))[-1:], _too_many(report)])
 
 
-def _heads(report: Mapping[str, Any], local: bool, caution: str) -> Iterator[str]:
-    """The heading, the caution and the table: of all environments, then of those that are not as they should
+def _heads(report: Mapping[str, Any], local: bool, cautions: Sequence[str]) -> Iterator[str]:
+    """The heading, the cautions and the table: of all environments, then of those that are not as they should
     be, then no table at all."""
     cost = total_cost(report)
     where = ", **LOCAL**" if local else ""
@@ -58,7 +64,7 @@ def _heads(report: Mapping[str, Any], local: bool, caution: str) -> Iterator[str
         BEGINNING,
         f"### {report['command'].capitalize()} of {sentence(counts(report).rstrip('.'))}{where}",
     ]
-    start += ["", caution] if caution else []
+    start += [text for caution in cautions for text in ("", caution)]
     end = ["", f"**Cost of all**: {sentence(cost)}"] if cost else []
     table = rows(report)
     busy = [row for row in table if row.verdict != "ok"]
@@ -127,6 +133,10 @@ def _parts(outcome: Outcome, is_named: bool) -> list[Part]:
 def _heading(outcome: Outcome) -> str:
     where = f"account {name(outcome.account_id or '')}, {name(outcome.region or '')}"
     return f"#### {name(outcome.name)}\n\n{where}"
+
+
+def _missing(told: str, hint: str) -> str:
+    return "\n".join(["> [!CAUTION]", f"> {sentence(told)}", ">", f"> {sentence(hint)}"])
 
 
 def _unnamed(report: Mapping[str, Any], outcomes: Sequence[Outcome]) -> str:

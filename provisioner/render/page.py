@@ -143,7 +143,7 @@ class Section(NamedTuple):
 
 @dataclass(frozen=True)
 class ReportPage:
-    """A report of many environments, from top to bottom."""
+    """A report of many environments, from top to bottom. `missing`: what is not in it, and what to do."""
 
     title: str
     verdict: Verdict
@@ -153,6 +153,7 @@ class ReportPage:
     local: bool = False
     cost: str = ""
     digest: str = ""
+    missing: tuple[str, str] | None = None
 
 
 def page_html(page: Page) -> str:

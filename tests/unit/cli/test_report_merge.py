@@ -15,7 +15,9 @@ from provisioner.cli.report import merge
 from provisioner.errors import UsageError
 from provisioner.many.merge import merge_reports
 from provisioner.many.report import report_data
-from tests.unit.many.test_merge import outcome, reports
+from provisioner.many.shards import Shard
+from tests.unit.many.test_merge import outcome, reports, sized
+from tests.unit.many.test_plans import outcomes
 
 NAMES = ("apply-1-of-3.json", "apply-2-of-3.json", "apply-3-of-3.json")
 
@@ -69,6 +71,38 @@ def test_nothing_is_removed_where_the_merged_report_is_not_printed(
         assert merged(".", remove=True, form=form) == 1
     assert sorted(contents(folder)) == list(NAMES)
     assert "--remove: nothing was removed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("form", "name"), [("text", "all.html"), ("markdown", "all.md"), ("html", "all.html")]
+)
+def test_people_are_told_of_a_missing_shard_and_given_no_digest(
+    capsys: pytest.CaptureFixture[str], form: str, name: str
+) -> None:
+    made = outcomes("ant", "bee", "cat")
+    shards = [Shard(number, 3).of(sized(made)) for number in (1, 2, 3)]
+    parts = [report_data("plan", [told], shard) for told, shard in zip(made, shards, strict=True)]
+    for number, part in enumerate(parts):
+        put(f"plan-{number}.json", part)
+
+    def told(*numbers: int) -> tuple[str, str, str]:
+        files = [f"plan-{number}.json" for number in numbers]
+        merged(*files, report=name, form=form)
+        return capsys.readouterr().out, Path(name).read_text(), merge_reports_of(files)["digest"]
+
+    printed, written, digest = told(0, 1, 2)
+    assert digest in printed
+    assert digest in written
+    assert "is missing" not in printed + written
+    printed, written, digest = told(0, 2)
+    assert digest not in printed + written
+    assert "1 of 3 shards is missing" in written
+    assert "1 of 3 shards is missing" in printed or form == "text"
+    assert 'class="verdict refused"' in written or name == "all.md"
+
+
+def merge_reports_of(files: Sequence[str]) -> dict[str, Any]:
+    return merge_reports([(file, json.loads(Path(file).read_text())) for file in files])
 
 
 @pytest.mark.parametrize("files", [[NAMES[0], NAMES[1]], NAMES, ["."], ["apply-*.json"], NAMES[1:]])
