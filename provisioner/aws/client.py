@@ -40,6 +40,7 @@ from provisioner.model import Identity
 from provisioner.retry import (
     FIRST_ANSWER_S,
     INVALID_ANSWER,
+    THROTTLING_CODES,
     UNANSWERED,
     RetryRule,
     first_wait_s,
@@ -216,6 +217,8 @@ class Aws:
                     return self._attempt(service, operation, method, params)
                 except AwsError as error:
                     failed.append(error)
+                    if operation == "RunInstances" and _is_refused(error):
+                        self._pace.give_back(operation, params)
                     raise
 
         try:
@@ -510,6 +513,12 @@ class WritingAws(Aws):
         other = WritingAws.over(self)
         other._stop = threading.Event()
         return other
+
+
+def _is_refused(error: AwsError) -> bool:
+    """Whether AWS has answered that nothing was done, for another reason than its rate."""
+    is_known = error.status < 500 or error.code in CALL_RULES.final
+    return is_answer(error) and is_known and error.code not in THROTTLING_CODES
 
 
 def _user_data_in(params: Mapping[str, Any]) -> tuple[str | bytes, ...]:

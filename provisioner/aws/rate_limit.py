@@ -77,6 +77,10 @@ class _Bucket:
             return 0.0
         return self.at - now - self.tokens / (self.rate.per_second * MARGIN)
 
+    def give_back(self, count: float) -> None:
+        """Tokens that were reserved are there again."""
+        self.tokens = min(self.rate.size, self.tokens + count)
+
 
 class RateLimit:
     """The buckets of one connection, full at first. Threads may share it."""
@@ -110,6 +114,14 @@ class RateLimit:
             ]
         return max(waits, default=0.0)
 
+    def give_back(self, operation: str, params: Mapping[str, Any]) -> None:
+        """A call of EC2 that counts as sent was refused: it has cost a request, and no instances."""
+        with self._lock:
+            now = self._clock()
+            for kind, rate, count in _costs("ec2", operation, params):
+                if kind == "instances":
+                    self._bucket(("ec2", operation, kind), rate, now).give_back(count)
+
     def _bucket(self, key: tuple[str, str, str], rate: Rate, now: float) -> _Bucket:
         if key not in self._buckets:
             self._buckets[key] = _Bucket(rate, rate.size, now)
@@ -125,7 +137,8 @@ def _costs(service: str, operation: str, params: Mapping[str, Any]) -> list[tupl
         return []
     rate = EC2_READING if is_reading else EC2.get(operation, EC2_WRITING)
     costs: list[tuple[str, Rate, float]] = [("requests", rate, 1)]
-    if operation in EC2_INSTANCES:
+    # A dry run is of no instances.
+    if operation in EC2_INSTANCES and not params.get("DryRun"):
         instances = params.get("MaxCount") or len(params.get("InstanceIds", ()))
         costs.append(("instances", EC2_INSTANCES[operation], instances))
     return costs

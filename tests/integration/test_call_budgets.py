@@ -6,6 +6,7 @@ Counts, not seconds. Every program here is a process of its own, with its own pa
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +15,9 @@ from typing import Any
 import pytest
 
 import local_aws
-from tests.support.cloud import Cloud, where
+from provisioner.aws.client import Target, WritingAws
+from provisioner.errors import AwsError
+from tests.support.cloud import REGION, Cloud, where
 from tests.support.fixtures import Run
 from tests.support.specs import having
 
@@ -60,6 +63,18 @@ def counted(cloud: Cloud, run: Run, *words: Any) -> Counter[str]:
     assert ran.code == 0, ran.said
     assert [call for call in cloud.calls() if call.error in THROTTLED] == []
     return Counter(cloud.operations())
+
+
+def test_launches_that_are_refused_keep_no_other_waiting(cloud: Cloud) -> None:
+    """A thousand instances are there at once, then two a second: the third would be sent after a minute."""
+    cloud.break_with(throttle=True)
+    aws = WritingAws(Target(REGION, endpoint_url=cloud.server.endpoint_url, is_local=True))
+    launch = {"ImageId": "ami-0123456789abcdef0", "MinCount": 1, "MaxCount": 370}
+    began = time.monotonic()
+    for _ in range(3):
+        with pytest.raises(AwsError, match=r"InvalidAMIID\.NotFound"):
+            aws.send("ec2", "RunInstances", **launch)
+    assert time.monotonic() - began < 30
 
 
 # Before a profile goes, each other region that is switched on is asked who uses it.

@@ -71,6 +71,31 @@ def test_instances_count_beside_requests() -> None:
     assert waits(pace, 2, "ec2", "TerminateInstances", InstanceIds=ids)[0] == 0.0
 
 
+@pytest.mark.parametrize(
+    "operation", ["RunInstances", "StartInstances", "StopInstances", "TerminateInstances"]
+)
+def test_a_dry_run_is_of_no_instances(operation: str) -> None:
+    ids = [f"i-{number}" for number in range(1000)]
+    params = {"MaxCount": 1000} if operation == "RunInstances" else {"InstanceIds": ids}
+    assert waits(RateLimit(Clock()), 5, "ec2", operation, DryRun=True, **params) == [0.0] * 5
+
+
+def test_a_launch_that_was_refused_has_cost_a_request_and_no_instances() -> None:
+    pace, told = RateLimit(Clock()), []
+    for _ in range(6):
+        told += waits(pace, 1, "ec2", "RunInstances", MaxCount=1000)
+        pace.give_back("RunInstances", {"MaxCount": 1000})
+    assert told == [*[0.0] * 5, pytest.approx(1 / (2 * MARGIN) + JITTER_S)]
+
+
+def test_no_more_instances_come_back_than_a_bucket_holds() -> None:
+    pace = RateLimit(Clock())
+    pace.give_back("RunInstances", {"MaxCount": 500})
+    assert waits(pace, 3, "ec2", "RunInstances", MaxCount=500)[1:] == pytest.approx(
+        [0.0, 500 / (2 * MARGIN) + JITTER_S]
+    )
+
+
 def test_who_has_to_wait_takes_no_token() -> None:
     clock = Clock()
     pace = RateLimit(clock)
