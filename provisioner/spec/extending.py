@@ -17,7 +17,7 @@ from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
 from provisioner.lazy_dataclass import dataclass
 from provisioner.spec.document import Document, parse
-from provisioner.spec.files import FileProblem, Missing, Source, locate_named, read_source
+from provisioner.spec.files import FileProblem, Missing, Source, called, locate_named, read_source
 from provisioner.spec.merging import Place
 from provisioner.spec.nodes import MAX_VALUES, REMOVE
 from provisioner.spec.reading import LARGEST_FILE, LARGEST_TOGETHER, missing
@@ -68,15 +68,22 @@ class _Walk:
             if message := _repeated(name, given.get(real), brought.get(real)):
                 _stop(document, path, message, "remove it here: each file counts once")
             before = set(self._done)
-            self._go_down(document, path, name, replace(source, path=real), chain)
+            file = called(source, os.path.normpath(File(document.file).parent / name), name)
+            self._go_down(document, path, name, file, replace(source, path=real), chain)
             given[real] = name
             brought |= {other: name for other in self._done if other not in before and other != real}
         self.found.documents.append(document)
 
     def _go_down(
-        self, document: Document, path: Path, name: str, source: Source, chain: tuple[File, ...]
+        self,
+        document: Document,
+        path: Path,
+        name: str,
+        file: str,
+        source: Source,
+        chain: tuple[File, ...],
     ) -> None:
-        file = os.path.normpath(File(document.file).parent / name)
+        """`file`: what people call what is named, which is really `source`."""
         if source.path in chain:
             if source.path == chain[-1]:
                 _stop(document, path, "the file extends itself", "remove the line")
@@ -104,7 +111,7 @@ class _Walk:
                 )
             other = _parsed(file, content)
         except FileProblem as problem:
-            self._refuse(document, path, name, problem, chain)
+            self._refuse(document, path, name, file, problem, chain)
         except SpecError as error:
             raise _inherited(error, place) from None
         if not isinstance(other.value, dict):
@@ -126,16 +133,21 @@ class _Walk:
         try:
             return locate_named(source, name)
         except FileProblem as problem:
-            self._refuse(document, path, name, problem, chain)
+            self._refuse(document, path, name, name, problem, chain)
 
     def _refuse(
-        self, document: Document, path: Path, name: str, problem: FileProblem, chain: tuple[File, ...]
+        self,
+        document: Document,
+        path: Path,
+        name: str,
+        file: str,
+        problem: FileProblem,
+        chain: tuple[File, ...],
     ) -> NoReturn:
         hint = problem.hint
         if isinstance(problem, Missing):
-            beside = str(File(document.file).parent / name)
             is_inherited = document.file in self.found.named
-            hint = missing(problem, name, beside, self._suggestions, is_inherited, chain)
+            hint = missing(problem, name, file, self._suggestions, is_inherited, chain)
         if "://" in name:
             hint = "only files are extended, and nothing is fetched"
         _stop(document, path, f"the file {shorten(name)} {problem}", hint)

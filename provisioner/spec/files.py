@@ -130,6 +130,19 @@ def locate_named(source: Source, name: str) -> Path:
     return path
 
 
+def called(source: Source, beside: str, name: str) -> str:
+    """What people call a file that `source` names: `beside` where that leads to it. Of a spec that is given by
+    a link, the files are beside what it leads to, and have the names of these."""
+    try:
+        _check_name(name)
+        real = os.path.realpath(source.path.parent / name)
+        if os.path.realpath(beside) == real:
+            return beside
+    except (FileProblem, ValueError, OSError):
+        return beside  # No name of a file, which is told when it is read.
+    return real if os.path.isabs(beside) else os.path.relpath(real)  # noqa: PTH117
+
+
 def _check_name(name: str) -> None:
     """No file system takes more, and to look at each of thousands of folders takes long."""
     if len(name) > MAX_NAME or name.count("/") > MAX_FOLDERS:

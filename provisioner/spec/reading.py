@@ -13,7 +13,7 @@ from typing import Any
 from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
 from provisioner.spec.document import Document
-from provisioner.spec.files import FileProblem, Missing, Source, files_beside, read_named
+from provisioner.spec.files import FileProblem, Missing, Source, called, files_beside, read_named
 from provisioner.spec.json_document import read_json
 from provisioner.spec.nodes import MAX_VALUES, Allowance
 from provisioner.spec.suspects import MAX_SUSPECTS, suspects
@@ -51,7 +51,9 @@ class Reading:
         self.suggestions = suggestions or Suggestions()
         self.allowance = Allowance(MAX_VALUES - len(document.values))
         self._sources = {document.file: source, **(others or {})}
+        # By what people call them, which is one file's name only; and these names, by who says which.
         self._files: dict[str, bytes | FileProblem] = {}
+        self._called: dict[tuple[str, str], str] = {}
         self._json: dict[str, Document | list[Problem]] = {}
         self._bytes_left = LARGEST_TOGETHER - sum(map(len, document.others.values()))
 
@@ -65,7 +67,11 @@ class Reading:
 
     def beside(self, path: Path, name: str) -> str:
         """The file that is called `name` at a path of the spec: it is relative to whatever file says so."""
-        return str(File(self.document.file_of(path)).parent / name)
+        file = self.document.file_of(path)
+        if (file, name) not in self._called:
+            beside = str(File(file).parent / name)
+            self._called[file, name] = called(self._sources[file], beside, name)
+        return self._called[file, name]
 
     def file(self, path: Path, name: str) -> bytes | FileProblem:
         """A file that the spec names at a path, or why it cannot be read; it is read once however often it is

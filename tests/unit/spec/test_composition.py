@@ -250,3 +250,35 @@ def test_a_role_that_is_no_text_is_a_problem_of_its_own(tmp_path: Path, value: s
     spec.write_text(f"environment: shop\nregion: us-east-1\nrole_arn: {value}\n", encoding="utf-8")
     with pytest.raises(SpecError, match="role_arn: "):
         load(str(spec), KINDS)
+
+
+def test_files_of_one_name_beside_a_link_and_beside_what_it_leads_to(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name is relative to the real folder of whatever file says it, so that both names can be alike."""
+    body = "count: 1, image: ami-0123456789abcdef0, instance_type: t3.micro, user_data: {file: ud.sh}"
+    write(
+        tmp_path,
+        {
+            "envs/base.yaml": f"environment: shop\nregion: us-east-1\nfleets:\n  low: {{{body}}}\n",
+            "envs/ud.sh": "#!/bin/sh\necho of envs\n",
+            "specs/base.yaml": "extends: ../envs/base.yaml\ntags: {from: specs}\n",
+            "specs/ud.sh": "#!/bin/sh\necho of specs\n",
+            "specs/shop.yaml": f"extends: base.yaml\nfleets:\n  own: {{{body}}}\n",
+        },
+    )
+    (tmp_path / "envs/prod.yaml").symlink_to("../specs/shop.yaml")
+    monkeypatch.chdir(tmp_path)
+    made = load("envs/prod.yaml", KINDS, str(tmp_path))
+    assert made.tags == {"from": "specs"}
+    assert "of envs" in str(fleet(made, "low").user_data)
+    assert "of specs" in str(fleet(made, "own").user_data)
+    Path("specs/ud.sh").unlink()
+    with pytest.raises(SpecError) as raised:
+        load("envs/prod.yaml", KINDS, str(tmp_path))
+    assert "looked in specs:" in str(raised.value)
+    Path("specs/base.yaml").write_text("extends: nowhere.yaml\n")
+    with pytest.raises(SpecError) as raised:
+        load("envs/prod.yaml", KINDS, str(tmp_path))
+    assert str(raised.value).startswith("specs/base.yaml:1:10: ")
+    assert "looked in specs:" in str(raised.value)
