@@ -132,9 +132,9 @@ def parse(file: str, content: bytes, dates: bool = False, removes: bool = False)
     )
 
 
-def read_data(file: str) -> Any:
+def read_data(file: str, source: Source) -> Any:
     """The value in a file of YAML or JSON that is no spec. Raises SpecError."""
-    document = read(file)
+    document = read(file, source)
     if document.problems:
         raise SpecError([located.problem for located in document.problems])
     return document.value

@@ -93,6 +93,14 @@ def locate(spec: str, root: str | None = None) -> Source:
     return Source(path, path.parent, "the folder of the spec", flat=_holds_everything(path.parent))
 
 
+def files_of_rules(folder: str) -> Source:
+    """Where the files in a folder of guardrails may be: in its repository, else in the folder itself."""
+    path = Path(os.path.realpath(folder)) / "_"
+    if repository := _repository(path):
+        return Source(path, repository, "the repository of the rules")
+    return Source(path, path.parent, "the folder of the rules")
+
+
 def read_source(source: Source, most: int) -> bytes:
     """The text of the spec itself, of at most `most` bytes. Raises FileProblem, Missing among them."""
     return _read(source.path, most)
@@ -131,8 +139,10 @@ def locate_named(source: Source, name: str) -> Path:
 
 
 def called(source: Source, beside: str, name: str) -> str:
-    """What people call a file that `source` names: `beside` where that leads to it. Of a spec that is given by
-    a link, the files are beside what it leads to, and have the names of these."""
+    """What people call a file that `source` names: `beside` where that leads to it.
+
+    What a spec names that is given by a link is beside what the link leads to.
+    """
     try:
         _check_name(name)
         real = os.path.realpath(source.path.parent / name)

@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 import json
+import os
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from provisioner.errors import Problem, SpecError
 from provisioner.spec.document import read
 from provisioner.spec.explain import explain, once
-from provisioner.spec.files import FileProblem, Source, locate
+from provisioner.spec.files import FileProblem, Source, locate, locate_named, read_named
 from provisioner.spec.nodes import TOP
-from provisioner.spec.reading import MAX_FOUND
+from provisioner.spec.reading import LARGEST_FILE, MAX_FOUND
 from provisioner.spec.schemas import folder as schemas
-from provisioner.spec.wording import Suggestions, quoted
+from provisioner.spec.wording import Suggestions, quoted, shorten
 
 NAME = "provisioner.yaml"
 SCHEMA = "folder.schema.json"
@@ -54,13 +56,22 @@ def _beside(spec: str, root: str | None) -> tuple[Path, Source] | None:
     # As people call it, wherever that is the same.
     beside = Path(spec).parent / NAME
     real = source.path.parent / NAME
-    path = beside if beside.parent.resolve() == real.parent else real
-    other = real.with_suffix(".yml")
-    if other.is_file() and re.search(rb"(?m)^(policies|prove)\s*:", other.read_bytes()):
-        # Whoever wrote it wants its rules to hold.
-        name = str(path.with_suffix(".yml"))
-        raise SpecError([Problem(name, *TOP, "", f"{other.name} is not read", f"call it {NAME}")])
-    return (path, source) if real.is_file() or real.is_symlink() else None
+    path = beside if os.path.realpath(beside.parent) == str(real.parent) else real
+    other = path.with_suffix(".yml")
+    if os.path.isfile(real.with_suffix(".yml")):  # noqa: PTH113  Path's own raise for what cannot be
+        try:
+            content = read_named(source, other.name, LARGEST_FILE)
+        except FileProblem as problem:
+            raise _wrong(str(other), f"the file {problem}", problem.hint) from None
+        if re.search(rb"(?m)^(policies|prove)\s*:", content):
+            # Whoever wrote it wants its rules to hold.
+            raise _wrong(str(other), f"{other.name} is not read", f"call it {NAME}")
+    if not os.path.isfile(real) and not os.path.islink(real):  # noqa: PTH113, PTH114
+        return None
+    try:
+        return path, replace(source, path=locate_named(source, NAME))
+    except FileProblem as problem:
+        raise _wrong(str(path), f"the file {problem}", problem.hint) from None
 
 
 def check_folder_configuration(path: str, builtin: Collection[str], root: str | None = None) -> None:
@@ -68,21 +79,28 @@ def check_folder_configuration(path: str, builtin: Collection[str], root: str | 
     try:
         source = locate(path, root)
     except FileProblem as problem:
-        raise SpecError([Problem(path, *TOP, "", f"the file {problem}", problem.hint)]) from None
+        raise _wrong(path, f"the file {problem}", problem.hint) from None
     _policies(Path(path), source, builtin)
+
+
+def _wrong(file: str, message: str, hint: str | None) -> SpecError:
+    return SpecError([Problem(file, *TOP, "", message, hint)])
 
 
 def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[tuple[str, ...], bool]:
     """The guardrails that a configuration names, and whether it has plans proved. Raises SpecError."""
-    document = read(str(path))
+    document = read(str(path), source)
     schema: dict[str, Any] = json.loads((schemas() / SCHEMA).read_text(encoding="utf-8"))
     suggestions = Suggestions()
     problems = once(explain(document, schema, suggestions, MAX_FOUND))
     found = []
     names = [] if problems else document.value.get("policies", [])
-    are_rules = any(name.startswith(BUILTIN) or _has_rules(path.parent / name, source.root) for name in names)
+    # They are beside the configuration as people call it, which may be a link itself.
+    beside = replace(source, path=Path(os.path.realpath(path.parent)) / NAME)
+    folders = {name: _located(beside, name) for name in names if not name.startswith(BUILTIN)}
+    are_rules = any(name.startswith(BUILTIN) or _has_rules(folders[name]) for name in names)
     for index, name in enumerate(names):
-        wrong = _problem(name, path, source, builtin, suggestions, are_rules)
+        wrong = _problem(name, path, folders, builtin, suggestions, are_rules)
         if wrong:
             problems.append(document.problem(("policies", index), *wrong))
         found.append(name if name.startswith(BUILTIN) else str(path.parent / name))
@@ -91,10 +109,20 @@ def _policies(path: Path, source: Source, builtin: Collection[str]) -> tuple[tup
     return tuple(found), bool(document.value.get("prove", False))
 
 
+def _located(source: Source, name: str) -> Path | FileProblem:
+    """Where a folder of guardrails really is, or why it may not be there or cannot be looked into."""
+    try:
+        folder = locate_named(source, name)
+        next(rego_below(folder), None)
+    except FileProblem as problem:
+        return problem
+    return folder
+
+
 def _problem(
     name: str,
     path: Path,
-    source: Source,
+    folders: Mapping[str, Path | FileProblem],
     builtin: Collection[str],
     suggestions: Suggestions,
     are_rules: bool,
@@ -106,17 +134,13 @@ def _problem(
         meant = suggestions.near(name.removeprefix(BUILTIN), builtin)
         hint = f"did you mean {BUILTIN}{meant}?" if meant else f"there are {', '.join(sorted(builtin))}"
         return f"no guardrail is called {quoted(name)}", hint
-    policies = (path.parent / name).resolve()
-    if not policies.is_relative_to(source.root):
-        return f"{quoted(name)} is outside of {source.root}, {source.what}", "move it there"
-    if not policies.exists():
+    policies = folders[name]
+    if isinstance(policies, FileProblem):
+        return f"{quoted(name)} {policies}", policies.hint or "name another folder"
+    if not os.path.exists(policies):  # noqa: PTH110  Path's own raises for names that are too long
         meant = builtin_meant(name, builtin, suggestions)
-        return f"there is no folder {quoted(name)}", meant or f"looked for {path.parent / name}"
-    if (
-        policies.is_dir()
-        and not _has_rules(policies, source.root)
-        and not (are_rules and data_files(policies))
-    ):
+        return f"there is no folder {quoted(name)}", meant or f"looked for {path.parent / shorten(name)}"
+    if policies.is_dir() and not _has_rules(policies) and not (are_rules and data_files(policies)):
         return f"{quoted(name)} has no Rego file", without_rules(policies)
     return None
 
@@ -129,7 +153,19 @@ def builtin_meant(name: str, builtin: Collection[str], suggestions: Suggestions)
 
 def data_files(folder: Path) -> list[Path]:
     """The data of a folder of guardrails."""
-    return [folder / name for name in DATA_NAMES if (folder / name).is_file()]
+    there = [folder / name for name in DATA_NAMES if os.path.lexists(folder / name)]
+    return [path for path in there if not path.is_dir()]
+
+
+def rego_below(folder: Path) -> Iterator[Path]:
+    """The Rego files of a folder, also those that are links and lead nowhere. Raises FileProblem."""
+
+    def refuse(error: OSError) -> None:
+        raise FileProblem(f"cannot be read: {error.strerror or error}") from None
+
+    if os.path.isdir(folder):  # noqa: PTH112
+        for top, _, names in os.walk(folder, onerror=refuse):
+            yield from (Path(top) / name for name in names if name.endswith(".rego"))
 
 
 def without_rules(folder: Path) -> str:
@@ -140,9 +176,8 @@ def without_rules(folder: Path) -> str:
     return "a folder without rules would allow everything"
 
 
-def _has_rules(path: Path, root: Path) -> bool:
-    """Whether there is Rego at a path; what is outside of `root` is not looked at."""
-    path = path.resolve()
-    if not path.is_relative_to(root):
+def _has_rules(path: Path | FileProblem) -> bool:
+    """Whether there is Rego at a path that may be read."""
+    if isinstance(path, FileProblem):
         return False
-    return path.suffix == ".rego" or (path.is_dir() and next(path.rglob("*.rego"), None) is not None)
+    return path.suffix == ".rego" or next(rego_below(path), None) is not None

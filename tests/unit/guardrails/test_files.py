@@ -178,3 +178,88 @@ def test_data_of_some_rules_is_not_in_the_data_of_others(tmp_path: Path) -> None
     assert read_rules(map(str, (rules, common, one))).data == {"limits": {"least": 1, "most": 5}}
     assert read_rules(map(str, (rules, common, other))).data == {"limits": {"least": 1, "most": 9}}
     assert read_rules(map(str, (rules, common))).data == {"limits": {"least": 1}}
+
+
+LINKS = {
+    "of rules": ("rules/x.rego", "../../secret"),
+    "of rules in a folder below": ("rules/lib/x.rego", "../../../secret"),
+    "of data": ("rules/data.json", "../../secret"),
+    "to what is no file on a disk": ("rules/x.rego", "/proc/self/environ"),
+    "to Git's own": ("rules/x.rego", "../.git/config"),
+    "that leads nowhere": ("rules/x.rego", "nowhere"),
+    "that leads to itself": ("rules/x.rego", "x.rego"),
+}
+
+
+@pytest.mark.parametrize("is_repository", [True, False], ids=["in a repository", "in none"])
+@pytest.mark.parametrize("what", LINKS)
+def test_a_link_to_elsewhere_is_not_followed(what: str, is_repository: bool, tmp_path: Path) -> None:
+    """Whoever changes the folder decides what is read by whoever plans, and an error quotes a line of it."""
+    (tmp_path / "secret").write_text("aws_secret = hunter2hunter2\n")
+    work = written(tmp_path / "work", rules__a_DOT_rego=DENY, rules__lib__b_DOT_rego=DENY)
+    (work / ".git").mkdir()
+    (work / ".git/config").write_text("token = hunter2hunter2\n")
+    if not is_repository:
+        (work / ".git").rename(work / "git")
+    link, to = LINKS[what]
+    (work / link).symlink_to(to)
+    for given in ("rules", link):
+        with pytest.raises(ProvisionerError) as caught:
+            read_rules([str(work / given)])
+        assert (caught.value.exit_code, "hunter2" in str(caught.value)) == (3, False)
+        assert str(work / link) in str(caught.value)
+
+
+def test_links_within_it_are_followed(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    folder = written(tmp_path, shared__a_DOT_rego=DENY, shared__data_DOT_json='{"a": 1}') / "rules"
+    folder.mkdir()
+    for name in ("a.rego", "data.json"):
+        (folder / name).symlink_to(f"../shared/{name}")
+    (tmp_path / "link").symlink_to("rules")
+    for given in (folder, tmp_path / "link"):
+        files = read_rules([str(given)])
+        assert (list(files.modules.values()), files.data) == ([DENY], {"a": 1})
+
+
+def test_a_rule_without_end_is_not_read_to_its_end(tmp_path: Path) -> None:
+    folder = written(tmp_path, a_DOT_rego=DENY)
+    with (folder / "b.rego").open("wb") as file:
+        file.truncate(2**40)
+    with pytest.raises(UsageError, match=r"b\.rego is larger than 1024 KiB"):
+        read_rules([str(folder)])
+
+
+ODD = {
+    "NUL": '"a\\0b"',
+    "a link to itself": "loop",
+    "below a link to itself": "loop/rules",
+    "a name that is too long": "x" * 300,
+    "a path that is too long": "a/" * 3000,
+}
+
+
+@pytest.mark.parametrize("what", ODD)
+def test_a_name_that_no_folder_can_have(what: str, tmp_path: Path) -> None:
+    folder = written(tmp_path, spec_DOT_yaml="", provisioner_DOT_yaml=f"policies: [{ODD[what]}]\n")
+    (folder / "loop").symlink_to("loop")
+    with pytest.raises(SpecError, match=r"provisioner.yaml:1:12: policies\[0\]: "):
+        policies(folder)
+    with pytest.raises(UsageError):
+        read_rules([str(folder / ODD[what].strip('"').replace("\\0", "\0"))])
+
+
+def test_a_spec_behind_a_link_to_itself_has_no_guardrails(tmp_path: Path) -> None:
+    """What is wrong with such a spec is told when it is read."""
+    (tmp_path / "loop").symlink_to("loop")
+    assert policies(tmp_path / "loop") == ()
+    assert policies(tmp_path / ("x" * 300)) == ()
+
+
+@pytest.mark.parametrize("name", ["provisioner.yaml", "provisioner.yml"])
+def test_a_configuration_that_cannot_be_read_is_told(name: str, tmp_path: Path) -> None:
+    (tmp_path / "secret").write_text("prove: true\n")
+    (tmp_path / "specs").mkdir()
+    (tmp_path / "specs" / name).symlink_to("../secret")
+    with pytest.raises(SpecError, match=re.escape(f"{name}:1:1: the file is outside of")):
+        policies(tmp_path / "specs")
