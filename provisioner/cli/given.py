@@ -28,12 +28,12 @@ def given_specs(
     return find_specs(arguments, root, targets, _targets_of, _bases_of)
 
 
-def given_paths(arguments: Sequence[str]) -> list[str]:
+def given_paths(arguments: Sequence[str], root: str | None) -> list[str]:
     """The files that arguments mean, for whoever reads all targets of a spec by himself, with what lies
     beside specs where that is named. Raises UsageError."""
     beside = [path for path in arguments if Path(path).name in NO_SPECS]
     rest = [path for path in arguments if path not in beside]
-    found = find_specs(rest, bases_of=_bases_of) if rest else ()
+    found = find_specs(rest, root, bases_of=_bases_of) if rest else ()
     return [*beside, *(spec.path for spec in found)]
 
 

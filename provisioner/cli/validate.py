@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,10 +12,11 @@ from provisioner.cli.common import DONE, WRONG_USE, say, tell_line, tell_problem
 from provisioner.cli.given import given_paths
 from provisioner.cli.help import Command
 from provisioner.cli.options import REPORT, ROOT
-from provisioner.errors import SpecError
+from provisioner.errors import Problem, SpecError
 from provisioner.render.words import count
 
 if TYPE_CHECKING:
+    from provisioner.many.outcome import Outcome
     from provisioner.model import Environment
 
 
@@ -38,14 +39,15 @@ def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> No
         from provisioner.cli.report_file import check_target
 
         check_target(report)
-    paths = given_paths(specs)
+    paths = given_paths(specs, root)
     told: dict[str, None] = {}
-    wrong = False
+    # What is wrong beside specs, by all that are given and have it.
+    beside: dict[str, list[Problem]] = {}
     results: list[tuple[str, Environment | SpecError]] = []
 
-    def tell(error: SpecError) -> None:
-        nonlocal wrong
-        wrong = True
+    def tell(error: SpecError, concerned: Iterable[str]) -> None:
+        for path in concerned:
+            beside.setdefault(path, []).extend(error.problems)
         # The specs of a folder have one configuration.
         if str(error) not in told:
             told[str(error)] = None
@@ -56,7 +58,7 @@ def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> No
             check_folder_configuration(path, library(), root)
             say(f"{path}: valid; folder configuration")
         except SpecError as error:
-            tell(error)
+            tell(error, [path])
     named = {accepted_path(spec) for spec in paths if Path(spec).name == NAME}
     for path in dict.fromkeys(map(accepted_path, paths)):
         try:
@@ -64,21 +66,21 @@ def validate(specs: tuple[str, ...], root: str | None, report: str | None) -> No
             if accepted or path in named:
                 say(f"{path}: valid; {len(accepted)} accepted")
         except SpecError as error:
-            tell(error)
+            tell(error, [spec for spec in paths if accepted_path(spec) == path])
     only_specs = [spec for spec in paths if not is_folder_configuration(spec) and Path(spec).name != NAME]
     for path in only_specs:
         try:
             folder_policies(path, library(), root)
         except SpecError as error:
-            tell(error)
+            tell(error, [path])
     for spec, environment in load_all(only_specs, KINDS, root):
         results.append((spec, environment))
         if not isinstance(environment, SpecError):
             say(f"{spec}: valid; environment {environment.name} in {environment.region}")
     _tell(results)
     if report:
-        _write(report, results)
-    if wrong or any(isinstance(result, SpecError) for _, result in results):
+        _write(report, results, beside)
+    if beside or any(isinstance(result, SpecError) for _, result in results):
         raise click.exceptions.Exit(WRONG_USE)
 
 
@@ -108,19 +110,33 @@ def _tell(results: Sequence[tuple[str, Environment | SpecError]]) -> None:
     tell_line(f"{least}{count(number, 'problem')}{where}; nothing was sent")
 
 
-def _write(report: str, results: Sequence[tuple[str, Environment | SpecError]]) -> None:
-    """Write the report of specs, each with its environment or with what is wrong with it."""
+def _write(
+    report: str,
+    results: Sequence[tuple[str, Environment | SpecError]],
+    beside: Mapping[str, Sequence[Problem]],
+) -> None:
+    """Write the report of specs, each with its environment or with what is wrong with it or `beside` it."""
     from provisioner.cli.report_file import write_report
+    from provisioner.many.finding import NO_SPECS
     from provisioner.many.jobs import Job, unusable
     from provisioner.many.outcome import Verdict
     from provisioner.many.report import report_data
     from provisioner.many.spec_file import SpecFile
 
-    outcomes = [
-        unusable(SpecFile(spec), result)
-        if isinstance(result, SpecError)
-        else Job(SpecFile(result.source, target=result.target), result).outcome(Verdict.OK, DONE, "valid")
-        for spec, result in results
+    def outcome(spec: str, found: Environment | SpecError) -> Outcome:
+        if isinstance(found, SpecError):
+            return unusable(SpecFile(spec), found)
+        file = SpecFile(found.source, target=found.target)
+        if problems := beside.get(found.source):
+            return unusable(file, SpecError([*problems]))
+        return Job(file, found).outcome(Verdict.OK, DONE, "valid")
+
+    outcomes = [outcome(spec, found) for spec, found in results]
+    # What lies beside specs, and was given by itself.
+    outcomes += [
+        unusable(SpecFile(path), SpecError([*problems]))
+        for path, problems in beside.items()
+        if Path(path).name in NO_SPECS
     ]
     write_report(report, report_data("validate", outcomes), outcomes, local=False)
     tell_line(f"report written to {report}")
