@@ -16,12 +16,13 @@ from jsonschema.exceptions import ValidationError
 
 from provisioner.errors import Problem
 from provisioner.kinds.base import Path
+from provisioner.secrecy import HIDDEN
 from provisioner.spec.document import Document
 from provisioner.spec.hints import Hints
 from provisioner.spec.nodes import Located, is_plain
 from provisioner.spec.schemas import inlined, resolve
 from provisioner.spec.synonyms import field_meant
-from provisioner.spec.wording import Suggestions, allowed, dotted, found, listed, shorten
+from provisioner.spec.wording import Suggestions, allowed, dotted, found, is_hidden, listed, shorten
 
 # Entries are two keys deep: the section's and their own.
 ENTRY_DEPTH = 2
@@ -84,6 +85,8 @@ def _odd_numbers(document: Document) -> Iterator[Located]:
         value = _at(document.value, path)
         if isinstance(value, int | float) and not isinstance(value, bool) and not is_plain(text):
             message = f"YAML reads {shorten(text)} as the number {shorten(str(value))}"
+            if is_hidden(path):
+                message = "YAML reads this as another number"
             yield document.located(path, message, "write the number plainly, or put a text in quotes")
 
 
@@ -246,7 +249,7 @@ class _Explainer:
 
     def _repeated(self, path: Path, error: Any) -> Located:
         index = next(_repeated(error.instance))
-        message = f"{found(error.instance[index])} is given twice"
+        message = f"{HIDDEN if is_hidden(path) else found(error.instance[index])} is given twice"
         return self.document.located((*path, index), message)
 
     def _value(self, path: Path, error: Any) -> Located:
@@ -254,6 +257,10 @@ class _Explainer:
         return self._expected(path, error.instance, error.schema)
 
     def _expected(self, path: Path, value: Any, part: Any) -> Located:
+        if is_hidden(path) and value is not None:
+            is_scalar = isinstance(value, str | int | float)
+            message = f"expected {allowed(part, self.schema)}, found {HIDDEN if is_scalar else found(value)}"
+            return self.document.located(path, message, "a text is written in quotes" if is_scalar else None)
         text = self.document.texts.get(path)
         message = f"expected {allowed(part, self.schema)}, found {found(value, text)}"
         hint = self._misplaced(path, value, part) or self.hints.hint(value, text, part)

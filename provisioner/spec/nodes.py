@@ -11,7 +11,7 @@ import yaml
 
 from provisioner.errors import Problem, SpecError
 from provisioner.kinds.base import Path
-from provisioner.spec.wording import dotted, quoted, shorten
+from provisioner.spec.wording import dotted, quoted, shorten, told_at
 
 MAX_VALUES = 15_000
 MAX_DEPTH = 50
@@ -241,7 +241,8 @@ class Builder:
                 return _number(node, kind)
         except (ValueError, KeyError):
             hint = "put it in quotes if it is a text" if text else "remove the YAML tag"
-            self._problem(node, path, f"{shorten(text)} is not {_NAMES[kind]} that can be used", hint)
+            told = shorten(told_at(path, text))
+            self._problem(node, path, f"{told} is not {_NAMES[kind]} that can be used", hint)
             return text
         if kind == "timestamp":
             self._problem(node, path, f"YAML reads {text} as a date", f"write {quoted(text)} for the text")

@@ -18,7 +18,7 @@ from provisioner.spec.json_document import read_json
 from provisioner.spec.nodes import MAX_VALUES, Allowance
 from provisioner.spec.suspects import MAX_SUSPECTS, suspects
 from provisioner.spec.tags import texts
-from provisioner.spec.wording import Suggestions, dotted, quoted, shorten
+from provisioner.spec.wording import Suggestions, dotted, is_hidden, quoted, shorten
 
 LARGEST_FILE = 1024 * 1024
 LARGEST_TOGETHER = 4 * LARGEST_FILE
@@ -229,7 +229,10 @@ class SpecEntry:
         elif not isinstance(value, str):
             document, inside = self._document_at(path)
             text, sent = document.texts.get(inside, ""), json.dumps(value)
-            if text and (text != sent or value is None):
+            if text and text != sent and is_hidden((*self._path, *path)):
+                self.problem(path, "it would not be sent as it is written", "write it in quotes")
+                self._misread.add(path)
+            elif text and (text != sent or value is None):
                 message = f"{shorten(text)} is read as {sent}, and would not be sent as it is written"
                 hint = f"write {quoted(text)} for the text, or {sent}"
                 if value is None:

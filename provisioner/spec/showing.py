@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 import yaml
 
 from provisioner.kinds.base import Path
-from provisioner.secrecy import without_credentials_at, without_secrets
-from provisioner.spec.merging import Layers, Place, paths_in, with_texts
+from provisioner.secrecy import without_secrets
+from provisioner.spec.merging import Layers, Place, paths_in
 from provisioner.spec.nodes import MASKED_TAG
-from provisioner.spec.wording import dotted
+from provisioner.spec.wording import dotted, told_at
 from provisioner.visible import visible
 
 # Comments begin no further to the right for the sake of a few long lines.
@@ -50,7 +50,7 @@ def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]
     return {
         "source": source,
         "target": target,
-        "spec": _masked_keys(with_texts(layers.value, _masked)),
+        "spec": _without_secrets(layers.value, ()),
         "masked": [_field(path) for path in masked(layers)],
         "places": [
             {
@@ -68,33 +68,42 @@ def show_data(layers: Layers, source: str, target: str | None) -> dict[str, Any]
 
 def masked(layers: Layers) -> list[Path]:
     """The paths of what looks like a secret, in a value or in its key."""
-    found: list[Path] = []
-
-    def look(path: Path, text: str) -> str:
-        if _masked(path, text) != text:
-            found.append(path)
-        return text
-
-    with_texts(layers.value, look)
+    values = [path for path, value in _leaves(layers.value, ()) if _differ(value, _masked(path, value))]
     keys = (path for path in paths_in(layers.value, ()) if path and isinstance(path[-1], str))
     secret_keys = (path for path in keys if _masked((), str(path[-1])) != path[-1])
-    return list(dict.fromkeys([*found, *secret_keys]))
+    return list(dict.fromkeys([*values, *secret_keys]))
 
 
-def _masked(path: Path, text: str) -> str:
-    """A text without secrets, and without a value that is one by the name of its field."""
-    first, *rest = map(without_secrets, text.split("\n"))
-    # What is in a list has the name of the list.
-    name = next((part for part in reversed(path) if isinstance(part, str)), None)
-    if name is not None:
-        first = without_credentials_at(name, first)
-    return "\n".join([first, *rest])
-
-
-def _masked_keys(value: Any) -> Any:
+def _leaves(value: Any, path: Path) -> Iterator[tuple[Path, Any]]:
     if isinstance(value, dict):
-        return {_masked((), key): _masked_keys(inner) for key, inner in value.items()}
-    return list(map(_masked_keys, value)) if isinstance(value, list) else value
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, item in enumerate(value):
+            yield from _leaves(item, (*path, index))
+    else:
+        yield path, value
+
+
+def _masked(path: Path, value: Any) -> Any:
+    """A value without secrets, and without what is one by the name of its field, numbers too."""
+    if not isinstance(value, str):
+        return told_at(path, value)
+    first, *rest = map(without_secrets, value.split("\n"))
+    return "\n".join([told_at(path, first), *rest])
+
+
+def _differ(value: Any, told: Any) -> bool:
+    # What is no number is not equal to itself.
+    return told is not value and bool(told != value)
+
+
+def _without_secrets(value: Any, path: Path) -> Any:
+    if isinstance(value, dict):
+        return {_masked((), key): _without_secrets(inner, (*path, key)) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_without_secrets(item, (*path, index)) for index, item in enumerate(value)]
+    return _masked(path, value)
 
 
 class _Text:
@@ -134,8 +143,8 @@ class _Text:
             yield from self._leaf(value, path, start, indent)
 
     def _leaf(self, value: Any, path: Path, start: str, indent: int) -> Iterator[_Line]:
-        told = _masked(path, value) if isinstance(value, str) else value
-        comment = "; ".join(filter(None, (self._comment(path), _MASKED if told != value else "")))
+        told = _masked(path, value)
+        comment = "; ".join(filter(None, (self._comment(path), _MASKED if _differ(value, told) else "")))
         if isinstance(told, str) and self._is_block(told):
             end = "" if told.endswith("\n") else "-"
             yield _Line(f"{start} {_tag(value, told)}|{end}", comment)
@@ -187,7 +196,7 @@ def _field(path: Path) -> str:
 
 
 def _tag(value: Any, told: Any) -> str:
-    return "" if told == value else f"{MASKED_TAG} "
+    return f"{MASKED_TAG} " if _differ(value, told) else ""
 
 
 def _aligned(lines: list[_Line], width: Callable[[str], int]) -> Iterator[str]:

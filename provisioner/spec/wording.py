@@ -10,6 +10,7 @@ from itertools import islice
 from typing import Any
 
 from provisioner.kinds.base import Path
+from provisioner.secrecy import without_credentials_at
 from provisioner.spec.schemas import resolve
 
 # Longer texts may be secrets that were pasted into the wrong place: an AWS secret key has 40 characters.
@@ -20,6 +21,8 @@ MAX_KEYS = 4
 
 _PLAIN_TEXT = re.compile(r"[A-Za-z/][A-Za-z0-9_./@+-]*(:[A-Za-z0-9_./@+-]+)*")
 _WORDS = ("y", "n", "yes", "no", "on", "off", "true", "false", "null")
+# A text that is a credential by nothing but its name.
+_ANY = "anything"
 _PLAIN_KEY = re.compile(r"[A-Za-z0-9_-]+")
 
 
@@ -111,6 +114,21 @@ def found(value: Any, text: str | None = None) -> str:
             return f"a mapping with {', '.join(keys)}{more}" if keys else "an empty mapping"
         case _:
             return "a list" if value else "an empty list"
+
+
+def told_at(path: Path, value: Any) -> Any:
+    """A text or a number without what is a credential by the name of its field."""
+    # What is in a list has the name of the list.
+    name = next((part for part in reversed(path) if isinstance(part, str)), None)
+    if name is None or isinstance(value, bool) or not isinstance(value, str | int | float):
+        return value
+    told = without_credentials_at(name, str(value))
+    return value if told == str(value) else told
+
+
+def is_hidden(path: Path) -> bool:
+    """Whether what is at a path is a credential by the name of its field."""
+    return bool(told_at(path, _ANY) != _ANY)
 
 
 def allowed(part: Mapping[str, Any], whole: Mapping[str, Any]) -> str:

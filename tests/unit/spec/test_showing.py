@@ -281,6 +281,45 @@ def test_so_is_each_of_a_list_that_is_called_as_a_secret() -> None:
     assert text.count("!masked '***'") == 2
 
 
+def test_so_is_a_number_that_is_called_as_a_secret() -> None:
+    condition = {"NumericEquals": {"aws:PrincipalTag/access_token": [12345678, 1.25, True], "b": 12345678}}
+    spec = {"roles": {"r": {"inline_policies": {"p": {"Statement": [{"Condition": condition}]}}}}}
+    text = shown(spec)
+    assert (text.count("12345678"), text.count("!masked '***'"), "1.25" in text) == (1, 2, False)
+    data = show_data(Layers.of(parse("spec.yaml", json.dumps(spec).encode())), "spec.yaml", None)
+    at_token = (
+        'roles.r.inline_policies.p.Statement[0].Condition.NumericEquals["aws:PrincipalTag/access_token"]'
+    )
+    assert data["masked"] == [f"{at_token}[0]", f"{at_token}[1]"]
+    assert json.dumps(data["spec"]).count("12345678") == 1
+
+
+NUMBERS = {
+    "one": "12345678",
+    "a list of them": "[12345678, 12345678]",
+    "one that is not plain": "[12_345_678]",
+    "one that would be sent in another way": "[12345678.90]",
+    "a text in a list": "['12345678']",
+    "one that is too large": "[123456789012345678901234567890]",
+}
+
+
+@pytest.mark.parametrize("what", NUMBERS)
+def test_a_number_that_is_called_as_a_secret_is_in_no_error(what: str) -> None:
+    Path("spec.yaml").write_text(
+        f"environment: shop\nregion: us-east-1\ntags: {{access_token: {NUMBERS[what]}, b: 87654321}}\n"
+        "roles:\n  r:\n    inline_policies:\n      p:\n        Version: '2012-10-17'\n        Statement:\n"
+        "        - Effect: Allow\n          Action: '*'\n          Resource: '*'\n          Condition:\n"
+        f"            NumericEquals: {{aws:PrincipalTag/access_token: {NUMBERS[what]}}}\n"
+    )
+    with pytest.raises(SpecError) as caught:
+        load("spec.yaml", KINDS)
+    told = str(caught.value)
+    assert "tags.access_token" in told
+    assert "345" not in told
+    assert "87654321" in told
+
+
 def test_what_is_masked_is_no_spec() -> None:
     Path("base.yaml").write_text(
         BASE.replace("[t3.micro, t3a.micro]", "t3.micro\n    image: ami-0123456789abcdef0")
