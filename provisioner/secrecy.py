@@ -57,9 +57,14 @@ _FORMS = (
         ),
         rf"\1\2{HIDDEN}",
     ),
-    (re.compile(r"(?i)\b([a-z][a-z0-9+.-]*://)[^\s/'\"<>?#]*@"), rf"\1{HIDDEN}@"),
-    # A JSON Web Token: https://www.rfc-editor.org/rfc/rfc7519
-    (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"), HIDDEN),
+    # Of its scheme the last letter is enough: to look for the first one takes quadratic time.
+    (re.compile(r"(?i)([a-z0-9+.-]://)[^\s/'\"<>?#]*@"), rf"\1{HIDDEN}@"),
+    # A JSON Web Token: https://www.rfc-editor.org/rfc/rfc7519. It is looked for once in each word with what
+    # follows a first part, and not from each of its hyphens to its end.
+    (
+        re.compile(r"(?<![\w-])(?=[\w-]++\.[\w-]{4,}\.)([\w-]*?)\beyJ[\w-]{8,}\.[\w-]{4,}\.[\w-]*"),
+        rf"\1{HIDDEN}",
+    ),
 )
 
 _LISTED = re.compile(rf"(?i)\b(?:{_NAMES})\"\s*:\s*\[")
