@@ -15,10 +15,14 @@ if TYPE_CHECKING:
 
 
 def load_drifting(spec: SpecFile) -> Environment:
-    """The environment of a spec, with the images that it has. Raises SpecError."""
-    from provisioner.kinds import keep_images
+    """The environment of a spec, with the images that it has. Raises SpecError, also for what is wrong with
+    what is accepted beside it: that is told before anything is sent."""
+    from provisioner.kinds import KINDS, keep_images
+    from provisioner.spec.accepted_drift import load_accepted
 
-    return keep_images(load_spec(spec))
+    environment = keep_images(load_spec(spec))
+    load_accepted(spec.path, KINDS, spec.root)
+    return environment
 
 
 def find_drift(
