@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
@@ -149,7 +150,9 @@ def _with(path: Path, text: str, entries: Sequence[Entry]) -> str:
 
 
 def _key(entry: Any) -> tuple[Any, ...]:
-    return entry.get("address"), entry.get("field"), str(entry.get("value")), entry.get("environment")
+    """What an entry accepts. A value that is not there is any, and no text is a number."""
+    value = json.dumps(entry["value"], sort_keys=True, default=str) if "value" in entry else None
+    return entry.get("address"), entry.get("field"), value, entry.get("environment")
 
 
 def _quoted(value: Any) -> Any:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from provisioner.cli.accept import write_accepted
-from provisioner.drift import report
+from provisioner.drift import ANY_VALUE, report
 from provisioner.errors import UsageError
 from provisioner.kinds import KINDS
 from provisioner.model import Action, Address, Change, FieldChange, Plan
@@ -143,6 +143,25 @@ def test_what_is_accepted_already_gets_the_new_reason_and_day(tmp_path: Path) ->
     accept(tmp_path, "role/web description", "second")
     (only,) = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
     assert (only.reason, only.until) == ("second", UNTIL)
+
+
+ENTRY = "- {{address: {}, field: {}, value: {}, environment: dev, reason: x, until: 2026-12-31}}\n"
+
+
+@pytest.mark.parametrize("other", ["'3600'", "3600.0", "true"])
+def test_an_entry_of_another_value_stays_beside_it(other: str, tmp_path: Path) -> None:
+    """The text "3600" is another value than the number, for whoever compares them with what AWS has."""
+    (tmp_path / NAME).write_text(ENTRY.format("role/web", "max_session_duration", other))
+    accept(tmp_path, "role/web max_session_duration")
+    old, new = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
+    assert (old.reason, new.reason, new.value) == ("x", "because", 3600)
+
+
+def test_an_entry_with_the_value_none_as_a_text_is_not_one_with_any_value(tmp_path: Path) -> None:
+    (tmp_path / NAME).write_text(ENTRY.format("fleet/web", "tags.access_token", "None"))
+    accept(tmp_path, "fleet/web tags.access_token")
+    old, new = load_accepted(str(tmp_path / "spec.yaml"), KINDS)
+    assert (old.value, new.value) == ("None", ANY_VALUE)
 
 
 @pytest.mark.parametrize(
