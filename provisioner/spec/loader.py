@@ -123,7 +123,9 @@ def _login_problems(
 ) -> Iterator[Problem]:
     """What a schema cannot say of who logs in."""
     if "external_id" in spec and "role_arn" not in spec:
-        hint = "give the role as well, or remove it"
+        removed = document.removed.get(("role_arn",))
+        gone = f", where `role_arn` is removed in {removed}" if removed else ""
+        hint = f"give the role as well, or remove it{gone}"
         yield document.problem(("external_id",), "goes with `role_arn`, which is missing", hint, at_key=True)
     role, region = spec.get("role_arn"), spec.get("region")
     if isinstance(role, str) and isinstance(region, str) and ("role_arn",) not in wrong:

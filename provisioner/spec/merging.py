@@ -38,7 +38,8 @@ class Layers:
 
     `merged` are the mappings of which several layers have some keys. `removed` are the paths that a layer
     deleted, and `not_there` those that it would have deleted if they had been there, with their places.
-    `levels` says by which layer each value is, counted from the lowest.
+    `anew` are the mappings in targets that a layer gave where a lower one has `!remove`, with its place: of
+    what they are laid over, nothing stays. `levels` says by which layer each value is, from the lowest.
     """
 
     value: dict[str, Any] = field(default_factory=dict)
@@ -51,6 +52,7 @@ class Layers:
     not_there: dict[Path, Place] = field(default_factory=dict)
     levels: dict[Path, int] = field(default_factory=dict)
     level: int = 0
+    anew: dict[Path, Place] = field(default_factory=dict)
 
     @staticmethod
     def of(document: Document) -> Layers:
@@ -73,6 +75,7 @@ class Layers:
         part.texts = {own: self.texts[path] for path, own in inside if path in self.texts}
         part.before = {own: self.before[path] for path, own in inside if path in self.before}
         part.merged = {own for path, own in inside if path in self.merged}
+        part.anew = {own: self.anew[path] for path, own in inside if path in self.anew}
         return part
 
     def without(self, key: str) -> Layers:
@@ -93,6 +96,7 @@ class Layers:
             rest(self.not_there),
             rest(self.levels),
             self.level,
+            rest(self.anew),
         )
 
     def copied(self) -> Layers:
@@ -108,6 +112,7 @@ class Layers:
             dict(self.not_there),
             dict(self.levels),
             self.level,
+            dict(self.anew),
         )
 
     def lay(self, above: Layers) -> None:
@@ -121,12 +126,16 @@ class Layers:
             here = (*path, key)
             is_there = key in low
             if value is REMOVE and not _is_kept(here):
-                self._remove(low, key, here, above)
+                self._remove(low, key, here, above.values[here])
             elif isinstance(value, dict):
+                if here in above.anew:
+                    self._remove(low, key, here, above.anew[here])
                 if isinstance(low.get(key), dict):
                     self.merged.add(here)
                 else:
                     self._forget_below(low.get(key), here)
+                    if low.get(key) is REMOVE:
+                        self.anew[here] = self.values[here]
                     low[key] = {}
                 self._move_up(here, above)
                 # Key by key also where nothing is there yet: what is removed there has to be found.
@@ -138,15 +147,15 @@ class Layers:
                 for inner in paths_in(value, here):
                     self._move_up(inner, above)
 
-    def _remove(self, low: dict[str, Any], key: str, here: Path, above: Layers) -> None:
+    def _remove(self, low: dict[str, Any], key: str, here: Path, by: Place) -> None:
         if key not in low:
-            self.not_there[here] = above.values[here]
+            self.not_there[here] = by
             return
         self._forget_below(low.pop(key), here)
         for places in (self.values, self.keys, self.texts, self.before, self.levels):
             places.pop(here, None)
         self.merged.discard(here)
-        self.removed[here] = above.values[here]
+        self.removed[here] = by
 
     def _move_up(self, path: Path, above: Layers) -> None:
         """Give what is at `path` the place that it has in the layer above."""
@@ -171,6 +180,7 @@ class Layers:
                 for places in (self.values, self.keys, self.texts, self.before, self.levels):
                     places.pop(path, None)
             self.merged.discard(path)
+            self.anew.pop(path, None)
 
     def document(
         self, file: str, others: Mapping[str, str], text: str, extended: Mapping[str, Place]

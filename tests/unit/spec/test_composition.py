@@ -201,6 +201,54 @@ def test_targets_are_inherited_and_changed(tmp_path: Path) -> None:
     assert fleet(prod, "web").count == 50
 
 
+REMOVED_BELOW = {
+    "a mapping": ("{tags: !remove}", "{tags: {a: b}}", {"a": "b"}),
+    "an empty mapping": ("{tags: !remove}", "{tags: {}}", {}),
+    "another removal of the same": ("{tags: !remove}", "{tags: !remove}", {}),
+    "a mapping for a mapping": ("{tags: {x: y}}", "{tags: {a: b}}", {"team": "d", "x": "y", "a": "b"}),
+    "a text in a mapping": ("{tags: {team: !remove}}", "{tags: {team: e}}", {"team": "e"}),
+}
+
+
+@pytest.mark.parametrize("in_targets", [True, False], ids=["in targets", "outside"])
+@pytest.mark.parametrize("what", REMOVED_BELOW)
+def test_what_a_file_between_removes_stays_removed(what: str, in_targets: bool, tmp_path: Path) -> None:
+    """In targets by the same rules as outside of them."""
+    low, high, expected = REMOVED_BELOW[what]
+    if what == "another removal of the same" and not in_targets:
+        high = "{}"  # There it is an error: nothing is left to remove.
+
+    def said(text: str) -> str:
+        return f"targets: {{dev: {text}}}\n" if in_targets else text[1:-1] + "\n"
+
+    files = {
+        "base.yaml": "environment: shop\nregion: us-east-1\ntags: {team: d}\n",
+        "between.yaml": f"extends: base.yaml\n{said(low)}",
+        "above.yaml": f"extends: between.yaml\n{said(high)}",
+        "spec.yaml": "extends: above.yaml\nroles: {r: {}}\n",
+    }
+    assert environment(tmp_path, files, "dev" if in_targets else None).tags == expected
+
+
+def test_removing_in_a_target_what_is_not_there_is_told_also_below_a_mapping(tmp_path: Path) -> None:
+    files = {
+        "base.yaml": "environment: shop\nregion: us-east-1\ntargets: {dev: {tags: !remove}}\n",
+        "spec.yaml": "extends: base.yaml\ntargets: {dev: {tags: {a: b}}}\n",
+    }
+    with pytest.raises(SpecError, match=r"base\.yaml:3:23: tags: there is nothing to remove"):
+        environment(tmp_path, files, "dev")
+
+
+def test_an_external_id_says_where_its_role_is_removed(tmp_path: Path) -> None:
+    login = "role_arn: arn:aws:iam::123456789012:role/x\nexternal_id: '4711'\n"
+    files = {
+        "base.yaml": f"environment: shop\nregion: us-east-1\n{login}",
+        "spec.yaml": "extends: base.yaml\nrole_arn: !remove\n",
+    }
+    with pytest.raises(SpecError, match=r"`role_arn` is removed in \S*spec\.yaml:2:11"):
+        environment(tmp_path, files)
+
+
 def test_the_example_of_the_documentation_is_three_environments() -> None:
     path = str(ROOT / "docs" / "composition" / "fifty-servers.yaml")
     made = {target: load(path, KINDS, target=target) for target in targets_of(path)}
