@@ -123,14 +123,30 @@ def _settled(outcomes: list[Outcome], plan: Plan) -> list[Outcome]:
 
     What was done and has to be done once more is told once, by the round that does it again.
     """
-    open_now = {_what(change) for change in plan.changes}
-    return [
-        outcome
-        if _has_failed_for_good(outcome)
-        else replace(outcome, result=Result.DONE, failure=None, because=None)
-        for outcome in outcomes
-        if _has_failed_for_good(outcome) or _what(outcome.change) not in open_now
-    ]
+    settled = []
+    for outcome in outcomes:
+        if _has_failed_for_good(outcome):
+            settled.append(outcome)
+        elif rest := _rest(outcome, plan):
+            settled.append(replace(outcome, change=rest, result=Result.DONE, failure=None, because=None))
+    return settled
+
+
+def _rest(outcome: Outcome, plan: Plan) -> Change | None:
+    """What of a change is as it should be by now, and is not planned again; None: nothing."""
+    change = outcome.change
+    if any(_what(later) == _what(change) for later in plan.changes):
+        return None
+    if outcome.is_good:
+        return change
+    left = [later for later in plan.changes if _goes_on_with(later, change)]
+    if any(later.action is not Action.UPDATE for later in left):
+        return None
+    paths = {field.path for later in left for field in later.fields}
+    # What is made is planned with all tags at once, and what is updated with each of them.
+    paths |= {path.partition(".")[0] for path in paths}
+    fields = tuple(field for field in change.fields if field.path not in paths)
+    return replace(change, fields=fields) if fields or not left else None
 
 
 def _goes_on_with(later: Change, earlier: Change) -> bool:

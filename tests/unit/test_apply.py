@@ -319,6 +319,43 @@ def test_what_failed_for_good_is_not_tried_again_where_others_want_a_new_plan(ca
     assert sorted(aws.called) == sorted(["One", "Stop", "Two", *done])
 
 
+def changed(action: Action, *paths: str, call: str = "One") -> Change:
+    return change(A, call, action=action, fields=tuple(FieldChange(path, 1, 2) for path in paths))
+
+
+@pytest.mark.parametrize(
+    ("first", "left", "told"),
+    [
+        (("trust", "policies"), ("policies",), ["update trust done"]),
+        (("trust",), ("trust", "policies"), []),
+        (("trust",), ("policies",), ["update trust done"]),
+    ],
+)
+def test_what_is_left_of_an_update_is_not_told_as_done(
+    first: tuple[str, ...], left: tuple[str, ...], told: list[str]
+) -> None:
+    ended = in_rounds(changed(Action.UPDATE, *first), changed(Action.UPDATE, *left, call="Two"))
+    assert ended == [*told, f"update {' '.join(left)} failed"]
+
+
+def test_what_is_left_of_what_is_made_is_not_told_as_done() -> None:
+    again = changed(Action.UPDATE, "tags.x", call="Two")
+    made = in_rounds(changed(Action.CREATE, "name", "tags"), again)
+    assert made == ["create name done", "update tags.x failed"]
+    anew = in_rounds(changed(Action.REPLACE, "key"), changed(Action.CREATE, "key", call="Two"))
+    assert anew == ["create key failed"]
+
+
+def in_rounds(first: Change, second: Change) -> list[str]:
+    """What is told of two changes; the first fails so that it is planned again, the second for good."""
+    aws = FakeAws(One="EntityAlreadyExists", Two="AccessDenied")
+    carried = converge(plan(first), lambda: plan(second), Executor(aws).execute, Hurried())
+    return [
+        " ".join((told.change.action, *(field.path for field in told.change.fields), told.result))
+        for told in carried.outcomes
+    ]
+
+
 def test_what_needs_what_failed_for_good_is_skipped_in_every_round() -> None:
     aws = FakeAws(One="EntityAlreadyExists", Two="AccessDenied")
     needing = change(C, "Three", needs=frozenset({B}))
