@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from provisioner.account.contents import is_launched_by_its_tags
-from provisioner.errors import AwsError
+from provisioner.errors import AwsError, Interrupted
 from provisioner.kinds.base import Reader
 from provisioner.kinds.expiry import end_in
 from provisioner.kinds.fleet.settings.launch_tag import is_protected
@@ -86,23 +86,26 @@ def reap(writer: Writer, region: str, ids: Sequence[str], stop: threading.Event)
     done: list[str] = []
     failed = [(name, "its tags have changed meanwhile: left alone") for name in sorted(moved)]
     for part in chunks(still, MAX_IDS):
-        if not stop.is_set():
-            reaped = _terminate(there, part)
-            done += reaped.done
-            failed += reaped.failed
+        reaped = _terminate(there, part, stop)
+        done += reaped.done
+        failed += reaped.failed
     return Reaped(tuple(done), tuple(failed))
 
 
-def _terminate(writer: Writer, ids: Sequence[str]) -> Reaped:
-    """One by one where one of them is protected: it saves those in its zone.
+def _terminate(writer: Writer, ids: Sequence[str], stop: threading.Event) -> Reaped:
+    """One by one where one of them is protected: it saves those in its zone. None once `stop` is set.
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_TerminateInstances.html
     """
+    if stop.is_set():
+        return Reaped((), ())
     try:
         writer.send("ec2", "TerminateInstances", InstanceIds=list(ids))
+    except Interrupted:
+        return Reaped((), ())
     except AwsError as error:
         if error.code == PROTECTED and len(ids) > 1:
-            each = [_terminate(writer, [name]) for name in ids]
+            each = [_terminate(writer, [name], stop) for name in ids]
             return Reaped(
                 tuple(name for reaped in each for name in reaped.done),
                 tuple(failure for reaped in each for failure in reaped.failed),

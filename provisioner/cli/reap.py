@@ -82,8 +82,8 @@ def _carry_out(
     from provisioner.account.reaping import reap as terminate
     from provisioner.aws.client import WritingAws
 
-    writer = WritingAws.over(aws)
     aws.heed(stop)
+    writer = WritingAws.over(aws)
     results = writer.parallel(*(partial(_one, terminate, writer, region, stop) for region in going))
     if stop.is_set():
         return results, INTERRUPTED

@@ -11,14 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from local_aws import error
+from provisioner.naming import EXPIRES_TAG
 from tests.faults.killing import At, at
 from tests.faults.runs import Nursery, Running
 from tests.faults.sweep import NAME, NUMBERED, PLAIN
 from tests.faults.trial import Trial
 from tests.faults.wire import Reply, Request, Send, Wire
-from tests.support.cloud import Cloud
+from tests.support.cloud import Cloud, as_list
 from tests.support.program import Ran
 
 INTERRUPTED = 130
@@ -179,6 +181,28 @@ def test_nobody_waits_for_a_service_that_is_busy(trial: Trial) -> None:
     trial.account.cloud.mend()
     trial.runs_right()
     trial.is_right()
+
+
+def test_a_reap_does_not_ask_again_once_it_is_interrupted(trial: Trial) -> None:
+    # Without an end, so that they do not end by themselves once their tag says so.
+    spec = yaml.safe_load(trial.account.spec.read_text())
+    trial.account.spec.write_text(yaml.safe_dump({key: spec[key] for key in spec if key != "expires"}))
+    trial.runs_right()
+    cloud = trial.account.cloud
+    # By then everything is shown.
+    cloud.wait(60.0)
+    cloud.ec2.create_tags(Resources=cloud.ids(), Tags=as_list({EXPIRES_TAG: "2026-01-01T00:00:00Z"}))
+    there = cloud.ids()
+    cloud.break_with(error("TerminateInstances", "RequestLimitExceeded", "Rate exceeded", status=503))
+    words = ("reap", "--region", "us-east-1", "--yes", "--endpoint-url", trial.wire.url)
+    running = trial.nursery.start(*words, in_real_time=True)
+    until(lambda: sum(request.operation == "TerminateInstances" for request in trial.wire.requests) > 2)
+    interrupt(running)
+    cloud.mend()
+    ran = ends_at_once(running)
+    assert ran.code == INTERRUPTED
+    assert cloud.ids() == there
+    assert "RequestLimitExceeded" in ran.out
 
 
 def test_while_it_still_reads_nothing_has_happened(trial: Trial) -> None:

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
-from provisioner.account.reaping import Ended, Writer, reap
-from provisioner.errors import AwsError
+from provisioner.account.reaping import PROTECTED, Ended, Writer, reap
+from provisioner.errors import AwsError, Interrupted
+from provisioner.kinds.launch_token import Slot, launch_token
+from provisioner.naming import ENVIRONMENT_TAG, EXPIRES_TAG, FLEET_TAG
 from provisioner.render.as_account import reap_lines, wrapped
 
 
@@ -28,6 +31,68 @@ def test_a_region_that_cannot_be_read_again_is_a_failure_and_does_not_hide_the_o
     assert reaped.done == ()
     assert [name for name, _ in reaped.failed] == ["i-1", "i-2"]
     assert all("UnauthorizedOperation" in why for _, why in reaped.failed)
+
+
+METADATA = {"HttpTokens": "required", "HttpEndpoint": "enabled", "HttpPutResponseHopLimit": 1}
+
+
+class Protecting:
+    """A region with instances that have ended, one of which is protected; it is interrupted at a call."""
+
+    def __init__(self, ids: Sequence[str], stop: threading.Event, stops_at: int) -> None:
+        self._ids, self._stop, self._stops_at = ids, stop, stops_at
+        self.sent: list[list[str]] = []
+
+    def in_region(self, _: str) -> Protecting:
+        return self
+
+    def now(self) -> datetime:
+        return datetime(2026, 11, 27, tzinfo=UTC)
+
+    def pages(self, *_: Any, **__: Any) -> Any:
+        tags = {ENVIRONMENT_TAG: "dev", FLEET_TAG: "web", EXPIRES_TAG: "2026-11-26T00:00:00Z"}
+        token = launch_token(Slot("dev", "web", "us-east-1a", "subnet-1"), "", "t3.micro", 1)
+        yield {
+            "Instances": [
+                {
+                    "InstanceId": id_,
+                    "State": {"Name": "stopped"},
+                    "InstanceType": "t3.micro",
+                    "ImageId": "ami-1",
+                    "Placement": {"AvailabilityZone": "us-east-1a"},
+                    "MetadataOptions": METADATA,
+                    "ClientToken": token,
+                    "Tags": [{"Key": key, "Value": value} for key, value in tags.items()],
+                }
+                for id_ in self._ids
+            ]
+        }
+
+    def send(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
+        ids = params["InstanceIds"]
+        self.sent.append(ids)
+        if len(self.sent) == self._stops_at:
+            self._stop.set()
+        if len(ids) > 1:
+            raise AwsError(service, operation, PROTECTED, "one of them is protected")
+        if self._stop.is_set() and self._stops_at == len(self.sent):
+            raise Interrupted("interrupted before it was done")
+        return {}
+
+
+def test_once_it_is_interrupted_no_other_is_terminated_and_what_was_is_told() -> None:
+    stop = threading.Event()
+    region = Protecting(["i-1", "i-2", "i-3", "i-4"], stop, stops_at=4)
+    reaped = reap(cast("Writer", region), "us-east-1", ["i-1", "i-2", "i-3", "i-4"], stop)
+    assert region.sent[1:] == [["i-1"], ["i-2"], ["i-3"]]
+    assert (reaped.done, reaped.failed) == (("i-1", "i-2"), ())
+
+
+def test_nor_is_any_by_itself_after_all_together_were_refused() -> None:
+    stop = threading.Event()
+    region = Protecting(["i-1", "i-2"], stop, stops_at=1)
+    reaped = reap(cast("Writer", region), "us-east-1", ["i-1", "i-2"], stop)
+    assert (len(region.sent), reaped.done, reaped.failed) == (1, (), ())
 
 
 @pytest.mark.parametrize("width", [40, 80, 1000])
