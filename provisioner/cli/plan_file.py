@@ -59,7 +59,8 @@ def write_plan(path: str, data: Mapping[str, Any]) -> None:
     """Write a plan, whole or not at all. Raises ProvisionerError where that fails."""
     target = Path(path)
     text = json.dumps(data, indent=2, ensure_ascii=False) + "\n"
-    content = "\n".join(map(without_secrets, text.split("\n"))).encode()
+    # Names of files that are not UTF-8 are escaped, which in JSON is the same text: \udcff.
+    content = "\n".join(map(without_secrets, text.split("\n"))).encode(errors="backslashreplace")
     try:
         replace_file(target, content, MODE)
     except OSError as error:

@@ -54,6 +54,14 @@ def test_a_plan_is_replaced_by_a_plan_whatever_its_mode_was(tmp_path: Path) -> N
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
 
 
+def test_a_plan_that_names_a_file_which_is_not_utf_8_is_written_with_its_name_escaped(tmp_path: Path) -> None:
+    path = tmp_path / "plan.json"
+    note = {"address": "fleet/x", "message": "see specs/\udcff.yaml", "warning": False}
+    write_plan(str(path), {**DATA, "notes": [note]})
+    assert "\\udcff" in path.read_text(encoding="utf-8")
+    assert read_plan(str(path))["notes"] == [note]
+
+
 def test_what_cannot_be_written_leaves_what_was_there(tmp_path: Path) -> None:
     path = put(tmp_path / "plan.json", "before")
     blocked = tmp_path / "not-there" / "plan.json"
