@@ -71,12 +71,21 @@ def accounts_of(environments: Sequence[Environment], where: Where, options: Opti
             not_asked += group
     if not found:
         raise failures[0][1]
-    accounts = [
-        Account(reached, aws, where.meant(aws, _regions(meant)), _known(meant))
-        for reached, (aws, meant) in found.items()
+    accounts: list[Account] = []
+    closed: list[tuple[str, ProvisionerError]] = []
+    for reached, (aws, meant) in found.items():
         # Of an account that no spec is about only what the command line names is asked.
-        if meant or where.named or where.every
-    ]
+        if not (meant or where.named or where.every):
+            continue
+        try:
+            regions = where.meant(aws, _regions(meant))
+        except ProvisionerError as error:
+            closed.append((f"account {reached}", error))
+            continue
+        accounts.append(Account(reached, aws, regions, _known(meant)))
+    if closed and not accounts:
+        raise closed[0][1]
+    failures += closed
     # One account may be named by one login, and reached by another.
     asked = {account.id for account in accounts}
     not_asked = [environment for environment in not_asked if environment.account_id not in asked]

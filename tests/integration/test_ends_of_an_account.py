@@ -265,6 +265,27 @@ def test_list_asks_each_account_of_the_specs(program: Program, cloud: Cloud) -> 
     assert f"Environments account {OTHER}, eu-west-1 LOCAL" in text
 
 
+def test_list_of_all_regions_says_of_which_account_it_cannot_know_them(
+    program: Program, cloud: Cloud
+) -> None:
+    targets: dict[str, Any] = {
+        "dev": {},
+        "stage": {"role_arn": f"arn:aws:iam::{OTHER}:role/deployer", "region": "eu-west-1"},
+    }
+    spec = program.write(having(ROLES_ONLY, environment="bare", targets=targets))
+    assert program.run("apply", "--yes", "--no-cost", spec).code == 0
+    words = ("list", spec, "--all-regions", "--format", "json", "--no-cost")
+    cloud.break_with(error("DescribeRegions", "UnauthorizedOperation", "not you", status=403, times=1))
+    listed = program.run(*words)
+    assert listed.code == 1
+    assert [item["environment"] for item in listed.data["environments"]] == ["bare-stage"]
+    assert "error: account 123456789012: " in listed.err
+    cloud.break_with(error("DescribeRegions", "UnauthorizedOperation", "not you", status=403))
+    none = program.run(*words)
+    assert none.code == 1
+    assert "UnauthorizedOperation" in none.err
+
+
 def test_list_says_which_account_it_did_not_ask(program: Program, cloud: Cloud) -> None:
     targets: dict[str, Any] = {"dev": {}, "prod": {"account_id": OTHER, "region": "eu-west-1"}}
     spec = program.write(having(ROLES_ONLY, environment="bare", targets=targets))
