@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+import time
 from collections import Counter, deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import (
@@ -52,11 +53,15 @@ POLL_S = 0.5
 
 @dataclass(frozen=True)
 class Pool:
-    """An executor, how many tasks it works on at once, and what it is told when the run is interrupted."""
+    """An executor, how many tasks it works on at once, and what it is told when the run is interrupted.
+
+    `patience_s`: how long it may be that it works on none, as no worker is there.
+    """
 
     executor: Executor
     size: Callable[[], int]
     interrupt: Callable[[], None] = lambda: None
+    patience_s: float = FIRST_WORKER_S
 
 
 Open = Callable[[], AbstractContextManager[Pool]]
@@ -127,17 +132,28 @@ def _run(
     died."""
     running: dict[Future[Sequence[Outcome]], Group] = {}
     is_broken = is_told = False
+    had_workers = time.monotonic()
     while running or (waiting and not is_broken and not stop.is_set()):
-        while (
-            waiting and not is_broken and not stop.is_set() and len(running) < (1 if alone else pool.size())
-        ):
+        size, gone = _size(pool)
+        room = min(size, 1) if alone else size
+        while waiting and not (is_broken or gone or stop.is_set()) and len(running) < room:
             group = waiting.popleft()
+            task = task_of(group)
             try:
-                running[pool.executor.submit(do, task_of(group))] = group
+                running[pool.executor.submit(do, task)] = group
             except BrokenExecutor:
                 is_broken = True
                 lost.append(group)
-        done, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+            except Exception as error:  # noqa: BLE001  what runs already may still end
+                gone = error
+                yield from _all(group, ProvisionerError(_told(error), AGAIN))
+        if gone and not stop.is_set():
+            yield from _rest(waiting, ProvisionerError(_told(gone), AGAIN))
+        if running:
+            done, _ = wait(running, timeout=POLL_S, return_when=FIRST_COMPLETED)
+        else:
+            done = set()
+            stop.wait(POLL_S if waiting and not is_broken else 0)
         if stop.is_set() and not is_told:
             pool.interrupt()
             is_told = True
@@ -155,6 +171,34 @@ def _run(
                 yield from _all(group, error)
             except Exception as error:  # noqa: BLE001  it stops no other group
                 yield from _all(group, ProvisionerError(_told(error), AGAIN))
+        had_workers = time.monotonic() if size else had_workers
+        if size == 0 and (stop.is_set() or time.monotonic() - had_workers >= pool.patience_s):
+            for future in running:
+                future.cancel()
+            yield from _rest(deque(running.values()), _without_workers(pool, stop))
+            running.clear()
+            if not stop.is_set():
+                yield from _rest(waiting, _without_workers(pool, stop))
+
+
+def _size(pool: Pool) -> tuple[int, Exception | None]:
+    """How many tasks are worked on at once; 0, and why, where that cannot be asked any more."""
+    try:
+        return pool.size(), None
+    except Exception as error:  # noqa: BLE001  whatever Dask raises whose scheduler is gone
+        return 0, error
+
+
+def _rest(groups: deque[Group], error: ProvisionerError) -> Iterator[Outcome]:
+    """All these groups as failed, of which none is left then."""
+    while groups:
+        yield from _all(groups.popleft(), error)
+
+
+def _without_workers(pool: Pool, stop: threading.Event) -> ProvisionerError:
+    if stop.is_set():
+        return Interrupted("interrupted, with no worker left to end it", AGAIN)
+    return ProvisionerError(f"the cluster has had no worker for {pool.patience_s:g} s", AGAIN)
 
 
 def _told(error: Exception) -> str:
@@ -247,7 +291,7 @@ def _dask(address: str, text: str) -> Iterator[Pool]:
                 "start one with `dask worker`; see docs/scale.md",
             ) from None
         # Not `pure`: what was asked for once may have to be done again.
-        yield Pool(client.get_executor(pure=False), lambda: max(1, _threads(client)))
+        yield Pool(client.get_executor(pure=False), lambda: _threads(client))
     finally:
         client.close()
 

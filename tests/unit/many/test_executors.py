@@ -175,13 +175,105 @@ def test_no_process_outlives_who_gives_out_the_tasks(tmp_path: Path) -> None:
     assert giving.communicate(timeout=30)[0] == b""
 
 
-def threads(number: int, executor: Executor | None = None) -> Callable[[], object]:
+def threads(
+    number: int,
+    executor: Executor | None = None,
+    size: Callable[[], int] | None = None,
+    patience_s: float = 60,
+) -> Callable[[], object]:
     @contextmanager
     def opened() -> Iterator[Pool]:
         with executor or ThreadPoolExecutor(number) as pool:
-            yield Pool(pool, lambda: number)
+            yield Pool(pool, size or (lambda: number), patience_s=patience_s)
 
     return opened
+
+
+def outcomes_of(
+    opened: Callable[[], object], *names: str, stop: threading.Event | None = None
+) -> list[Outcome]:
+    """What becomes of a group for each name."""
+    groups = [group(f"{name}-1", name) for name in names]
+    return list(run_elsewhere(opened, groups, task_of, well, stop or threading.Event()))  # type: ignore[arg-type]
+
+
+class ClosedClientError(Exception):
+    """As Dask has it."""
+
+
+@pytest.mark.parametrize("error", [ClosedClientError("gone"), OSError("no process can be started")])
+def test_what_cannot_be_handed_out_any_more_is_told_and_what_runs_goes_on(error: Exception) -> None:
+    class Closing(ThreadPoolExecutor):
+        def submit(self, do: object, task: object) -> Future[object]:  # type: ignore[override]
+            if task != ("a.yaml",):
+                raise error
+            return super().submit(do, task)  # type: ignore[arg-type]
+
+    told = outcomes_of(threads(2, Closing(1)), "a", "b", "c")
+    assert {outcome.source: outcome.verdict for outcome in told} == {
+        "a.yaml": Verdict.OK,
+        "b.yaml": Verdict.FAILED,
+        "c.yaml": Verdict.FAILED,
+    }
+    assert len(told) == 3
+    assert {outcome.words for outcome in told[:2]} == {
+        f"it could not be done elsewhere: {type(error).__name__}: {error}"
+    }
+
+
+def test_so_it_is_where_the_scheduler_does_not_tell_of_its_workers_any_more() -> None:
+    answers = iter([1])
+
+    def size() -> int:
+        for answer in answers:
+            return answer
+        raise OSError("the scheduler is gone")
+
+    told = outcomes_of(threads(1, size=size), "a", "b", "c")
+    assert sorted((outcome.source, outcome.verdict) for outcome in told) == [
+        ("a.yaml", Verdict.OK),
+        ("b.yaml", Verdict.FAILED),
+        ("c.yaml", Verdict.FAILED),
+    ]
+    assert "the scheduler is gone" in told[-1].words
+
+
+class Waiting(ThreadPoolExecutor):
+    """A cluster that takes tasks which no worker does."""
+
+    def submit(self, do: object, task: object) -> Future[object]:  # type: ignore[override]
+        return Future[object]()
+
+
+def sizes(*first: int) -> Callable[[], int]:
+    """So many workers, and then none."""
+    told = iter(first)
+    return lambda: next(told, 0)
+
+
+@pytest.mark.timeout(60)
+def test_nobody_waits_for_ever_for_a_cluster_without_workers() -> None:
+    told = outcomes_of(threads(1, Waiting(1), sizes(1), patience_s=0.1), "a", "b")
+    assert [(outcome.source, outcome.verdict) for outcome in told] == [
+        ("a.yaml", Verdict.FAILED),
+        ("b.yaml", Verdict.FAILED),
+    ]
+    assert {outcome.words for outcome in told} == {"the cluster has had no worker for 0.1 s"}
+
+
+@pytest.mark.timeout(60)
+def test_an_interruption_ends_what_no_worker_is_left_for() -> None:
+    stop = threading.Event()
+
+    class Stopping(Waiting):
+        def submit(self, do: object, task: object) -> Future[object]:  # type: ignore[override]
+            stop.set()
+            return super().submit(do, task)
+
+    told = outcomes_of(threads(1, Stopping(1), sizes(1)), "a", "b", stop=stop)
+    assert [outcome.verdict for outcome in told] == [Verdict.INTERRUPTED] * 2
+    assert told[0].words == "interrupted, with no worker left to end it"
+    assert told[1].words == "interrupted before it was begun"
 
 
 def test_once_it_is_interrupted_nothing_more_is_begun() -> None:
