@@ -29,7 +29,7 @@ from provisioner.retry import (
     PROXY_ERROR,
     TOO_LARGE,
 )
-from provisioner.secrecy import hide
+from provisioner.secrecy import hide, without_secrets
 
 LOGIN_HINT = (
     "give access keys in the environment, a profile with --profile, or `aws sso login`; "
@@ -63,6 +63,8 @@ _HINTS = {
     TOO_LARGE: _NOT_AWS_HINT,
 }
 
+# In characters, of what an endpoint says: AWS's longest have some KiB, with what was refused encoded.
+_MOST_READ, _MOST_TOLD = 1024 * 1024, 32 * 1024
 _EXPIRED_CODES = frozenset({"ExpiredToken", "ExpiredTokenException"})
 
 
@@ -76,7 +78,7 @@ def refused_in(service: str, operation: str, answer: Mapping[str, Any]) -> AwsEr
         for row in rows if name.startswith("Unsuccessful") and isinstance(rows, list) else ():
             error = row.get("Error", {})
             which = row.get("InstanceId") or row.get("ResourceId") or "one of them"
-            text = f"{which}: {error.get('Message', 'not done')}"
+            text = f"{which}: {_text(error) or 'not done'}"
             return AwsError(service, operation, error.get("Code", "Unsuccessful"), text, 400)
     return None
 
@@ -94,21 +96,29 @@ def answered(
     metadata: dict[str, Any] = dict(error.response.get("ResponseMetadata", {}))
     code = str(detail.get("Code", "Unknown"))
     by_text = CALL_RULES.hints.get((operation, code))
-    hint = by_text(str(detail.get("Message", ""))) if by_text else _HINTS.get(code)
+    text = _text(detail, secrets)
+    hint = by_text(text) if by_text else _HINTS.get(code)
     if code in _EXPIRED_CODES:
         hint = f"the credentials have expired: log in again (`{login_command}`) or fetch new ones"
     if code in DENIED_CODES:
-        action = _denied_action(str(detail.get("Message", ""))) or action_of(service, operation)
+        action = _denied_action(text) or action_of(service, operation)
         hint = f"these credentials need the permission {action}; `provisioner permissions SPEC` prints all"
     return AwsError(
         service,
         operation,
         code,
-        hide(str(detail.get("Message", "")), secrets),
+        text,
         int(metadata.get("HTTPStatusCode", 0)),
         metadata.get("RequestId"),
         hint,
     )
+
+
+def _text(error: Mapping[str, Any], secrets: tuple[str | bytes, ...] = ()) -> str:
+    """What an error says, as much of it as anybody reads."""
+    text = hide(str(error.get("Message", ""))[:_MOST_READ], secrets)
+    # Cut last: half of a secret does not look like one.
+    return text if len(text) <= _MOST_TOLD else f"{without_secrets(text)[:_MOST_TOLD]}…"
 
 
 def _denied_action(text: str) -> str | None:

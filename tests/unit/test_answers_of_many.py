@@ -51,3 +51,15 @@ def test_the_protection_that_ec2_names_is_the_one_to_switch_off(
     hint = answered("ec2", operation, ClientError(response, operation)).hint or ""
     assert f"`{setting}: false`" in hint
     assert hint.count("_protection") == 1
+
+
+@pytest.mark.timeout(60)
+def test_of_a_text_without_end_some_is_told_and_no_half_of_a_secret() -> None:
+    text = f"a.a.{'x' * 32_745} access_token=hunter2hunter2 " + "a." * 2**24 + " ://"
+    response: Any = {"Error": {"Code": "Odd", "Message": text}}
+    told = answered("ec2", "RunInstances", ClientError(response, "RunInstances")).message
+    assert len(told) < 40_000
+    assert ("hunter" in told, "access_token=***" in told) == (False, True)
+    refused = refused_in("ec2", "X", {"Unsuccessful": [{"Error": response["Error"]}]})
+    assert refused is not None
+    assert len(refused.message) < 40_000
