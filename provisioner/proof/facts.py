@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from provisioner.errors import AwsError
@@ -11,7 +11,8 @@ from provisioner.model import Call, Identity, Plan
 from provisioner.proof.requests import Facts
 from provisioner.rights import Place
 
-# So many things are looked at of each change: those that are alike have the same rights.
+# How many values one filter takes.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstances.html
 MAX_IDS = 200
 
 
@@ -35,17 +36,18 @@ def partition_in(arn: str) -> str:
     return Identity.of_arn(arn).partition
 
 
-def instances_of(plan: Plan) -> list[str]:
-    """The instances that a plan is about."""
-    ids = (instance for change in plan.changes for instance in change.instances[:MAX_IDS])
-    return list(dict.fromkeys(id_ for id_ in ids if id_.startswith("i-")))
+def instances_of(plan: Plan) -> list[list[str]]:
+    """The instances that a plan is about, in portions of at most MAX_IDS."""
+    ids = (instance for change in plan.changes for instance in change.instances)
+    every = list(dict.fromkeys(id_ for id_ in ids if id_.startswith("i-")))
+    return [every[start : start + MAX_IDS] for start in range(0, len(every), MAX_IDS)]
 
 
-def read_instances(reader: Reader, ids: list[str]) -> tuple[dict[str, Mapping[str, str]], dict[str, str]]:
-    """Tags of instances and ARNs of their profiles, in one call."""
+def read_instances(reader: Reader, ids: Sequence[str]) -> tuple[dict[str, Mapping[str, str]], dict[str, str]]:
+    """Tags of at most MAX_IDS instances and ARNs of their profiles, in one call."""
     tags: dict[str, Mapping[str, str]] = {}
     profiles: dict[str, str] = {}
-    filters = [{"Name": "instance-id", "Values": ids[:MAX_IDS]}]
+    filters = [{"Name": "instance-id", "Values": ids}]
     for reservation in reader.pages("ec2", "DescribeInstances", "Reservations", Filters=filters):
         for instance in reservation["Instances"]:
             tags[instance["InstanceId"]] = _as_mapping(instance.get("Tags", ()))

@@ -120,10 +120,12 @@ class _Proving:
     def run(self) -> Proof:
         principal = self._read(lambda: find_principal(self.aws))
         facts = of_plan(self.plan, partition_in(principal.arn))
-        ids = instances_of(self.plan)
-        if ids:
-            tags, profiles = self._read(lambda: read_instances(self.aws, ids))
-            facts = replace(facts, tags=tags, profiles=profiles, tags_are_read=True)
+        parts = instances_of(self.plan)
+        self.reads += len(parts)
+        read = self.aws.parallel(*(partial(read_instances, self.aws, part) for part in parts))
+        tags = {id_: of_one for some, _ in read for id_, of_one in some.items()}
+        profiles = {id_: arn for _, some in read for id_, arn in some.items()}
+        facts = replace(facts, tags=tags, profiles=profiles)
         asked = questions(self.plan, facts.tags)
         made = coming(self.plan)
         launches = [
@@ -133,8 +135,8 @@ class _Proving:
             if call.operation == "RunInstances" and without_coming(call, made)[1]
         ]
         if launches:
-            tags, owners = self._read(lambda: read_for_launches(self.aws, launches))
-            facts = replace(facts, tags={**facts.tags, **tags}, owners=owners, tags_are_read=True)
+            more, owners = self._read(lambda: read_for_launches(self.aws, launches))
+            facts = replace(facts, tags={**facts.tags, **more}, owners=owners)
         asks = [[self._ask(call, question, facts) for call in question.calls] for question in asked]
         every = [ask for group in asks for ask in group]
         dry_runs: list[Callable[[], Finding | None]] = [partial(self._dry, ask) for ask in every]

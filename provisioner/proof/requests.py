@@ -69,9 +69,9 @@ class Request:
 class Facts:
     """What is known of what a plan's calls touch.
 
-    `tags` are those of things of EC2 by id, `profiles` the ARNs of instances' profiles, `owners` those of
-    images as EC2's condition key has them; `boundaries` are roles of the spec by name, `role_of` the role in
-    each profile of the spec.
+    `tags` are those of things of EC2 by id, as far as they were read, `profiles` the ARNs of instances'
+    profiles, `owners` those of images as EC2's condition key has them; `boundaries` are roles of the spec by
+    name, `role_of` the role in each profile of the spec.
     """
 
     place: Place
@@ -80,7 +80,6 @@ class Facts:
     owners: Mapping[str, str] = field(default_factory=dict)
     boundaries: Mapping[str, str | None] = field(default_factory=dict)
     role_of: Mapping[str, str] = field(default_factory=dict)
-    tags_are_read: bool = False
 
     @property
     def own_tags(self) -> Mapping[str, str]:
@@ -113,7 +112,7 @@ def _thing(action: str, id_: Any, facts: Facts, keys: Keys | None = None, type_:
     (arn,) = facts.place.ec2(kind, named)
     tags = {**facts.own_tags, **_mark(kind)} if is_new else facts.tags.get(named, {})
     context: dict[str, str | tuple[str, ...]] = {f"{OWN_TAG}{key}": value for key, value in tags.items()}
-    unknown = () if is_new or facts.tags_are_read else (OWN_TAG,)
+    unknown = () if is_new or named in facts.tags else (OWN_TAG, "ec2:ResourceTag/")
     return Request(action, arn, {**context, **(keys or {})}, unknown)
 
 

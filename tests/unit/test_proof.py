@@ -54,7 +54,9 @@ class Scripted:
         return {"Arn": self.arn}
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
-        return iter([{"Instances": self.instances}])
+        ids = params["Filters"][0]["Values"]
+        assert len(ids) <= 200
+        return iter([{"Instances": [each for each in self.instances if each["InstanceId"] in ids]}])
 
     def kept(self, name: str) -> Mapping[str, float]:
         return self.numbers.get(name, {})
@@ -203,6 +205,23 @@ def test_instances_that_rights_can_tell_apart_are_asked_about_one_by_one() -> No
     (verdict,) = prove(Plan("env", "us-east-1", "123456789012", (change,)), aws).verdicts
     assert (verdict.answer, verdict.count) == (Answer.YES, 3)
     assert aws.resources == ["i-1", "i-3"]
+
+
+@pytest.mark.parametrize(("shown", "answer"), [(450, Answer.NO), (449, Answer.UNPROVEN)])
+def test_the_tags_of_all_instances_are_read_and_others_are_not_known(shown: int, answer: Answer) -> None:
+    """The last of 450 has another tag, on which rights depend."""
+    ids = tuple(f"i-{number}" for number in range(450))
+    needed = f"aws:ResourceTag/{'provisioner:environment' if shown < 450 else 'team'}"
+    aws = Scripted(EvalDecision="implicitDeny", MissingContextValues=[needed])
+    aws.instances = [
+        {"InstanceId": id_, "Tags": [{"Key": "provisioner:environment", "Value": "env"}]}
+        for id_ in ids[:shown]
+    ]
+    bind = Call("ec2", "AssociateIamInstanceProfile", {"InstanceId": ids[-1]})
+    change = Change(Address("attachment", "box"), Action.UPDATE, "why", instances=ids, steps=(bind,))
+    proof = prove(Plan("env", "us-east-1", "123456789012", (change,)), aws)
+    assert [verdict.answer for verdict in proof.verdicts] == [answer]
+    assert proof.reads == 4
 
 
 GROUP = "arn:aws:ec2:us-east-1:123456789012:security-group/sg-0123456789abcdef0"
