@@ -210,8 +210,16 @@ def beyond(approved: Plan, plan: Plan) -> str | None:
             return f"{change.address} would be deleted"
         if change.unique_id != unique_ids.get(change.address, change.unique_id):
             return f"{change.address}, which was made again under its name, would be deleted"
-        more = set(change.instances) - allowed.get(change.address, set())
+        more = set(change.instances) - allowed.get(change.address, set()) - _rebound(approved, change)
         if more:
             what = "would go" if takes_away else "would be changed"
             return f"{', '.join(sorted(more))} of {change.address} {what}"
     return None
+
+
+def _rebound(approved: Plan, change: Change) -> set[str]:
+    """Who lost a profile on the way of an approved re-association, if a change binds what has none to it."""
+    if change.action is not Action.CREATE:
+        return set()
+    users = (other.instances for other in approved.changes if other.address in change.needs)
+    return {instance for instances in users for instance in instances}

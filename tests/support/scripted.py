@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any, TypeVar
 
+from provisioner.errors import AwsError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call, Output, Step, Wait
@@ -13,10 +14,11 @@ T = TypeVar("T")
 
 
 class Scripted:
-    """`answers`: what each call is answered, or the error that it raises."""
+    """`answers`: what each call is answered, or the error that it raises; `shown`: who all waits see."""
 
-    def __init__(self, *answers: Mapping[str, Any] | Exception) -> None:
+    def __init__(self, *answers: Mapping[str, Any] | Exception, shown: Iterable[Instance] = ()) -> None:
         self._answers = list(answers)
+        self._shown = {instance.id: instance for instance in shown}
         self.sent: list[Call] = []
 
     @property
@@ -36,10 +38,18 @@ class Scripted:
         return dict(answer)
 
     def parallel(self, actions: Iterable[Callable[[ExecutionContext], T]]) -> list[T]:
-        return [action(self) for action in actions]
+        results, errors = [], []
+        for action in actions:
+            try:
+                results.append(action(self))
+            except AwsError as error:
+                errors.append(error)
+        if errors:
+            raise errors[0]
+        return results
 
     def wait(self, wait: Wait) -> Mapping[str, Instance]:
-        raise NotImplementedError
+        return self._shown
 
     def value_of(self, output: Output) -> str:
         raise NotImplementedError

@@ -3,13 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from functools import partial
 
+from provisioner.errors import AwsError, WaitError
+from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.base import Reader, World
 from provisioner.kinds.instance_profile.observed import ObservedProfile
 from provisioner.kinds.instance_profile.spec import InstanceProfile
 from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, by_ids, chunks, until_stable, waits
 from provisioner.lazy_dataclass import dataclass
-from provisioner.model import Address, Call, Output, Parallel, Scope, Step, Until, Whole
+from provisioner.model import (
+    Address,
+    Call,
+    CallCount,
+    Output,
+    Parallel,
+    Scope,
+    Step,
+    Until,
+    count_calls,
+)
 
 # How many instances are without a profile at the same time while theirs is bound to them again.
 MAX_REBOUND = 20
@@ -92,20 +105,18 @@ def bind(
     scopes = tuple(scopes)
     freed = [instance.id for instance in instances if instance.is_stopped and instance.id in associations]
 
-    def first(instance: Instance) -> Step:
-        if instance.id in freed:
-            return _release(associations[instance.id])
+    def bound(instance: Instance) -> Step:
         if instance.id in associations:
             replaced = {"AssociationId": associations[instance.id], "IamInstanceProfile": {"Name": name}}
             return Call("ec2", "ReplaceIamInstanceProfileAssociation", replaced)
         return _associate(instance.id, name)
 
     stale = tuple(sorted({instance.profile.id for instance in instances if instance.profile}))
-    begun = Parallel(tuple(first(instance) for instance in instances))
-    rebound = Parallel(tuple(_associate(instance_id, name) for instance_id in freed))
+    at_once = tuple(bound(instance) for instance in instances if instance.id not in freed)
     return (
         *until_stable(instances, scopes),
-        Whole((begun, *waits(freed, Until.NO_PROFILE, scopes), rebound)) if freed else begun,
+        *((Parallel(at_once),) if at_once else ()),
+        *((_bind_anew(freed, name, associations, scopes),) if freed else ()),
         *waits([instance.id for instance in instances], Until.PROFILE, scopes, arn, stale),
     )
 
@@ -122,13 +133,7 @@ def rebind(
     for ids in (*chunks(bound[:1], 1), *chunks(bound[1:], MAX_REBOUND)):
         scopes = tuple(by_ids(ids))
         yield from until_stable([instance for instance in instances if instance.id in ids], scopes)
-        yield Whole(
-            (
-                Parallel(tuple(_release(associations[instance_id]) for instance_id in ids)),
-                *waits(ids, Until.NO_PROFILE, scopes),
-                Parallel(tuple(_associate(instance_id, name) for instance_id in ids)),
-            )
-        )
+        yield _bind_anew(ids, name, associations, scopes)
         yield from waits(ids, Until.PROFILE, scopes, arn)
 
 
@@ -138,7 +143,7 @@ def release(
     """The steps that take the profile off each instance."""
     ids = [instance.id for instance in instances if instance.id in associations]
     return (
-        Parallel(tuple(_release(associations[instance_id]) for instance_id in ids)),
+        Parallel(tuple(Release(associations[instance_id]) for instance_id in ids)),
         *waits(ids, Until.NO_PROFILE, tuple(scopes)),
     )
 
@@ -148,5 +153,82 @@ def _associate(instance: str, name: str) -> Call:
     return Call("ec2", "AssociateIamInstanceProfile", params)
 
 
-def _release(association: str) -> Call:
-    return Call("ec2", "DisassociateIamInstanceProfile", {"AssociationId": association})
+@dataclass(frozen=True)
+class Release:
+    """Takes the profile off an instance. It may be off already, and the instance may be terminated."""
+
+    association: str
+
+    @property
+    def call(self) -> Call:
+        return Call("ec2", "DisassociateIamInstanceProfile", {"AssociationId": self.association})
+
+    def calls(self) -> Iterable[CallCount]:
+        return self.call.calls()
+
+    def foretold(self) -> Iterable[Call]:
+        return (self.call,)
+
+
+@run_step.register
+def _release(step: Release, context: ExecutionContext) -> None:
+    try:
+        context.send(step.call)
+    except AwsError as error:
+        if error.code != "InvalidAssociationID.NotFound":
+            raise
+
+
+@dataclass(frozen=True)
+class BindAnew:
+    """Takes their profiles off instances and binds `name` to them, all of it once it is begun.
+
+    `associations` are pairs of an instance and its association. What one of them is refused is told when
+    the others have the profile.
+    """
+
+    name: str
+    associations: tuple[tuple[str, str], ...]
+    scopes: tuple[Scope, ...]
+
+    def calls(self) -> Iterable[CallCount]:
+        return count_calls(self.foretold())
+
+    def foretold(self) -> tuple[Call, ...]:
+        return (
+            *(Release(association).call for _, association in self.associations),
+            *(_associate(instance, self.name) for instance, _ in self.associations),
+        )
+
+
+@run_step.register
+def _bind_one_by_one(step: BindAnew, context: ExecutionContext) -> None:
+    context.check()
+    uninterrupted = context.to_the_end()
+    freed: list[str] = []
+    refused: list[AwsError | WaitError] = []
+    shown: Mapping[str, Instance] = {}
+
+    def free(instance: str, association: str, own: ExecutionContext) -> None:
+        run_step(Release(association), own)
+        freed.append(instance)
+
+    try:
+        uninterrupted.parallel([partial(free, *pair) for pair in step.associations])
+    except AwsError as error:
+        refused.append(error)
+    try:
+        for wait in waits(freed, Until.NO_PROFILE, step.scopes):
+            shown = uninterrupted.wait(wait)
+    except (AwsError, WaitError) as error:
+        refused.append(error)
+    live = [name for name in freed if name not in shown or shown[name].is_live]
+    run_step(Parallel(tuple(_associate(instance, step.name) for instance in live)), uninterrupted)
+    if refused:
+        raise refused[0]
+
+
+def _bind_anew(
+    ids: Sequence[str], name: str, associations: Mapping[str, str], scopes: tuple[Scope, ...]
+) -> BindAnew:
+    return BindAnew(name, tuple((instance, associations[instance]) for instance in ids), scopes)

@@ -13,7 +13,7 @@ from typing import Any
 
 from provisioner.apply import Executor
 from provisioner.kinds import KINDS
-from provisioner.model import Action, Call, Change, Environment, Plan, Refusal, Result
+from provisioner.model import Action, Change, Environment, Plan, Refusal, Result, foretold_calls
 from provisioner.observe import observe
 from provisioner.plan import plan as compare
 from provisioner.reconcile import ApplyResult, converge
@@ -267,15 +267,13 @@ def _told_of(refusal: Refusal) -> Iterator[tuple[str, str]]:
     yield from re.findall(r"([a-z_]+)/([\w-]+)", others)
 
 
-def _bindings(steps: Iterable[Any]) -> Iterator[tuple[str, str]]:
+def _bindings(changes: Iterable[Change]) -> Iterator[tuple[str, str]]:
     """The associations that a plan ends or replaces, and the instances for which it makes new ones."""
-    for step in steps:
-        if not isinstance(step, Call):
-            yield from _bindings(getattr(step, "steps", ()))
-        elif "AssociationId" in step.params:
-            yield "end", step.params["AssociationId"]
-        elif step.operation == "AssociateIamInstanceProfile":
-            yield "begin", step.params["InstanceId"]
+    for call in foretold_calls(step for change in changes for step in change.steps):
+        if "AssociationId" in call.params:
+            yield "end", call.params["AssociationId"]
+        elif call.operation == "AssociateIamInstanceProfile":
+            yield "begin", call.params["InstanceId"]
 
 
 def _told(changes: Sequence[Change]) -> Deferred:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from provisioner.errors import AwsError
+from provisioner.kinds.attachment.observed import ObservedAttachment
+from provisioner.kinds.instance_profile.binding import BindAnew
 from provisioner.kinds.instance_profile.observed import PENDING, Users, is_unfinished
 from provisioner.kinds.instances import Binding, Instance
-from provisioner.model import Address, Call, CallCount, Parallel, Plan, Step, Wait, Whole
-from provisioner.naming import SWAPPED_TAG
+from provisioner.model import Address, CallCount, Foretold, Plan, Wait
+from provisioner.naming import ATTACHED_TAG, SWAPPED_TAG
+from provisioner.reconcile import beyond
 from tests.support.build import (
     OURS,
     PROFILE,
@@ -23,6 +29,7 @@ from tests.support.build import (
     planned,
     told,
 )
+from tests.support.scripted import Scripted
 
 SECTIONS = {"roles": {"web": {}}, "instance_profiles": {"web": {"role": "web"}}}
 OLD = Address("role", "old")
@@ -196,7 +203,7 @@ def test_few_instances_at_a_time_are_without_a_profile() -> None:
     most = 0
     done: list[str] = []
     for step in change.steps:
-        for call in calls_in(step):
+        for call in step.foretold() if isinstance(step, Foretold) else ():
             identifier = str(call.params.get("AssociationId", call.params.get("InstanceId"))).removeprefix(
                 "iip-assoc-"
             )
@@ -216,7 +223,62 @@ def test_an_instance_that_starts_is_waited_for_first() -> None:
     assert isinstance(change.steps[0], Wait)
 
 
-def calls_in(step: Step) -> list[Call]:
-    if isinstance(step, (Parallel, Whole)):
-        return [call for part in step.steps for call in calls_in(part)]
-    return [step] if isinstance(step, Call) else []
+def refused(operation: str, code: str) -> AwsError:
+    return AwsError("ec2", operation, code, "no", 400)
+
+
+FREE, BIND = "DisassociateIamInstanceProfile", "AssociateIamInstanceProfile"
+# What the second of three instances is answered, the state that it is in then, and what is bound again.
+UNBOUND: dict[str, tuple[AwsError, str, list[str]]] = {
+    "it was terminated meanwhile": (
+        refused(FREE, "InvalidAssociationID.NotFound"),
+        "terminated",
+        ["i-1", "i-3"],
+    ),
+    "it is free already, as after a lost reply": (
+        refused(FREE, "InvalidAssociationID.NotFound"),
+        "running",
+        ["i-1", "i-2", "i-3"],
+    ),
+    "it may not be changed": (refused(FREE, "UnauthorizedOperation"), "running", ["i-1", "i-3"]),
+}
+
+
+@pytest.mark.parametrize("case", UNBOUND)
+def test_what_one_instance_is_refused_leaves_no_other_without_a_profile(case: str) -> None:
+    answer, state, expected = UNBOUND[case]
+    members = (*running("i-1"), *running("i-2", state=state), *running("i-3"))
+    aws = Scripted({}, answer, {}, *({} for _ in expected), shown=members)
+    step = BindAnew("env-web", tuple((member.id, f"iip-assoc-{member.id}") for member in members), ())
+    may_be_gone = answer.code == "InvalidAssociationID.NotFound"
+    with nullcontext() if may_be_gone else pytest.raises(AwsError, match="no"):
+        aws.run(step)
+    assert [call.params["InstanceId"] for call in aws.sent if call.operation == BIND] == expected
+
+
+def test_what_was_re_associated_with_approval_may_be_bound_again_by_a_later_round() -> None:
+    """To its own profile, and as long as it has none: what others have bound meanwhile is not taken off."""
+    box = Address("attachment", "box")
+    spec = environment(
+        **SECTIONS,
+        attachments={"box": {"instance_profile": "web", "instances": ["i-00000001"]}},
+    )
+    (bound,) = running("i-00000001")
+    tags = {**OURS, ATTACHED_TAG: "yes"}
+    holding = {"roles": ("env-old",), "role_addresses": frozenset({OLD}), "tags": tags}
+    approved, free, theirs = (
+        planned(
+            spec,
+            {
+                **ROLES,
+                PROFILE: found_profile(users=users(bound), **holding),
+                box: ObservedAttachment(chosen=(replace(bound, profile=profile),)),
+            },
+        )
+        for profile in (Binding(PROFILE_ARN, "AIPA1"), None, Binding("arn:x/theirs", "AIPA9"))
+    )
+    assert box not in {change.address for change in approved.changes}
+    assert beyond(approved, free) is None
+    assert beyond(approved, theirs) == "i-00000001 of attachment/box would be changed"
+    nothing = replace(approved, changes=())
+    assert beyond(nothing, free) == "i-00000001 of attachment/box would be changed"
