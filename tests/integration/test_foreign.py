@@ -233,6 +233,23 @@ def test_a_role_stays_where_an_instance_of_another_region_uses_its_profile(
     assert cloud.roles() == ["probe-other"]
 
 
+def test_a_role_that_others_put_into_a_profile_while_the_plan_is_read_keeps_its_policies(
+    program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """IAM would refuse to delete it only when its policies are gone."""
+    program.apply(having(ROLES_ONLY, roles__worker__managed_policies=["AmazonS3ReadOnlyAccess"]))
+    before = cloud.picture_of_role("probe-worker")
+
+    def taken_meanwhile(*_: Any, **__: Any) -> None:
+        cloud.make_profile("theirs", "probe-worker")
+
+    monkeypatch.setattr("provisioner.cli.change.show_plan", taken_meanwhile)
+    left = program.apply(EMPTY)
+    assert left.became("deferred") == ["role/worker"]
+    assert "instance profile theirs, which is not of this environment" in left.words
+    assert cloud.picture_of_role("probe-worker") == before
+
+
 def test_each_region_is_asked_once_and_only_where_a_profile_goes(program: Program, cloud: Cloud) -> None:
     program.apply(ROLES_ONLY)
     cloud.forget_calls()

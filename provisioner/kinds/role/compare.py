@@ -15,6 +15,7 @@ from provisioner.kinds.iam import (
 from provisioner.kinds.keep import made_keep
 from provisioner.kinds.role.observed import FoundRole
 from provisioner.kinds.role.spec import DEFAULT_SESSION_S, LARGEST_INLINE, Role
+from provisioner.kinds.role.steps import IsInNoOtherProfile
 from provisioner.kinds.role.trust import CLOSED, Trusts
 from provisioner.kinds.tags import (
     is_crowded,
@@ -23,6 +24,7 @@ from provisioner.kinds.tags import (
     tag_list,
 )
 from provisioner.model import Action, Address, Call, Change, FieldChange, Parallel, Step
+from provisioner.naming import iam_path
 
 # The number of managed policies that every account may attach to a role; more only where it was granted.
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -133,7 +135,8 @@ def delete_role(address: Address, found: FoundRole, reason: str, trusts: Trusts)
     )
     delete = Call("iam", "DeleteRole", {"RoleName": found.name})
     same = IsStillThe("Role", found.name, found.id)
-    steps = (same, clear, delete) if clear.steps else (same, delete)
+    free = IsInNoOtherProfile(found.name, iam_path(trusts.world.environment.name))
+    steps = (same, free, clear, delete) if clear.steps else (same, delete)
     needs = trusts.who_let_go(found)
     fields = tuple(_lost_fields(found))
     return Change(address, Action.DELETE, reason, fields=fields, steps=steps, needs=needs, unique_id=found.id)

@@ -244,6 +244,12 @@ class Iam:
         found = [profile for profile in self.profiles.values() if profile.path.startswith(PathPrefix)]
         return {"InstanceProfiles": [_profile_view(profile, self) for profile in found]}
 
+    def list_instance_profiles_for_role(self, RoleName: str, MaxItems: int) -> dict[str, Any]:
+        role = self.role(RoleName)
+        found = [profile for profile in self.profiles.values() if profile.role == role.name]
+        assert len(found) <= MaxItems
+        return {"InstanceProfiles": [_profile_view(profile, self) for profile in found]}
+
     def add_role_to_instance_profile(self, InstanceProfileName: str, RoleName: str) -> None:
         profile, role = self.profile(InstanceProfileName), self.role(RoleName)
         if profile.role:
