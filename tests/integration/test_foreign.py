@@ -303,6 +303,20 @@ def test_what_was_made_again_under_its_name_while_a_destroy_waits_is_not_deleted
 # --- attachments
 
 
+def test_a_forged_tag_on_one_instance_does_not_switch_off_the_refusal_for_another(
+    program: Program, cloud: Cloud
+) -> None:
+    """Both have the profile that another environment has attached, and the first looks like its member."""
+    boxes = [cloud.stranger(BOX, {"provisioner:environment": "probe"}), cloud.stranger("i-0fedcba9876543210")]
+    both = having(ATTACHING, attachments__box__instances=boxes[1:])
+    program.apply(called(both, "theirs"))
+    named = {"Name": cloud.profile_on(boxes[1])}
+    cloud.ec2.associate_iam_instance_profile(InstanceId=BOX, IamInstanceProfile=named)
+    refused = program.plan_or_error(having(ATTACHING, attachments__box__instances=boxes))
+    assert refused.code == 4
+    assert f"{boxes[1]} with an instance profile that environment theirs has attached" in refused.words
+
+
 def test_an_instance_that_another_environment_has_attached_is_not_taken_over(
     program: Program, cloud: Cloud
 ) -> None:

@@ -58,9 +58,10 @@ def refusals(
         elif owner and owner != world.environment.name:
             hint = "its own spec says which profile an instance has; choose others here"
             yield Refusal(address, f"{belong} the environment {owner}", hint)
-    for instances in group_by(observed.chosen, _attached_by):
+    unowned = [instance for instance in observed.chosen if not _owner(instance)]
+    for instances in group_by(unowned, _attached_by):
         attached_by = _attached_by(instances[0])
-        if attached_by and not _owner(instances[0]) and attached_by != world.environment.name:
+        if attached_by and attached_by != world.environment.name:
             yield Refusal(
                 address,
                 f"{_some(instances)} with an instance profile that environment {attached_by} has attached",
