@@ -317,6 +317,14 @@ def test_a_forged_tag_on_one_instance_does_not_switch_off_the_refusal_for_anothe
     assert f"{boxes[1]} with an instance profile that environment theirs has attached" in refused.words
 
 
+def test_a_foreign_instance_counts_as_attached_only_with_the_profile(program: Program, cloud: Cloud) -> None:
+    cloud.stranger(BOX, MEMBER_TAGS)
+    program.apply(ATTACHING)
+    assert program.status(ATTACHING)["attachment/box"]["state"] == "0 of 1 attached"
+    cloud.ec2.associate_iam_instance_profile(InstanceId=BOX, IamInstanceProfile={"Name": "probe-worker"})
+    assert program.status(ATTACHING)["attachment/box"]["state"] == "1 of 1 attached"
+
+
 def test_an_instance_that_another_environment_has_attached_is_not_taken_over(
     program: Program, cloud: Cloud
 ) -> None:

@@ -19,7 +19,7 @@ from provisioner.kinds.attachment.observed import (
     wrongly_bound,
 )
 from provisioner.kinds.base import Entry, Kind, Path, Reader, World
-from provisioner.kinds.instance_profile.binding import find_associations
+from provisioner.kinds.instance_profile.binding import bound_wrong, find_associations, wanted_at
 from provisioner.model import Address, Environment, Findings
 from provisioner.retry import merged
 from provisioner.rights import Place, Purpose, Statement
@@ -123,7 +123,8 @@ class AttachmentKind(Kind[Attachment, ObservedAttachment]):
     ) -> Mapping[str, Any]:
         observed = observed or ObservedAttachment()
         wanted = max(len(observed.chosen), len(desired.instances) if desired else 0)
-        attached = len(observed.chosen) - len(wrongly_bound(address, desired, observed, world))
+        profile = wanted_at(desired.profile, world) if desired else None
+        attached = len(observed.chosen) - len(bound_wrong(profile, observed.chosen))
         return {
             "state": f"{attached} of {wanted} attached",
             "members": [instance.summary() for instance in (*observed.chosen, *observed.left)],
