@@ -135,7 +135,12 @@ def _exchange(step: Exchange, context: ExecutionContext) -> None:
     # A profile without a role gives no credentials to anybody.
     uninterrupted = context.to_the_end()
     for role in step.before:
-        uninterrupted.send(remove_role(step.profile, role))
+        try:
+            uninterrupted.send(remove_role(step.profile, role))
+        except AwsError as error:
+            # It is out already, by a call whose reply was lost or by somebody else.
+            if error.code != "NoSuchEntity":
+                raise
     try:
         uninterrupted.send(add_role(step.profile, step.after))
     except AwsError as error:

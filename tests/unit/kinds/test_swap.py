@@ -13,6 +13,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds.attachment.observed import ObservedAttachment
 from provisioner.kinds.instance_profile.binding import BindAnew
 from provisioner.kinds.instance_profile.observed import PENDING, Users, is_unfinished
+from provisioner.kinds.instance_profile.role_swap import Exchange
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.model import Address, CallCount, Foretold, Plan, Wait
 from provisioner.naming import ATTACHED_TAG, SWAPPED_TAG
@@ -254,6 +255,14 @@ def test_what_one_instance_is_refused_leaves_no_other_without_a_profile(case: st
     with nullcontext() if may_be_gone else pytest.raises(AwsError, match="no"):
         aws.run(step)
     assert [call.params["InstanceId"] for call in aws.sent if call.operation == BIND] == expected
+
+
+def test_a_role_that_is_out_of_the_profile_already_is_followed_by_the_new_one() -> None:
+    """As after a lost reply: a run that stopped here would leave the profile without a role."""
+    gone = AwsError("iam", "RemoveRoleFromInstanceProfile", "NoSuchEntity", "no", 404)
+    aws = Scripted(gone, {})
+    aws.run(Exchange("env-web", ("env-old",), "env-web"))
+    assert aws.operations == ["RemoveRoleFromInstanceProfile", "AddRoleToInstanceProfile"]
 
 
 def test_what_was_re_associated_with_approval_may_be_bound_again_by_a_later_round() -> None:
