@@ -291,6 +291,13 @@ def test_sixty_rules_are_exchanged_for_sixty_others(program: Program, cloud: Clo
     ran = program.apply(over)
     assert ran.code == 1
     assert "a group takes 60 rules each way" in ran.words
+    # What does not fit in the place of the others either leaves them.
+    before = rules(cloud, "probe-many")
+    over["security_groups"]["many"]["ingress"] = [*spec(10)["security_groups"]["many"]["ingress"], more]
+    ran = program.apply(over)
+    assert ran.code == 1
+    assert "a group takes 60 rules each way" in ran.words
+    assert rules(cloud, "probe-many") == before
 
 
 def test_a_prefix_list_is_a_source(program: Program, cloud: Cloud) -> None:

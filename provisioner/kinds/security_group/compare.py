@@ -280,10 +280,12 @@ def _update(
     for is_egress in (False, True):
         some = differ.of(is_egress)
         # What EC2 does not show with an id yet is left to the next plan.
-        keys = [(is_egress, rule.traffic) for rule in some.surplus]
-        ids = [observed.rule_ids[key] for key in keys if key in observed.rule_ids]
+        going = [rule for rule in some.surplus if (is_egress, rule.traffic) in observed.rule_ids]
+        ids = [observed.rule_ids[is_egress, rule.traffic] for rule in going]
         exchanged = ExchangeRules(
-            tuple(_authorize(group.id, some.missing)), tuple(_revoke(group.id, is_egress, ids))
+            tuple(_authorize(group.id, some.missing)),
+            tuple(_revoke(group.id, is_egress, ids)),
+            tuple(_authorize(group.id, going)),
         )
         steps += [exchanged] if exchanged.add or exchanged.remove else []
         steps += _call(_DESCRIBE, group.id, some.described)

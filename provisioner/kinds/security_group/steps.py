@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 
 from provisioner.errors import AwsError, ChangedMeanwhile
 from provisioner.execution import ExecutionContext, run_step
@@ -25,10 +26,14 @@ MAX_TOLD = 5
 
 @dataclass(frozen=True)
 class ExchangeRules:
-    """Adds rules, then takes others away; the other way round only where there is no room for both."""
+    """Adds rules, then takes others away; the other way round only where there is no room for both.
+
+    `put_back` adds again what was taken away, where there is no room even then.
+    """
 
     add: tuple[Call, ...]
     remove: tuple[Call, ...]
+    put_back: tuple[Call, ...] = ()
 
     def calls(self) -> Iterable[CallCount]:
         return count_calls((*self.add, *self.remove))
@@ -48,8 +53,17 @@ def _exchange(step: ExchangeRules, context: ExecutionContext) -> None:
         context.check()
         # What was taken away is not left without what takes its place.
         uninterrupted = context.to_the_end()
-        for call in (*step.remove, *step.add):
+        for call in step.remove:
             uninterrupted.send(call)
+        try:
+            for call in step.add:
+                uninterrupted.send(call)
+        except AwsError:
+            for call in step.put_back:
+                # Why the others were refused is what has to be told.
+                with suppress(AwsError):
+                    uninterrupted.send(call)
+            raise
         return
     for call in step.remove:
         context.send(call)
