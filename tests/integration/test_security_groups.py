@@ -257,8 +257,9 @@ class TestUsedByOthers:
         group = found(cloud, "probe-ssh")["GroupId"]
         subnet = cloud.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
 
-        def comes(**_: Any) -> None:
-            if not cloud.ec2.describe_network_interfaces()["NetworkInterfaces"]:
+        def comes(params: dict[str, Any], **_: Any) -> None:
+            is_new = not cloud.ec2.describe_network_interfaces()["NetworkInterfaces"]
+            if params["body"]["GroupId"] == group and is_new:
                 cloud.ec2.create_network_interface(SubnetId=subnet, Groups=[group], Description="theirs")
 
         on_event("before-call.ec2.DeleteSecurityGroup", comes)
@@ -266,6 +267,26 @@ class TestUsedByOthers:
         assert ran.code == 1
         assert "(theirs)" in ran.words
         assert "take the group off, then apply again" in ran.words
+
+    @pytest.mark.parametrize("what", ["is kept", "is somebody's"])
+    def test_what_must_not_go_by_now_keeps_the_rules_that_name_it(
+        self, what: str, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        applied(program, SPEC)
+        groups = [found(cloud, name)["GroupId"] for name in ("probe-ssh", "probe-db")]
+        before = rules(cloud, "probe-ssh"), rules(cloud, "probe-db")
+        subnet = cloud.ec2.describe_subnets()["Subnets"][0]["SubnetId"]
+
+        def meanwhile(*_: Any, **__: Any) -> None:
+            if what == "is kept":
+                cloud.ec2.create_tags(Resources=groups, Tags=[{"Key": "provisioner:keep", "Value": "x"}])
+            else:
+                cloud.ec2.create_network_interface(SubnetId=subnet, Groups=groups, Description="theirs")
+
+        monkeypatch.setattr("provisioner.cli.change.show_plan", meanwhile)
+        assert program.destroy(SPEC).code != 0
+        assert names(cloud) == {"probe-ssh", "probe-db"}
+        assert (rules(cloud, "probe-ssh"), rules(cloud, "probe-db")) == before
 
     def test_a_name_that_others_have_is_not_taken_over(self, program: Program, cloud: Cloud) -> None:
         cloud.ec2.create_security_group(GroupName="probe-ssh", Description="of others")

@@ -10,7 +10,7 @@ from provisioner.kinds.ownership import Foreign, foreign_notes, way_back, whose
 from provisioner.kinds.security_group.observed import FoundGroup, ObservedGroup, id_at
 from provisioner.kinds.security_group.rules import ALL_OUT, Rule, in_words, permission
 from provisioner.kinds.security_group.spec import KIND, SecurityGroup
-from provisioner.kinds.security_group.steps import AwaitGroup, DeleteGroup, ExchangeRules, LetGo
+from provisioner.kinds.security_group.steps import AwaitGroup, DeleteGroup, ExchangeRules, LetGo, MayGo
 from provisioner.kinds.security_group.users import HasMembers
 from provisioner.kinds.security_group.wanted import (
     Differences,
@@ -378,15 +378,17 @@ def _leaving(address: Address, group: FoundGroup, observed: ObservedGroup, world
             f"`provisioner {'destroy' if world.destroying else 'apply'} "
             f"{world.environment.argument}` again"
         )
-    steps: list[Step] = []
-    for other, is_egress, ids in observed.referring:
-        steps += [LetGo(call) for call in _revoke(other, is_egress, ids)]
     had = frozenset(
         instance.id
         for there in world.observation.resources.values()
         if isinstance(there, HasMembers)
         for instance in (*there.members, *there.gone)
     )
+    steps: list[Step] = []
+    named_by = frozenset(other for other, _, _ in observed.referring)
+    steps += [MayGo(group.id, world.environment.name, had, named_by)] if named_by else []
+    for other, is_egress, ids in observed.referring:
+        steps += [LetGo(call) for call in _revoke(other, is_egress, ids)]
     steps.append(DeleteGroup(group.id, world.environment.name, had))
     revoked = tuple(id_ for _, _, ids in observed.referring for id_ in ids)
     fields = (

@@ -70,6 +70,35 @@ def _exchange(step: ExchangeRules, context: ExecutionContext) -> None:
 
 
 @dataclass(frozen=True)
+class MayGo:
+    """Makes sure that a group may be deleted by now, before the rules that name it are taken away.
+
+    `awaited` are the instances that had it when the plan was made, `referring` the groups with these rules.
+    """
+
+    id: str
+    environment: str
+    awaited: frozenset[str]
+    referring: frozenset[str]
+
+    def calls(self) -> Iterable[CallCount]:
+        return ()
+
+
+@run_step.register
+def _look_first(step: MayGo, context: ExecutionContext) -> None:
+    try:
+        _check_is_ours(step, context)
+        _, others = _users(step, context, step.referring)
+    except AwsError as error:
+        if error.code not in NOT_THERE:
+            raise
+        return
+    if others:
+        raise ChangedMeanwhile(f"{step.id} got users meanwhile", _way_out(others))
+
+
+@dataclass(frozen=True)
 class LetGo:
     """Takes away the rules of a group that name another one, which is to go. They may be gone already."""
 
@@ -178,7 +207,7 @@ def _await(step: AwaitGroup, context: ExecutionContext) -> None:
     wait_until_shown(id_, is_shown, context)
 
 
-def _check_is_ours(step: DeleteGroup, context: ExecutionContext) -> None:
+def _check_is_ours(step: MayGo | DeleteGroup, context: ExecutionContext) -> None:
     """Raises ChangedMeanwhile for a group that is kept by now, or somebody else's."""
     shown = context.send(Call("ec2", "DescribeSecurityGroups", {"GroupIds": [step.id]}))["SecurityGroups"]
     for group in map(as_group, shown):
@@ -186,8 +215,14 @@ def _check_is_ours(step: DeleteGroup, context: ExecutionContext) -> None:
             raise ChangedMeanwhile(f"{step.id} got other tags meanwhile: left alone")
 
 
-def _users(step: DeleteGroup, context: ExecutionContext) -> tuple[list[str], list[str]]:
-    """Who has the group or names it now, in words: all, and those that nothing in the plan takes away."""
+def _users(
+    step: MayGo | DeleteGroup, context: ExecutionContext, referring: frozenset[str] = frozenset()
+) -> tuple[list[str], list[str]]:
+    """Who has the group or names it now, in words: all, and those that nothing in the plan takes away.
+
+    `referring` are groups whose rules may still name it.
+    """
+    own = {step.id, *referring}
     asked = Call("ec2", "DescribeNetworkInterfaces", {"Filters": having([step.id])})
     interfaces = [as_interface(raw) for raw in context.send(asked)["NetworkInterfaces"]]
     others = [interface.user for interface in interfaces if interface.instance not in step.awaited]
@@ -196,7 +231,7 @@ def _users(step: DeleteGroup, context: ExecutionContext) -> tuple[list[str], lis
             filters = [{"Name": name, "Values": [step.id]}]
             found = context.send(Call("ec2", "DescribeSecurityGroups", {"Filters": filters}))
             groups = [as_group(raw) for raw in found["SecurityGroups"]]
-            others += [f"the rules of {group.id} ({group.name})" for group in groups if group.id != step.id]
+            others += [f"the rules of {group.id} ({group.name})" for group in groups if group.id not in own]
     return [interface.user for interface in interfaces], others
 
 
