@@ -19,7 +19,7 @@ from botocore.credentials import AssumeRoleCredentialFetcher, Credentials, Defer
 from botocore.loaders import Loader, create_loader
 from botocore.session import Session
 
-from provisioner.aws.answers import parse_time
+from provisioner.aws.answers import BoundedSession, TooLarge, parse_time
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.aws.service_models import ModelLoader
@@ -74,6 +74,10 @@ def open_local_session(account_id: str | None = None) -> Session:
     return core
 
 
+class _OfARole(DeferredRefreshableCredentials):
+    """Those of a role that is assumed here, with credentials that have been fetched before."""
+
+
 def assume_role(
     session: Session,
     role_arn: str,
@@ -90,7 +94,11 @@ def assume_role(
     """
 
     def sts(service: str, **keys: Any) -> Any:
-        return session.create_client(service, region_name=region, endpoint_url=url, config=config, **keys)
+        made: Any = session.create_client(
+            service, region_name=region, endpoint_url=url, config=config, **keys
+        )
+        made._endpoint.http_session = BoundedSession(made._endpoint.http_session)
+        return made
 
     credentials = session.get_credentials()
     if credentials is None:
@@ -100,7 +108,7 @@ def assume_role(
     core = Session()
     # What is configured otherwise, such as a bundle of certificates, is that of the source.
     core.set_config_variable("profile", session.get_config_variable("profile"))
-    made = DeferredRefreshableCredentials(fetcher.fetch_credentials, "assume-role")
+    made = _OfARole(fetcher.fetch_credentials, "assume-role")
     core._credentials = made  # type: ignore[attr-defined]
     _equip(core, session.get_component("data_loader"))
     core.set_config_variable("region", region)
@@ -134,7 +142,9 @@ def require(session: Session, service: str, operation: str) -> None:
 def log_in(session: Session) -> None:
     """Fetches the credentials, and asks for a code where the profile wants one. Raises AwsError."""
     settings = _settings(session, profile_of(session))
-    asks = "mfa_serial" in settings or "credential_process" in settings
+    # What the profile says is of the credentials with which a role is assumed.
+    is_assumed = isinstance(getattr(session, "_credentials", None), _OfARole)
+    asks = not is_assumed and ("mfa_serial" in settings or "credential_process" in settings)
     try:
         # Whoever types needs the main thread, and as long as it takes.
         if asks:
@@ -231,7 +241,7 @@ def _translated(session: Session, error: Exception) -> AwsError:
             hint = f"see what the AWS configuration says about the profile {profile}, and try that by hand"
         case botocore_errors.NoCredentialsError():
             return unreachable("aws", operation, error)
-        case botocore_errors.HTTPClientError() | botocore_errors.ConnectionError():
+        case botocore_errors.HTTPClientError() | botocore_errors.ConnectionError() | TooLarge():
             return unreachable("aws", operation, error)
         case TooLate():
             text = f"no credentials for the profile {profile} within {LOGIN_S:.0f} s"

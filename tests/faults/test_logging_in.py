@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.faults.endpoints import reply, serving
+from provisioner.aws.connect import Options, connect
+from provisioner.errors import AwsError
+from provisioner.model import Login
+from tests.faults.endpoints import Answer, endless, reply, serving, trickling
 from tests.support.program import Ran, clean_environment, command, run_process
 
 # Each starts a program or several: minutes in all.
@@ -124,6 +129,28 @@ def test_a_code_that_nobody_can_type_is_an_error(tmp_path: Path) -> None:
     ran = type_a_code(tmp_path, "", "http://127.0.0.1:1")
     assert ran.returncode == 1
     assert "asks for a code" in ran.stderr
+
+
+@pytest.mark.parametrize("answer", [endless, trickling])
+def test_a_role_is_waited_for_no_longer_where_the_profile_runs_a_command(
+    answer: Callable[[bytes, bytes], Answer], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    keys = json.dumps({"Version": 1, "AccessKeyId": "some", "SecretAccessKey": "any"})
+    (tmp_path / "keys").write_text(keys)
+    (tmp_path / "config").write_text(f"[profile p]\ncredential_process = cat {tmp_path / 'keys'}\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
+    login = Login("p", "arn:aws:iam::123456789012:role/deploy")
+    ended = threading.Event()
+
+    def log_in(url: str) -> None:
+        with pytest.raises(AwsError):
+            connect("us-east-1", Options(endpoint_url=url), lambda _: None, login=login)
+        ended.set()
+
+    with serving(answer(b"HTTP/1.1 200 OK\r\n\r\n", b"x" * (1 if answer is trickling else 2**20))) as sts:
+        threading.Thread(target=log_in, args=[sts.url], daemon=True).start()
+        assert ended.wait(120)
 
 
 SECRET = "hush-hush-hush"
