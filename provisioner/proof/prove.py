@@ -14,7 +14,7 @@ from provisioner.errors import AwsError
 from provisioner.kinds import CALL_RULES
 from provisioner.kinds.base import Reader, forget_kept
 from provisioner.lazy_dataclass import dataclass
-from provisioner.model import Call, Plan
+from provisioner.model import Address, Call, Plan
 from provisioner.proof.facts import instances_of, of_plan, partition_in, read_for_launches, read_instances
 from provisioner.proof.principal import Principal, find_principal
 from provisioner.proof.questions import (
@@ -35,22 +35,31 @@ T = TypeVar("T")
 EC2_ITSELF = "EC2"
 ROOT_MAY = "the root user may, unless a service control policy denies it"
 NO_DRY_RUNS = "what answers there is neither AWS nor the local AWS, and might do it"
-# What EC2 answers where it depends on what the plan does before: states, names that are still taken.
-LATER = frozenset(
+_LETTING_GO = frozenset(
     {
-        "DependencyViolation",
-        "IncorrectInstanceState",
-        "IncorrectModificationState",
-        "IncorrectState",
-        "InvalidGroup.Duplicate",
-        "InvalidGroup.InUse",
-        "InvalidKeyPair.Duplicate",
-        "InvalidPermission.Duplicate",
-        "OperationNotPermitted",
-        "UnsupportedOperation",
-        "VolumeModificationRateExceeded",
+        "DeleteSecurityGroup",
+        "ModifyInstanceAttribute",
+        "ModifyNetworkInterfaceAttribute",
+        "RevokeSecurityGroupEgress",
+        "RevokeSecurityGroupIngress",
+        "TerminateInstances",
     }
 )
+_POWER = frozenset({"StartInstances", "StopInstances"})
+# What EC2 answers where it depends on what the plan does before, by the operations that may change it.
+LATER: Mapping[str, frozenset[str]] = {
+    "DependencyViolation": _LETTING_GO,
+    "IncorrectInstanceState": _POWER,
+    "IncorrectModificationState": frozenset({"ModifyVolume"}),
+    "IncorrectState": _POWER | _LETTING_GO,
+    "InvalidGroup.Duplicate": frozenset({"DeleteSecurityGroup"}),
+    "InvalidGroup.InUse": _LETTING_GO,
+    "InvalidKeyPair.Duplicate": frozenset({"DeleteKeyPair"}),
+    "InvalidPermission.Duplicate": frozenset({"RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress"}),
+    # Protection that is switched off, and what only stopped instances take.
+    "OperationNotPermitted": _POWER | {"ModifyInstanceAttribute"},
+    "UnsupportedOperation": _POWER | {"ModifyInstanceAttribute"},
+}
 NO_ROOM = CALL_RULES.final | {
     "InstanceLimitExceeded",
     "MaxFleetCountExceeded",
@@ -139,7 +148,10 @@ class _Proving:
             facts = replace(facts, tags={**facts.tags, **more}, owners=owners)
         asks = [[self._ask(call, question, facts) for call in question.calls] for question in asked]
         every = [ask for group in asks for ask in group]
-        dry_runs: list[Callable[[], Finding | None]] = [partial(self._dry, ask) for ask in every]
+        before = [operations for group, operations in zip(asks, _before(asked), strict=True) for _ in group]
+        dry_runs: list[Callable[[], Finding | None]] = [
+            partial(self._dry, ask, operations) for ask, operations in zip(every, before, strict=True)
+        ]
         found = dict(zip(map(id, every), self.aws.parallel(*dry_runs), strict=True))
         decided = self._simulate(principal, {r_key(r): r for ask in every for r in ask.simulated})
         verdicts = tuple(
@@ -169,7 +181,7 @@ class _Proving:
             return _Ask(simulated=tuple(requests(call, facts)))
         return _Ask(call)
 
-    def _dry(self, ask: _Ask) -> Finding | None:
+    def _dry(self, ask: _Ask, before: frozenset[str]) -> Finding | None:
         if ask.dry is None:
             return None
         if not self.aws.knows_dry_runs():
@@ -178,10 +190,10 @@ class _Proving:
         try:
             self.aws.dry_run(ask.dry.service, ask.dry.operation, settled(ask.dry.params, self.aws.now()))
         except AwsError as error:
-            return self._refused(error, ask)
+            return self._refused(error, before)
         return Finding(Answer.YES)
 
-    def _refused(self, error: AwsError, ask: _Ask) -> Finding:
+    def _refused(self, error: AwsError, before: frozenset[str]) -> Finding:
         if disproved := CALL_RULES.disproved.get(error.code):
             forget_kept(self.aws, disproved, self.plan.account_id)
         if error.code in DENIED:
@@ -192,7 +204,9 @@ class _Proving:
             return Finding(Answer.NO, action, denial.resource, denial.layer, code=error.code)
         told = f"{error.code}: {without_code(error.text)}"
         if error.code in LATER:
-            return Finding(Answer.YES, why=f"permitted; possible once what comes before is done ({told})")
+            if LATER[error.code] & before:
+                return Finding(Answer.YES, why=f"permitted; possible once what comes before is done ({told})")
+            return Finding(Answer.UNPROVEN, why=f"permitted; not possible as things are now ({told})")
         if error.code in NO_ROOM:
             return Finding(Answer.YES, why=f"permitted; now there is no room ({told})", code=error.code)
         if 400 <= error.status < 500:
@@ -247,6 +261,19 @@ class _Proving:
         return {
             r_key(request): _decision(request, by_action.get(request.action.lower())) for request in group
         }
+
+
+def _before(asked: Sequence[Question]) -> list[frozenset[str]]:
+    """For each question the operations before it: those of earlier changes, and others at its own address."""
+    own: dict[Address, set[str]] = {}
+    earlier: set[str] = set()
+    found = []
+    for question in asked:
+        own.setdefault(question.address, set()).add(question.operation)
+    for question in asked:
+        found.append(frozenset(earlier | own[question.address] - {question.operation}))
+        earlier.add(question.operation)
+    return found
 
 
 def r_key(request: Request) -> str:

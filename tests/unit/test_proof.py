@@ -168,13 +168,30 @@ def test_whose_rights_count(arn: str, answer: Answer, simulated: list[str]) -> N
         ("DryRunOperation", Answer.YES),
         ("UnauthorizedOperation", Answer.NO),
         ("InvalidParameterValue", Answer.NO),
-        # What comes before in the plan changes that.
-        ("IncorrectInstanceState", Answer.YES),
+        ("VolumeModificationRateExceeded", Answer.NO),
+        # Nothing comes before it that would change that.
+        ("IncorrectInstanceState", Answer.UNPROVEN),
+        ("OperationNotPermitted", Answer.UNPROVEN),
+        ("UnsupportedOperation", Answer.UNPROVEN),
         ("InsufficientInstanceCapacity", Answer.YES),
     ],
 )
 def test_what_a_dry_run_says(code: str, answer: Answer) -> None:
     assert asked(Scripted(code=code), STOP).answer is answer
+
+
+@pytest.mark.parametrize(
+    ("before", "code", "answer"),
+    [
+        ("StartInstances", "IncorrectInstanceState", Answer.YES),
+        ("ModifyInstanceAttribute", "OperationNotPermitted", Answer.YES),
+        ("CreateTags", "OperationNotPermitted", Answer.UNPROVEN),
+    ],
+)
+def test_what_comes_before_makes_possible_what_it_changes(before: str, code: str, answer: Answer) -> None:
+    first = Call("ec2", before, {"InstanceId": "i-0123456789abcdef0"})
+    *_, verdict = prove(plan(first, STOP), Scripted(code=code)).verdicts
+    assert verdict.answer is answer
 
 
 @pytest.mark.parametrize("code", ["VcpuLimitExceeded", "InsufficientInstanceCapacity"])
