@@ -500,14 +500,3 @@ def test_new_members_are_spread_around_those_that_stay() -> None:
     context = FakeContext(2)
     run_step(step, context)
     assert asked(context) == [("a", "t3.micro", 2)]
-
-
-def test_what_this_run_launched_and_ec2_has_forgotten_is_not_waited_for() -> None:
-    """A successor of an early wave that died in a long rollout, and is no member that anybody sees."""
-    context = FakeContext(1, 1)
-    scale_out(1).launch(context)
-    (forgotten,) = (raw["InstanceId"] for _, answer in context.answered for raw in answer["Instances"])
-    context.waits.clear()
-    launched = scale_out(1).launch(context)
-    assert len(launched.new) == 1
-    assert forgotten not in {instance for wait in context.waits for instance in wait.instances}

@@ -102,12 +102,14 @@ class ScaleOut:
     def launch(self, context: ExecutionContext, tell: Callable[[str], None] = lambda phase: None) -> Launched:
         """Do it, as far as there is capacity. Raises AwsError, WaitError and ChangedMeanwhile."""
         members = {member.id for member in self.members}
-        answered = self.launches.answered(context)
-        # What was answered before and is not among the members has died since, and may be shown no more.
-        known = members | {member.id for member in (*self.gone, *answered)}
+        known = members | {member.id for member in self.gone}
         # What this run has launched before is among the members, though maybe not shown yet. Were the next
         # launch shown first, whoever looks then would launch these again.
-        self.launches.wait_for([member for member in answered if member.id in members], context, Until.SHOWN)
+        self.launches.wait_for(
+            [member for member in self.launches.answered(context) if member.id in members],
+            context,
+            Until.SHOWN,
+        )
         try:
             shortage = self._launch_all(context)
         except AwsError as error:
