@@ -1,7 +1,7 @@
 # The command in a container, for engines that start many of it: docs/scale.md.
 #
-#     docker build --tag registry.example.com/platform/provisioner:0.2.0 .
-#     docker run --rm --volume "$PWD/specs:/specs:ro" registry.example.com/platform/provisioner:0.2.0 validate /specs
+#     docker build --tag registry.example.com/platform/provisioner:0.3.0 .
+#     docker run --rm --volume "$PWD/specs:/specs:ro" registry.example.com/platform/provisioner:0.3.0 validate /specs
 FROM python:3.13.9-slim-trixie AS build
 WORKDIR /src
 COPY pyproject.toml README.md LICENSE requirements.lock ./

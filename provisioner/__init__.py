@@ -1,3 +1,3 @@
 """EC2 fleets, IAM roles and instance profiles from one declarative YAML spec."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"
