@@ -496,7 +496,7 @@ def test_of_members_that_were_all_stopped_is_put_right_though_none_may_be_unavai
     before = cloud.picture("probe")
     cloud.break_with(stop_s=0.1, boot_s=0.1)
     cloud.ec2.stop_instances(InstanceIds=cloud.ids("probe"))
-    assert {cloud.state(instance) for instance in cloud.ids("probe")} == {"stopping"}
+    assert {cloud.state(instance) for instance in cloud.ids("probe")} <= {"stopping", "stopped"}
     assert program.plan(PROBE).told == {(FLEET, "update", "power")}
     cloud.forget_calls()
     assert program.apply(PROBE).code == 0

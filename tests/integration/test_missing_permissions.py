@@ -66,7 +66,10 @@ def test_a_plan_with_nothing_to_launch_needs_nothing_that_only_a_launch_needs(
     plan = program.plan(spec)
     assert (plan.code, plan.changes) == (0, [])
     (note,) = plan.data["notes"]
-    assert "whether there is a newer image is not known: ssm GetParameter" in note["message"]
+    assert (
+        "whether there is a newer image is not known: ssm:GetParameter: UnauthorizedOperation"
+        in note["message"]
+    )
 
 
 @pytest.mark.parametrize("shown", ["all", "a part of a launch"])
