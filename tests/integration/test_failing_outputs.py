@@ -40,7 +40,8 @@ class Started:
             if limit:
                 resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
 
-        command = f'exec "{sys.executable}" -m provisioner "$@" {outputs}'
+        # Python would keep what it compiles as a file that the limit cuts off, for all other tests.
+        command = f'exec "{sys.executable}" -B -m provisioner "$@" {outputs}'
         self.process = subprocess.Popen(
             ["bash", "-c", command, "bash", *words],
             env=environment,
