@@ -348,8 +348,7 @@ def _tag_of_iam(account: Account, call: Call) -> Iterator[Asked]:
     tags = {str(tag.get("Key")): str(tag.get("Value") or "") for tag in call.params.get("Tags") or ()}
     keys = tuple(str(key) for key in call.params.get("TagKeys") or ())
     for thing in finder(account, call.params) if finder else ():
-        bare = Thing(thing.type, thing.arn, thing.tags)
-        yield Asked(call.name, bare, tags=tags or None, tag_keys=keys or None)
+        yield Asked(call.name, thing, tags=tags or None, tag_keys=keys or None)
 
 
 def _policy_of_role(account: Account, call: Call) -> Iterator[Asked]:

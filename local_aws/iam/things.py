@@ -16,6 +16,22 @@ from local_aws.world import World
 
 Keys = dict[str, str | tuple[str, ...]]
 
+# The actions on roles for which IAM says what boundary the role has.
+_TELL_BOUNDARY = frozenset(
+    {
+        "AttachRolePolicy",
+        "DeleteRole",
+        "DeleteRolePermissionsBoundary",
+        "DeleteRolePolicy",
+        "DetachRolePolicy",
+        "GetRole",
+        "PutRolePolicy",
+        "UpdateAssumeRolePolicy",
+        "UpdateRole",
+        "UpdateRoleDescription",
+    }
+)
+
 
 @dataclass(frozen=True)
 class Thing:
@@ -218,7 +234,7 @@ class Account:
         found = _named(self.world.iam.roles.values(), name)
         if found is None:
             return Thing("role", self._iam("role", "/", name))
-        boundary = found.permissions_boundary_arn
+        boundary = found.permissions_boundary_arn if self.call.operation in _TELL_BOUNDARY else None
         keys = {"iam:PermissionsBoundary": str(boundary)} if boundary else {}
         return Thing("role", str(found.arn), tags_of(found.tags), keys)
 
