@@ -111,10 +111,11 @@ def owner_of_path(arn: str) -> str | None:
 def is_ignored(tag: str, patterns: Collection[str]) -> bool:
     """Whether a tag on our things is none of our business: AWS's own, or named by `ignore_tags`.
 
-    In a pattern `*` stands for any text, and everything else for itself. What is kept is nobody else's
-    business: only a pattern that is that very tag ignores it.
+    In a pattern `*` stands for any text, and everything else for itself. Our own tags are nobody else's
+    business: an end that stayed would have members terminated. Only a pattern that is that very tag
+    ignores it.
     """
-    if tag == KEEP_TAG:
+    if tag.startswith(PREFIX):
         return tag in patterns
     literal = (pattern.replace("[", "[[]").replace("?", "[?]") for pattern in patterns)
     return tag.startswith("aws:") or any(fnmatchcase(tag, pattern) for pattern in literal)

@@ -13,7 +13,7 @@ from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.instances import Binding, Instance
 from provisioner.model import Action, Address, Call, Environment, Plan, foretold_calls
-from provisioner.naming import INDEX_TAG, LAUNCH_TAG
+from provisioner.naming import EXPIRES_TAG, INDEX_TAG, LAUNCH_TAG
 from provisioner.plan import plan
 from tests.support.build import (
     FLEET,
@@ -388,6 +388,15 @@ def test_names_are_given_by_the_spec_or_left_alone_but_never_both(case: str) -> 
         for tag in call.params["Tags"]
     ]
     assert {tag["Key"]: tag["Value"] for tag in written} == put
+
+
+@pytest.mark.parametrize("pattern", ["*", "provisioner:*", "provisioner:exp*"])
+def test_no_pattern_has_an_end_stay_that_the_spec_took_away(pattern: str) -> None:
+    plain = {"count": 1, "image": "ami-00000000000000001", "instance_type": "t3.micro"}
+    desired = environment(ignore_tags=[pattern], fleets={"web": plain})
+    ended = members(desired, {"tags": {EXPIRES_TAG: "2026-11-27T18:00:00Z"}})
+    changes = planned(desired, {FLEET: observed_fleet(ended)}).changes
+    assert f"tags.{EXPIRES_TAG}" in [field.path for change in changes for field in change.fields]
 
 
 def test_a_name_among_the_tags_of_the_environment_is_for_those_that_have_none_of_their_own() -> None:
