@@ -49,6 +49,7 @@ from local_aws.corrections import (
     volumes,
 )
 from local_aws.corrections.characters import check_characters
+from local_aws.corrections.filters import check_number
 from local_aws.corrections.registry import CHECKS, HANDLERS
 from local_aws.corrections.states import settle
 from local_aws.iam.gatekeeper import authorize
@@ -105,6 +106,7 @@ def answer_call(world: World, call: Call) -> Any:
     world.partition = get_partition(call.region)
     limits.charge_request(world, call)
     check_characters(call)
+    check_number(call)
     if world.faults.enforce_iam:
         authorize(world, call)
     for check in CHECKS.get(call.name, ()):

@@ -12,9 +12,10 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-from local_aws.call import AwsError
+from local_aws.call import AwsError, Call
 
 View = dict[str, Any]
+MAX_VALUES = 200
 
 _PATHS = {
     "affinity": "Placement.Affinity",
@@ -147,6 +148,18 @@ STATUS_PATHS = {
     "system-status.status": "SystemStatus.Status",
 }
 """Filters of DescribeInstanceStatus, as paths in one of its rows."""
+
+
+def check_number(call: Call) -> None:
+    """Raises FilterLimitExceeded for a call of EC2 whose filters have more than 200 values in all.
+
+    EC2 API Reference, "Error codes": too many filters or too many values; the words are EC2's own, in
+    https://github.com/gjbae1212/gossm/issues/47.
+    """
+    filters = call.params.get("Filters") or [] if call.service == "ec2" else []
+    if sum(len(item.get("Values") or []) for item in filters) > MAX_VALUES:
+        text = f"The maximum number of filter values specified on a single call is {MAX_VALUES}"
+        raise AwsError("FilterLimitExceeded", text)
 
 
 def view_filter(filters: list[dict[str, Any]], paths: dict[str, str]) -> Callable[[View], bool]:

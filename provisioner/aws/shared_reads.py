@@ -28,7 +28,8 @@ from provisioner.retry import INVALID_ANSWER, TOO_LARGE, is_withheld
 T = TypeVar("T")
 Values = Callable[[Any], Iterable[str]]
 
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
+# Of all filters of a call together.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (FilterLimitExceeded)
 MAX_FILTER_VALUES = 200
 # What of a question is given by ids takes fewer, and so do answers that come without pages.
 MAX_IDS = 100
@@ -75,7 +76,9 @@ class Joint(NamedTuple):
 
     def most(self) -> int:
         """How many values one question takes."""
-        return MAX_IDS if self.operation in _BY_IDS or self.operation in _SHORT else MAX_FILTER_VALUES
+        if self.operation in _BY_IDS or self.operation in _SHORT:
+            return MAX_IDS
+        return MAX_FILTER_VALUES - sum(len(one["Values"]) for one in self.params.get("Filters", ()))
 
     def asked_for(self, values: Iterable[str]) -> dict[str, Any]:
         """The parameters that ask for these values."""

@@ -29,7 +29,9 @@ if TYPE_CHECKING:
 LIVE = ("pending", "running", "stopping", "stopped")
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_InstanceState.html
 STATES = (*LIVE, "shutting-down", "terminated")
-MAX_FILTER_VALUES = 200
+# EC2 takes 200 values in all filters of a call together; ten are left for what else a call filters by.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (FilterLimitExceeded)
+MAX_FILTER_VALUES = 190
 MAX_IDS = 1000
 MAX_IDS_OF_STATUS = 100
 

@@ -70,7 +70,7 @@ class ObservedVolume:
 
 
 def find_volumes(reader: Reader, name: str, values: Sequence[str]) -> Iterator[ObservedVolume]:
-    """All volumes for which a filter has one of these values, at most 200. Raises AwsError."""
+    """All volumes for which a filter has one of these values, as many as a call takes. Raises AwsError."""
     filters = [{"Name": name, "Values": list(values)}]
     for raw in reader.pages("ec2", "DescribeVolumes", "Volumes", Filters=filters):
         if raw["State"] not in ("deleting", "deleted"):

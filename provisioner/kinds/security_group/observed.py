@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from provisioner.kinds.base import Reader, World, both
-from provisioner.kinds.instances import chunks, literal
+from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks, literal
 from provisioner.kinds.ownership import FOREIGN, has_mark
 from provisioner.kinds.security_group.rules import Rule, Traffic, rules_of, traffic_of
 from provisioner.kinds.security_group.spec import KIND, SecurityGroup, Vpc
@@ -20,8 +20,6 @@ from provisioner.kinds.tags import as_tags, tags_in_words, text
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address, Environment, Output
 from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG, key_of
-
-MAX_FILTER_VALUES = 200
 
 
 @dataclass(frozen=True)

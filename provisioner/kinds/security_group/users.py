@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from provisioner.kinds.base import Reader, World
-from provisioner.kinds.instances import Instance, chunks
-from provisioner.kinds.security_group.observed import MAX_FILTER_VALUES, FoundGroup, find_groups
+from provisioner.kinds.instances import MAX_FILTER_VALUES, Instance, chunks
+from provisioner.kinds.security_group.observed import FoundGroup, find_groups
 from provisioner.kinds.tags import text
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Address

@@ -77,6 +77,17 @@ def test_an_unknown_filter_is_refused(ec2: Any) -> None:
         ec2.describe_instances(Filters=where("colour", "red"))
 
 
+@pytest.mark.correction("filter-values")
+def test_the_filters_of_a_call_have_two_hundred_values_at_most(ec2: Any) -> None:
+    # The message: https://github.com/gjbae1212/gossm/issues/47.
+    live = where("instance-state-name", "pending", "running")
+    named = [f"i-{number:017}" for number in range(199)]
+    assert seen(ec2, Filters=[*where("instance-id", *named[1:]), *live]) == []
+    for describe in (ec2.describe_instances, ec2.describe_volumes):
+        with refused("FilterLimitExceeded"):
+            describe(Filters=[*where("instance-id", *named), *live])
+
+
 @pytest.mark.correction("filter-more")
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -14,9 +14,8 @@ from provisioner.kinds.fleet.observed import Problem, Subnet
 from provisioner.kinds.fleet.read.images import MissingPrerequisite, is_absent
 from provisioner.kinds.fleet.read.missing import near_types, no_such_subnet_tags, no_such_subnets
 from provisioner.kinds.fleet.read.missing import subnets as subnets_of
-from provisioner.kinds.fleet.read.types import MAX_FILTER_VALUES
 from provisioner.kinds.fleet.spec import Fleet
-from provisioner.kinds.instances import chunks, literal
+from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks, literal
 
 
 def find_subnets(reader: Reader, fleet: Fleet) -> tuple[Subnet, ...]:
