@@ -113,6 +113,17 @@ def read_iam(*operations: str) -> Statement:
     return Statement("ListIam", why, actions("iam", *operations))
 
 
+def named_and_none_of(*tags: str) -> Conditions:
+    """A condition that the tags which are taken off are named, and that none of these is among them.
+
+    DeleteTags that names none takes off all, and then has no `aws:TagKeys`, of which ForAllValues is true:
+    https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DeleteTags.html,
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_condition_examples-multi-valued-context-keys.html.
+    """
+    keys = "aws:TagKeys"
+    return {"ForAllValues:StringNotEquals": {keys: list(tags)}, "Null": {keys: "false"}}
+
+
 def pass_roles(place: Place) -> Statement:
     """A role that is put into a profile, or bound to an instance with its profile, is passed to EC2."""
     return Statement(

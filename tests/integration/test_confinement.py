@@ -93,6 +93,7 @@ def settle(cloud: Cloud, deployer: Deployer) -> SimpleNamespace:
         in_lab=cloud.stranger("i-0000000000000001a", {"room": "lab", "provisioner:environment": "theirs"}),
         group=group["GroupId"],
         my_group=group_of(cloud),
+        my_key=cloud.ec2.describe_key_pairs(KeyNames=["mine-me"])["KeyPairs"][0]["KeyPairId"],
         half=half["GroupId"],
         half_key=half_key["KeyPairId"],
         key=key["KeyPairId"],
@@ -157,6 +158,8 @@ ON_EC2: dict[str, Attempt] = {
     "hide mine": lambda it, ec2: ec2.delete_tags(
         Resources=[it.mine], Tags=[{"Key": "provisioner:environment"}]
     ),
+    "hide mine by taking all tags off": lambda it, ec2: ec2.delete_tags(Resources=[it.mine]),
+    "hide my volume by taking all tags off": lambda it, ec2: ec2.delete_tags(Resources=[it.my_volume]),
     "take their profile off": lambda it, ec2: ec2.disassociate_iam_instance_profile(
         AssociationId=it.their_association
     ),
@@ -219,6 +222,8 @@ ON_EC2: dict[str, Attempt] = {
     "take a mark off my group": lambda it, ec2: ec2.delete_tags(
         Resources=[it.my_group], Tags=[{"Key": "provisioner:security_group"}]
     ),
+    "take all tags off my group": lambda it, ec2: ec2.delete_tags(Resources=[it.my_group]),
+    "take all tags off my key pair": lambda it, ec2: ec2.delete_tags(Resources=[it.my_key]),
     "delete a key pair with one of the two tags": lambda it, ec2: ec2.delete_key_pair(KeyPairId=it.half_key),
     "claim a key pair with one of the two tags": lambda it, ec2: ec2.create_tags(
         Resources=[it.half_key], Tags=as_list({"provisioner:key_pair": "me"})
@@ -307,5 +312,6 @@ def test_what_is_mine_can_be_changed(deploy: Deploying, cloud: Cloud, tmp_path: 
     it = settle(cloud, deployer)
     ec2 = deployer.client("ec2")
     ec2.create_tags(Resources=[it.mine, it.my_volume, it.my_group], Tags=as_list({"x": "y"}))
+    ec2.delete_tags(Resources=[it.mine, it.my_volume, it.my_group], Tags=[{"Key": "x"}])
     ec2.authorize_security_group_ingress(**rule(it.my_group))
     ec2.terminate_instances(InstanceIds=[it.mine])

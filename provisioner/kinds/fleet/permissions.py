@@ -25,6 +25,7 @@ from provisioner.rights import (
     Purpose,
     Statement,
     actions,
+    named_and_none_of,
     pass_roles,
     read_ec2,
     together,
@@ -274,7 +275,7 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
         "to take tags off, but never the environment's own",
         ("ec2:DeleteTags",),
         (*place.ec2("instance"), *place.ec2("volume")),
-        together(place.owned, {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG]}}),
+        together(place.owned, named_and_none_of(ENVIRONMENT_TAG)),
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from provisioner.kinds.key_pair.spec import KeyPair
 from provisioner.naming import ENVIRONMENT_TAG, KEY_PAIR_TAG
-from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, read_ec2, together
+from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, named_and_none_of, read_ec2, together
 
 
 def key_pair_permissions(key_pairs: Sequence[KeyPair], place: Place, purpose: Purpose) -> Iterator[Statement]:
@@ -31,6 +31,6 @@ def key_pair_permissions(key_pairs: Sequence[KeyPair], place: Place, purpose: Pu
     why = "to correct tags of key pairs that carry both, and to give the environment's to no other"
     stays = together(ours, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
     yield Statement("TagKeyPairs", why, ("ec2:CreateTags",), every, stays)
-    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG, KEY_PAIR_TAG]}}
+    never = named_and_none_of(ENVIRONMENT_TAG, KEY_PAIR_TAG)
     why = "to take tags off key pairs, but never those two"
     yield Statement("UntagKeyPairs", why, ("ec2:DeleteTags",), every, together(ours, never))

@@ -7,7 +7,16 @@ from collections.abc import Iterator, Sequence
 from provisioner.kinds.security_group.rules import PREFIX_LIST
 from provisioner.kinds.security_group.spec import SecurityGroup
 from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
-from provisioner.rights import OWN_REQUEST, Place, Purpose, Statement, actions, read_ec2, together
+from provisioner.rights import (
+    OWN_REQUEST,
+    Place,
+    Purpose,
+    Statement,
+    actions,
+    named_and_none_of,
+    read_ec2,
+    together,
+)
 
 REVOKE = ("RevokeSecurityGroupEgress", "RevokeSecurityGroupIngress")
 RULES = (
@@ -49,7 +58,7 @@ def group_permissions(groups: Sequence[SecurityGroup], place: Place, purpose: Pu
     why = "to correct tags of groups that carry both, and to give the environment's to no other"
     stays = together(ours, {"StringEqualsIfExists": {OWN_REQUEST: place.environment}})
     yield Statement("TagGroups", why, ("ec2:CreateTags",), every, stays)
-    never = {"ForAllValues:StringNotEquals": {"aws:TagKeys": [ENVIRONMENT_TAG, GROUP_TAG]}}
+    never = named_and_none_of(ENVIRONMENT_TAG, GROUP_TAG)
     why = "to take tags off security groups, but never those two"
     yield Statement("UntagGroups", why, ("ec2:DeleteTags",), every, together(ours, never))
 
