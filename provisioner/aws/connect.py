@@ -33,6 +33,13 @@ class Options:
         """Whether the local AWS is meant, by `--local` or by the environment variable."""
         return self.local or os.environ.get(LOCAL_VARIABLE, "") not in ("", "0")
 
+    @property
+    def words(self) -> list[str]:
+        """The words by which a command line means the same AWS."""
+        profile = ["--profile", self.profile] if self.profile else []
+        endpoint = ["--endpoint-url", self.endpoint_url] if self.endpoint_url else []
+        return [*profile, *endpoint, *(["--local"] if self.is_local else [])]
+
 
 def connect(
     region: str,

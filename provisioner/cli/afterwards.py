@@ -39,7 +39,7 @@ def told_after(
     if result.obstacle or not (result.outcomes and all(map(is_answered, result.outcomes))):
         return outcome
     is_good = all(change.is_good for change in result.outcomes)
-    steps = find_next_steps(job.environment, aws, plan, planning.options.is_local, is_good)
+    steps = find_next_steps(job.environment, aws, plan, job.spec, planning.options, is_good)
     if steps is None:
         return outcome
     data = {**outcome.data, "result": {**outcome.data["result"], "next": next_data(steps)}}

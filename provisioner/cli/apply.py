@@ -88,6 +88,7 @@ def apply(
     approved = read_expected(expected)
     environment = load_spec(spec, refreshed, skipped_regions, my_ip)
     return apply_plan(
+        spec,
         environment,
         yes,
         output_format,
@@ -143,6 +144,7 @@ def destroy(
     approved = read_expected(expected)
     environment = load_spec(spec, skipped_regions=skipped_regions, needs_contents=False)
     return apply_plan(
+        spec,
         environment,
         yes,
         output_format,

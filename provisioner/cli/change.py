@@ -22,6 +22,7 @@ from provisioner.cli.common import (
     INTERRUPTED,
     REFUSED,
     Shown,
+    SpecFile,
     connect_to,
     console_for,
     make_plan,
@@ -54,6 +55,7 @@ SHOW_CURSOR = b"\x1b[?25h"
 
 
 def apply_plan(
+    spec: SpecFile,
     environment: Environment,
     yes: bool,
     output_format: str,
@@ -117,7 +119,7 @@ def apply_plan(
             looks_again = looks_again and all(map(is_answered, carried.outcomes))
             if looks_again and to_do and not destroying:
                 is_good = all(outcome.is_good for outcome in carried.outcomes)
-                steps = find_next_steps(environment, aws, plan, options.is_local, is_good)
+                steps = find_next_steps(environment, aws, plan, spec, options, is_good)
             teller.tell_rest(carried.outcomes, steps)
             code = _code(carried, stop.is_set(), refreshed)
             if destroying and (code == DONE or looks_again):

@@ -93,8 +93,7 @@ def drift(
 
 def given_again(spec: SpecFile, deep: bool, options: Options) -> str:
     """What another `drift` has to be given to look at the same."""
-    given = [*spec.words, *(["--deep"] if deep else [])]
-    return as_typed([*given, *(["--local"] if options.is_local else [])])
+    return as_typed([*spec.words, *(["--deep"] if deep else []), *options.words])
 
 
 def _show(found: DriftReport, output_format: str, given: str, ids: bool, options: Options) -> None:

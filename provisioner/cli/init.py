@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from provisioner.cli.common import say
+from provisioner.cli.common import SpecFile, say
 from provisioner.cli.help import Command
 from provisioner.cli.options import YES
 from provisioner.cli.writing import names_folder, replace_file
@@ -157,11 +157,11 @@ def _say_what_next(target: Path, answers: Answers) -> None:
     from provisioner.aws.connect import Options
     from provisioner.cli.next_steps import command
 
-    is_local = Options().is_local
-    name = str(target)
-    say(f"{as_typed([name])} is written. See what it would do: {command('plan', name, is_local)}")
-    without = "" if is_local else "; without an account: add --local"
-    say(f"  then: {command('apply', name, is_local)}{without}")
+    options = Options()
+    spec = SpecFile(str(target))
+    say(f"{as_typed([spec.path])} is written. See what it would do: {command('plan', spec, options)}")
+    without = "" if options.is_local else "; without an account: add --local"
+    say(f"  then: {command('apply', spec, options)}{without}")
     if answers.key is None:
         say("  without a key pair: log in by Session Manager, or add one as the file says")
 

@@ -12,7 +12,9 @@ from provisioner.visible import as_typed, path_as_typed
 
 if TYPE_CHECKING:
     from provisioner.aws.client import Aws
+    from provisioner.aws.connect import Options
     from provisioner.kinds.fleet.hosts import Host
+    from provisioner.many.spec_file import SpecFile
     from provisioner.model import Environment, Plan
     from provisioner.render.next_steps import NextSteps
 
@@ -24,7 +26,7 @@ SSM_POLICIES = ("AmazonSSMManagedInstanceCore", "AmazonSSMManagedEC2InstanceDefa
 
 
 def find_next_steps(
-    environment: Environment, aws: Aws, plan: Plan, local: bool, is_done: bool = True
+    environment: Environment, aws: Aws, plan: Plan, spec: SpecFile, options: Options, is_done: bool = True
 ) -> NextSteps | None:
     """What to do next; None where no member runs, or nobody may look. Two calls at most.
 
@@ -44,18 +46,18 @@ def find_next_steps(
         why = str(error) if isinstance(error, ProvisionerError) else "the answer is not one of AWS"
         say(f"Where the members of {environment.name} are is not known: {why}", err=True)
         return None
-    return next_steps(plan, hosts, environment.source, local, is_done, environment.target)
+    return next_steps(plan, hosts, spec, options, is_done, aws.target.profile)
 
 
 def next_steps(
     plan: Plan,
     hosts: Sequence[Host],
-    source: str,
-    local: bool,
+    spec: SpecFile,
+    options: Options,
     is_done: bool = True,
-    target: str | None = None,
+    profile: str | None = None,
 ) -> NextSteps | None:
-    """What to do next with the hosts that run, if any do."""
+    """What to do next with the hosts that run, if any do; `profile` is whose credentials found them."""
     from provisioner.access.ssh_config import reached_at
     from provisioner.render.next_steps import NextSteps
 
@@ -65,16 +67,16 @@ def next_steps(
     for host in hosts:
         fleets.setdefault(host.fleet, []).append(reached_at(host, private=False) or host.id)
     ssh = next(_ssh(plan, hosts), None)
-    session = next(_sessions(plan, hosts), None)
+    session = next(_sessions(plan, hosts, profile, options.endpoint_url), None)
     ends = {desired.get("expires") for at, desired in plan.desired.items() if at.kind == "fleet"} - {None}
     commands = (*(["ssh-config"] if ssh else []), "status", "destroy")
     return NextSteps(
         fleets,
         [login for login in (ssh, session) if login],
-        [command(name, source, local, target) for name in commands],
+        [command(name, spec, options) for name in commands],
         plan.cost if is_done or _all_run(plan, fleets) else None,
         "; ".join(sorted(map(str, ends))) or None,
-        local,
+        options.is_local,
     )
 
 
@@ -98,14 +100,18 @@ def _ssh(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:
             yield _typed(["ssh", *key, f"{user}@{address}"])
 
 
-def _sessions(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:
+def _sessions(
+    plan: Plan, hosts: Sequence[Host], profile: str | None, endpoint_url: str | None
+) -> Iterator[str]:
     """How to open a session on a member whose role allows that."""
+    given = (("--region", plan.region), ("--profile", profile), ("--endpoint-url", endpoint_url))
+    which = [word for option, value in given if value for word in (option, value)]
     for host in hosts:
         key = _desired(plan, "fleet", host.fleet).get("instance_profile")
         role = _desired(plan, "instance_profile", key).get("role")
         policies = _desired(plan, "role", role).get("managed_policies") or ()
         if any(str(policy).rpartition("/")[2] in SSM_POLICIES for policy in policies):
-            yield _typed(["aws", "ssm", "start-session", "--region", plan.region, "--target", host.id])
+            yield _typed(["aws", "ssm", "start-session", *which, "--target", host.id])
 
 
 def _desired(plan: Plan, kind: str, key: Any) -> Mapping[str, Any]:
@@ -114,12 +120,20 @@ def _desired(plan: Plan, kind: str, key: Any) -> Mapping[str, Any]:
     return next(found, {})
 
 
-def command(name: str, source: str, local: bool, target: str | None = None) -> str:
+def command(name: str, spec: SpecFile, options: Options) -> str:
     """A command about a spec, as the one was typed that says so: of the Makefile, or the program's own."""
-    spec, which = as_typed([path_as_typed(source)]), as_typed([target or ""])
-    if os.environ.get(MAKE_VARIABLE) and name in ("status", "destroy"):
-        return f"make {name} SPEC={spec}{f' TARGET={which}' if target else ''}{' LOCAL=1' if local else ''}"
-    return f"provisioner {name} {spec}{f' --target {which}' if target else ''}{' --local' if local else ''}"
+    if not (os.environ.get(MAKE_VARIABLE) and name in ("status", "destroy")):
+        return as_typed(["provisioner", name, *spec.words, *options.words])
+    root = ["--root", spec.root] if spec.root else []
+    which = [] if options.is_local else options.words
+    variables = {
+        "SPEC": path_as_typed(spec.path),
+        "TARGET": spec.target,
+        "LOCAL": "1" if options.is_local else None,
+        "ARGS": as_typed([*root, *which]),
+    }
+    given = [f"{variable}={as_typed([value])}" for variable, value in variables.items() if value]
+    return " ".join(["make", name, *given])
 
 
 def _typed(words: Sequence[str]) -> str:

@@ -130,7 +130,7 @@ def plan(
     made = make_plan(with_tag_index(environment), aws, destroying, deep, rules, pricing)
     if is_proving(spec, environment, proving):
         made = proved(made, aws)
-    given = _given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)
+    given = given_again(spec, refreshed, my_ip, deep, policies, skipped_regions, destroying, options)
     match output_format:
         case "json":
             from provisioner.render.as_json import plan_data
@@ -164,7 +164,7 @@ def plan(
     return None
 
 
-def _given_again(
+def given_again(
     spec: SpecFile,
     refreshed: tuple[str, ...],
     my_ip: bool,
@@ -182,5 +182,4 @@ def _given_again(
         given += ["--deep"] if deep else []
     given += [word for policy in policies for word in ("--policy", policy)]
     given += ["--skip-region", skipped_regions] if skipped_regions else []
-    given += ["--local"] if options.is_local else []
-    return as_typed(given)
+    return as_typed([*given, *options.words])

@@ -54,4 +54,4 @@ def test_a_path_is_no_option_and_stays_one_line(path: str, shown: str) -> None:
     options = Options(None, None, False, False)
     assert given_again(SpecFile(path), deep=False, options=options) == shown
     assert Environment("shop", "us-east-1", source=path).argument == shown
-    assert command("status", path, local=False) == f"provisioner status {shown}"
+    assert command("status", SpecFile(path), options) == f"provisioner status {shown}"

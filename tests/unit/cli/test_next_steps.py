@@ -8,15 +8,18 @@ from typing import Any
 
 import pytest
 
+from provisioner.aws.connect import Options
 from provisioner.cli.next_steps import MAKE_VARIABLE, command, next_steps
 from provisioner.costs.cost import Cost, CostLine, FleetCost, PlanCost
 from provisioner.kinds.fleet.hosts import Host
+from provisioner.many.spec_file import SpecFile
 from provisioner.model import Address, Plan
 from provisioner.render.next_steps import next_data, next_text
 
 LINUX = {"Name": "al2023-ami-2023.9-kernel-6.1-x86_64"}
 CORE = "arn:aws:iam::aws:policy/AmazonSSMManagedInstanceCore"
 FLEET = Address("fleet", "worker")
+SPEC = SpecFile("crunch.yaml")
 COST = PlanCost({FLEET: FleetCost(Cost(), Cost((CostLine("t3.large on demand", 2, Decimal("0.1664")),)))})
 
 
@@ -38,7 +41,7 @@ def plan(key_name: str | None = None, policies: tuple[str, ...] = (), **more: An
 
 
 def said(made: Plan, *hosts: Host, local: bool = False, width: int = 100) -> list[str]:
-    steps = next_steps(made, hosts or (host(1), host(2)), "crunch.yaml", local)
+    steps = next_steps(made, hosts or (host(1), host(2)), SPEC, Options(local=local))
     assert steps
     return next_text(steps, width).plain.splitlines()
 
@@ -98,11 +101,11 @@ def test_commands_are_not_broken() -> None:
 
 
 def test_nothing_runs_and_nothing_is_said() -> None:
-    assert next_steps(plan(), (), "crunch.yaml", False) is None
+    assert next_steps(plan(), (), SPEC, Options()) is None
 
 
 def test_for_programs() -> None:
-    steps = next_steps(plan("me"), (host(1),), "crunch.yaml", False)
+    steps = next_steps(plan("me"), (host(1),), SPEC, Options())
     assert steps
     data = next_data(steps)
     assert data["fleets"] == {"worker": ["198.51.100.1"]}
@@ -111,16 +114,59 @@ def test_for_programs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "source", "local", "make", "typed"),
+    ("name", "spec", "options", "make", "typed"),
     [
-        ("status", "a.yaml", False, "", "provisioner status a.yaml"),
-        ("status", "my specs/a.yaml", True, "", "provisioner status 'my specs/a.yaml' --local"),
-        ("destroy", "a.yaml", True, "1", "make destroy SPEC=a.yaml LOCAL=1"),
-        ("ssh-config", "a.yaml", False, "1", "provisioner ssh-config a.yaml"),
+        ("status", SpecFile("a.yaml"), Options(), "", "provisioner status a.yaml"),
+        (
+            "status",
+            SpecFile("my specs/a.yaml"),
+            Options(local=True),
+            "",
+            "provisioner status 'my specs/a.yaml' --local",
+        ),
+        (
+            "destroy",
+            SpecFile("a.yaml", "my root", "dev"),
+            Options("the work", "http://127.0.0.1:4566"),
+            "",
+            "provisioner destroy a.yaml --target dev --root 'my root' --profile 'the work' "
+            "--endpoint-url http://127.0.0.1:4566",
+        ),
+        (
+            "destroy",
+            SpecFile("a.yaml", target="dev"),
+            Options(local=True),
+            "1",
+            "make destroy SPEC=a.yaml TARGET=dev LOCAL=1",
+        ),
+        (
+            "destroy",
+            SpecFile("a.yaml", "specs"),
+            Options("work"),
+            "1",
+            "make destroy SPEC=a.yaml ARGS='--root specs --profile work'",
+        ),
+        ("ssh-config", SpecFile("a.yaml"), Options(), "1", "provisioner ssh-config a.yaml"),
     ],
 )
 def test_what_was_typed_is_typed_again(
-    monkeypatch: pytest.MonkeyPatch, name: str, source: str, local: bool, make: str, typed: str
+    monkeypatch: pytest.MonkeyPatch, name: str, spec: SpecFile, options: Options, make: str, typed: str
 ) -> None:
     monkeypatch.setenv(MAKE_VARIABLE, make)
-    assert command(name, source, local) == typed
+    assert command(name, spec, options) == typed
+
+
+def test_all_commands_go_to_the_account_of_the_apply() -> None:
+    given = Options("work", "https://proxy.example")
+    steps = next_steps(plan("me", (CORE,)), (host(1),), SPEC, given, profile="work")
+    assert steps
+    which = " --profile work --endpoint-url https://proxy.example"
+    assert list(steps.commands) == [line.strip() + which for line in (CONFIG, *OTHERS)]
+    assert steps.logins[1] == SESSION.strip().replace(" --target", f"{which} --target")
+
+
+def test_a_session_takes_the_profile_that_the_spec_says() -> None:
+    steps = next_steps(plan(policies=(CORE,)), (host(1),), SPEC, Options(), profile="of the target")
+    assert steps
+    assert list(steps.logins) == [SESSION.strip().replace(" --target", " --profile 'of the target' --target")]
+    assert list(steps.commands) == [line.strip() for line in OTHERS]
