@@ -183,6 +183,8 @@ def test_the_longest_launch_tag_fits_into_a_tag() -> None:
         "shutdown_behavior": "terminate",
         "termination_protection": False,
         "stop_protection": False,
+        "expires": "2027-01-01T00:00:00Z",
+        "ready": "cloud_init",
     }
     fleet = fleet_of(environment(fleets={"web": PLAIN | longest}))
     params = launch_params(fleet, None, AROUND, SUBNETS[0])

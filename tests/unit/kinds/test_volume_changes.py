@@ -20,8 +20,8 @@ from provisioner.kinds.fleet.settings.volume_modifications import MAX_WAIT_S, Aw
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.instances import Device, Instance
 from provisioner.kinds.volumes import ObservedVolume
-from provisioner.model import Call, Environment
-from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG
+from provisioner.model import Call, Environment, Wait
+from provisioner.naming import ENVIRONMENT_TAG, FLEET_TAG, LAUNCH_TAG, READY_TAG
 from tests.support.build import FLEET, environment, fleet_of, member, observed_fleet, planned
 
 ROOT, DATA = "/dev/xvda", "/dev/sdf"
@@ -267,6 +267,41 @@ def test_a_volume_that_differs_is_modified_or_the_member_replaced_or_it_is_told(
     after = member(1, fleet, tags={LAUNCH_TAG: write_record(record)}) if live else its
     is_known = case.recorded and (live or case.first == case.then)
     assert not is_known or not may_differ(fleet, after)
+
+
+def test_what_a_launch_tag_has_no_room_for_is_read_from_the_root_volume() -> None:
+    """The tag is written after the volume was modified, and EC2 takes 256 characters."""
+    long = {
+        "image": {"ssm": "/an/image", "update": "pin"},
+        "user_data": "#!/bin/sh\n",
+        "volumes": [{"device": DATA, "size_gb": 8}],
+        "shutdown_behavior": "terminate",
+        "stop_protection": False,
+        "ready": "cloud_init",
+    }
+    disk = {"size_gb": 1000, "type": "gp3", "encrypted": True, "kms_key_id": "alias/disks"}
+    before, now = spec(**long, **root(**disk)), spec(**long, **root(**disk, iops=16000, throughput=1000))
+
+    def its(tag: str | None = None, **differing: Any) -> Instance:
+        """The member whose root volume differs so, with another launch tag than it was launched with."""
+        made = launched(before, now, {ROOT: {"size_gb": 1000, "encrypted": True, **differing}, DATA: {}})
+        tags = {**(made.tags or {}), READY_TAG: "yes"}
+        return replace(made, tags={**tags, LAUNCH_TAG: tag} if tag else tags)
+
+    (change,) = planned(now, {FLEET: observed_fleet([its()])}).changes
+    (tag,) = [
+        tag["Value"]
+        for step in change.steps
+        if isinstance(step, Call) and step.operation == "CreateTags"
+        for tag in step.params["Tags"]
+    ]
+    assert len(tag) <= 256
+    after = its(tag, iops=16000, throughput=1000)
+    (shown,) = [step.condition for step in change.steps if isinstance(step, Wait) and step.condition]
+    assert shown.holds(after)
+    assert may_differ(fleet_of(now), after)
+    assert planned(now, {FLEET: observed_fleet([after])}).changes == ()
+    assert [field.path for field in change.fields] == ["root_volume.iops", "root_volume.throughput"]
 
 
 def test_a_replacement_shows_what_volumes_are_and_what_they_are_to_be() -> None:

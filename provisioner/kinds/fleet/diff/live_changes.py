@@ -18,6 +18,7 @@ from provisioner.kinds.fleet.observed import ObservedFleet, scope_of
 from provisioner.kinds.fleet.placement import on_members, verb
 from provisioner.kinds.fleet.settings.differences import differing
 from provisioner.kinds.fleet.settings.launch_tag import (
+    fitted,
     is_protected,
     read_record,
     stays_protected,
@@ -125,8 +126,14 @@ def _setting_change(
     paths = tuple(setting.path for setting in settings)
     named = ", ".join(paths)
     whys = "; ".join(dict.fromkeys(setting.why for setting in settings))
-    words = {member.id: words_after(settings, fleet, member) for member in members}
-    agree = SettingsAgree(fleet, dict.fromkeys(words, paths), words)
+    changed = {member.id: words_after(settings, fleet, member) for member in members}
+    records = {
+        member.id: fitted({**read_record(member), **changed[member.id]})
+        for member in members
+        if changed[member.id]
+    }
+    words = {name: {word: record[word] for word in changed[name]} for name, record in records.items()}
+    agree = SettingsAgree(fleet, dict.fromkeys(changed, paths), words)
     return update(
         address,
         members,
@@ -135,28 +142,24 @@ def _setting_change(
         (
             *until_stable(members, (scope_of(world.environment.name),)),
             *change_steps(settings, members, fleet, observed.prerequisites.groups),
-            *_remembering_steps(members, words),
+            *_remembering_steps(records),
             until_settings_shown(members, world, agree),
         ),
     )
 
 
-def _remembering_steps(
-    members: Sequence[Instance], changed: Mapping[str, Mapping[str, str]]
-) -> tuple[Step, ...]:
+def _remembering_steps(records: Mapping[str, Mapping[str, str]]) -> tuple[Step, ...]:
     """The steps that write down what DescribeInstances does not show, once it was changed.
 
     In this order a crash in between leads to the same change once more, never to a record that is wrong. All
     of a member's record is written at once, so that two changes of it cannot undo each other.
     """
-    records: dict[str, list[str]] = {}
-    for member in members:
-        if changed[member.id]:
-            record = write_record({**read_record(member), **changed[member.id]})
-            records.setdefault(record, []).append(member.id)
+    members: dict[str, list[str]] = {}
+    for name, record in records.items():
+        members.setdefault(write_record(record), []).append(name)
     return tuple(
-        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: record})})
-        for record, those in records.items()
+        Call("ec2", "CreateTags", {"Resources": list(part), "Tags": tag_list({LAUNCH_TAG: text})})
+        for text, those in members.items()
         for part in chunks(those, MAX_IDS)
     )
 

@@ -23,7 +23,13 @@ from provisioner.kinds.fleet.rolling_update.rollout import (
     Terminate,
 )
 from provisioner.kinds.fleet.rolling_update.starting import RESET, Start, ran_as
-from provisioner.kinds.fleet.settings.launch_tag import PARTS, launch_record, read_record, write_record
+from provisioner.kinds.fleet.settings.launch_tag import (
+    PARTS,
+    fitted,
+    launch_record,
+    read_record,
+    write_record,
+)
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.user_data import USER_DATA
@@ -230,7 +236,7 @@ class _Restarting(RollingUpdate):
                 # Parts of ours are beside the user data, as new members have them.
                 before.pop(PARTS.word, None)
                 words |= {PARTS.word: texts[PARTS.word]} if PARTS.word in texts else {}
-            record = write_record({**before, **words})
+            record = write_record(fitted({**before, **words}))
             yield Call("ec2", "CreateTags", {"Resources": [name], "Tags": tag_list({LAUNCH_TAG: record})})
 
     def _to_start(self, wave: _Wave) -> Start:

@@ -10,20 +10,27 @@ from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from types import MappingProxyType
 
-from provisioner.kinds.fleet.settings.remembered import Remembered, image_source
+from provisioner.kinds.fleet.settings.remembered import (
+    Remembered,
+    fields_of_root,
+    image_source,
+    write_fields,
+)
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from provisioner.kinds.fleet.settings.values import KEY
+from provisioner.kinds.fleet.settings.volume_drift import ROOT_WORD
 from provisioner.kinds.fleet.spec import Fleet
 from provisioner.kinds.fleet.user_data.parts import part_names
 from provisioner.kinds.instances import Instance
 from provisioner.naming import LAUNCH_TAG
 
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions, without the type, of
-# which the longest is such as u7inh-32tb.480xlarge.
-MAX_LENGTH = 256 - len(" type=u7inh-32tb.480xlarge")
-# As what each member was launched, which is added when the launch is sent.
+# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Tags.html#tag-restrictions
+MAX_LENGTH = 256
+# As what each member was launched, which is added when the launch is sent; the longest is such as this.
 _TYPE = Remembered("type", "[a-z0-9]+[a-z0-9.-]*", lambda fleet: None)
+_LONGEST_TYPE = "u7inh-32tb.480xlarge"
+# What a record that is too long leaves out of its root volume, in this order: plans read the volume then.
+_LEFT_OUT = ("iops", "throughput", "type")
 # The parts of ours that its user data has, which are compared with nothing.
 PARTS = Remembered("parts", "[a-z]+(,[a-z]+)*", lambda fleet: ",".join(part_names(fleet)) or None)
 _WORDS: Mapping[str, Remembered] = {
@@ -41,10 +48,18 @@ _PROTECTING = {
 def launch_record(fleet: Fleet) -> dict[str, str]:
     """What DescribeInstances will not show of a member launched now."""
     texts = {word: remembered.text(fleet) for word, remembered in _WORDS.items()}
-    record = {word: text for word, text in texts.items() if text is not None}
-    # Without it, members are taken to have the key of their key pair; all other words are worth more.
-    if len(write_record(record)) > MAX_LENGTH:
-        record.pop(KEY.word, None)
+    return fitted({word: text for word, text in texts.items() if text is not None})
+
+
+def fitted(record: Mapping[str, str]) -> dict[str, str]:
+    """A launch record that a tag has room for, whichever type is added."""
+    record = dict(record)
+    root = fields_of_root(record.get(ROOT_WORD.word, ""))
+    for name in _LEFT_OUT:
+        length = len(write_record({**record, _TYPE.word: _LONGEST_TYPE}))
+        if length > MAX_LENGTH and name in root:
+            del root[name]
+            record[ROOT_WORD.word] = write_fields(root)
     return record
 
 
