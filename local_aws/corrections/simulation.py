@@ -8,13 +8,14 @@ GetCallerIdentity. moto simulates nothing, and takes keys that it does not know 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from local_aws.call import AwsError, Call
 from local_aws.corrections.registry import handler
 from local_aws.iam.callers import Caller, caller_of, principal
 from local_aws.iam.conditions import Context
-from local_aws.iam.evaluate import BOUNDARY, Policies, Request, conditions_of, decide
+from local_aws.iam.evaluate import BOUNDARY, Decision, Policies, Request, conditions_of, decide
 from local_aws.iam.gatekeeper import keys_of_principal
 from local_aws.world import World
 
@@ -33,9 +34,8 @@ def simulate(world: World, call: Call) -> dict[str, Any]:
     }
     resources = [str(resource) for resource in call.params.get("ResourceArns") or ["*"]]
     results = [
-        _result(caller, Request(str(action), resource, context))
+        _result(caller, [Request(str(action), resource, context) for resource in resources])
         for action in call.params.get("ActionNames") or ()
-        for resource in resources
     ]
     return {"EvaluationResults": results, "IsTruncated": False}
 
@@ -46,20 +46,48 @@ def _values(entry: dict[str, Any]) -> str | tuple[str, ...]:
     return values if is_list or len(values) != 1 else values[0]
 
 
-def _result(caller: Caller, request: Request) -> dict[str, Any]:
-    decision = decide(caller.policies, request)
-    word = "allowed" if decision.is_allowed else "explicitDeny" if decision.is_explicit else "implicitDeny"
+def _result(caller: Caller, requests: Sequence[Request]) -> dict[str, Any]:
+    """The result of one action: of all resources the strictest decision, and of each that is named its own.
+
+    With resources, what is missing is told with each of them:
+    https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html.
+    """
+    decisions = [decide(caller.policies, request) for request in requests]
+    strictest = max(decisions, key=lambda decision: (not decision.is_allowed, decision.is_explicit))
     result: dict[str, Any] = {
-        "EvalActionName": request.action,
-        "EvalResourceName": request.resource,
-        "EvalDecision": word,
+        "EvalActionName": requests[0].action,
+        "EvalResourceName": "*",
+        "EvalDecision": _word(strictest),
         "MatchedStatements": [],
-        "MissingContextValues": _missing(caller.policies, request),
+        "MissingContextValues": [],
+        **_boundary(caller, strictest),
     }
-    if caller.policies.boundary is not None:
-        allowed = decision.is_allowed or decision.layer != BOUNDARY
-        result["PermissionsBoundaryDecisionDetail"] = {"AllowedByPermissionsBoundary": allowed}
+    if requests[0].resource == "*":
+        return result | {"MissingContextValues": _missing(caller.policies, requests[0])}
+    result["ResourceSpecificResults"] = [
+        {
+            "EvalResourceName": request.resource,
+            "EvalResourceDecision": _word(decision),
+            "MatchedStatements": [],
+            "MissingContextValues": _missing(caller.policies, request),
+            **_boundary(caller, decision),
+        }
+        for request, decision in zip(requests, decisions, strict=True)
+    ]
     return result
+
+
+def _word(decision: Decision) -> str:
+    if decision.is_allowed:
+        return "allowed"
+    return "explicitDeny" if decision.is_explicit else "implicitDeny"
+
+
+def _boundary(caller: Caller, decision: Decision) -> dict[str, Any]:
+    if caller.policies.boundary is None:
+        return {}
+    allowed = decision.is_allowed or decision.layer != BOUNDARY
+    return {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": allowed}}
 
 
 def _missing(policies: Policies, request: Request) -> list[str]:

@@ -285,19 +285,24 @@ def r_key(request: Request) -> str:
 def _decision(request: Request, result: Mapping[str, Any] | None) -> Finding:
     if result is None:
         return Finding(Answer.UNPROVEN, request.action, request.resource, why="IAM has not answered for it")
+    # Asked about one resource, IAM tells with that resource which keys it lacks.
+    told = (result, *result.get("ResourceSpecificResults", ()))
+    every = {str(key) for part in told for key in part.get("MissingContextValues", ())}
+    missing = ", ".join(sorted(filter(request.may_have, every)))
     if result["EvalDecision"] == "allowed":
-        return Finding(Answer.YES)
-    is_explicit = result["EvalDecision"] == "explicitDeny"
-    missing = [key for key in result.get("MissingContextValues", ()) if request.may_have(str(key))]
-    if missing and not is_explicit:
-        why = f"that depends on {', '.join(sorted(missing))}, which is not known before"
+        why = f"allowed, unless a policy denies it for {missing}, which is not known before"
+        return Finding(Answer.YES, why=why if missing else None)
+    if missing:
+        # A Deny may hold for no other reason than that the simulation has no such key.
+        why = f"that depends on {missing}, which is not known before"
         return Finding(Answer.UNPROVEN, request.action, request.resource, why=why)
+    boundaries = [part.get("PermissionsBoundaryDecisionDetail", {}) for part in told]
     layer = "identity-based policy"
     if result.get("OrganizationsDecisionDetail", {}).get("AllowedByOrganizations") is False:
         layer = "service control policy"
-    elif result.get("PermissionsBoundaryDecisionDetail", {}).get("AllowedByPermissionsBoundary") is False:
+    elif any(boundary.get("AllowedByPermissionsBoundary") is False for boundary in boundaries):
         layer = "permissions boundary"
-    layer = f"explicit deny in {layer}" if is_explicit else layer
+    layer = f"explicit deny in {layer}" if result["EvalDecision"] == "explicitDeny" else layer
     return Finding(Answer.NO, request.action, request.resource, layer)
 
 
@@ -308,8 +313,8 @@ def _together(ask: _Ask, dry: Finding | None, decided: Mapping[str, Finding]) ->
         return dry or Finding(Answer.UNPROVEN, why="its parameters are not known before it is sent")
     if dry and dry.answer is Answer.NO and dry.layer == EC2_ITSELF:
         return dry
-    answer = worst(finding.answer for finding in rights)
-    finding = next(finding for finding in rights if finding.answer is answer)
+    finding = _worst(rights)
+    answer = finding.answer
     if dry is None or answer is Answer.NO:
         return finding
     if dry.answer is Answer.NO:
@@ -345,12 +350,10 @@ def _verdict(question: Question, asks: Sequence[_Ask], findings: Sequence[Findin
         return replace(base, why="its parameters are not known before it is sent")
     if all(finding.code == NEVER for finding in findings):
         findings = [replace(findings[0], answer=Answer.NO, layer=EC2_ITSELF)]
-    answer = worst(finding.answer for finding in findings)
-    alike = [finding for finding in findings if finding.answer is answer]
-    told = next((finding for finding in alike if finding.why), alike[0])
+    told = _worst(findings)
     return replace(
         base,
-        answer=answer,
+        answer=told.answer,
         way=_way(asks),
         tried=min(len(asks), question.count),
         action=told.action,
@@ -358,6 +361,13 @@ def _verdict(question: Question, asks: Sequence[_Ask], findings: Sequence[Findin
         layer=told.layer,
         why=told.why,
     )
+
+
+def _worst(findings: Sequence[Finding]) -> Finding:
+    """One of the worst, that says why if any does."""
+    answer = worst(finding.answer for finding in findings)
+    alike = [finding for finding in findings if finding.answer is answer]
+    return next((finding for finding in alike if finding.why), alike[0])
 
 
 def _way(asks: Iterable[_Ask]) -> Way:

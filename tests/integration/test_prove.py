@@ -65,6 +65,28 @@ def test_what_may_not_be_simulated_is_unproven_and_no_reason_to_stop(
     }
 
 
+WITHOUT_MFA = {"BoolIfExists": {"aws:MultiFactorAuthPresent": "false"}}
+FROM_OUR_NETWORK = {"StringEquals": {"aws:SourceVpc": "vpc-0123456789abcdef0"}}
+
+
+@pytest.mark.parametrize(
+    ("effect", "condition"), [("Deny", WITHOUT_MFA), ("Allow", FROM_OUR_NETWORK)], ids=["deny", "allow"]
+)
+def test_what_depends_on_what_nobody_knows_before_is_unproven(
+    effect: str, condition: dict[str, Any], deploy: Deploying, tmp_path: Path
+) -> None:
+    gone = [("iam:CreateRole", "MakeRoles")] if effect == "Allow" else []
+    policies = without(policies_of(Program(tmp_path), ROLES_ONLY, proving=True), gone)
+    statement = {"Effect": effect, "Action": "iam:CreateRole", "Resource": "*", "Condition": condition}
+    more = {"Version": "2012-10-17", "Statement": [statement]}
+    ran = deploy([*policies, more]).program.plan(ROLES_ONLY, "--prove")
+    assert ran.code == 0, ran.said
+    (key,) = next(iter(condition.values()))
+    assert {(verdict["operation"], verdict["why"]) for verdict in not_yes(ran)} == {
+        ("CreateRole", f"that depends on {key}, which is not known before")
+    }
+
+
 @pytest.mark.parametrize(
     ("fields", "unread", "code"),
     [

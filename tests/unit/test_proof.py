@@ -134,7 +134,37 @@ def asked(aws: Scripted, call: Call) -> Verdict:
             Answer.UNPROVEN,
             None,
         ),
+        # What was asked about one resource is answered with that resource.
+        (
+            {
+                "EvalDecision": "implicitDeny",
+                "ResourceSpecificResults": [{"MissingContextValues": ["aws:SourceVpc"]}],
+            },
+            Answer.UNPROVEN,
+            None,
+        ),
+        (
+            {
+                "EvalDecision": "implicitDeny",
+                "ResourceSpecificResults": [
+                    {"PermissionsBoundaryDecisionDetail": {"AllowedByPermissionsBoundary": False}}
+                ],
+            },
+            Answer.NO,
+            "permissions boundary",
+        ),
+        # Whoever calls without MFA is denied, and nobody told the simulation of MFA.
+        (
+            {"EvalDecision": "explicitDeny", "MissingContextValues": ["aws:MultiFactorAuthPresent"]},
+            Answer.UNPROVEN,
+            None,
+        ),
         # The call has no such key, which is known.
+        (
+            {"EvalDecision": "explicitDeny", "MissingContextValues": ["aws:RequestTag/other"]},
+            Answer.NO,
+            "explicit deny in identity-based policy",
+        ),
         (
             {"EvalDecision": "implicitDeny", "MissingContextValues": ["aws:RequestTag/other"]},
             Answer.NO,
@@ -145,6 +175,16 @@ def asked(aws: Scripted, call: Call) -> Verdict:
 def test_what_a_simulation_says(decision: dict[str, Any], answer: Answer, layer: str | None) -> None:
     verdict = asked(Scripted(**decision), TAG)
     assert (verdict.answer, verdict.layer) == (answer, layer)
+
+
+def test_what_is_allowed_as_far_as_is_known_says_what_is_not() -> None:
+    missing = {"MissingContextValues": ["aws:SourceIp", "aws:MultiFactorAuthPresent", "aws:TagKeys"]}
+    verdict = asked(Scripted(ResourceSpecificResults=[missing]), TAG)
+    assert verdict.answer is Answer.YES
+    assert verdict.why == (
+        "allowed, unless a policy denies it for aws:MultiFactorAuthPresent, aws:SourceIp, "
+        "which is not known before"
+    )
 
 
 @pytest.mark.parametrize(

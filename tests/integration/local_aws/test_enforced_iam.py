@@ -296,7 +296,36 @@ def test_a_simulation_decides_as_a_call_would_with_the_context_that_is_given(
         ResourceArns=[f"arn:aws:iam::{ACCOUNT}:role/p/r"],
         ContextEntries=context,
     )["EvaluationResults"]
-    assert (result["EvalDecision"], result["MissingContextValues"]) == (decision, missing)
+    assert (result["EvalDecision"], result["MissingContextValues"]) == (decision, [])
+    (of_role,) = result["ResourceSpecificResults"]
+    assert of_role["EvalResourceName"] == f"arn:aws:iam::{ACCOUNT}:role/p/r"
+    assert (of_role["EvalResourceDecision"], of_role["MissingContextValues"]) == (decision, missing)
+
+
+def test_a_simulation_tells_of_each_resource_what_it_decides(as_user: As, iam: Any) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_EvaluationResult.html"""
+    ours, theirs = (f"arn:aws:iam::{ACCOUNT}:role/{name}" for name in ("ours", "theirs"))
+    as_user("iam", {**allow("iam:TagRole"), "Resource": ours})
+    (result,) = iam.simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/ci",
+        ActionNames=["iam:TagRole"],
+        ResourceArns=[ours, theirs],
+    )["EvaluationResults"]
+    assert result["EvalDecision"] == "implicitDeny"
+    specific = result["ResourceSpecificResults"]
+    assert {one["EvalResourceName"]: one["EvalResourceDecision"] for one in specific} == {
+        ours: "allowed",
+        theirs: "implicitDeny",
+    }
+
+
+def test_a_simulation_without_resources_tells_what_is_missing_at_once(as_user: As, iam: Any) -> None:
+    as_user("iam", {**allow("iam:TagRole"), "Condition": {"StringEquals": {"aws:RequestTag/env": "a"}}})
+    (result,) = iam.simulate_principal_policy(
+        PolicySourceArn=f"arn:aws:iam::{ACCOUNT}:user/ci", ActionNames=["iam:TagRole"]
+    )["EvaluationResults"]
+    assert result["MissingContextValues"] == ["aws:RequestTag/env"]
+    assert "ResourceSpecificResults" not in result
 
 
 def test_a_simulation_says_when_the_boundary_refuses(enforced: LocalAws, iam: Any) -> None:
