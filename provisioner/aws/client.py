@@ -23,6 +23,7 @@ from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, refused_in, too_late, unreachable, unreadable
 from provisioner.aws.kept_numbers import endpoint_of, forget_numbers, keep_numbers, read_numbers
 from provisioner.aws.login import (
+    asks,
     assume_role,
     learn_credentials,
     learn_what_is_sent,
@@ -139,14 +140,21 @@ class Aws:
             else open_session(target.profile, target.region)
         )
 
-    def assuming(self, role_arn: str, external_id: str | None = None) -> Aws:
-        """The same as a role, which these credentials assume. Raises AwsError where there are none."""
-        other = self.in_region(self.target.region)
+    def assuming(self, role_arn: str, external_id: str | None, region: str) -> Aws:
+        """As a role, which these credentials assume, in a region. Raises AwsError where there are none."""
+        other = self.in_region(region)
+        other._is_elsewhere = self._is_elsewhere
         other._answers, other._made, other._lock = [], set(), threading.Lock()
         other._iam_slots = threading.Semaphore(MAX_AT_ONCE_IN_IAM)
         other._check, other._waited, other._silent_elsewhere = AnswerCheck(), set(), []
         other._session = assume_role(
-            self._session, role_arn, external_id, self.target.region, self._config, self.target.endpoint_url
+            self._session,
+            self._lock,
+            role_arn,
+            external_id,
+            region,
+            other._config,
+            self.target.endpoint_url,
         )
         return other
 
@@ -181,6 +189,11 @@ class Aws:
     def heed(self, stop: threading.Event) -> None:
         """From now on nothing is sent again once `stop` is set; its last answer is what counts."""
         self._stop = stop
+
+    @property
+    def asks(self) -> bool:
+        """Whether somebody may be asked for something when it is logged in."""
+        return not self.target.is_local and asks(self._session)
 
     def log_in(self) -> None:
         """Fetches the credentials, and asks for a code where one is wanted. Raises AwsError."""

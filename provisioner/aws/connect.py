@@ -63,24 +63,45 @@ def connect(
     check_options(options)
     if not options.is_local:
         login = None if options.profile else login
-        profile = options.profile or (login.profile if login else None)
-        try:
-            aws = Aws(Target(region, profile, options.endpoint_url), on_call, on_waiting)
-        except ProvisionerError as error:
-            if login and login.profile and error.hint:
-                hint = (
-                    f"the spec says `profile: {login.profile}`; {error.hint}, or give another with --profile"
-                )
-                raise error.with_hint(hint) from None
-            raise
-        aws.log_in()
-        if login and login.role_arn:
-            aws = aws.assuming(login.role_arn, login.external_id)
-            aws.log_in()
-        return aws
+        source = open_source(region, options, on_call, on_waiting, login)
+        source.log_in()
+        return as_role(source, region, login)
     account = account_id if login else None
     target = Target(region, endpoint_url=local_endpoint(), is_local=True, account_id=account)
     return Aws(target, on_call, on_waiting)
+
+
+def open_source(
+    region: str,
+    options: Options,
+    on_call: Callable[[Sent], None],
+    on_waiting: Callable[[str], None],
+    login: Login | None,
+) -> Aws:
+    """A connection with the credentials of a profile, or those that there are, which are not fetched yet.
+
+    Raises UsageError, and ProvisionerError for a profile that does not exist.
+    """
+    from provisioner.aws.client import Aws, Target
+
+    check_options(options)
+    profile = options.profile or (login.profile if login else None)
+    try:
+        return Aws(Target(region, profile, options.endpoint_url), on_call, on_waiting)
+    except ProvisionerError as error:
+        if login and login.profile and error.hint:
+            hint = f"the spec says `profile: {login.profile}`; {error.hint}, or give another with --profile"
+            raise error.with_hint(hint) from None
+        raise
+
+
+def as_role(source: Aws, region: str, login: Login | None) -> Aws:
+    """The connection as the role of a login, or `source` itself, which is logged in. Raises AwsError."""
+    if not (login and login.role_arn):
+        return source
+    aws = source.assuming(login.role_arn, login.external_id, region)
+    aws.log_in()
+    return aws
 
 
 def check_options(options: Options) -> None:

@@ -80,6 +80,7 @@ class _OfARole(DeferredRefreshableCredentials):
 
 def assume_role(
     session: Session,
+    making: threading.Lock,
     role_arn: str,
     external_id: str | None,
     region: str,
@@ -88,15 +89,17 @@ def assume_role(
 ) -> Session:
     """A session of a role, which is assumed when it is first needed, and anew before it expires.
 
-    As botocore does for a profile with `role_arn`; `url`: where STS is, if not where it usually is. Raises
+    As botocore does for a profile with `role_arn`. `making`: held while a client of the session is made, as
+    other roles are assumed from it at the same time; `url`: where STS is, if not where it usually is. Raises
     AwsError where there are no credentials to assume it with.
     https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
     """
 
     def sts(service: str, **keys: Any) -> Any:
-        made: Any = session.create_client(
-            service, region_name=region, endpoint_url=url, config=config, **keys
-        )
+        with making:
+            made: Any = session.create_client(
+                service, region_name=region, endpoint_url=url, config=config, **keys
+            )
         made._endpoint.http_session = BoundedSession(made._endpoint.http_session)
         return made
 
@@ -139,15 +142,20 @@ def require(session: Session, service: str, operation: str) -> None:
         loader.require(service, operation)
 
 
+def asks(session: Session) -> bool:
+    """Whether somebody may be asked for something, such as a code, when the credentials are fetched."""
+    # What the profile says is of the credentials with which a role is assumed.
+    if isinstance(getattr(session, "_credentials", None), _OfARole):
+        return False
+    settings = _settings(session, profile_of(session))
+    return "mfa_serial" in settings or "credential_process" in settings
+
+
 def log_in(session: Session) -> None:
     """Fetches the credentials, and asks for a code where the profile wants one. Raises AwsError."""
-    settings = _settings(session, profile_of(session))
-    # What the profile says is of the credentials with which a role is assumed.
-    is_assumed = isinstance(getattr(session, "_credentials", None), _OfARole)
-    asks = not is_assumed and ("mfa_serial" in settings or "credential_process" in settings)
     try:
-        # Whoever types needs the main thread, and as long as it takes.
-        if asks:
+        # Whoever types needs as long as it takes, and the main thread: there Ctrl-C ends it.
+        if asks(session):
             with _ASKING:
                 frozen = _fetch(session)
         else:

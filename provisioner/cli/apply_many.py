@@ -23,6 +23,7 @@ from provisioner.cli.many import (
     Many,
     begin,
     finish,
+    log_in,
     outcomes_of,
     show_all,
     tell_troubles,
@@ -65,6 +66,7 @@ def apply_all(many: Many, planning: Planning, yes: bool, approved: ApprovedRepor
     planning.check()
     where = many.where(planning.load)
     many, jobs, unusable = begin(many, planning.load)
+    log_in(jobs, where)
     with stoppable() as stop:
         planned = [*unusable, *work_on_all(jobs, planning.work, where, "planned", stop)]
     report = report_data(command, planned, many.shards)

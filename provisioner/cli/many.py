@@ -116,6 +116,7 @@ def look_at_all(many: Many, load: Load, work: Work, show: Show, doing: str) -> i
 
     where = many.where(load)
     many, jobs, unusable = begin(many, load)
+    log_in(jobs, where)
     with stoppable() as stop:
         outcomes = [*unusable, *work_on_all(jobs, work, where, doing, stop)]
     return tell_all(many, outcomes, show)
@@ -149,6 +150,14 @@ def work_on_all(
             how_far.tell(outcome)
     check_plans(in_order(outcomes))
     return outcomes
+
+
+def log_in(jobs: Sequence[Job], where: Connections | Elsewhere) -> None:
+    """Ask for the codes that logins want: on the main thread, and while a first Ctrl-C still ends it."""
+    from provisioner.aws.connections import Connections
+
+    if isinstance(where, Connections):
+        where.log_in(job.environment for job in jobs)
 
 
 def outcomes_of(

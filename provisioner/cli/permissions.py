@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import click
 
-from provisioner.cli.common import SpecFile, connect_to, console_for, load_spec, say_data
+from provisioner.cli.common import SpecFile, connect_to, connections_for, console_for, load_spec, say_data
 from provisioner.cli.given import Spread, alone
 from provisioner.cli.help import Command
 from provisioner.cli.many import Many, begin, tell_all
@@ -16,6 +18,7 @@ from provisioner.cli.prove import is_proving
 from provisioner.errors import UsageError
 
 if TYPE_CHECKING:
+    from provisioner.aws.client import Aws
     from provisioner.aws.connect import Options
     from provisioner.many.jobs import Job
     from provisioner.many.outcome import Outcome
@@ -65,7 +68,8 @@ def permissions(
         return _permissions_of_many(many, wanted, proving)
     environment = load_spec(spec, needs_contents=proving)
     proving = is_proving(spec, environment, proving or None)
-    statements = statements_of(environment, KINDS, _place(environment, options), wanted, proving)
+    place = _place(environment, partial(connect_to, options=options))
+    statements = statements_of(environment, KINDS, place, wanted, proving)
     policies = documents(statements)
     if output_format == "json":
         say_data(policies[0] if len(policies) == 1 else policies)
@@ -88,11 +92,13 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
     from provisioner.permissions import permissions as statements_of
     from provisioner.render.as_permissions import permission_lines
 
+    connections = connections_for(many.options)
+
     def load(spec: SpecFile) -> Environment:
         return load_spec(spec, needs_contents=proving)
 
     def work(job: Job) -> Outcome:
-        place = _place(job.environment, many.options)
+        place = _place(job.environment, connections.to)
         asks = is_proving(job.spec, job.environment, proving or None)
         statements = statements_of(job.environment, KINDS, place, wanted, asks)
         policies = documents(statements)
@@ -116,7 +122,7 @@ def _permissions_of_many(many: Many, wanted: str, proving: bool) -> int | None:
     return tell_all(many, [*unusable, *offline_outcomes(jobs, work)], lines)
 
 
-def _place(environment: Environment, options: Options) -> Place:
+def _place(environment: Environment, connect: Callable[[Environment], Aws]) -> Place:
     """Where the environment is. Raises AwsError where that has to be asked, and nobody answers."""
     from provisioner.naming import partition_of
     from provisioner.rights import Place
@@ -124,6 +130,6 @@ def _place(environment: Environment, options: Options) -> Place:
     partition = partition_of(environment.region)
     if environment.account_id and partition:
         return Place(environment.name, environment.region, environment.account_id, partition)
-    identity = connect_to(environment, options).identity()
+    identity = connect(environment).identity()
     account = environment.account_id or identity.account_id
     return Place(environment.name, environment.region, account, identity.partition)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
 import threading
@@ -14,7 +15,7 @@ import pytest
 from provisioner.aws.connect import Options, connect
 from provisioner.errors import AwsError
 from provisioner.model import Login
-from tests.faults.endpoints import Answer, endless, reply, serving, trickling
+from tests.faults.endpoints import Answer, Server, endless, reply, serving, trickling
 from tests.support.program import Ran, clean_environment, command, run_process
 
 # Each starts a program or several: minutes in all.
@@ -93,13 +94,15 @@ aws_secret_access_key = secret
 """
 
 
-def type_a_code(tmp_path: Path, typed: str, sts_url: str) -> subprocess.CompletedProcess[str]:
-    """`plan` with a profile that asks for a code; it is read from stdin where there is no terminal."""
+def type_a_code(
+    tmp_path: Path, typed: str, sts_url: str, spec: str = SPEC, words: str = "plan"
+) -> subprocess.CompletedProcess[str]:
+    """A command with a profile that asks for a code; it is read from stdin where there is no terminal."""
     (tmp_path / ".aws").mkdir()
     (tmp_path / ".aws" / "config").write_text(MFA)
-    (tmp_path / "spec.yaml").write_text(SPEC)
+    (tmp_path / "spec.yaml").write_text(spec)
     return subprocess.run(
-        command(["plan", "--profile", "deploy", str(tmp_path / "spec.yaml")]),
+        command([*words.split(), "--profile", "deploy", str(tmp_path / "spec.yaml")]),
         env=clean_environment(tmp_path, AWS_ENDPOINT_URL_STS=sts_url, AWS_ENDPOINT_URL="http://127.0.0.1:1"),
         input=typed,
         capture_output=True,
@@ -123,6 +126,30 @@ def test_a_wrong_code_is_the_one_error(tmp_path: Path) -> None:
     assert ran.stderr.count("error:") == 1
     assert "MultiFactorAuthentication failed" in ran.stderr
     assert "wait for the next one" in ran.stderr
+
+
+ASSUMED = """<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult>
+<Credentials><AccessKeyId>ASIAIOSFODNN7EXAMPLE</AccessKeyId><SecretAccessKey>any</SecretAccessKey>
+<SessionToken>token</SessionToken><Expiration>2100-01-01T00:00:00Z</Expiration></Credentials>
+</AssumeRoleResult></AssumeRoleResponse>"""
+IDENTITY = """<GetCallerIdentityResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/">
+<GetCallerIdentityResult><Arn>arn:aws:sts::123456789012:assumed-role/deploy/me</Arn><UserId>x</UserId>
+<Account>123456789012</Account></GetCallerIdentityResult></GetCallerIdentityResponse>"""
+
+
+def sts_answer(server: Server, connection: socket.socket, request: bytes) -> None:
+    reply(IDENTITY if b"Action=GetCallerIdentity" in request else ASSUMED)(server, connection, request)
+
+
+@pytest.mark.parametrize("words", ["plan", "permissions"])
+def test_one_code_is_enough_for_many_environments(tmp_path: Path, words: str) -> None:
+    role = "role_arn: arn:aws:iam::123456789012:role"
+    spec = f"{SPEC}targets: {{a: {{{role}/a}}, b: {{{role}/b}}, c: {{region: eu-west-1}}, d: {{}}}}\n"
+    with serving(sts_answer) as sts:
+        ran = type_a_code(tmp_path, "123456\n", sts.url, spec, words)
+    assert sum(b"Action=AssumeRole&" in request for request in sts.requests) == 1
+    assert b"TokenCode=123456" in sts.requests[0]
+    assert "asks for a code" not in ran.stderr
 
 
 def test_a_code_that_nobody_can_type_is_an_error(tmp_path: Path) -> None:

@@ -115,6 +115,46 @@ def test_a_role_gets_its_external_id(
         assert "its trust policy lets these credentials in" in str(caught.value.hint)
 
 
+@pytest.mark.parametrize(
+    ("profile", "logins"),
+    [
+        (None, [Login(role_arn=f"arn:aws:iam::{account}:role/x") for account in (OTHER, "444455556666")]),
+        (None, [None, Login("asking", ROLE, "shop"), Login("asking", ROLE)]),
+        ("asking", [None, Login(role_arn=ROLE), Login("shop")]),
+    ],
+    ids=["of no profile", "of one profile", "of the command line"],
+)
+def test_credentials_are_fetched_once_for_all_logins_that_begin_with_them(
+    connect: Connect,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str | None,
+    logins: list[Login | None],
+) -> None:
+    """Whoever is asked for a code is asked for one: STS takes none twice."""
+    keys = json.dumps({"Version": 1, "AccessKeyId": "some", "SecretAccessKey": "any"})
+    (tmp_path / "fetch").write_text(f"echo fetched >> {tmp_path}/fetches\necho '{keys}'\n")
+    asking = f"credential_process = sh {tmp_path}/fetch\n"
+    (tmp_path / "config").write_text(f"{CONFIG}[profile asking]\n{asking}")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.setenv("AWS_PROFILE", "asking")
+    connections = connect(profile)
+    # Specs that say in which account they are meant to be are no reason to log in anew.
+    asked = [
+        Environment("a", region, account, login=login)
+        for region in REGIONS
+        for account in (OTHER, None)
+        for login in logins
+    ]
+    connections.log_in(asked)
+    of_profiles = {"asking"} if profile else {login.profile if login else None for login in logins}
+    assert (tmp_path / "fetches").read_text().split() == ["fetched"] * len(of_profiles)
+    with ThreadPoolExecutor(8) as pool:
+        identities = list(pool.map(lambda one: connections.to(one).identity(), asked))
+    assert len(identities) == len(asked)
+    assert (tmp_path / "fetches").read_text().split() == ["fetched"] * len(of_profiles)
+
+
 def test_all_sessions_have_one_loader_of_service_models(connect: Connect) -> None:
     connections = connect()
     roles = [f"arn:aws:iam::{number}:role/deployer" for number in range(100000000000, 100000000005)]

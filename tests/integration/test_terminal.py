@@ -114,8 +114,8 @@ def terminal(local_environment: dict[str, str], forks: Forks) -> Iterator[Open]:
     """Runs the program on a terminal."""
     with contextlib.ExitStack() as stack:
 
-        def opening(*arguments: str | Path, colour: bool = False) -> Terminal:
-            environment = dict(local_environment)
+        def opening(*arguments: str | Path, colour: bool = False, **variables: str) -> Terminal:
+            environment = local_environment | variables
             if colour:
                 del environment["NO_COLOR"]
             opened = Terminal(forks, arguments, environment)
@@ -159,6 +159,30 @@ def test_the_end_of_input_is_a_no_to_the_question(terminal: Open, spec: Path, cl
     assert opened.end() == 4
     assert "\ncancelled; nothing was changed" in opened.text.replace("\r", "")
     assert cloud.writes() == []
+
+
+def test_a_code_for_many_environments_is_asked_for_until_somebody_interrupts(
+    terminal: Open, tmp_path: Path
+) -> None:
+    (tmp_path / "config").write_text(
+        "[profile asking]\nrole_arn = arn:aws:iam::123456789012:role/x\nsource_profile = me\n"
+        "mfa_serial = arn:aws:iam::123456789012:mfa/me\n"
+        "[profile me]\naws_access_key_id = some\naws_secret_access_key = any\n"
+    )
+    specs = [tmp_path / f"{name}.yaml" for name in ("shop", "bank")]
+    for spec in specs:
+        spec.write_text(f"environment: {spec.stem}\nregion: us-east-1\nroles: {{worker: {{}}}}\n")
+    opened = terminal(
+        "plan",
+        "--profile",
+        "asking",
+        *specs,
+        AWS_CONFIG_FILE=str(tmp_path / "config"),
+        PROVISIONER_LOCAL="",
+    )
+    opened.read_until("Enter MFA code")
+    opened.interrupt()
+    assert opened.end() == 130
 
 
 def test_many_are_destroyed_by_typing_what_is_in_quotes(
