@@ -160,6 +160,37 @@ CASES: dict[str, Case] = {
         {DATA: {}, "/dev/sdg": {}},
         {"vol-g": {"Size": 9}},
     ),
+    "a volume with a key by its alias is to be larger": Case(
+        data({"size_gb": 8, "encrypted": True, "kms_key_id": "alias/disks"}),
+        data({"size_gb": 9, "encrypted": True, "kms_key_id": "alias/disks"}),
+        {DATA: {"encrypted": True, "kms_key": KEY}},
+        {"vol-f": {"Size": 9}},
+    ),
+    "a volume is to have another key by its alias": Case(
+        data({"size_gb": 8, "encrypted": True, "kms_key_id": "alias/disks"}),
+        data({"size_gb": 8, "encrypted": True, "kms_key_id": "alias/others"}),
+        {DATA: {"encrypted": True, "kms_key": KEY}},
+        replaced=("volumes",),
+    ),
+    "a volume is to be larger that the account has encrypted by default": Case(
+        data({"size_gb": 8, "encrypted": False}),
+        data({"size_gb": 9, "encrypted": False}),
+        {DATA: {"encrypted": True}},
+        {"vol-f": {"Size": 9}},
+        told="volumes./dev/sdf.encrypted is true, and the spec says false",
+        recorded=False,
+    ),
+    "a volume is to be larger, and somebody has taken off another one": Case(
+        data({"size_gb": 8}, {"device": "/dev/sdg", "size_gb": 8}),
+        data({"size_gb": 8}, {"device": "/dev/sdg", "size_gb": 9}),
+        {"/dev/sdg": {}},
+        {"vol-g": {"Size": 9}},
+        told="volumes./dev/sdf is not attached on 1 member (i-01): changed by hand, and left alone",
+        recorded=False,
+    ),
+    "a volume is to be larger beside one of the image": Case(
+        data({"size_gb": 8}), data({"size_gb": 9}), {DATA: {}, "/dev/xvdb": {}}, {"vol-f": {"Size": 9}}
+    ),
     "a volume that somebody has grown": Case(
         data({"size_gb": 8}),
         data({"size_gb": 8}),
@@ -302,6 +333,12 @@ def test_what_a_launch_tag_has_no_room_for_is_read_from_the_root_volume() -> Non
     assert may_differ(fleet_of(now), after)
     assert planned(now, {FLEET: observed_fleet([after])}).changes == ()
     assert [field.path for field in change.fields] == ["root_volume.iops", "root_volume.throughput"]
+
+
+@pytest.mark.parametrize("digest", ["6ffdddaa91d5", "5f05611274de"])
+def test_a_launch_tag_of_an_earlier_version_says_the_same_of_volumes(digest: str) -> None:
+    now = spec(**data({"size_gb": 8, "encrypted": True, "delete_on_termination": False}))
+    assert not may_differ(fleet_of(now), member(1, fleet_of(now), tags={LAUNCH_TAG: f"volumes={digest}"}))
 
 
 def test_a_replacement_shows_what_volumes_are_and_what_they_are_to_be() -> None:

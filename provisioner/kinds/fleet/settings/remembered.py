@@ -23,6 +23,8 @@ NOT_FIXED = ("device", "delete_on_termination")
 # What stands for volumes, or a key, that were read and are not as the spec says. No launch writes it.
 OTHER = "other"
 DIGEST = "none|[0-9a-f]{12}"
+# Further volumes: what is fixed at launch, and what EBS modifies while they are attached.
+TWO_DIGESTS = r"[0-9a-f]{8}\.[0-9a-f]{8}"
 
 
 @dataclass(frozen=True)
@@ -134,13 +136,24 @@ def fields_of_root(text: str) -> dict[str, str]:
 
 
 def volumes_record(fleet: Fleet) -> str:
-    """How the launch tag has the other volumes: what cannot be changed while they are attached."""
-    return _of_volumes([{**as_fields(volume), "delete_on_termination": True} for volume in fleet.volumes])
+    """How the launch tag has the other volumes: `TWO_DIGESTS`, as a change of size is none of a key."""
+    fixed, modified = ("device", "encrypted", "kms_key_id"), ("size_gb", "type", "iops", "throughput")
+    parts = (
+        _of_volumes([{name: getattr(volume, name) for name in names} for volume in fleet.volumes])
+        for names in (fixed, modified)
+    )
+    return ".".join(part[:8] for part in parts) if fleet.volumes else "none"
 
 
-def volumes_record_of_before(fleet: Fleet) -> str:
-    """The same as it was written when it covered `delete_on_termination`."""
-    return _of_volumes([as_fields(volume) for volume in fleet.volumes])
+def fixed_in(record: str) -> str:
+    """What is fixed at launch of the volumes that `volumes_record` was made of."""
+    return record.partition(".")[0]
+
+
+def volumes_records_of_before(fleet: Fleet) -> tuple[str, str]:
+    """The same as it was written when it was one digest, at first also of `delete_on_termination`."""
+    said = [as_fields(volume) for volume in fleet.volumes]
+    return _of_volumes([{**volume, "delete_on_termination": True} for volume in said]), _of_volumes(said)
 
 
 def _of_volumes(volumes: list[dict[str, Any]]) -> str:

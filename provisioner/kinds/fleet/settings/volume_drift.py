@@ -16,12 +16,14 @@ from typing import Any, NamedTuple
 from provisioner.kinds.fleet.settings.remembered import (
     DIGEST,
     OTHER,
+    TWO_DIGESTS,
     Remembered,
     fields_of_root,
+    fixed_in,
     root_record,
     volume_fields,
     volumes_record,
-    volumes_record_of_before,
+    volumes_records_of_before,
     write_fields,
 )
 from provisioner.kinds.fleet.spec import ROOT_VOLUME, VOLUMES, Fleet
@@ -129,7 +131,7 @@ ROOT_WORD = Remembered(
     lambda fleet: root_record(fleet.root_volume),
     after=_root_after,
 )
-VOLUMES_WORD = Remembered("volumes", f"{DIGEST}|{OTHER}", volumes_record, after=_volumes_after)
+VOLUMES_WORD = Remembered("volumes", f"{DIGEST}|{TWO_DIGESTS}|{OTHER}", volumes_record, after=_volumes_after)
 
 
 def drift_in_words(fleet: Fleet, members: Iterable[Instance]) -> Iterator[str]:
@@ -165,7 +167,7 @@ def _root(fleet: Fleet, recorded: str | None, found: ObservedVolume | None) -> I
 def _others(
     fleet: Fleet, member: Instance, recorded: str | None, devices: Mapping[str, Device]
 ) -> Iterator[VolumeDifference]:
-    is_as_launched = _is_as_launched(fleet, recorded)
+    is_as_launched = _is_fixed_as_launched(fleet, recorded)
     for volume in fleet.volumes:
         path = f"{VOLUMES}.{volume.device}"
         said = volume_fields(volume)
@@ -215,7 +217,13 @@ def _observed(name: str, desired: str, found: ObservedVolume) -> str:
 
 
 def _is_as_launched(fleet: Fleet, recorded: str | None) -> bool:
-    return recorded in (None, volumes_record(fleet), volumes_record_of_before(fleet))
+    return recorded in (None, volumes_record(fleet), *volumes_records_of_before(fleet))
+
+
+def _is_fixed_as_launched(fleet: Fleet, recorded: str | None) -> bool:
+    """Whether the spec says what it did at launch of all that EBS cannot modify, whatever else it says."""
+    is_the_same = recorded is not None and fixed_in(recorded) == fixed_in(volumes_record(fleet))
+    return is_the_same or _is_as_launched(fleet, recorded)
 
 
 def _is_of_fleet(member: Instance, volume: ObservedVolume) -> bool:
@@ -231,7 +239,7 @@ def _launches(environment: str, fleet: str) -> Launches:
 
 def unlisted(fleet: Fleet, member: Instance) -> Iterator[str]:
     """The devices of volumes that came with a member, where its spec had other volumes than it has now."""
-    if not _is_as_launched(fleet, VOLUMES_WORD.of(member)):
+    if not _is_fixed_as_launched(fleet, VOLUMES_WORD.of(member)):
         listed = {member.root_device, *(volume.device for volume in fleet.volumes)}
         yield from sorted(of_fleet(member).keys() - listed)
 
