@@ -92,6 +92,10 @@ class Conditions:
     )
     lag_s: float = _option(0.0, "Seconds until EC2's describe calls show what was written.")
     iam_lag_s: float = _option(0.0, "Seconds until IAM's get and list calls show what was written.")
+    iam_page: int = _option(
+        0,
+        "Items that a page of profiles or account details of IAM has at most; 0: as many as asked for.",
+    )
     tag_index_lag_s: float = _option(
         0.0, "Seconds until the tagging API shows the tags of instance profiles as they were written."
     )

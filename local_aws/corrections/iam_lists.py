@@ -3,6 +3,7 @@
 IAM API Reference, ListInstanceProfiles: PathPrefix, MaxItems and Marker, and "IAM resource-listing operations
 return a subset of the available attributes": no tags, which GetInstanceProfile has. GetAccountAuthorization-
 Details: MaxItems and Marker; it does not say that the profiles nested there carry tags, so here they do not.
+Of all of them: "IAM might return fewer results, even when there are more results available"; see `iam_page`.
 moto ignores the prefix, shows tags, and answers in one page.
 """
 
@@ -41,7 +42,7 @@ def list_profiles(world: World, call: Call) -> Any:
     """Profiles under a path, without tags."""
     prefix = call.params.get("PathPrefix") or "/"
     found = [item for item in call.moto().result["InstanceProfiles"] if item.path.startswith(prefix)]
-    page, marker = _page([_without_tags(item) for item in found], call)
+    page, marker = _page([_without_tags(item) for item in found], world, call)
     return ActionResult({"InstanceProfiles": page, "IsTruncated": marker is not None, "Marker": marker})
 
 
@@ -50,18 +51,19 @@ def details(world: World, call: Call) -> Any:
     """Users, groups, roles and policies, at most MaxItems of all together on a page."""
     result = call.moto().result
     rows = [(name, item) for name in _DETAILS for item in result[name]]
-    page, marker = _page(rows, call)
+    page, marker = _page(rows, world, call)
     answer: dict[str, Any] = {name: [item for kind, item in page if kind == name] for name in _DETAILS}
     answer["RoleDetailList"] = [_detail(world, role) for role in answer["RoleDetailList"]]
     return ActionResult({**answer, "IsTruncated": marker is not None, "Marker": marker})
 
 
-def _page(rows: list[Any], call: Call) -> tuple[list[Any], str | None]:
+def _page(rows: list[Any], world: World, call: Call) -> tuple[list[Any], str | None]:
     try:
         start = int(call.params.get("Marker") or 0)
     except ValueError:
         raise AwsError("ValidationError", "Invalid Marker.") from None
-    end = start + int(call.params.get("MaxItems") or 100)
+    size = int(call.params.get("MaxItems") or 100)
+    end = start + min(size, world.faults.iam_page or size)
     return rows[start:end], str(end) if end < len(rows) else None
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
 
-from provisioner.errors import ChangedMeanwhile
+from provisioner.errors import ChangedMeanwhile, ProvisionerError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount
 
-# As many as an account may have, so that one page is all.
+# As many as a page may have, and as many pages as are read. IAM may send fewer though there are more:
+# https://docs.aws.amazon.com/IAM/latest/APIReference/API_ListInstanceProfilesForRole.html
 MAX_PROFILES = 1000
 
 
@@ -30,10 +32,24 @@ class IsInNoOtherProfile:
 
 @run_step.register
 def _look_for_others(step: IsInNoOtherProfile, context: ExecutionContext) -> None:
-    asked = {"RoleName": step.name, "MaxItems": MAX_PROFILES}
-    found = context.send(Call("iam", "ListInstanceProfilesForRole", asked))["InstanceProfiles"]
     others = sorted(
-        profile["InstanceProfileName"] for profile in found if not profile["Path"].startswith(step.path)
+        profile["InstanceProfileName"]
+        for profile in _profiles_with(step.name, context)
+        if not profile["Path"].startswith(step.path)
     )
     if others:
         raise ChangedMeanwhile(f"{step.name} is in instance profile {', '.join(others)} by now: left alone")
+
+
+def _profiles_with(role: str, context: ExecutionContext) -> Iterator[Mapping[str, Any]]:
+    """The instance profiles that have a role, page by page. Raises AwsError and ProvisionerError."""
+    asked = {"RoleName": role, "MaxItems": MAX_PROFILES}
+    for _ in range(MAX_PROFILES):
+        answer = context.send(Call("iam", "ListInstanceProfilesForRole", asked))
+        yield from answer["InstanceProfiles"]
+        if not answer.get("IsTruncated"):
+            return
+        asked = {**asked, "Marker": answer["Marker"]}
+    raise ProvisionerError(
+        f"the instance profiles of {role}: there is always one more page", "check --endpoint-url"
+    )

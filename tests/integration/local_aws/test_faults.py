@@ -343,6 +343,17 @@ def test_iam_lags_by_itself(local: LocalAws, iam: Any) -> None:
     assert iam.list_role_policies(RoleName="old")["PolicyNames"] == ["p"]
 
 
+def test_pages_of_iam_may_be_shorter_than_asked_for(local: LocalAws, iam: Any) -> None:
+    make_profile(iam, "one")
+    iam.create_instance_profile(InstanceProfileName="two")
+    iam.add_role_to_instance_profile(InstanceProfileName="two", RoleName="one")
+    set_faults(local, Faults(iam_page=1))
+    first = iam.list_instance_profiles_for_role(RoleName="one", MaxItems=1000)
+    assert (len(first["InstanceProfiles"]), first["IsTruncated"]) == (1, True)
+    second = iam.list_instance_profiles_for_role(RoleName="one", MaxItems=1000, Marker=first["Marker"])
+    assert (len(second["InstanceProfiles"]), second["IsTruncated"]) == (1, False)
+
+
 def test_ec2_learns_of_a_new_profile_and_of_its_role_after_a_while(
     local: LocalAws, ec2: Any, iam: Any, image: str
 ) -> None:
