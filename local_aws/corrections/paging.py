@@ -16,10 +16,12 @@ Row = TypeVar("Row")
 LEAST, MOST = 5, 1000
 
 
-def page(rows: list[Row], params: dict[str, Any], ids_given: bool) -> tuple[list[Row], str | None]:
+def page(
+    rows: list[Row], params: dict[str, Any], ids_given: bool, least: int = LEAST
+) -> tuple[list[Row], str | None]:
     """The page that MaxResults and NextToken ask for, and the token of the next one, if there is one.
 
-    Raises InvalidParameterValue for a size below 5, InvalidParameterCombination if ids are given too, and
+    Raises InvalidParameterValue for a size below `least`, InvalidParameterCombination for ids beside it, and
     InvalidNextToken. A size above 1000 counts as 1000; without a size everything is one page.
     """
     size = params.get("MaxResults")
@@ -29,9 +31,9 @@ def page(rows: list[Row], params: dict[str, Any], ids_given: bool) -> tuple[list
     if ids_given:
         text = "The parameter instancesSet cannot be used with the parameter maxResults"
         raise AwsError("InvalidParameterCombination", text)
-    if size is not None and int(size) < LEAST:
+    if size is not None and int(size) < least:
         text = (
-            f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value greater than {LEAST}."
+            f"Value ( {size} ) for parameter maxResults is invalid. Expecting a value greater than {least}."
         )
         raise AwsError("InvalidParameterValue", text)
     start = _start(token) if token else 0

@@ -63,6 +63,10 @@ PAGES = {
     "iam": ("MaxItems", 1000, "Marker"),
     "resourcegroupstaggingapi": ("ResourcesPerPage", 100, "PaginationToken"),
 }
+# Of EC2 a page may have a thousand, but of these.
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeInstanceTypes.html (MaxResults)
+# https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html (MaxResults)
+SMALL_PAGES = {"DescribeInstanceTypes": 100, "DescribeManagedPrefixLists": 100}
 # How many pages one listing may have, and for how long it may go on: at an endpoint that has always one more.
 MAX_PAGES = 500
 PAGES_S = 300.0
@@ -313,7 +317,7 @@ class Aws:
         Raises AwsError.
         """
         size, most, token_name = PAGES.get(service, ("MaxResults", 1000, "NextToken"))
-        params = params | {size: most}
+        params = params | {size: SMALL_PAGES.get(operation, most)}
         began = time.monotonic()
         passed: set[str] = set()
         while True:

@@ -31,7 +31,7 @@ Values = Callable[[Any], Iterable[str]]
 # Of all filters of a call together.
 # https://docs.aws.amazon.com/AWSEC2/latest/APIReference/errors-overview.html (FilterLimitExceeded)
 MAX_FILTER_VALUES = 200
-# What of a question is given by ids takes fewer, and so do answers that come without pages.
+# What of a question is given by ids takes fewer.
 MAX_IDS = 100
 # A question that others may join is sent when nobody has come for so long, and at last after so long.
 LINGER_S, MAX_LINGER_S = 0.012, 0.2
@@ -76,7 +76,7 @@ class Joint(NamedTuple):
 
     def most(self) -> int:
         """How many values one question takes."""
-        if self.operation in _BY_IDS or self.operation in _SHORT:
+        if self.operation in _BY_IDS:
             return MAX_IDS
         return MAX_FILTER_VALUES - sum(len(one["Values"]) for one in self.params.get("Filters", ()))
 
@@ -390,11 +390,8 @@ _JOINTS: Mapping[str, Mapping[str, Values]] = {
 _BY_IDS: Mapping[str, tuple[str, Values]] = {
     "DescribeInstanceStatus": ("InstanceIds", _field("InstanceId")),
 }
-# Those that have pages, and are asked without: one has as many items.
-_SHORT = frozenset({"DescribeInstanceTypes"})
 # Where the items are of operations that are asked for without pages.
 _ITEMS: Mapping[str, str] = {
     "DescribeKeyPairs": "KeyPairs",
-    "DescribeInstanceTypes": "InstanceTypes",
     "DescribeInstanceStatus": "InstanceStatuses",
 }

@@ -8,6 +8,7 @@ import pytest
 
 import local_aws
 from tests.support.cloud import Cloud, where
+from tests.support.instance_types import instance_types
 from tests.support.program import Program
 from tests.support.setting_cases import image
 from tests.support.specs import PROBE, having
@@ -32,6 +33,26 @@ def test_an_image_of_another_architecture(program: Program, cloud: Cloud) -> Non
 def test_a_type_of_another_architecture_in_a_list(program: Program, cloud: Cloud) -> None:
     said = refused(program, cloud, instance_type=["t3.micro", "t4g.micro"])
     assert "t4g.micro is arm64, and image ami-" in said
+
+
+def test_a_type_of_another_architecture_behind_more_types_than_a_page_shows(
+    program: Program, cloud: Cloud
+) -> None:
+    others = (
+        name
+        for name, shown in instance_types().items()
+        if shown["ProcessorInfo"]["SupportedArchitectures"] == ["x86_64"]
+        and name.startswith(("c5", "m5", "r5"))
+    )
+    types = sorted(others)[:101]
+    assert len(types) == 101
+    types.append("x2gd.medium")
+    fleets = {
+        f"f{start}": {**PROBE["fleets"]["worker"], "instance_type": types[start : start + 10]}
+        for start in range(0, len(types), 10)
+    }
+    said = program.plan_or_error({**PROBE, "fleets": fleets}).words
+    assert "x2gd.medium is arm64, and image ami-" in said
 
 
 def test_the_root_device_again(program: Program, cloud: Cloud) -> None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from provisioner.errors import AwsError
 from provisioner.kinds.base import Reader, World, both
+from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
 from provisioner.kinds.ownership import is_ours
 from provisioner.kinds.security_group.my_ip import MyIpUnknown, find_my_ip
 from provisioner.kinds.security_group.observed import (
@@ -103,14 +104,17 @@ def _prefix_lists(reader: Reader, ids: list[str]) -> set[str]:
 
     https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_DescribeManagedPrefixLists.html
     """
-    asked = [{"Name": "prefix-list-id", "Values": ids}]
+    asked = ([{"Name": "prefix-list-id", "Values": list(part)}] for part in chunks(ids, MAX_FILTER_VALUES))
     try:
-        shown = reader.call("ec2", "DescribeManagedPrefixLists", Filters=asked)["PrefixLists"]
+        return {
+            listed["PrefixListId"]
+            for filters in asked
+            for listed in reader.pages("ec2", "DescribeManagedPrefixLists", "PrefixLists", Filters=filters)
+        }
     except AwsError as error:
         if not is_withheld(error):
             raise
         return set(ids)
-    return {listed["PrefixListId"] for listed in shown}
 
 
 def _losing(
@@ -150,8 +154,13 @@ def _vpcs(reader: Reader, ids: list[str]) -> dict[str, FoundVpc]:
     """The VPCs that the spec names by id, for groups that are to be made."""
     if not ids:
         return {}
-    named = [{"Name": "vpc-id", "Values": sorted(set(ids))}]
-    found = {raw["VpcId"]: as_vpc(raw) for raw in reader.pages("ec2", "DescribeVpcs", "Vpcs", Filters=named)}
+    found = {
+        raw["VpcId"]: as_vpc(raw)
+        for part in chunks(sorted(set(ids)), MAX_FILTER_VALUES)
+        for raw in reader.pages(
+            "ec2", "DescribeVpcs", "Vpcs", Filters=[{"Name": "vpc-id", "Values": list(part)}]
+        )
+    }
     absent = {id_: (f"there is no {id_} in this region", "correct `vpc:`") for id_ in ids}
     return {id_: found.get(id_) or FoundVpc(problem=absent[id_]) for id_ in ids}
 

@@ -88,6 +88,32 @@ def test_the_filters_of_a_call_have_two_hundred_values_at_most(ec2: Any) -> None
             describe(Filters=[*where("instance-id", *named), *live])
 
 
+@pytest.mark.correction("pages-of-a-hundred")
+def test_types_come_a_hundred_a_page(ec2: Any) -> None:
+    first = ec2.describe_instance_types()
+    names = [shown["InstanceType"] for shown in first["InstanceTypes"]]
+    second = ec2.describe_instance_types(NextToken=first["NextToken"])["InstanceTypes"]
+    assert (len(names), len(second), len({*names, *(shown["InstanceType"] for shown in second)})) == (
+        100,
+        100,
+        200,
+    )
+    assert "NextToken" not in ec2.describe_instance_types(InstanceTypes=names)
+    for wrong in ({"MaxResults": 101}, {"InstanceTypes": [*names, second[0]["InstanceType"]]}):
+        with refused("InvalidParameterValue"):
+            ec2.describe_instance_types(**wrong)
+    lists = [
+        ec2.create_managed_prefix_list(PrefixListName=f"l{number}", MaxEntries=1, AddressFamily="IPv4")
+        for number in range(2)
+    ]
+    ids = [{"Name": "prefix-list-id", "Values": [made["PrefixList"]["PrefixListId"] for made in lists]}]
+    page = ec2.describe_managed_prefix_lists(Filters=ids, MaxResults=1)
+    assert len(page["PrefixLists"]) == 1
+    assert (
+        len(ec2.describe_managed_prefix_lists(Filters=ids, NextToken=page["NextToken"])["PrefixLists"]) == 1
+    )
+
+
 @pytest.mark.correction("filter-more")
 @pytest.mark.parametrize(
     ("name", "value"),

@@ -23,7 +23,6 @@ from provisioner.naming import ENVIRONMENT_TAG
 from tests.support.build import environment
 
 NAMES = tuple(f"x-{number:03}" for number in range(250))
-LISTS = {"DescribeKeyPairs": "KeyPairs", "DescribeInstanceTypes": "InstanceTypes"}
 
 
 class Empty(Reader):
@@ -34,7 +33,7 @@ class Empty(Reader):
 
     def call(self, service: str, operation: str, **params: Any) -> dict[str, Any]:
         self.asked.append(params["Filters"])
-        return {LISTS[operation]: []}
+        return {"KeyPairs": []}
 
     def pages(self, service: str, operation: str, key: str, **params: Any) -> Iterator[Any]:
         self.asked.append(params["Filters"])

@@ -10,9 +10,7 @@ from typing import Any
 
 from provisioner.kinds.base import Reader
 from provisioner.kinds.fleet.spec import Fleet
-
-# https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/Using_Filtering.html
-MAX_FILTER_VALUES = 200
+from provisioner.kinds.instances import MAX_FILTER_VALUES, chunks
 
 
 def types_of(fleets: Iterable[Fleet]) -> tuple[str, ...]:
@@ -22,9 +20,13 @@ def types_of(fleets: Iterable[Fleet]) -> tuple[str, ...]:
 
 def describe_types(reader: Reader, types: tuple[str, ...]) -> dict[str, Mapping[str, Any]]:
     """The types as EC2 describes them, by name; those that there are not are left out. Raises AwsError."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for start in range(0, len(types), MAX_FILTER_VALUES):
-        wanted = [{"Name": "instance-type", "Values": list(types[start : start + MAX_FILTER_VALUES])}]
-        shown = reader.call("ec2", "DescribeInstanceTypes", Filters=wanted)["InstanceTypes"]
-        found |= {raw["InstanceType"]: raw for raw in shown}
-    return found
+    return {
+        raw["InstanceType"]: raw
+        for part in chunks(types, MAX_FILTER_VALUES)
+        for raw in reader.pages(
+            "ec2",
+            "DescribeInstanceTypes",
+            "InstanceTypes",
+            Filters=[{"Name": "instance-type", "Values": list(part)}],
+        )
+    }
