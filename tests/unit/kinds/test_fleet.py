@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import fields
+from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 
 from provisioner.kinds import KINDS
+from provisioner.kinds.fleet.diff.interrupting_changes import ready_change
 from provisioner.kinds.fleet.observed import PartlyObserved, Problem
 from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.settings.table import SETTINGS
@@ -397,6 +398,15 @@ def test_no_pattern_has_an_end_stay_that_the_spec_took_away(pattern: str) -> Non
     ended = members(desired, {"tags": {EXPIRES_TAG: "2026-11-27T18:00:00Z"}})
     changes = planned(desired, {FLEET: observed_fleet(ended)}).changes
     assert f"tags.{EXPIRES_TAG}" in [field.path for change in changes for field in change.fields]
+
+
+@pytest.mark.parametrize(("is_over", "awaited"), [(False, [("i-01",)]), (True, [])])
+def test_members_whose_end_has_come_are_not_waited_for(is_over: bool, awaited: list[Any]) -> None:
+    desired = spec(ready="cloud_init")
+    fleet = replace(fleet_of(desired), is_over=is_over)
+    assert [
+        change.instances for change in ready_change(FLEET, fleet, members(desired, {}), world(desired, {}))
+    ] == awaited
 
 
 def test_a_name_among_the_tags_of_the_environment_is_for_those_that_have_none_of_their_own() -> None:

@@ -49,8 +49,11 @@ def power_change(
 def ready_change(
     address: Address, fleet: Fleet, members: Sequence[Instance], world: World
 ) -> Iterator[Change]:
-    """The change that waits for those of the members whose user data has not finished."""
-    waiting = not_ready(fleet, members)
+    """The change that waits for those of the members whose user data has not finished.
+
+    Those of a fleet that has come to its end shut themselves down, and none are started in their place.
+    """
+    waiting = [] if fleet.is_over else not_ready(fleet, members)
     if waiting:
         ids = tuple(member.id for member in waiting)
         failed = [member for member in waiting if has_failed(member)]
