@@ -154,6 +154,8 @@ def check_statements(found: tuple[Statement, ...]) -> None:
 
 # --- what it depends on
 
+DATA = {"device": "/dev/sdf", "size_gb": 8}
+PLAIN_SPOT = having(lacking(PROBE, "fleets.worker.security_groups"), fleets__worker__market="spot")
 CASES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
     "no Spot": (PROBE, (), ("iam:CreateServiceLinkedRole", "ec2:DescribeSpotPriceHistory")),
     "Spot": (
@@ -185,6 +187,12 @@ CASES: dict[str, tuple[dict[str, Any], tuple[str, ...], tuple[str, ...]]] = {
     ),
     "no volumes": (PROBE, (), ("ec2:ModifyVolume", "ec2:DescribeVolumesModifications")),
     "a volume": (having(PROBE, fleets__worker__root_volume={"size_gb": 9}), ("ec2:ModifyVolume",), ()),
+    "a volume of Spot Instances, which may be told to stay": (
+        having(PLAIN_SPOT, fleets__worker__volumes=[DATA]),
+        ("ec2:ModifyInstanceAttribute",),
+        (),
+    ),
+    "no volume of Spot Instances": (PLAIN_SPOT, (), ("ec2:ModifyInstanceAttribute",)),
     "no groups or keys of its own": (
         PROBE,
         (),
@@ -209,6 +217,15 @@ def test_only_what_the_spec_can_need_is_given(case: str, tmp_path: Path) -> None
     found = actions(of(tmp_path, spec))
     assert set(given) <= found
     assert found.isdisjoint(withheld)
+
+
+@pytest.mark.parametrize(("goes", "is_given"), [(True, False), (False, True)])
+def test_whoever_destroys_may_keep_the_volumes_that_are_to_stay(
+    goes: bool, is_given: bool, tmp_path: Path
+) -> None:
+    spec = having(PROBE, fleets__worker__volumes=[{**DATA, "delete_on_termination": goes}])
+    given = actions(of(tmp_path, spec, "destroy"))
+    assert ("ec2:ModifyInstanceAttribute" in given) is is_given
 
 
 NARROWED: dict[str, tuple[dict[str, Any], str, str]] = {

@@ -15,6 +15,7 @@ from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, How, Setting,
 from provisioner.kinds.fleet.settings.table import SETTINGS
 from provisioner.kinds.fleet.settings.volume_modifications import MODIFY_VOLUME
 from provisioner.kinds.fleet.spec import CLOUD_INIT, ROOT_VOLUME, RUNNING, SPOT, VOLUMES, Fleet
+from provisioner.kinds.fleet.volumes.changes import SET_WHETHER_VOLUMES_GO
 from provisioner.kinds.instances import Instance
 from provisioner.model import Call
 from provisioner.naming import ENVIRONMENT_TAG, GROUP_TAG
@@ -56,7 +57,8 @@ def fleet_permissions(fleets: Sequence[Fleet], place: Place, purpose: Purpose) -
             yield from _launch(fleets, place)
             yield from _change(fleets, place)
         case Purpose.DESTROY:
-            yield _instances(place, "TerminateInstances")
+            keeping = any(not volume.delete_on_termination for fleet in fleets for volume in fleet.volumes)
+            yield _instances(place, "TerminateInstances", *([SET_WHETHER_VOLUMES_GO] if keeping else []))
 
 
 # --- reading
@@ -218,6 +220,7 @@ def _change(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
     calls = [call for fleet in fleets for call in _calls_of_settings(fleet)]
     on_interfaces = sorted({call.operation for call in calls if "NetworkInterfaceId" in call.params})
     on_instances = {call.operation for call in calls} - set(on_interfaces)
+    on_instances |= {SET_WHETHER_VOLUMES_GO} if any(map(_sets_whether_volumes_go, fleets)) else set()
     power = ("StartInstances", "StopInstances") if any(map(_stops, fleets)) else ()
     yield _instances(place, "TerminateInstances", *power, *sorted(on_instances))
     if _modifies_volumes(fleets):
@@ -327,6 +330,16 @@ def _same_names(fleet: Fleet) -> dict[str, str]:
 def _stops(fleet: Fleet) -> bool:
     """Whether members may be stopped and started: Spot instances of a fleet cannot be."""
     return fleet.markets != (SPOT,)
+
+
+def _sets_whether_volumes_go(fleet: Fleet) -> bool:
+    """Whether members, also Spot Instances, may be told to keep volumes or not; whatever is ignored, before
+    they go."""
+    return any(
+        not volume.delete_on_termination
+        or not fleet.ignores(f"{VOLUMES}.{volume.device}.delete_on_termination")
+        for volume in fleet.volumes
+    )
 
 
 def _modifies_volumes(fleets: Sequence[Fleet]) -> bool:

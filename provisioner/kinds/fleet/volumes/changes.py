@@ -19,6 +19,8 @@ from provisioner.kinds.tags import (
 from provisioner.kinds.volumes import ObservedVolume
 from provisioner.model import Call, FieldChange, Parallel, Step
 
+SET_WHETHER_VOLUMES_GO = "ModifyInstanceAttribute"
+
 
 def tag_steps(fleet: Fleet, volumes: Sequence[ObservedVolume], removed: Iterable[str]) -> tuple[Step, ...]:
     """The steps that give volumes the fleet's tags, and take off those that their instance loses."""
@@ -109,7 +111,7 @@ def _set(devices: Mapping[str, Mapping[str, bool]]) -> tuple[Step, ...]:
     calls = tuple(
         Call(
             "ec2",
-            "ModifyInstanceAttribute",
+            SET_WHETHER_VOLUMES_GO,
             {
                 "InstanceId": member,
                 "BlockDeviceMappings": [
