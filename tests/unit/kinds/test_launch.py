@@ -9,12 +9,12 @@ from typing import Any, TypeVar
 
 import pytest
 
-from provisioner.errors import AwsError, ChangedMeanwhile
+from provisioner.errors import AwsError, ChangedMeanwhile, LaunchNotVisible
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.launching.launch import MAX_MISMATCH_S, NumberedLaunch, next_number
 from provisioner.kinds.fleet.launching.launch_context import LaunchContext
 from provisioner.kinds.fleet.launching.scale_out import ScaleOut
-from provisioner.kinds.fleet.observed import MAX_AT_ONCE
+from provisioner.kinds.fleet.observed import MAX_AT_ONCE, PartlyObserved
 from provisioner.kinds.fleet.spec import CapacityOption
 from provisioner.kinds.instance_profile.binding import id_of_created
 from provisioner.kinds.instances import Instance, as_instance
@@ -500,3 +500,17 @@ def test_new_members_are_spread_around_those_that_stay() -> None:
     context = FakeContext(2)
     run_step(step, context)
     assert asked(context) == [("a", "t3.micro", 2)]
+
+
+@pytest.mark.parametrize(("destroying", "error"), [(True, LaunchNotVisible), (False, AwsError)])
+def test_whoever_destroys_need_not_launch_to_wait_for_a_launch_that_is_shown_in_part(
+    destroying: bool, error: type[Exception]
+) -> None:
+    there = member(1, FLEET)
+    observed = observed_fleet([there], partly_observed=(PartlyObserved("token", 3, (there,)),))
+    desired = environment(fleets={"web": PLAIN})
+    (change,) = planned(desired, {AT: observed}, destroying).changes
+    context = FakeContext("UnauthorizedOperation")
+    with pytest.raises(error):
+        run_step(change.steps[0], context)
+    assert [call.params["ClientToken"] for call in context.launches] == ["token"]

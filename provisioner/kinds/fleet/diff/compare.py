@@ -179,8 +179,9 @@ def _confirm(address: Address, observed: ObservedFleet, world: World) -> Change:
     written = world.environment.of(Fleet).get(address)
     fleet = with_references(written, world) if written else None
     profile = wanted_profile(fleet, world) if fleet else None
+    name = profile.name if profile else None
     step = confirm_launch(
-        fleet, profile.name if profile else None, observed.prerequisites, observed.partly_observed
+        fleet, name, observed.prerequisites, observed.partly_observed, leaving=world.destroying
     )
     count = fleet.count if fleet and not world.destroying else 0
     fields = (FieldChange("count", len(observed.members), count),)

@@ -27,6 +27,7 @@ from provisioner.kinds.tags import (
 from provisioner.lazy_dataclass import dataclass
 from provisioner.model import Call, CallCount, count_calls
 from provisioner.naming import ASKED_TAG
+from provisioner.retry import DENIED_CODES
 
 # A token is remembered for at least a day after its instances were terminated, so a fleet that is made and
 # destroyed over and over needs as many numbers as that happens within a day.
@@ -155,11 +156,13 @@ class ConfirmLaunch:
     """Ask again what a launch has got of which EC2 shows only a part, then have everything looked at again.
 
     Replaying a token launches nothing: EC2 answers with the instances that it got. `replays` are the calls
-    with the parameters that the launch had if the spec has not changed since; if it has, time must tell.
+    with the parameters that the launch had if the spec has not changed since; if it has, time must tell. It
+    must, too, where members are only `leaving`, and whoever destroys them may not launch.
     """
 
     replays: tuple[Call, ...]
     unseen: int
+    leaving: bool = False
 
     def calls(self) -> Iterable[CallCount]:
         return count_calls(self.replays)
@@ -167,19 +170,25 @@ class ConfirmLaunch:
 
 @run_step.register
 def _confirm_launch(step: ConfirmLaunch, context: ExecutionContext) -> None:
+    no_answer = {"IdempotentParameterMismatch", "IdempotentInstanceTerminated"}
     for replay in step.replays:
         try:
             context.send(replay)
         except AwsError as error:
-            if error.code not in ("IdempotentParameterMismatch", "IdempotentInstanceTerminated"):
+            if error.code not in (no_answer | DENIED_CODES if step.leaving else no_answer):
                 raise
     raise LaunchNotVisible(f"{step.unseen} launched members are not shown by EC2 yet")
 
 
 def confirm_launch(
-    fleet: Fleet | None, profile: str | None, prerequisites: Prerequisites, partly: Iterable[PartlyObserved]
+    fleet: Fleet | None,
+    profile: str | None,
+    prerequisites: Prerequisites,
+    partly: Iterable[PartlyObserved],
+    leaving: bool,
 ) -> ConfirmLaunch:
-    """The step that finds out about launches seen in part. `fleet`: as the spec has it, or None."""
+    """The step that finds out about launches seen in part. `fleet`: as the spec has it, or None; `leaving`:
+    all members are to go."""
     replays = []
     unseen = 0
     for launch in partly:
@@ -198,4 +207,4 @@ def confirm_launch(
                 params = launch_params(fleet, profile, as_it_was, subnet)
                 option = CapacityOption(first.type, first.market)
                 replays.append(run_instances(params, option, launch.asked, launch.token))
-    return ConfirmLaunch(tuple(replays), unseen)
+    return ConfirmLaunch(tuple(replays), unseen, leaving)
