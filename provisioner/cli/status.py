@@ -81,6 +81,9 @@ def status(
             height = console_for().height if output.out().isatty() else None
             shown = watched(_text(seen, options.is_local), seen.now, height)
             lines = _show_again(shown, lines, is_first=not lines)
+            if output.out().failure:
+                # Nobody gets to see what comes next.
+                return None
             time.sleep(PAUSE_S)
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None

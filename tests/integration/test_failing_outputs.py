@@ -130,6 +130,7 @@ def test_an_apply_outlasts_the_room_that_its_log_may_take(
         ["plan", "{spec}"],
         ["plan", "--format", "json", "{spec}"],
         ["status", "{spec}"],
+        ["status", "--watch", "{spec}"],
         ["validate", "{spec}"],
         ["schema"],
     ],
@@ -142,6 +143,13 @@ def test_what_only_prints_has_failed_when_that_is_lost(
     code, _, err = Started(words, local_environment, outputs).end()
     assert code == 1
     assert "error: stdout cannot be written" in err
+
+
+def test_a_watch_ends_when_nobody_reads_it_any_more(
+    spec: str, local_environment: dict[str, str], cloud: Cloud
+) -> None:
+    code, _, err = Started(["status", "--watch", spec], local_environment, "> >(true)").end()
+    assert (code, err) == (0, "")
 
 
 @pytest.mark.parametrize("outputs", ["2>/dev/full", "2>&-"])
