@@ -60,10 +60,10 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
     code = DONE if not _unread(contents) else FAILED
     if going and not yes and for_programs:
         say("nothing was terminated: --yes does it", err=True)
-        code = REFUSED
+        code = code or REFUSED
     elif going and not yes and not click.confirm("Terminate these instances?"):
         say("cancelled; nothing was changed", err=True)
-        code = REFUSED
+        code = code or REFUSED
     elif going:
         # To the last word: an interruption after something was terminated is not one before.
         with stoppable() as stop:

@@ -88,18 +88,21 @@ def test_reap_leaves_what_is_kept_protected_or_extended(
 def test_reap_goes_through_all_regions_and_says_which_it_cannot_read(
     program: Program, cloud: Cloud, ended: list[str]
 ) -> None:
-    from local_aws import error
-
     elsewhere = having(ENDING, environment="far", region="eu-west-1")
     far = Cloud(cloud.server, "eu-west-1")
     bare = {key: value for key, value in elsewhere.items() if key != "expires"}
     assert [program.apply(spec).code for spec in (bare, elsewhere)] == [0, 0]
     cloud.wait(9 * HOUR)
+    unreadable = error("DescribeInstances", "UnauthorizedOperation", "not you", status=403, times=1)
+    cloud.break_with(unreadable)
+    shown = program.run("reap", "--all-regions", "--format", "json")
+    assert (shown.code, len(shown.data["unread"])) == (1, 1)
+    assert shown.data["expired"]
     reaped = program.run("reap", "--all-regions", "--yes", "--format", "json")
     assert reaped.code == 0
     assert {item["region"] for item in reaped.data["expired"]} == {"us-east-1", "eu-west-1"}
     assert cloud.ids() == far.ids() == []
-    cloud.break_with(error("DescribeInstances", "UnauthorizedOperation", "not you", status=403, times=1))
+    cloud.break_with(unreadable)
     unread = program.run("reap", "--all-regions", "--yes", "--format", "json")
     assert unread.code == 1
     assert len(unread.data["unread"]) == 1
