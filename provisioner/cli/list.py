@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 import click
 
 from provisioner.cli.common import (
-    DONE,
     FAILED,
     WRONG_USE,
     SpecFile,
@@ -46,7 +45,7 @@ def list_environments(
     no_cost: bool,
     output_format: str,
     options: Options,
-) -> int:
+) -> int | None:
     """List all environments of the account: members, age, end, what is left, and whether a spec has them.
 
     Specs with a `profile` or `role_arn` are looked for in its account.
@@ -71,7 +70,7 @@ def list_environments(
         tell_line(problem, "error:")
     # What could not be read is worse than a spec that is wrong.
     is_unread = reached.problems or any(found.unread for found in listed)
-    return FAILED if is_unread else WRONG_USE if wrong else DONE
+    return FAILED if is_unread else WRONG_USE if wrong else None
 
 
 def _listed(account: Account, no_cost: bool, options: Options) -> Listed:

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 @YES
 @FORMAT
 @connection_options
-def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
+def reap(where: Where, yes: bool, output_format: str, options: Options) -> int | None:
     """Terminate members whose `expires` is past, in an account and its regions; reads no spec."""
     from provisioner.account.contents import read_instances
     from provisioner.account.reaping import ended
@@ -73,7 +73,8 @@ def reap(where: Where, yes: bool, output_format: str, options: Options) -> int:
             tell(results)
         return code
     tell([])
-    return code
+    # None: it only had something to print, so what could not be printed counts.
+    return code or None
 
 
 def _carry_out(
