@@ -101,8 +101,8 @@ def init(
         if given[field] is None:
             answers = _answered(answers, field, question, usual[field], yes)
     target = Path(file or f"{answers.environment}.yaml")
-    if not file:
-        _check_target(target, force)
+    # Also where it was checked before: somebody may have made it while the questions were answered.
+    _check_target(target, force)
     _write(target, new_spec(replace(answers, schema=_schema_beside(target))))
     _say_what_next(target, answers)
 

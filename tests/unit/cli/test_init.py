@@ -6,6 +6,7 @@ import io
 import itertools
 import sys
 from collections.abc import Callable
+from contextlib import nullcontext
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -189,6 +190,23 @@ def test_it_asks_what_it_is_not_told(folder: Path, monkeypatch: pytest.MonkeyPat
     made = written(folder / "crunch.yaml")
     assert (made.name, made.region) == ("shop", "eu-west-1")
     assert (made.of(Fleet)[SERVER].count, made.of(Fleet)[SERVER].key_name) == (7, None)
+
+
+@pytest.mark.parametrize(("words", "kept"), [((), True), (("--force",), False)])
+def test_a_file_that_is_made_while_it_asks_is_replaced_by_force_alone(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], kept: bool
+) -> None:
+    target = folder / "crunch.yaml"
+
+    class Slow(Terminal):
+        def readline(self, size: int = -1, /) -> str:  # type: ignore[override]
+            target.write_text("of a colleague")
+            return super().readline(size)
+
+    monkeypatch.setattr(sys, "stdin", Slow("shop\neu-west-1\n7\n\nnone\n8h\n"))
+    with pytest.raises(UsageError, match="is there already") if kept else nullcontext():
+        init("crunch.yaml", *words)
+    assert (target.read_text() == "of a colleague") == kept
 
 
 def test_what_is_wrong_is_asked_again_at_once_and_no_answer_is_lost(
