@@ -260,6 +260,8 @@ class PriceLookup:
             currency = read.currency if read.amounts else mine.currency
             if there.made_up != made_up or there.currency != currency:
                 there = Cached()
+            # Asked again when they are no longer fresh; what failed is not.
+            self._asked.difference_update(new)
             old = {key: kept for key, kept in there.prices.items() if now - kept.at < REMEMBERED_S}
             images = {**there.images, **mine.images}
             self._cached = Cached({**old, **mine.prices, **new}, currency, made_up or mine.made_up, images)

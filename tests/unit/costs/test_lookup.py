@@ -255,6 +255,19 @@ class TestKeptForADay:
         looked_up(late, [SPOT], tmp_path, NOON + 4000)
         assert (early.asked, late.asked) == ([], ["DescribeSpotPriceHistory"])
 
+    @pytest.mark.parametrize("has_cache", [True, False])
+    def test_whoever_watches_for_longer_has_them_asked_again(self, has_cache: bool, tmp_path: Path) -> None:
+        times, connection = [NOON], Connection()
+        folder = tmp_path if has_cache else None
+        lookup = PriceLookup(connection, "us-east-1", "aws", folder, lambda: times[-1])
+        spot, listed = ["DescribeSpotPriceHistory"], ["t3.large", "volumes"]
+        for later, asked in ((0, [*spot, *listed]), (60, []), (4000, spot), (DAY + 60, [*spot, *listed])):
+            connection.asked.clear()
+            times.append(NOON + later)
+            prices = lookup.prices([LARGE, SPOT], LONG)
+            assert sorted(connection.asked) == asked
+            assert (prices.hourly(LARGE), prices.hourly(SPOT)) == (Decimal("0.1"), Decimal("0.03"))
+
     def test_types_of_before_are_asked_with_the_new_ones(self, tmp_path: Path) -> None:
         """Members may still have them, and one call tells both."""
         looked_up(Connection(), [LARGE], tmp_path)
