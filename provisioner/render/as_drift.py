@@ -114,7 +114,8 @@ def remarks(drift: DriftReport) -> Iterable[str]:
     for acceptance in drift.expired:
         yield f"{acceptance.place}: {acceptance} was accepted until {acceptance.until}, which is past"
     for acceptance in drift.superfluous:
-        yield f"{acceptance.place}: {acceptance} is accepted, and {_why_superfluous(acceptance)}; remove it"
+        why = _why_superfluous(acceptance, drift.environment)
+        yield f"{acceptance.place}: {acceptance} is accepted, and {why}"
     for address, message in drift.not_compared:
         yield f"{address}: {message}"
 
@@ -136,8 +137,10 @@ def _how_much(acceptance: Acceptance) -> str:
     return " with any value" if acceptance.path else " with all that differs there"
 
 
-def _why_superfluous(acceptance: Acceptance) -> str:
-    return "AWS does not have that value there" if acceptance.has_value else "nothing differs there"
+def _why_superfluous(acceptance: Acceptance, environment: str) -> str:
+    why = "AWS does not have that value" if acceptance.has_value else "nothing differs"
+    # What counts for every spec of the folder, another one may need.
+    return f"{why} there; remove it" if acceptance.environment else f"{why} in {environment}"
 
 
 def verdict(drift: DriftReport) -> str:

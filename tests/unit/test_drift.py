@@ -203,7 +203,11 @@ FULL = report(
         Change(Address("role", "gone"), Action.DELETE, "no longer in the spec"),
         notes=(Note(FLEET, "user data is not compared", kind=NoteKind.NOT_COMPARED),),
     ),
-    [accepting(path="managed_policies"), accepting(until=date(2020, 1, 1)), accepting(BOX, "x", value=1)],
+    [
+        accepting(path="managed_policies"),
+        accepting(until=date(2020, 1, 1)),
+        accepting(BOX, "x", value=1, environment="dev"),
+    ],
     TODAY,
 )
 TEXT = """\
@@ -229,6 +233,13 @@ Drift: 4 differences at 3 addresses (1 missing, 2 different, 1 unexpected)."""
 
 def test_for_people() -> None:
     assert drift_text(FULL, 120, local=True).plain == TEXT
+
+
+def test_what_another_spec_of_the_folder_may_need_is_not_to_be_removed() -> None:
+    for environment, told in (("dev", "nothing differs there; remove it"), (None, "nothing differs in dev")):
+        found = report(plan(), [accepting(BOX, environment=environment)], TODAY)
+        (line,) = (line for line in drift_text(found, 200).plain.splitlines() if "attachment/box" in line)
+        assert line == f"note accepted-drift.yaml:1:3: attachment/box is accepted, and {told}"
 
 
 def test_many_instances_are_counted_and_listed_where_that_is_asked_for() -> None:
