@@ -373,6 +373,20 @@ def test_what_subnets_are_chosen_by_is_literal(value: str, program: Program, clo
     assert [member["SubnetId"] for member in cloud.live("probe")] == subnets[1:2]
 
 
+@pytest.mark.parametrize("value", ["*", "blue?"])
+def test_what_a_vpc_is_chosen_by_is_literal(value: str, program: Program, cloud: Cloud) -> None:
+    theirs, meant = (
+        cloud.ec2.create_vpc(CidrBlock=block)["Vpc"]["VpcId"] for block in ("10.8.0.0/16", "10.9.0.0/16")
+    )
+    cloud.ec2.create_tags(Resources=[theirs], Tags=as_list({"tier": "blue1"}))
+    spec = having(EMPTY, security_groups={"web": {"vpc": {"tags": {"tier": value}}}})
+    assert program.apply(spec).code == 1
+    cloud.ec2.create_tags(Resources=[meant], Tags=as_list({"tier": value}))
+    assert program.apply(spec).code == 0
+    groups = cloud.ec2.describe_security_groups(Filters=[{"Name": "group-name", "Values": ["probe-web"]}])
+    assert [group["VpcId"] for group in groups["SecurityGroups"]] == [meant]
+
+
 # --- what is shown
 
 

@@ -178,7 +178,9 @@ def vpc_at(address: Address, world: World) -> str | None:
 
 
 def _find_vpc(reader: Reader, vpc: Vpc) -> FoundVpc:
-    by_tags = [{"Name": f"tag:{key}", "Values": [value]} for key, value in sorted((vpc.tags or {}).items())]
+    by_tags = [
+        {"Name": f"tag:{key}", "Values": [literal(value)]} for key, value in sorted((vpc.tags or {}).items())
+    ]
     default = [{"Name": "is-default", "Values": ["true"]}]
     found = list(reader.pages("ec2", "DescribeVpcs", "Vpcs", Filters=by_tags or default))
     if len(found) == 1:
