@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import re
 import threading
+from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
@@ -147,8 +148,10 @@ def asks(session: Session) -> bool:
     # What the profile says is of the credentials with which a role is assumed.
     if isinstance(getattr(session, "_credentials", None), _OfARole):
         return False
-    settings = _settings(session, profile_of(session))
-    return "mfa_serial" in settings or "credential_process" in settings
+    return any(
+        "mfa_serial" in settings or "credential_process" in settings
+        for _, settings in _sources(session, profile_of(session))
+    )
 
 
 def log_in(session: Session) -> None:
@@ -212,16 +215,29 @@ def _settings(session: Session, profile: str) -> dict[str, Any]:
     return profiles.get(profile, {})
 
 
-def _sso_profile(session: Session, profile: str) -> str | None:
-    """The profile with the single sign-on: the one itself, or the one whose role it takes on from."""
+def _sources(session: Session, profile: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """A profile, the one whose credentials its role is taken on with, and so on, with the settings of each.
+
+    https://docs.aws.amazon.com/sdkref/latest/guide/feature-assume-role-credentials.html
+    """
     passed: set[str] = set()
     while profile not in passed:
         passed.add(profile)
         settings = _settings(session, profile)
-        if "sso_session" in settings or "sso_start_url" in settings:
-            return profile
+        yield profile, settings
         profile = str(settings.get("source_profile", profile))
-    return None
+
+
+def _sso_profile(session: Session, profile: str) -> str | None:
+    """The profile with the single sign-on: the one itself, or the one whose role it takes on from."""
+    return next(
+        (
+            name
+            for name, settings in _sources(session, profile)
+            if "sso_session" in settings or "sso_start_url" in settings
+        ),
+        None,
+    )
 
 
 def _translated(session: Session, error: Exception) -> AwsError:
