@@ -33,6 +33,9 @@ LOGIN_S = 60.0
 SESSION_NAME = "provisioner"
 # Two that ask for a code ask one after the other.
 _ASKING = threading.Lock()
+# A role is asked for by botocore, and not by what sends all else again.
+# https://docs.aws.amazon.com/sdkref/latest/guide/feature-retry-behavior.html
+_ASKED_AGAIN = Config(retries={"total_max_attempts": 4, "mode": "standard"})
 # https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
 _SIGNATURE = "AWS4-"
 
@@ -99,7 +102,7 @@ def assume_role(
     def sts(service: str, **keys: Any) -> Any:
         with making:
             made: Any = session.create_client(
-                service, region_name=region, endpoint_url=url, config=config, **keys
+                service, region_name=region, endpoint_url=url, config=config.merge(_ASKED_AGAIN), **keys
             )
         made._endpoint.http_session = BoundedSession(made._endpoint.http_session)
         return made

@@ -12,7 +12,7 @@ from typing import Any
 import boto3
 import pytest
 
-from local_aws import Faults, set_faults
+from local_aws import Faults, Rule, drop_request, error, set_faults, unavailable
 from provisioner.aws.connect import Options
 from provisioner.aws.connections import Connections
 from provisioner.errors import AwsError
@@ -74,6 +74,20 @@ def test_a_role_is_assumed_once_for_all_regions_and_environments(connect: Connec
         list(pool.map(lambda aws: aws.call("ec2", "DescribeVpcs"), made))
     assert len(set(map(id, made))) == 3
     assert cloud.operations().count("AssumeRole") == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [
+        unavailable("AssumeRole", nth=(1, 2)),
+        error("AssumeRole", "Throttling", "Rate exceeded", status=400, nth=1),
+        drop_request("AssumeRole", nth=1),
+    ],
+    ids=["twice 503", "throttled", "cut off"],
+)
+def test_a_role_is_assumed_where_sts_fails_for_a_moment(connect: Connect, cloud: Cloud, fault: Rule) -> None:
+    set_faults(cloud.server, Faults(rules=(fault,)))
+    assert connect().to(environment("a", login=Login(role_arn=ROLE))).identity().account_id == OTHER
 
 
 def test_a_role_is_assumed_anew_before_it_expires(connect: Connect, cloud: Cloud) -> None:
