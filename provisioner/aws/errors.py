@@ -41,6 +41,9 @@ _NOT_AWS_HINT = (
     "what answers there is not AWS: look for a proxy or the login page of a network on the way, and check "
     "--endpoint-url and AWS_ENDPOINT_URL"
 )
+_MFA_HINT = (
+    "run the same again and type a new code; `duration_seconds` of the profile says how long a session is"
+)
 _KEY_HINT = "AWS does not know this access key: check AWS_ACCESS_KEY_ID or --profile"
 
 _OUTSIDE_HINT = (
@@ -188,6 +191,8 @@ def _classify(error: Exception, endpoint: str | None) -> tuple[str, str, str | N
             )
         case botocore_errors.HTTPClientError() | botocore_errors.ConnectionError() | CutOff():
             return NETWORK_ERROR, str(error), None
+        case botocore_errors.RefreshWithMFAUnsupportedError():
+            return NO_CREDENTIALS, "the session that the code (MFA) has opened is over", _MFA_HINT
         case (
             botocore_errors.NoCredentialsError()
             | botocore_errors.PartialCredentialsError()

@@ -29,6 +29,9 @@ from provisioner.retry import DENIED_CODES, NO_CREDENTIALS
 from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
+# How long before their end credentials are not used any more that only a code can fetch anew: what is sent
+# with them has to arrive.
+LEFT_OF_A_CODE_S = 60
 # What CloudTrail shows of who has assumed a role.
 SESSION_NAME = "provisioner"
 # Two that ask for a code ask one after the other.
@@ -168,11 +171,24 @@ def log_in(session: Session) -> None:
             frozen = run_within(LOGIN_S, lambda: _fetch(session))
     except Exception as error:  # whatever a file, a command or a service of the user's makes of it
         raise _translated(session, error) from error
+    _use_to_the_end(session)
     learn_secrets(frozen[1], frozen[2])
     for name, value in {"access key": frozen[0], "secret access key": frozen[1], "token": frozen[2]}.items():
         if value and not re.fullmatch(r"[!-~]+", value):
             text = f"the {name} has a character that no {name} has, such as a space or a line break"
             raise AwsError("aws", "credentials", NO_CREDENTIALS, text, hint="set it again, without that")
+
+
+def _use_to_the_end(session: Session) -> None:
+    """Has credentials that a code has fetched used as long as they are good.
+
+    botocore wants others from ten minutes before their end, and asks for no second code.
+    """
+    credentials: Any = session.get_credentials()
+    # A role that is assumed here is assumed anew without a code.
+    is_of_the_profile = type(credentials) is DeferredRefreshableCredentials
+    if is_of_the_profile and "mfa_serial" in _settings(session, profile_of(session)):
+        credentials._advisory_refresh_timeout = credentials._mandatory_refresh_timeout = LEFT_OF_A_CODE_S
 
 
 def profile_of(session: Session) -> str:
@@ -266,7 +282,7 @@ def _translated(session: Session, error: Exception) -> AwsError:
             hint = f"log in again: {login_command(session)}"
         case botocore_errors.CredentialRetrievalError():
             hint = f"see what the AWS configuration says about the profile {profile}, and try that by hand"
-        case botocore_errors.NoCredentialsError():
+        case botocore_errors.NoCredentialsError() | botocore_errors.RefreshWithMFAUnsupportedError():
             return unreachable("aws", operation, error)
         case botocore_errors.HTTPClientError() | botocore_errors.ConnectionError() | TooLarge():
             return unreachable("aws", operation, error)

@@ -13,6 +13,7 @@ import boto3
 import pytest
 
 from local_aws import Faults, Rule, drop_request, error, set_faults, unavailable
+from provisioner.aws.client import Aws, Target
 from provisioner.aws.connect import Options
 from provisioner.aws.connections import Connections
 from provisioner.errors import AwsError
@@ -99,6 +100,29 @@ def test_a_role_is_assumed_anew_before_it_expires(connect: Connect, cloud: Cloud
     cloud.forget_calls()
     assert aws.identity().account_id == OTHER
     assert cloud.operations() == ["AssumeRole", "GetCallerIdentity"]
+
+
+def test_a_session_that_a_code_has_opened_is_used_to_its_end(
+    connect: Connect, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    device = f"role_arn = {ROLE}\nsource_profile = shop\nmfa_serial = arn:aws:iam::{OTHER}:mfa/me\n"
+    (tmp_path / "config").write_text(f"{CONFIG}[profile asking]\n{device}")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", cloud.server.endpoint_url)
+    aws = Aws(Target(REGIONS[0], "asking", cloud.server.endpoint_url))
+    # Somebody who types.
+    provider = aws._session.get_component("credential_provider").get_provider("assume-role")
+    provider._prompter = lambda _: "123456"
+    aws.log_in()
+    credentials: Any = aws._session.get_credentials()
+
+    def is_used(left: timedelta) -> bool:
+        credentials._expiry_time = datetime.now(UTC) + left
+        return bool(aws.identity())
+
+    assert is_used(timedelta(minutes=5))
+    with pytest.raises(AwsError, match=r"NoCredentials: the session that the code .* is over") as caught:
+        is_used(timedelta(seconds=30))
+    assert "type a new code" in str(caught.value.hint)
 
 
 @pytest.mark.parametrize(("external_id", "is_let_in"), [("shop", True), ("other", False), (None, False)])
