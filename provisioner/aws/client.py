@@ -29,6 +29,7 @@ from provisioner.aws.login import (
     learn_what_is_sent,
     log_in,
     login_command,
+    not_fetched,
     open_local_session,
     open_session,
     require,
@@ -422,6 +423,11 @@ class Aws:
         try:
             answer = self._in_time(service, send, notice)
         except botocore_errors.ClientError as error:
+            if error.operation_name != operation:
+                # The credentials were to be fetched anew, and the call itself was not sent.
+                refused = not_fetched(self._session, error)
+                code = refused.code
+                raise refused from error
             translated = answered(
                 service, operation, error, login_command(self._session), _user_data_in(params)
             )

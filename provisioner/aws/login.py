@@ -25,7 +25,7 @@ from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.aws.service_models import ModelLoader
 from provisioner.errors import AwsError, ProvisionerError
-from provisioner.retry import DENIED_CODES, NO_CREDENTIALS
+from provisioner.retry import DENIED_CODES, NO_CREDENTIALS, THROTTLING_CODES
 from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
@@ -259,23 +259,47 @@ def _sso_profile(session: Session, profile: str) -> str | None:
     )
 
 
+def not_fetched(session: Session, error: botocore_errors.ClientError) -> AwsError:
+    """What STS or single sign-on answers in the middle of the work, when credentials are to be fetched anew.
+
+    No refusal of theirs is one of what these credentials may do.
+    """
+    refusal = _refused(session, error)
+    if refusal.code in THROTTLING_CODES or refusal.status >= 500:
+        return refusal
+    text = f"{refusal.code}: {refusal.text}"
+    return AwsError(
+        refusal.service,
+        refusal.operation,
+        NO_CREDENTIALS,
+        text,
+        refusal.status,
+        refusal.request_id,
+        refusal.hint,
+    )
+
+
+def _refused(session: Session, error: botocore_errors.ClientError) -> AwsError:
+    service = "sts" if error.operation_name.startswith("AssumeRole") else "sso"
+    refusal = answered(service, error.operation_name, error, login_command(session))
+    if "MultiFactorAuthentication" in refusal.text:
+        refusal.hint = "the code was wrong or has been used: wait for the next one, and type that"
+    elif refusal.code in DENIED_CODES and error.operation_name == "AssumeRole":
+        # AWS tells nobody which of these it is.
+        refusal.hint = (
+            "check that the role exists, that its trust policy lets these credentials in, with the "
+            "same external_id if it asks for one, and that they may sts:AssumeRole; or give others "
+            "with --profile"
+        )
+    return refusal
+
+
 def _translated(session: Session, error: Exception) -> AwsError:
     profile = profile_of(session)
     operation = "credentials"
     match error:
         case botocore_errors.ClientError():
-            service = "sts" if error.operation_name.startswith("AssumeRole") else "sso"
-            refusal = answered(service, error.operation_name, error, login_command(session))
-            if "MultiFactorAuthentication" in refusal.text:
-                refusal.hint = "the code was wrong or has been used: wait for the next one, and type that"
-            elif refusal.code in DENIED_CODES and error.operation_name == "AssumeRole":
-                # AWS tells nobody which of these it is.
-                refusal.hint = (
-                    "check that the role exists, that its trust policy lets these credentials in, with the "
-                    "same external_id if it asks for one, and that they may sts:AssumeRole; or give others "
-                    "with --profile"
-                )
-            return refusal
+            return _refused(session, error)
         case botocore_errors.LoginError():
             hint = f"log in again: aws login --profile {profile}"
         case botocore_errors.SSOError() | botocore_errors.TokenRetrievalError():

@@ -12,12 +12,13 @@ from typing import Any
 import boto3
 import pytest
 
-from local_aws import Faults, Rule, drop_request, error, set_faults, unavailable
+from local_aws import Faults, Rule, denied, drop_request, error, set_faults, unavailable
 from provisioner.aws.client import Aws, Target
 from provisioner.aws.connect import Options
 from provisioner.aws.connections import Connections
 from provisioner.errors import AwsError
 from provisioner.model import Environment, Login
+from provisioner.retry import is_withheld
 from tests.support.cloud import ANYTHING, Cloud
 
 OTHER = "111122223333"
@@ -93,13 +94,38 @@ def test_a_role_is_assumed_where_sts_fails_for_a_moment(connect: Connect, cloud:
 
 def test_a_role_is_assumed_anew_before_it_expires(connect: Connect, cloud: Cloud) -> None:
     aws = connect().to(environment("a", login=Login(role_arn=ROLE)))
-    credentials: Any = aws._session.get_credentials()
-    # As if fifty-nine minutes had passed, also for what botocore has fetched.
-    credentials._expiry_time = datetime.now(UTC) + timedelta(minutes=1)
-    credentials._refresh_using.__self__._cache.clear()
+    expire(aws)
     cloud.forget_calls()
     assert aws.identity().account_id == OTHER
     assert cloud.operations() == ["AssumeRole", "GetCallerIdentity"]
+
+
+def expire(aws: Aws) -> None:
+    """As if fifty-nine minutes had passed, also for what botocore has fetched."""
+    credentials: Any = aws._session.get_credentials()
+    credentials._expiry_time = datetime.now(UTC) + timedelta(minutes=1)
+    credentials._refresh_using.__self__._cache.clear()
+
+
+def test_a_refusal_to_assume_a_role_anew_is_none_of_what_was_called(connect: Connect, cloud: Cloud) -> None:
+    aws = connect().to(environment("a", login=Login(role_arn=ROLE)))
+    expire(aws)
+    cloud.forget_calls()
+    set_faults(cloud.server, Faults(rules=(denied("AssumeRole"),)))
+    with pytest.raises(AwsError) as caught:
+        aws.call("ec2", "DescribeVpcs")
+    assert str(caught.value).startswith("sts AssumeRole: NoCredentials: AccessDenied: ")
+    assert "trust policy" in str(caught.value.hint)
+    # So what can do without this call does not take it for one that is not permitted.
+    assert not is_withheld(caught.value)
+    assert cloud.operations() == ["AssumeRole"]
+
+
+def test_a_role_is_assumed_anew_where_sts_fails_longer(connect: Connect, cloud: Cloud) -> None:
+    aws = connect().to(environment("a", login=Login(role_arn=ROLE)))
+    expire(aws)
+    set_faults(cloud.server, Faults(rules=(unavailable("AssumeRole", nth=(1, 2, 3, 4)),)))
+    assert aws.identity().account_id == OTHER
 
 
 def test_a_session_that_a_code_has_opened_is_used_to_its_end(
