@@ -8,12 +8,15 @@ first, and that of the words in the launch tag.
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable, Mapping
+from typing import Any
 
 from provisioner.kinds.fleet.settings.remembered import Remembered, switch
 from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
     NOT_KNOWN,
     How,
+    Launching,
     Setting,
     launched,
     modify,
@@ -75,8 +78,9 @@ from provisioner.kinds.fleet.settings.volumes import (
     what_root_has,
     what_volumes_have,
 )
-from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES, Fleet
 from provisioner.kinds.fleet.user_data.parts import user_data_to_send
+from provisioner.kinds.instances import Instance
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
@@ -101,17 +105,41 @@ def _modified(path: str, values: Values, remembered: Remembered) -> Setting:
     )
 
 
-SETTINGS: tuple[Setting, ...] = (
-    Setting(
-        "metadata.http_tokens",
+def _metadata(
+    field: str,
+    parameter: str,
+    desired: Callable[[Fleet], Any],
+    observed: Callable[[Instance], Any],
+    **more: Any,
+) -> Setting:
+    """An option of the metadata service, which is neither sent nor compared where its endpoint is disabled.
+
+    What EC2 says to it there is not documented, and it would have no effect; Terraform leaves it out as "not
+    allowed unless HttpEndpoint is enabled" (hashicorp/terraform-provider-aws, internal/service/ec2).
+    """
+
+    def asked_for(fleet: Fleet) -> Any:
+        return desired(fleet) if fleet.http_endpoint == "enabled" else NOT_COMPARED
+
+    def launch(fleet: Fleet, _: Launching) -> Mapping[str, Any]:
+        value = asked_for(fleet)
+        return {} if value is NOT_COMPARED else part(f"MetadataOptions.{parameter}", value)
+
+    return Setting(
+        f"metadata.{field}",
         How.LIVE,
         METADATA,
         METADATA_SOURCE,
-        lambda fleet: fleet.http_tokens,
-        lambda instance: instance.http_tokens,
-        launch=lambda fleet, _: part("MetadataOptions.HttpTokens", fleet.http_tokens),
-        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpTokens=to.value),
-    ),
+        asked_for,
+        observed,
+        launch=launch,
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", **{parameter: to.value}),
+        **more,
+    )
+
+
+SETTINGS: tuple[Setting, ...] = (
+    _metadata("http_tokens", "HttpTokens", lambda fleet: fleet.http_tokens, lambda shown: shown.http_tokens),
     Setting(
         "metadata.http_endpoint",
         How.LIVE,
@@ -122,35 +150,20 @@ SETTINGS: tuple[Setting, ...] = (
         launch=lambda fleet, _: part("MetadataOptions.HttpEndpoint", fleet.http_endpoint),
         change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpEndpoint=to.value),
     ),
-    Setting(
-        "metadata.hop_limit",
-        How.LIVE,
-        METADATA,
-        METADATA_SOURCE,
-        lambda fleet: fleet.hop_limit,
-        lambda instance: instance.hop_limit,
-        launch=lambda fleet, _: part("MetadataOptions.HttpPutResponseHopLimit", fleet.hop_limit),
-        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpPutResponseHopLimit=to.value),
+    _metadata(
+        "hop_limit", "HttpPutResponseHopLimit", lambda fleet: fleet.hop_limit, lambda shown: shown.hop_limit
     ),
-    Setting(
-        "metadata.instance_tags",
-        How.LIVE,
-        METADATA,
-        METADATA_SOURCE,
+    _metadata(
+        "instance_tags",
+        "InstanceMetadataTags",
         lambda fleet: fleet.instance_tags,
-        lambda instance: instance.instance_tags,
-        launch=lambda fleet, _: part("MetadataOptions.InstanceMetadataTags", fleet.instance_tags),
-        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", InstanceMetadataTags=to.value),
+        lambda shown: shown.instance_tags,
     ),
-    Setting(
-        "metadata.ipv6",
-        How.LIVE,
-        METADATA,
-        METADATA_SOURCE,
+    _metadata(
+        "ipv6",
+        "HttpProtocolIpv6",
         said("metadata.ipv6"),
         shows("MetadataOptions.HttpProtocolIpv6"),
-        launch=launched("MetadataOptions.HttpProtocolIpv6", "metadata.ipv6"),
-        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpProtocolIpv6=to.value),
         by_itself="disabled",
     ),
     Setting(
