@@ -6,9 +6,14 @@ from typing import Any
 
 import pytest
 
-from provisioner.errors import SpecError
+from provisioner.errors import AwsError, SpecError
+from provisioner.kinds.fleet.rolling_update.starting import Start
+from provisioner.kinds.fleet.settings.differences import differing, with_reset
+from provisioner.kinds.fleet.settings.setting import How
 from provisioner.kinds.fleet.settings.table import SETTINGS
-from tests.support.build import environment, fleet_of
+from provisioner.kinds.instances import Instance
+from tests.support.build import environment, fleet_of, member
+from tests.support.scripted import Scripted
 
 FLEET = {
     "count": 1,
@@ -18,8 +23,8 @@ FLEET = {
 }
 
 
-def ignoring(*paths: str) -> Any:
-    return fleet_of(environment(fleets={"web": {**FLEET, "ignore_changes": list(paths)}}))
+def ignoring(*paths: str, **more: Any) -> Any:
+    return fleet_of(environment(fleets={"web": {**FLEET, **more, "ignore_changes": list(paths)}}))
 
 
 # What is named, and settings that are ignored then, and are not.
@@ -82,3 +87,49 @@ def test_what_is_no_setting_is_told_once_with_those_that_there_are(wrong: str, m
     hint = problem.hint or ""
     assert hint.startswith(f"did you mean {meant}? There are " if meant else "There are ")
     assert {setting.path for setting in SETTINGS} <= set(hint.replace(",", "").split())
+
+
+CPU = {"cpu_options": {"core_count": 1, "threads_per_core": 1}}
+TYPES = ["t3.small", "t3.medium"]
+NO_ROOM = AwsError("ec2", "StartInstances", "InsufficientInstanceCapacity", "no", 500)
+
+
+def has(type_: str) -> Instance:
+    cores = {"CpuOptions": {"CoreCount": 1, "ThreadsPerCore": 1}}
+    return member(1, ignoring("monitoring"), type=type_, described=cores, state="stopped")
+
+
+@pytest.mark.parametrize(
+    ("ignored", "changed"),
+    [("monitoring", ("instance_type", "cpu_options")), ("cpu_options", ("instance_type",))],
+)
+def test_a_change_of_type_gives_again_what_is_not_left_to_others(
+    ignored: str, changed: tuple[str, ...]
+) -> None:
+    fleet = ignoring(ignored, instance_type=TYPES, **CPU)
+    settings = differing(fleet, [has("t3.micro")], How.RESTART)["i-01"]
+    assert with_reset(fleet, settings) == changed
+
+
+# What is left to others, and what is sent where the type has no room.
+STARTED = {
+    "monitoring": ["StartInstances", "ModifyInstanceAttribute", "ModifyInstanceCpuOptions", "StartInstances"],
+    "cpu_options": ["StartInstances", "ModifyInstanceAttribute", "StartInstances"],
+}
+
+
+@pytest.mark.parametrize("ignored", STARTED)
+def test_a_start_as_another_type_gives_again_what_is_not_left_to_others(ignored: str) -> None:
+    fleet = ignoring(ignored, instance_type=TYPES, **CPU)
+    types = {"i-01": "t3.small"}
+    sent = Scripted(NO_ROOM, *[{}] * (len(STARTED[ignored]) - 1), shown=[has("t3.small")])
+    sent.run(Start(fleet, "env", types, types, members={"i-01": has("t3.small")}))
+    assert sent.operations == STARTED[ignored]
+
+
+def test_no_other_type_is_tried_where_the_type_is_left_to_others() -> None:
+    types = {"i-01": "t3.micro"}
+    sent = Scripted(NO_ROOM, shown=[has("t3.micro")])
+    with pytest.raises(AwsError, match="no"):
+        sent.run(Start(ignoring("instance_type", instance_type=TYPES), "env", types, types))
+    assert sent.operations == ["StartInstances"]

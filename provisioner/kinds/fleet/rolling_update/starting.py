@@ -13,6 +13,7 @@ from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.call_rules import CAPACITY_CODES, INSTANCE_QUOTA_CODES, way_out
 from provisioner.kinds.fleet.observed import scope_of
+from provisioner.kinds.fleet.settings.differences import desired_of
 from provisioner.kinds.fleet.settings.launch_tag import read_record
 from provisioner.kinds.fleet.settings.setting import NOT_COMPARED, Setting, Target
 from provisioner.kinds.fleet.settings.table import SETTINGS
@@ -102,22 +103,23 @@ class Start:
         return [
             step
             for setting in RESET
-            if setting.desired(self.fleet) is not NOT_COMPARED
+            if (desired := desired_of(setting, self.fleet)) is not NOT_COMPARED
             for name in ids
-            for step in _given(setting, self.fleet, self.members.get(name), setting.desired(self.fleet))
+            for step in _given(setting, self.fleet, self.members.get(name), desired)
         ]
 
     def _give_again(self, wanted: Mapping[str, str], touched: Collection[str], ctx: ExecutionContext) -> str:
         """Give members, which have the types that are wanted, what EC2 forgot: in words what it refused."""
         texts = []
         for setting in RESET:
-            is_said = setting.desired(self.fleet) is not NOT_COMPARED
+            desired = desired_of(setting, self.fleet)
+            is_said = desired is not NOT_COMPARED
             shown = self._shown(ctx) if touched and not is_said else {}
             steps: list[Step] = []
             for name in (name for name in wanted if name in touched and name in self.members):
                 had = setting.observed(self.members[name])
                 if wanted[name] != self.before[name]:
-                    had = setting.desired(self.fleet)
+                    had = desired
                 is_lost = is_said or (name in shown and setting.observed(shown[name]) != had)
                 steps += _given(setting, self.fleet, self.members[name], had) if is_lost else ()
             if refused := _send_each(steps, ctx):
@@ -132,7 +134,7 @@ class Start:
             return {}
 
     def _others(self) -> tuple[str, ...]:
-        if self.fleet.update.on_restart != "restart":
+        if self.fleet.update.on_restart != "restart" or self.fleet.ignores("instance_type"):
             return ()
         return tuple(type_ for type_ in self.fleet.instance_types if set(self.now.values()) != {type_})
 

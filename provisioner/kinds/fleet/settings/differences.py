@@ -103,9 +103,14 @@ def _is_right(setting: Setting, desired: Any, observed: Any) -> bool:
     return observed is NOT_COMPARED or setting.agree(desired, observed)
 
 
+def desired_of(setting: Setting, fleet: Fleet) -> Any:
+    """What members that are there are to have: NOT_COMPARED also of what is left to others."""
+    return NOT_COMPARED if fleet.ignores(setting.path) else setting.desired(fleet)
+
+
 def differs(setting: Setting, fleet: Fleet, instance: Instance) -> bool:
     """Whether a member has something else than the spec asks for."""
-    desired = NOT_COMPARED if fleet.ignores(setting.path) else setting.desired(fleet)
+    desired = desired_of(setting, fleet)
     return desired is not NOT_COMPARED and not _is_right(setting, desired, setting.observed(instance))
 
 
@@ -132,7 +137,8 @@ def with_reset(fleet: Fleet, settings: Sequence[Setting]) -> tuple[str, ...]:
     return tuple(
         setting.path
         for setting in SETTINGS
-        if setting.path in paths or (setting.reset_by in paths and setting.desired(fleet) is not NOT_COMPARED)
+        if setting.path in paths
+        or (setting.reset_by in paths and desired_of(setting, fleet) is not NOT_COMPARED)
     )
 
 
