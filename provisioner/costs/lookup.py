@@ -26,6 +26,7 @@ from provisioner.costs.price_list import (
     read_instances,
     read_spot,
     read_volumes,
+    spot_currency,
     volume_filters,
 )
 from provisioner.costs.prices import ADDRESS_USD, SPOT_PRODUCTS, Prices, keys_of, volume_key
@@ -238,7 +239,8 @@ class PriceLookup:
             params["NextToken"] = answers[-1]["NextToken"]
         rows = [row for answer in answers for row in answer["SpotPriceHistory"]]
         reads = [read_spot(rows, operation) for operation in operations]
-        read = Read({key: amount for read in reads for key, amount in read.amounts.items()})
+        amounts = {key: amount for read in reads for key, amount in read.amounts.items()}
+        read = Read(amounts, spot_currency(self._region))
         asked = [
             key for make, types in makes.items() for type_ in types for key in keys_of(_use(type_, *make))
         ]
@@ -263,8 +265,10 @@ class PriceLookup:
             # Asked again when they are no longer fresh; what failed is not.
             self._asked.difference_update(new)
             old = {key: kept for key, kept in there.prices.items() if now - kept.at < REMEMBERED_S}
+            # What is in another currency is in no sum with this.
+            alike = mine.prices if mine.currency == currency else {}
             images = {**there.images, **mine.images}
-            self._cached = Cached({**old, **mine.prices, **new}, currency, made_up or mine.made_up, images)
+            self._cached = Cached({**old, **alike, **new}, currency, made_up or mine.made_up, images)
             self._write()
 
     def _write(self) -> None:

@@ -104,9 +104,9 @@ def read_volumes(price_list: Iterable[Any]) -> Read:
 
 
 def read_spot(history: Iterable[Mapping[str, Any]], operation: str) -> Read:
-    """The newest Spot prices by type and zone, and the highest of each type. Spot prices are in USD.
+    """The newest Spot prices by type and zone, and the highest of each type.
 
-    Raises ValueError, LookupError, TypeError.
+    EC2 does not say in which currency. Raises ValueError, LookupError, TypeError.
     """
     product = SPOT_PRODUCTS[operation]
     newest: dict[str, tuple[Any, Decimal]] = {}
@@ -121,6 +121,14 @@ def read_spot(history: Iterable[Mapping[str, Any]], operation: str) -> Read:
         everywhere = f"{key.rpartition('/')[0]}/"
         highest[everywhere] = max(amount, highest.get(everywhere, amount))
     return Read({key: amount for key, (_, amount) in newest.items()} | highest)
+
+
+def spot_currency(region: str) -> str:
+    """The currency of Spot prices.
+
+    https://docs.amazonaws.cn/en_us/aws/latest/userguide/billing-and-payment.html
+    """
+    return "CNY" if region.startswith("cn-") else "USD"
 
 
 def _exact(fields: Mapping[str, str]) -> list[dict[str, str]]:

@@ -143,6 +143,27 @@ def test_spot_prices_of_all_systems_take_one_call() -> None:
     assert [prices.hourly(SPOT), prices.hourly(windows)] == [Decimal("0.03"), Decimal("0.06")]
 
 
+def of_china(wanted: dict[str, str]) -> dict[str, Any]:
+    row = {"InstanceType": "t3.large", "AvailabilityZone": "cn-north-1a", "SpotPrice": "0.2", "Timestamp": 1}
+    listed = [product(LINUX, "Hrs", "0.7", "CNY")] if "instanceType" in wanted else []
+    return {"SpotPriceHistory": [row], "PriceList": listed}
+
+
+def test_in_china_spot_prices_are_in_yuan_as_all_others_are() -> None:
+    for uses, amounts in (([SPOT], ["0.2"]), ([LARGE, SPOT], ["0.7", "0.2"])):
+        prices = looked_up(Connection(of_china), uses, region="cn-north-1")
+        assert prices.currency == "CNY"
+        assert [prices.hourly(use) for use in uses] == [Decimal(amount) for amount in amounts]
+
+
+def test_amounts_of_two_currencies_are_never_in_one_sum() -> None:
+    lookup = PriceLookup(Connection(of_china), "us-east-1", "aws", None)
+    assert lookup.prices([LARGE], LONG).currency == "CNY"
+    prices = lookup.prices([LARGE, SPOT], LONG)
+    assert prices.currency == "USD"
+    assert [prices.hourly(use) for use in (LARGE, SPOT)] == [None, Decimal("0.2")]
+
+
 def test_what_was_begun_is_not_asked_again() -> None:
     connection = Connection()
     lookup = PriceLookup(connection, "us-east-1", "aws", None)
