@@ -28,9 +28,14 @@ deny_max_cost contains msg if {
 	msg := sprintf("it would cost %v %s by the hour, and at most %v is allowed", [after, input.cost.currency, max_cost_per_hour])
 }
 
-# What has no known price is not nothing.
+# What has no known price is not nothing; more of it costs more.
 deny_max_cost contains msg if {
-	some what in input.cost.unknown.after
-	not what in input.cost.unknown.before
-	msg := sprintf("nobody knows what this costs: %s", [what])
+	some line in input.cost.lines
+	is_null(line.after.hourly)
+	may_cost_more(line)
+	msg := sprintf("nobody knows what this costs: %v × %s", [line.after.count, line.what])
 }
+
+may_cost_more(line) if line.after.count > line.before.count
+
+may_cost_more(line) if not is_null(line.before.hourly)

@@ -60,7 +60,12 @@ def of_cost(before: int, after: int, of: str = "t3.large on demand") -> Plan:
         each = None if of.startswith("x9") else Decimal("0.5") * number
         return Cost((CostLine(of, number, each),) if number else ())
 
-    fleets = {Address("fleet", "web"): FleetCost(cost(before), cost(after))}
+    return with_cost(cost(before), cost(after))
+
+
+def with_cost(before: Cost, after: Cost) -> Plan:
+    """A plan with what runs before it and after it."""
+    fleets = {Address("fleet", "web"): FleetCost(before, after)}
     return replace(of_changes(gone(0)), cost=PlanCost(fleets))
 
 
@@ -84,6 +89,21 @@ CASES: list[tuple[str, dict[str, Any], Plan, Plan, str]] = [
         of_cost(2, 2, "x9.large"),
         of_cost(0, 2, "x9.large"),
         "nobody knows what this costs: 2 × x9.large",
+    ),
+    # Fewer of it are cheaper, whatever one costs; and what had a price may cost anything without one.
+    (
+        "max_cost",
+        NOTHING,
+        of_cost(5, 3, "x9.large"),
+        of_cost(3, 5, "x9.large"),
+        "nobody knows what this costs: 5 × x9.large",
+    ),
+    (
+        "max_cost",
+        NOTHING,
+        of_cost(5, 3),
+        with_cost(Cost((CostLine("t3.large", 5, Decimal(2)),)), Cost((CostLine("t3.large", 5, None),))),
+        "nobody knows what this costs: 5 × t3.large",
     ),
     ("max_cost", NOTHING, of_changes(), of_changes(gone(0)), "leave out --no-cost"),
     (
