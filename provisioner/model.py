@@ -497,6 +497,11 @@ class Plan:
         }
         return {action: how_many(alike).total() for action, alike in changes.items()}
 
+    @property
+    def is_refused(self) -> bool:
+        """Whether nothing of it is done: it is refused, or AWS says that it would refuse a call of it."""
+        return bool(self.refusals) or (self.proof is not None and self.proof.is_refused)
+
 
 class Result(StrEnum):
     """How a change can end. `stopped`: it was begun, and interrupted; `skipped`: it was not begun."""

@@ -152,9 +152,8 @@ def plan(
 
         write_plan(out, plan_data(made))
         command = "destroy" if destroying else "apply"
-        again = f"provisioner {command} {given} --expect {as_typed([out])}"
-        told = f"Plan written to {out}. To carry out exactly this: {again}"
-        say(told, err=output_format != "text")
+        again = f" To carry out exactly this: provisioner {command} {given} --expect {as_typed([out])}"
+        say(f"Plan written to {out}.{'' if made.is_refused else again}", err=output_format != "text")
     if made.refusals:
         raise click.exceptions.Exit(refusal_code(made))
     if made.proof and made.proof.is_refused:

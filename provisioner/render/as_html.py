@@ -27,7 +27,7 @@ def plan_page(plan: Plan, given: str = "SPEC", local: bool = False, user_data: b
     """What is on the page of a plan."""
     digest = digest_of(plan)
     is_drawn = plan.changes or not plan.destroy
-    is_applicable = plan.changes and not plan.refusals
+    is_applicable = plan.changes and not plan.is_refused
     command = f"provisioner {'destroy' if plan.destroy else 'apply'} {given} --expect {digest}"
     return Page(
         kind="Plan to destroy" if plan.destroy else "Plan",

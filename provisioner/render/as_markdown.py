@@ -183,7 +183,7 @@ def _fields(change: Change, user_data: bool) -> list[Line]:
 
 def _how_to_apply(plan: Plan, given: str) -> str:
     """The command that applies what was shown, and nothing else."""
-    if plan.refusals or not plan.changes:
+    if plan.is_refused or not plan.changes:
         return ""
     command = f"provisioner {'destroy' if plan.destroy else 'apply'} {given}"
     command += f" --expect {digest_of(plan)}"

@@ -46,6 +46,20 @@ def test_by_a_file_and_only_once(program: Program, cloud: Cloud) -> None:
     assert "there is nothing to do any more; it may have been applied already" in again.err
 
 
+def test_how_to_carry_out_a_plan_is_said_of_one_that_is_not_refused(
+    program: Program, cloud: Cloud, tmp_path: Path
+) -> None:
+    spec, file = program.write(ROLES_ONLY), tmp_path / "p.json"
+    command = f"provisioner apply {spec} --local --expect {file}"
+    for options, code, told in (
+        ([], 0, f"Plan written to {file}. To carry out exactly this: {command}"),
+        (["--policy", "builtin:boundary"], 4, f"Plan written to {file}."),
+    ):
+        ran = program.run("plan", spec, "--out", file, *options)
+        assert ran.code == code
+        assert next(line for line in ran.out.splitlines() if line.startswith("Plan written")) == told
+
+
 def test_another_digest_shows_the_present_plan_and_that_the_other_is_not_known(
     program: Program, cloud: Cloud
 ) -> None:

@@ -396,3 +396,4 @@ def test_every_format_says_what_would_be_refused() -> None:
         words = " ".join(html.unescape(re.sub(r"<[^>]*>", "", shown)).replace("\\", "").split())
         assert "iam:TagRole on arn:aws:iam::123456789012:role/provisioner/env/worker is not allowed" in words
         assert "refused by identity-based policy" in words
+        assert "--expect" not in words
