@@ -130,10 +130,10 @@ def read_expected_report(text: str | None) -> ApprovedReport | None:
     if text is None:
         return None
     from provisioner.cli.report_file import read_report
-    from provisioner.render.as_json import DIGEST_LENGTH
+    from provisioner.render.as_json import DIGEST_LENGTH, is_digest
 
     shown = text.strip()
-    if _DIGITS.fullmatch(shown) and len(shown) == DIGEST_LENGTH:
+    if is_digest(shown):
         return ApprovedReport(shown.lower())
     if not shown or (_DIGITS.fullmatch(shown) and not _is_there(shown)):
         raise UsageError(
@@ -151,13 +151,13 @@ def read_expected(text: str | None) -> Approved | None:
     if text is None:
         return None
     from provisioner.cli.plan_file import read_plan
-    from provisioner.render.as_json import DIGEST_LENGTH
+    from provisioner.render.as_json import DIGEST_LENGTH, is_digest
     from provisioner.spec.wording import shorten
 
     # As a copy or a file of it has it: with spaces or an end of line around it.
     if _DIGITS.fullmatch(text.strip()) or not text.strip():
         text = text.strip()
-    if _DIGITS.fullmatch(text) and len(text) == DIGEST_LENGTH:
+    if is_digest(text):
         return Approved(text.lower())
     if not text:
         raise UsageError(

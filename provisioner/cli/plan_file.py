@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from provisioner.cli.writing import names_folder, replace_file
 from provisioner.errors import ProvisionerError, UsageError
-from provisioner.render.as_json import FORMAT_VERSION, plan_digest
+from provisioner.render.as_json import FORMAT_VERSION, is_digest, plan_digest
 from provisioner.secrecy import without_secrets
 from provisioner.spec.files import FileProblem, Source, read_source
 from provisioner.visible import as_typed
@@ -30,6 +30,10 @@ def check_target(path: str, is_forced: bool) -> None:
     under a name of what is for people."""
     if path and names_folder(path):
         raise UsageError(f"--out {path}: is the name of a folder", "give the name of a file")
+    if is_digest(path):
+        raise UsageError(
+            f"--out {path}: --expect would take this for a digest", "give a name such as plan.json"
+        )
     target = Path(path)
     form = FOR_PEOPLE.get(target.suffix.lower())
     if form:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from string import hexdigits
 from typing import Any
 
 from provisioner.canonical import digest, jsonable, parameters_digest
@@ -102,6 +103,11 @@ def plan_digest(data: Mapping[str, Any]) -> str:
     ]
     subject = {key: data[key] for key in SUBJECT}
     return digest(subject | {"changes": changes, "refusals": refusals})[:DIGEST_LENGTH]
+
+
+def is_digest(text: str) -> bool:
+    """Whether some text is one, in whatever case."""
+    return len(text) == DIGEST_LENGTH and all(character in hexdigits for character in text)
 
 
 def is_same_done(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:

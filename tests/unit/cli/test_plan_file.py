@@ -117,6 +117,17 @@ def test_a_file_for_people_is_not_what_is_written(name: str, form: str, tmp_path
     assert f"`plan SPEC --format {form} > {tmp_path / name}`" in (error.value.hint or "")
 
 
+def test_a_name_that_expect_takes_for_a_digest_is_no_name_of_a_plan(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in ("0123456789" * 4, "ABCDEF6789" * 4):
+        with pytest.raises(UsageError, match="would take this for a digest"):
+            check_target(name, is_forced=True)
+        check_target(f"./{name}", is_forced=False)
+    check_target("0123456789", is_forced=False)
+
+
 @pytest.mark.parametrize("name", ["plan.json/", "plan.json/.", "folder/.."])
 def test_the_name_of_a_folder_is_not_that_of_a_file(name: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is the name of a folder"):
