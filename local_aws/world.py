@@ -264,6 +264,8 @@ class World:
         self.authorized: deque[dict[str, Any]] = (
             deque(maxlen=MAX_AUTHORIZED) if self._first is self else self._first.authorized
         )
+        # Access key id -> its account, also after it was deleted; see corrections/access_keys.py.
+        self.key_accounts: dict[str, str] = {} if self._first is self else self._first.key_accounts
         # The other accounts that somebody has called.
         self._others: dict[str, World] = {}
         # What IAM of a partition held before each write within the lag: (when, (roles, profiles)).
@@ -297,7 +299,7 @@ class World:
             # Not `partitions[...]`, which would make what nobody has used yet.
             if any(access_key in backend.access_keys for backend in dict.values(partitions)):
                 return str(account)
-        return self._first.account
+        return self.key_accounts.get(access_key, self._first.account)
 
     @property
     def iam(self) -> Any:

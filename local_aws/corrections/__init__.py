@@ -11,6 +11,7 @@ from moto.utilities.utils import get_partition
 
 from local_aws.call import AwsError, Call
 from local_aws.corrections import (
+    access_keys,
     attributes,
     authorization,
     console,
@@ -60,6 +61,7 @@ __all__ = ["answer_call", "settle"]
 
 # Imported for what they register when they are imported.
 _THEMES = (
+    access_keys,
     attributes,
     authorization,
     console,
@@ -106,6 +108,7 @@ def answer_call(world: World, call: Call) -> Any:
     would have succeeded; moto executes some of them instead.
     """
     world.partition = get_partition(call.region)
+    access_keys.check_key(world, call)
     limits.charge_request(world, call)
     check_characters(call)
     check_number(call)

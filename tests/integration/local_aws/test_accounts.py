@@ -62,6 +62,30 @@ def test_keys_made_in_an_account_are_of_it(local: LocalAws) -> None:
     assert client(local, "sts", keys).get_caller_identity()["Arn"] == f"arn:aws:iam::{OTHER}:user/ci"
 
 
+@pytest.mark.correction("iam-key-inactive")
+def test_with_a_key_that_is_not_active_any_more_nothing_is_let_in(local: LocalAws) -> None:
+    """https://docs.aws.amazon.com/IAM/latest/APIReference/API_UpdateAccessKey.html"""
+    iam = root(local, "iam")
+    iam.create_user(UserName="ci")
+    keys = iam.create_access_key(UserName="ci")["AccessKey"]
+    key = {"UserName": "ci", "AccessKeyId": keys["AccessKeyId"]}
+
+    def is_refused() -> None:
+        with refused("InvalidClientTokenId"):
+            client(local, "sts", keys).get_caller_identity()
+        with refused("AuthFailure"):
+            client(local, "ec2", keys).describe_instances()
+        with refused("UnrecognizedClientException"):
+            client(local, "ssm", keys).get_parameter(Name=AL2023)
+
+    iam.update_access_key(**key, Status="Inactive")
+    is_refused()
+    iam.update_access_key(**key, Status="Active")
+    assert client(local, "sts", keys).get_caller_identity()["Arn"] == f"arn:aws:iam::{OTHER}:user/ci"
+    iam.delete_access_key(**key)
+    is_refused()
+
+
 @pytest.mark.parametrize(("given", "is_let_in"), [("shop", True), ("other", False), (None, False)])
 def test_a_role_of_another_account_asks_for_its_external_id(
     local: LocalAws, iam: Any, given: str | None, is_let_in: bool
