@@ -537,6 +537,24 @@ def test_what_the_spec_names_and_the_account_lacks_is_refused() -> None:
     assert plan.refusals[0].hint == "check `image:`"
 
 
+@pytest.mark.parametrize(
+    ("where", "its", "is_told"),
+    [
+        ({"subnets": {"tags": {"tier": "web"}}}, "subnet-0000000000000000c", True),
+        ({"subnets": {"tags": {"tier": "web"}}}, "subnet-0000000000000000b", False),
+        ({}, "subnet-0000000000000000c", False),
+    ],
+)
+def test_a_member_that_the_tags_of_subnets_would_not_put_there_stays_and_is_told(
+    where: dict[str, Any], its: str, is_told: bool
+) -> None:
+    desired = spec(**where)
+    plan = plan_of(desired, *members(desired, {"subnet": its}))
+    assert [told(change) for change in plan.changes if change.instances] == []
+    notes = [note.message for note in plan.notes if "tags move nobody" in note.message]
+    assert [its in note for note in notes] == [True] * is_told
+
+
 def test_a_stopped_member_and_one_without_its_launch_record_are_told() -> None:
     desired = spec()
     plan = plan_of(desired, *members(desired, {"state": "stopped"}, {"tags": {LAUNCH_TAG: None}}))

@@ -48,6 +48,7 @@ def notes(
         (NoteKind.DIFFERENCE, _protected(fleet, observed.members)),
         (NoteKind.ADVICE, _not_there(fleet, observed.members)),
         (NoteKind.ADVICE, _choices(fleet, staying)),
+        (NoteKind.ADVICE, _elsewhere(fleet, observed, staying)),
         (NoteKind.ADVICE, _images(fleet, observed, staying)),
     ):
         yield from (Note(address, text, kind=kind) for text in texts)
@@ -159,6 +160,18 @@ def _choices(fleet: Fleet, staying: Sequence[Instance]) -> Iterator[str]:
         if number > 1 and numbers[option]:
             have = on_members(range(numbers[option]))
             yield f"{have} with {option}, choice {number} of {len(numbers)}"
+
+
+def _elsewhere(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) -> Iterator[str]:
+    """Members that would be launched in other subnets now, where these were looked up."""
+    chosen = {subnet.id for subnet in observed.prerequisites.subnets}
+    members = [member for member in staying if member.subnet not in chosen]
+    if fleet.where.tags and chosen and members:
+        where = ", ".join(sorted({str(member.subnet) for member in members}))
+        yield (
+            f"{on_members(members)} in {where}, where `subnets:` launches none by now; tags move nobody. "
+            "Name the subnets by id to have them replaced"
+        )
 
 
 def _images(fleet: Fleet, observed: ObservedFleet, staying: Sequence[Instance]) -> Iterator[str]:
