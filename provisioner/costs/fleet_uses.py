@@ -243,7 +243,8 @@ def _changed(member: Instance, known: Known, changes: Sequence[Change]) -> Itera
         now = _instance(member)
         type_ = fleet.instance_types[0] if "instance_type" in paths else now.type
         yield InstanceUse(type_, now.market, now.operation, fleet.tenancy or now.tenancy, now.zone)
-        if member.public_ip or member.has_elastic_ip or _gets_address(fleet, known, member.subnet):
+        gets_one = is_moved and _gets_address(fleet, known, member.subnet)
+        if member.public_ip or member.has_elastic_ip or gets_one:
             yield AddressUse()
     elif member.has_elastic_ip:
         yield AddressUse()
