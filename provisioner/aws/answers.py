@@ -16,7 +16,7 @@ from typing import Any
 import botocore.exceptions as botocore_errors
 from botocore.utils import parse_timestamp
 
-from provisioner.aws.deadline import has_given_up
+from provisioner.aws.deadline import has_given_up, say_begun
 from provisioner.errors import LocalAwsError
 
 # A page of 1000 instances with 50 tags each has some 10 MB.
@@ -92,6 +92,7 @@ class BoundedSession:
         # The body is read here, and not by boto, which reads all that comes.
         request.stream_output = True
         response = self._session.send(request)
+        say_begun()
         response._content = _read(response)
         return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TypeVar
@@ -21,17 +22,20 @@ def run_within(
     work: Callable[[], T],
     notice_after: float | None = None,
     notice: Callable[[], None] = lambda: None,
+    once_begun: float | None = None,
 ) -> T:
-    """What `work` returns or raises; TooLate after so many seconds.
+    """What `work` returns or raises; TooLate after so many seconds, or after `once_begun` in all where it has
+    said by then that an answer has begun.
 
     It runs in a thread of its own: neither a socket nor a resolver has a limit for all that it does together.
-    `notice` is called once if `notice_after` seconds have passed before it is done.
+    `notice` is called once if `notice_after` seconds have passed before it is done or an answer has begun.
     """
     done: Future[T] = Future()
-    given_up = threading.Event()
+    given_up, begun = threading.Event(), threading.Event()
+    ends = time.monotonic() + (once_begun or seconds)
 
     def run() -> None:
-        _here.given_up = given_up
+        _here.given_up, _here.begun = given_up, begun
         try:
             result = work()
         except BaseException as error:  # noqa: BLE001  whoever waits has to hear of it, whatever it is
@@ -43,12 +47,22 @@ def run_within(
     try:
         if notice_after is not None and notice_after < seconds and not _is_over(done, notice_after):
             seconds -= notice_after
-            notice()
-        if not _is_over(done, seconds):
+            if not begun.is_set():
+                notice()
+        if not _is_over(done, seconds) and not (
+            begun.is_set() and _is_over(done, max(0.0, ends - time.monotonic()))
+        ):
             raise TooLate
     finally:
         given_up.set()
     return done.result()
+
+
+def say_begun() -> None:
+    """What this thread waits for has begun to come."""
+    begun: threading.Event | None = getattr(_here, "begun", None)
+    if begun is not None:
+        begun.set()
 
 
 def has_given_up() -> bool:

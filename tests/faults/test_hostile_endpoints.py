@@ -247,13 +247,8 @@ class TestTime:
             silent,
             trickling(b"", b"H"),
             trickling(b"HTTP/1.1 200 OK\r\n", b"X: y\r\n"),
-            trickling(HEAD, b"<a/>"),
-            trickling(HEAD.replace(b"Connection", b"Content-Length: 1000000\r\nConnection"), b" "),
-            trickling(
-                HEAD.replace(b"Connection", b"Transfer-Encoding: chunked\r\nConnection"), b"1\r\n \r\n"
-            ),
         ],
-        ids=["nothing", "status", "headers", "body", "body with a length", "chunks"],
+        ids=["nothing", "status", "headers"],
     )
     def test_ends_for_an_answer_that_does_not_come(self, answer: Answer) -> None:
         heard: list[str] = []
@@ -264,6 +259,41 @@ class TestTime:
         assert told.value.code == "NetworkError"
         (said,) = heard
         assert server.url in said
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            trickling(HEAD, b"<a/>"),
+            trickling(HEAD.replace(b"Connection", b"Content-Length: 1000000\r\nConnection"), b" "),
+            trickling(
+                HEAD.replace(b"Connection", b"Transfer-Encoding: chunked\r\nConnection"), b"1\r\n \r\n"
+            ),
+        ],
+        ids=["body", "body with a length", "chunks"],
+    )
+    def test_ends_for_an_answer_that_does_not_end(
+        self, answer: Answer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(connection, "CALL_S", 2.0)
+        with serving(answer) as server:
+            assert refused(server.url).code == "NetworkError"
+        assert len(server.requests) == 1
+
+    def test_is_given_to_a_first_answer_that_comes_slowly(self) -> None:
+        """The first page of a thousand instances, over a slow line."""
+        body = (XML + EC2.format("<regionInfo/>")).encode()
+
+        def answer(server: Server, accepted: socket.socket, request: bytes) -> None:
+            accepted.sendall(HEAD + body[:20])
+            server.ended.wait(2)
+            accepted.sendall(body[20:])
+
+        heard: list[str] = []
+        with serving(answer) as server:
+            aws = Aws(Target("us-east-1", endpoint_url=server.url), on_waiting=heard.append)
+            assert "Regions" in aws.call("ec2", "DescribeRegions")
+        assert len(server.requests) == 1
+        assert heard == []
 
     def test_is_told_once_of_all_other_regions(self) -> None:
         heard: list[str] = []
