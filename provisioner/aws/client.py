@@ -317,12 +317,24 @@ class Aws:
 
         Raises AwsError.
         """
+        return self._pages(
+            lambda asked: self.call(service, operation, **asked), service, operation, key, params
+        )
+
+    def _pages(
+        self,
+        answer_to: Callable[[dict[str, Any]], dict[str, Any]],
+        service: str,
+        operation: str,
+        key: str,
+        params: dict[str, Any],
+    ) -> Iterator[Any]:
         size, most, token_name = PAGES.get(service, ("MaxResults", 1000, "NextToken"))
         params = params | {size: SMALL_PAGES.get(operation, most)}
         began = time.monotonic()
         passed: set[str] = set()
         while True:
-            answer = self.call(service, operation, **params)
+            answer = answer_to(params)
             if key not in answer:
                 text = f"the answer has no {key}"
                 raise AwsError(service, operation, INVALID_ANSWER, text, hint="check --endpoint-url")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -82,13 +83,9 @@ class ProvingAws(Aws):
             "ResourceArns": [resource],
             "ContextEntries": list(context),
         }
-        found: list[Mapping[str, Any]] = []
-        while True:
-            answer = self._call("iam", SIMULATE, params)
-            found += answer["EvaluationResults"]
-            if not answer.get("IsTruncated"):
-                return found
-            params = params | {"Marker": answer["Marker"]}
+        return list(
+            self._pages(partial(self._call, "iam", SIMULATE), "iam", SIMULATE, "EvaluationResults", params)
+        )
 
     def decode(self, encoded: str) -> Mapping[str, Any]:
         """What a refusal of EC2 says, as an answer with JSON in it. Raises AwsError."""

@@ -17,6 +17,7 @@ import pytest
 from provisioner.aws import client as connection
 from provisioner.aws.answers import MAX_BYTES
 from provisioner.aws.client import Aws, Target
+from provisioner.aws.proving import ProvingAws
 from provisioner.errors import AwsError
 from tests.faults.endpoints import (
     Answer,
@@ -363,6 +364,18 @@ class TestTime:
             aws = Aws(Target("us-east-1", endpoint_url=server.url))
             with pytest.raises(AwsError, match="one more page"):
                 list(aws.pages("ec2", "DescribeInstances", "Reservations"))
+        assert len(server.requests) == 2
+
+    def test_ends_for_decisions_without_an_end(self) -> None:
+        page = (
+            "<SimulatePrincipalPolicyResponse><SimulatePrincipalPolicyResult><EvaluationResults/>"
+            "<IsTruncated>true</IsTruncated><Marker>again</Marker>"
+            "</SimulatePrincipalPolicyResult></SimulatePrincipalPolicyResponse>"
+        )
+        with serving(reply(page)) as server:
+            aws = ProvingAws.over(Aws(Target("us-east-1", endpoint_url=server.url)))
+            with pytest.raises(AwsError, match="one more page"):
+                aws.simulate("arn:aws:iam::123456789012:role/x", ["ec2:RunInstances"], "*", [])
         assert len(server.requests) == 2
 
     def test_is_longer_for_a_service_that_has_answered(self) -> None:
