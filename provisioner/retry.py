@@ -26,6 +26,7 @@ CERTIFICATE_ERROR = "CertificateError"
 TOO_LARGE = "AnswerTooLarge"
 CANNOT_SEND = "CannotSend"
 NO_CREDENTIALS = "NoCredentials"
+NOT_IN_MODEL = "NotInModel"
 
 # What is as it is, where nothing of the service has answered yet. Of a service that did answer it may pass: a
 # name server that fails for a moment, a proxy that starts anew.
@@ -55,6 +56,7 @@ DENIED_CODES = frozenset({"AccessDenied", "AccessDeniedException", "Unauthorized
 NOT_IMPLEMENTED = 501
 UNSUPPORTED_CODES = frozenset(
     {
+        NOT_IN_MODEL,
         "InvalidAction",
         "NotImplemented",
         "UnknownOperation",

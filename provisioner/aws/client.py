@@ -25,6 +25,7 @@ from provisioner.aws.kept_numbers import endpoint_of, forget_numbers, keep_numbe
 from provisioner.aws.login import (
     asks,
     assume_role,
+    lacking,
     learn_credentials,
     learn_what_is_sent,
     log_in,
@@ -220,7 +221,9 @@ class Aws:
         return self._call(service, operation, params)
 
     def _call(self, service: str, operation: str, params: dict[str, Any]) -> dict[str, Any]:
-        method = getattr(self._client(service, operation), xform_name(operation))
+        method = getattr(self._client(service, operation), xform_name(operation), None)
+        if method is None:
+            raise lacking(self._session, service, operation)
 
         failed: list[AwsError] = []
         # Patience begins when a call is sent for the first time, and not while it waits for its turn.

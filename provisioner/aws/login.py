@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from functools import cache
 from typing import Any
 
+import botocore
 import botocore.configprovider
 import botocore.exceptions as botocore_errors
 from botocore.config import Config
@@ -25,7 +26,7 @@ from provisioner.aws.deadline import TooLate, run_within
 from provisioner.aws.errors import answered, told, unreachable
 from provisioner.aws.service_models import ModelLoader
 from provisioner.errors import AwsError, ProvisionerError
-from provisioner.retry import DENIED_CODES, NO_CREDENTIALS, THROTTLING_CODES
+from provisioner.retry import DENIED_CODES, NO_CREDENTIALS, NOT_IN_MODEL, THROTTLING_CODES
 from provisioner.secrecy import learn_passing_secret, learn_secrets
 
 LOGIN_S = 60.0
@@ -147,6 +148,19 @@ def require(session: Session, service: str, operation: str) -> None:
     loader = session.get_component("data_loader")
     if isinstance(loader, ModelLoader):
         loader.require(service, operation)
+
+
+def lacking(session: Session, service: str, operation: str) -> AwsError:
+    """The error where the client of a service does not have an operation, as its model does not."""
+    loader = session.get_component("data_loader")
+    folders = loader.others_with(service) if isinstance(loader, ModelLoader) else []
+    if folders:
+        text = f"a model of {service} in {' or '.join(folders)} does not have this operation"
+        hint = "take that model away, or put a newer one there"
+    else:
+        text = f"botocore {botocore.__version__} does not have this operation"
+        hint = "install the botocore that provisioner names, or a newer one"
+    return AwsError(service, operation, NOT_IN_MODEL, text, hint=hint)
 
 
 def asks(session: Session) -> bool:

@@ -60,6 +60,11 @@ class ModelLoader(Loader):
         with self._lock:
             self._required.setdefault(service, set()).add(operation)
 
+    def others_with(self, service: str) -> list[str]:
+        """The folders beside botocore's own that have a model of a service, which then may be what counts."""
+        others = [path for path in self.search_paths if path != self.BUILTIN_DATA_PATH]
+        return [path for path in others if any(Path(path, service).glob(f"*/{SERVICE}*"))]
+
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """As botocore's own, which describes what it takes, returns and raises."""
         with self._lock:
@@ -90,9 +95,7 @@ class ModelLoader(Loader):
         if service in OF_CREDENTIALS or service not in self._required or api_version is not None:
             return False
         if service not in self._is_aws_own:
-            others = [path for path in self.search_paths if path != self.BUILTIN_DATA_PATH]
-            theirs = any(any(Path(path, service).glob(f"*/{SERVICE}*")) for path in others)
-            self._is_aws_own[service] = not theirs
+            self._is_aws_own[service] = not self.others_with(service)
         return self._is_aws_own[service]
 
     def _kept(self, service: str) -> dict[str, Any] | None:
