@@ -254,6 +254,26 @@ def test_a_launch_may_use_what_the_spec_names_and_nothing_else(case: str, tmp_pa
     assert every not in launching
 
 
+@pytest.mark.parametrize(
+    ("image", "owners"),
+    [
+        ({"owner": "amazon", "name": "al2023-*"}, ["amazon"]),
+        ({"owner": "self", "name": "base-*"}, ["123456789012"]),
+        ({"owner": "123456789012", "name": "base-*"}, ["123456789012"]),
+        # Whether an account has an alias, and which, is not known before.
+        ({"owner": "137112412989", "name": "al2023-*"}, ["137112412989", "amazon", "aws-marketplace"]),
+        ({"ssm": "/aws/service/ami-amazon-linux-latest/al2023-ami-kernel-default-x86_64"}, ["amazon"]),
+    ],
+    ids=str,
+)
+def test_images_are_those_of_their_owner_by_its_number_or_its_alias(
+    image: dict[str, str], owners: list[str], tmp_path: Path
+) -> None:
+    found = of(tmp_path, having(PROBE, fleets__worker__image=image), "apply")
+    (using,) = (statement for statement in found if statement.sid == "UseImagesOfOwners")
+    assert using.conditions == {"StringEquals": {"ec2:Owner": owners}}
+
+
 def test_to_plan_is_to_read(tmp_path: Path) -> None:
     verbs = {
         re.match(r"[a-z0-9]+:([A-Z][a-z]+)", action)[1]  # type: ignore[index]

@@ -35,6 +35,7 @@ from provisioner.rights import (
 BIND = ("AssociateIamInstanceProfile", "ReplaceIamInstanceProfileAssociation")
 SPOT_SERVICE = "spot.amazonaws.com"
 GROUPS_EVERYWHERE = 5
+OWNER_ALIASES = ("amazon", "aws-marketplace")
 # Whoever else's parameters there are below /aws/service, these hold images of Amazon's own.
 _OF_AMAZON = re.compile(r"/aws/service/(ami|ecs|eks|bottlerocket|freertos)[a-z-]*/")
 
@@ -137,7 +138,7 @@ def _launch(fleets: Sequence[Fleet], place: Place) -> Iterator[Statement]:
             why = "to launch into the subnets that have the tags which the spec says"
             run = ("ec2:RunInstances",)
             yield Statement("UseTaggedSubnets", why, run, place.ec2("subnet"), {"StringEquals": tags})
-    owners = sorted({owner for fleet in fleets if (owner := _owner(fleet, place))})
+    owners = sorted({owner for fleet in fleets for owner in _owners(fleet, place)})
     if owners:
         yield Statement(
             "UseImagesOfOwners",
@@ -171,17 +172,24 @@ def _used(fleets: Sequence[Fleet], place: Place) -> Iterator[str]:
         yield from place.ec2("placement-group", *placements)
     if reservations := _reservations(fleets):
         yield from place.ec2("capacity-reservation", *reservations)
-    if any(fleet.image.id is None and _owner(fleet, place) is None for fleet in fleets):
+    if any(fleet.image.id is None and not _owners(fleet, place) for fleet in fleets):
         yield from place.ec2("image")
     elif images := [fleet.image.id for fleet in fleets if fleet.image.id]:
         yield from place.ec2("image", *images)
 
 
-def _owner(fleet: Fleet, place: Place) -> str | None:
-    """Whose image a fleet has, as EC2's condition key has it; None where it is given by id, or not known."""
-    if fleet.image.owner:
-        return place.account_id if fleet.image.owner == "self" else fleet.image.owner
-    return "amazon" if fleet.image.ssm and _OF_AMAZON.match(fleet.image.ssm) else None
+def _owners(fleet: Fleet, place: Place) -> Sequence[str]:
+    """Whose image a fleet has, as EC2's condition key may have it; nobody: it is given by id, or not known.
+
+    The key has the alias of those who have one, which are Amazon, its verified partners and the Marketplace:
+    https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/ExamplePolicies_EC2.html
+    """
+    owner = fleet.image.owner
+    if owner in ("self", place.account_id):
+        return (place.account_id,)
+    if owner:
+        return (owner, *OWNER_ALIASES) if owner.isdecimal() else (owner,)
+    return ("amazon",) if fleet.image.ssm and _OF_AMAZON.match(fleet.image.ssm) else ()
 
 
 def _groups(
