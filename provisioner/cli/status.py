@@ -78,8 +78,9 @@ def status(
     try:
         while True:
             seen = _observed(environment, aws, pricing)
-            height = console_for().height if output.out().isatty() else None
-            shown = watched(_text(seen, options.is_local), seen.now, height)
+            console = console_for()
+            height = console.height if output.out().isatty() else None
+            shown = watched(_text(seen, options.is_local), seen.now, height, console.width)
             lines = _show_again(shown, lines, is_first=not lines)
             if output.out().failure:
                 # Nobody gets to see what comes next.

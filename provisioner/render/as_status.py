@@ -140,18 +140,26 @@ def status_lines(
     return lines
 
 
-def watched(shown: Text, now: datetime, height: int | None) -> Text:
+def watched(shown: Text, now: datetime, height: int | None, width: int) -> Text:
     """A status as it is shown again and again: when that was, and what fits on a screen of `height` rows.
 
     None: there is no screen. The row after the last one is for the cursor.
     """
     rows = shown.split("\n")
-    last = f"Looked at {now.astimezone(UTC):%H:%M:%S} UTC; Ctrl-C ends."
-    room = len(rows) if height is None else max(height - 2, 1)
-    if len(rows) > room:
-        left = len(rows) - room
-        last = f"{left} more line{'' if left == 1 else 's'}, for a taller window. {last}"
-    return stacked([*rows[:room], *styled([line(last, "faint")]).split("\n")])
+    last = _last_lines(0, now, width)
+    room = len(rows)
+    if height is not None and room + len(last) >= height:
+        # As many as are left where the largest number is told.
+        room = max(height - 1 - len(_last_lines(len(rows), now, width)), 1)
+        last = _last_lines(len(rows) - room, now, width)
+    return stacked([*rows[:room], *styled(last).split("\n")])
+
+
+def _last_lines(left: int, now: datetime, width: int) -> list[Line]:
+    """When that was, and how many lines are left out."""
+    looked = f"Looked at {now.astimezone(UTC):%H:%M:%S} UTC; Ctrl-C ends."
+    more = f"{left} more line{'' if left == 1 else 's'}, for a taller window. " if left else ""
+    return flow(words(more + looked, "faint"), width, gap=" ")
 
 
 def _cost_lines(cost: StatusCost | None, width: int) -> list[Line]:

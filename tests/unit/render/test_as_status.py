@@ -104,18 +104,22 @@ def test_lines_break_between_words_and_ages_of_nothing_are_short() -> None:
 
 
 @pytest.mark.parametrize(
-    ("height", "last"),
+    ("height", "width", "last"),
     [
-        (None, "Looked at 12:00:00 UTC; Ctrl-C ends."),
-        (100, "Looked at 12:00:00 UTC; Ctrl-C ends."),
-        (5, "4 more lines, for a taller window. Looked at 12:00:00 UTC; Ctrl-C ends."),
+        (None, 80, ["Looked at 12:00:00 UTC; Ctrl-C ends."]),
+        (100, 80, ["Looked at 12:00:00 UTC; Ctrl-C ends."]),
+        (100, 30, ["Looked at 12:00:00 UTC; Ctrl-C", "ends."]),
+        (5, 80, ["4 more lines, for a taller window. Looked at 12:00:00 UTC; Ctrl-C ends."]),
+        (6, 40, ["4 more lines, for a taller window.", "Looked at 12:00:00 UTC; Ctrl-C ends."]),
     ],
 )
-def test_what_is_watched_fits_on_the_screen_and_tells_when_that_was(height: int | None, last: str) -> None:
+def test_what_is_watched_fits_on_the_screen_and_tells_when_that_was(
+    height: int | None, width: int, last: list[str]
+) -> None:
     alike = {"fleet/web": {"state": "2 of 2", "members": [member(1), member(2)]}}
     text = status_text("shop", "us-east-1", "123456789012", alike, True, 100, None, NOW)
-    rows = watched(text, NOW, height).plain.split("\n")
-    assert rows[-1] == last
+    rows = watched(text, NOW, height, width).plain.split("\n")
+    assert rows[-len(last) :] == last
     # The cursor is on the row after the last one, and must not have pushed the first one out.
     assert height is None or len(rows) < height
 
