@@ -166,7 +166,8 @@ def _apply(
 
 
 def _after(before: Outcome, outcome: Outcome) -> Outcome:
-    """An outcome with what was planned, where the work ended before it was begun."""
+    """An outcome with what was planned, and for which account, where the work ended before it was begun."""
+    outcome = replace(outcome, account_id=outcome.account_id or before.account_id)
     return outcome if outcome.plan else replace(outcome, plan=before.plan, data=before.data)
 
 

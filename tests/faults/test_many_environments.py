@@ -219,6 +219,7 @@ def test_what_changes_between_the_plan_and_its_apply_is_left_alone(zoo: Zoo) -> 
     assert ran.code == 4, ran.said
     told = "bee: AWS is not as it was when the plan was shown: now 2 of fleet/web would be made, and not 1"
     assert told in ran.words
+    assert "bee account 123456789012, us-east-1 AWS is not" in ran.words
     assert zoo.members() == {"ant": 1}
 
 
@@ -243,6 +244,7 @@ def test_an_interruption_tells_what_was_done_and_what_not(zoo: Zoo, number: int,
     found = verdicts(ran.data)
     assert set(found) == set(NAMES)
     assert set(found.values()) == {"interrupted"}
+    assert {one["account_id"] for one in ran.data["environments"]} == {"123456789012"}
     assert not zoo.members()
     zoo.wire.put()
     assert zoo.report("apply", "--yes")["exit_code"] == 0
