@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 import re
 from dataclasses import dataclass, field, fields
 from typing import Any, Literal
@@ -41,6 +42,8 @@ class Rule:
     def __post_init__(self) -> None:
         if not 0 <= self.share <= 1:
             raise LocalAwsError(f"the share of calls {self.share} is not between 0 and 1")
+        if not 0 <= self.seconds < math.inf:
+            raise LocalAwsError(f"{self.seconds} seconds are no time that a call can take")
         if self.kind not in ("error", "delay", "drop_request", "drop_reply"):
             raise LocalAwsError(f"no such kind of fault: {self.kind}")
 
@@ -118,6 +121,16 @@ class Conditions:
     )
     drop_reply_share: float = _option(0.0, "Share of calls that are executed and whose reply is lost.")
     seed: int = _option(0, "Decides which calls a share hits.")
+
+    def __post_init__(self) -> None:
+        """Raises LocalAwsError for a share, a time or a number that there cannot be."""
+        for item in fields(Conditions):
+            value = getattr(self, item.name)
+            option = f"--{item.name.replace('_', '-')} {value}"
+            if item.name.endswith("_share") and not 0 <= value <= 1:
+                raise LocalAwsError(f"{option}: a share is between 0 and 1")
+            if item.name != "seed" and not 0 <= value < math.inf:
+                raise LocalAwsError(f"{option}: has to be a number that is not below 0")
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -21,6 +23,7 @@ from local_aws import (
     advance,
     calls,
     clear_calls,
+    control,
     count_calls,
     delay,
     denied,
@@ -81,6 +84,34 @@ def test_single_faults_by_hand_are_written_as_text() -> None:
         with pytest.raises(LocalAwsError) as unreadable:
             wrong.faults()
         assert unreadable.value.hint
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        ({"latency_ms": -1.0}, "--latency-ms -1.0: has to be a number that is not below 0"),
+        ({"lag_s": math.inf}, "--lag-s inf: has to be a number"),
+        ({"boot_s": math.nan}, "--boot-s nan: has to be a number"),
+        ({"iam_page": -1}, "--iam-page -1: has to be a number"),
+        ({"error_share": 3.0}, "--error-share 3.0: a share is between 0 and 1"),
+        ({"impaired_share": -0.1}, "--impaired-share -0.1: a share is between 0 and 1"),
+    ],
+    ids=lambda value: next(iter(value)) if isinstance(value, dict) else "",
+)
+def test_a_value_that_there_cannot_be_is_refused(wrong: dict[str, Any], why: str) -> None:
+    for switches in (Switches, Faults):
+        with pytest.raises(LocalAwsError, match=why):
+            switches(**wrong)
+
+
+def test_of_faults_that_are_refused_none_is_set(local: LocalAws) -> None:
+    set_faults(local, Faults(seed=7))
+    written = json.loads(Faults(lag_s=5).to_json())
+    rule = json.loads(Faults(rules=(delay("*", 1),)).to_json())["rules"][0]
+    for wrong in ({"error_share": 3}, {"latency_ms": -1}, {"rules": [{**rule, "seconds": -1}]}):
+        with pytest.raises(LocalAwsError):
+            control(local, "faults", {**written, **wrong})
+        assert get_faults(local) == Faults(seed=7)
 
 
 def test_faults_travel_whole(local: LocalAws) -> None:
