@@ -51,8 +51,7 @@ def up(port: int | None = None, **switches: Any) -> LocalAws:
     with _locked():
         running = status()
         if running is None:
-            usual = DEFAULT_PORT if _free(DEFAULT_PORT) else 0
-            return start(usual if port is None else port, faults)
+            return _start_anywhere(faults) if port is None else start(port, faults)
         if port not in (None, 0, running.port):
             raise LocalAwsError(
                 f"the local AWS already runs on port {running.port}, not {port}",
@@ -138,6 +137,16 @@ def start(port: int, faults: Faults, plain: bool = False) -> LocalAws:
         time.sleep(0.05)
     _stop(process.pid)
     raise LocalAwsError(f"the local AWS did not answer within {START_TIMEOUT_S:.0f} s", f"its log is {log}")
+
+
+def _start_anywhere(faults: Faults) -> LocalAws:
+    """Starts it on the usual port, or on any where another has taken that, even meanwhile. Raises as `up`."""
+    try:
+        return start(DEFAULT_PORT, faults)
+    except LocalAwsError:
+        if _free(DEFAULT_PORT):
+            raise
+        return start(0, faults)
 
 
 def _neutral_environment() -> dict[str, str]:

@@ -8,7 +8,9 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import boto3
@@ -82,6 +84,24 @@ def test_a_port_that_is_taken_is_an_error_with_a_hint(home: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other, pytest.raises(LocalAwsError) as taken:
         local_aws.up(port=other.getsockname()[1])
     assert "--port" in (taken.value.hint or "")
+
+
+def test_the_usual_port_that_another_takes_meanwhile_is_not_needed(home: Path) -> None:
+    with socket.socket() as other:
+        other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            other.bind(("127.0.0.1", local_aws.DEFAULT_PORT))
+        except OSError:
+            pytest.skip(f"port {local_aws.DEFAULT_PORT} is taken already")
+        # Free for all who ask, until somebody listens: here, as soon as the process has been started.
+        with ThreadPoolExecutor(1) as pool:
+            starting = pool.submit(local_aws.up)
+            while not starting.done() and not (home / "local-aws.log").exists():
+                time.sleep(0.001)
+            other.listen()
+            running = starting.result()
+    assert running.port != local_aws.DEFAULT_PORT
+    assert local_aws.status() == running
 
 
 @pytest.mark.parametrize("content", ['{"port": 1, "pid": 999999999}', "nonsense", '{"port": 1}'])
