@@ -289,6 +289,8 @@ def _run(account: Account, call: Call) -> Iterator[Asked]:
     target = (params.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget") or {}
     if target.get("CapacityReservationId"):
         yield Asked(name, account.capacity_reservation(str(target["CapacityReservationId"])))
+    if target.get("CapacityReservationResourceGroupArn"):
+        yield Asked(name, Thing("group", str(target["CapacityReservationResourceGroupArn"])))
     for device in params.get("BlockDeviceMappings") or ():
         if (device.get("Ebs") or {}).get("SnapshotId"):
             yield Asked(name, account.snapshot(str(device["Ebs"]["SnapshotId"])))

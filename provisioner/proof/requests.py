@@ -211,6 +211,11 @@ def _launch(params: Mapping[str, Any], facts: Facts) -> Iterator[Request]:
     group_name = (params.get("Placement") or {}).get("GroupName")
     if group_name:
         yield Request(action, place.ec2("placement-group", str(group_name))[0])
+    target = (params.get("CapacityReservationSpecification") or {}).get("CapacityReservationTarget") or {}
+    if target.get("CapacityReservationId"):
+        yield _thing(action, target["CapacityReservationId"], facts)
+    if target.get("CapacityReservationResourceGroupArn"):
+        yield Request(action, str(target["CapacityReservationResourceGroupArn"]))
     yield from _tagged_at_creation(Call("ec2", "RunInstances", params), facts)
     profile = (params.get("IamInstanceProfile") or {}).get("Name")
     if profile:

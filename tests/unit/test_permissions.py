@@ -228,6 +228,7 @@ def test_whoever_destroys_may_keep_the_volumes_that_are_to_stay(
     assert ("ec2:ModifyInstanceAttribute" in given) is is_given
 
 
+RESERVED = "arn:aws:resource-groups:us-east-1:123456789012:group/reserved"
 NARROWED: dict[str, tuple[dict[str, Any], str, str]] = {
     "subnets": ({"subnets": ["subnet-0123456789abcdef0"]}, "subnet/subnet-0123456789abcdef0", "subnet/*"),
     "groups": (
@@ -237,6 +238,12 @@ NARROWED: dict[str, tuple[dict[str, Any], str, str]] = {
     ),
     "a key": ({"key_name": "me"}, "key-pair/me", "key-pair/*"),
     "an image": ({"image": "ami-0123456789abcdef0"}, "image/ami-0123456789abcdef0", "image/*"),
+    "a reservation": (
+        {"capacity_reservation": "cr-0123456789abcdef0"},
+        "capacity-reservation/cr-0123456789abcdef0",
+        "capacity-reservation/*",
+    ),
+    "a group of reservations": ({"capacity_reservation": RESERVED}, "group/reserved", "group/*"),
 }
 
 
@@ -252,6 +259,7 @@ def test_a_launch_may_use_what_the_spec_names_and_nothing_else(case: str, tmp_pa
     ]
     assert named in launching
     assert every not in launching
+    check_statements(of(tmp_path, spec))
 
 
 @pytest.mark.parametrize(

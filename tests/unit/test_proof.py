@@ -318,6 +318,28 @@ def test_what_it_says_of_a_launch_when_one_without_its_new_profile_is_refused(
 
 
 @pytest.mark.parametrize(
+    "target",
+    [
+        {"CapacityReservationId": "cr-0123456789abcdef0"},
+        {"CapacityReservationResourceGroupArn": "arn:aws:resource-groups:us-east-1:1:group/reserved"},
+    ],
+)
+def test_a_launch_that_cannot_be_tried_whole_is_asked_about_its_reservation(target: dict[str, str]) -> None:
+    launch = {
+        "ImageId": "ami-0123456789abcdef0",
+        "InstanceType": "t3.micro",
+        "MaxCount": 1,
+        "IamInstanceProfile": {"Name": "p"},
+        "CapacityReservationSpecification": {"CapacityReservationTarget": target},
+    }
+    aws = Scripted()
+    create = Call("iam", "CreateInstanceProfile", {"InstanceProfileName": "p"})
+    prove(plan(create, Call("ec2", "RunInstances", launch)), aws)
+    (named,) = target.values()
+    assert named.rpartition("/")[2] in aws.resources
+
+
+@pytest.mark.parametrize(
     ("said", "denial"),
     [
         (

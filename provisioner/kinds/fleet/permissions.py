@@ -172,6 +172,7 @@ def _used(fleets: Sequence[Fleet], place: Place) -> Iterator[str]:
         yield from place.ec2("placement-group", *placements)
     if reservations := _reservations(fleets):
         yield from place.ec2("capacity-reservation", *reservations)
+    yield from dict.fromkeys(value for value in _said_reservations(fleets) if value.startswith("arn:"))
     if any(fleet.image.id is None and not _owners(fleet, place) for fleet in fleets):
         yield from place.ec2("image")
     elif images := [fleet.image.id for fleet in fleets if fleet.image.id]:
@@ -217,8 +218,13 @@ def _placement_groups(fleets: Sequence[Fleet]) -> list[str]:
 
 
 def _reservations(fleets: Sequence[Fleet]) -> list[str]:
+    return [value for value in _said_reservations(fleets) if value.startswith("cr-")]
+
+
+def _said_reservations(fleets: Sequence[Fleet]) -> list[str]:
+    """Reservations by id, groups of them by ARN, and preferences."""
     said = (fleet.says("capacity_reservation") for fleet in fleets)
-    return [str(value) for value in said if str(value).startswith("cr-")]
+    return [str(value) for value in said if value]
 
 
 # --- changing

@@ -188,6 +188,18 @@ def test_a_launch_is_authorised_on_each_thing_that_it_uses(
     assert f":{without}/" in refusal.message
 
 
+def test_a_launch_into_a_group_of_reservations_is_authorised_on_that_group(as_user: As, image: str) -> None:
+    """https://docs.aws.amazon.com/service-authorization/latest/reference/list_amazonec2.html"""
+    group = f"arn:aws:resource-groups:us-east-1:{ACCOUNT}:group/reserved"
+    into = {"CapacityReservationTarget": {"CapacityReservationResourceGroupArn": group}}
+    everything_of_ec2 = allow("ec2:RunInstances", "arn:aws:ec2:*:*:*")
+    with refused("UnauthorizedOperation") as refusal:
+        launch_one(as_user("ec2", everything_of_ec2), image, CapacityReservationSpecification=into)
+    assert group in refusal.message
+    launching = as_user("ec2", everything_of_ec2, allow("ec2:RunInstances", group))
+    assert launch_one(launching, image, CapacityReservationSpecification=into)
+
+
 def test_tags_at_launch_take_the_right_to_create_tags(as_user: As, image: str) -> None:
     run = allow("ec2:RunInstances")
     with refused("UnauthorizedOperation") as refusal:
