@@ -317,6 +317,24 @@ def test_a_forged_tag_on_one_instance_does_not_switch_off_the_refusal_for_anothe
     assert f"{boxes[1]} with an instance profile that environment theirs has attached" in refused.words
 
 
+def test_a_destroy_says_what_becomes_of_a_foreign_instance_that_is_bound_to_a_profile_that_goes(
+    program: Program, cloud: Cloud
+) -> None:
+    """A profile of an attachment is taken off all that has it. No fleet touches what it has not launched."""
+    cloud.stranger(BOX)
+    program.apply(ATTACHING)
+    theirs = cloud.stranger("i-0fedcba9876543210", MEMBER_TAGS)
+    cloud.ec2.associate_iam_instance_profile(InstanceId=theirs, IamInstanceProfile={"Name": "probe-worker"})
+    shown = program.plan(ATTACHING, "--destroy")
+    assert theirs in {id_ for change in shown.changes for id_ in change["instances"]}
+    assert "foreign, and no fleet changes or ends it" in shown.words
+    assert "left as it is" not in shown.words
+    assert program.destroy(ATTACHING).code == 0
+    assert cloud.profile_on(theirs) is None
+    assert sorted(cloud.ids()) == sorted([BOX, theirs])
+    assert cloud.profiles() == []
+
+
 def test_a_foreign_instance_counts_as_attached_only_with_the_profile(program: Program, cloud: Cloud) -> None:
     cloud.stranger(BOX, MEMBER_TAGS)
     program.apply(ATTACHING)

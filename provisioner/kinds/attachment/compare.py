@@ -27,8 +27,8 @@ def notes(
     them = foreign(observed, world)
     if them:
         message = (
-            f"{_some(them)} with the tags of this environment, which has not launched it: left as it is. "
-            f"Take the tags {ENVIRONMENT_TAG} and {FLEET_TAG} off, or choose others here"
+            f"{_some(them)} with the tags of this environment, which has not launched it: it is not given "
+            f"the profile. Take the tags {ENVIRONMENT_TAG} and {FLEET_TAG} off, or choose others here"
         )
         yield Note(address, message, is_warning=True)
 

@@ -200,5 +200,6 @@ def _foreign_notes(address: Address, observed: ObservedFleet, region: str) -> It
 def _foreign_text(foreign: Sequence[Instance]) -> str:
     return (
         f"{', '.join(map(named, foreign))} with the tags of this environment, which has not launched "
-        f"{'it' if len(foreign) == 1 else 'them'}: foreign, and left alone"
+        f"{'it' if len(foreign) == 1 else 'them'}: foreign, and no fleet changes or ends "
+        f"{'it' if len(foreign) == 1 else 'them'}"
     )
