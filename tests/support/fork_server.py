@@ -44,6 +44,9 @@ CALLED = {
     "pricing": "GetProducts",
 }
 
+# What libraries import only once they are at work.
+IMPORTED_LATE = ("encodings.idna", "rich._emoji_codes")
+
 
 def main() -> None:
     """Forks on order until stdin ends."""
@@ -59,6 +62,8 @@ def warm_up() -> None:
     for module in pkgutil.walk_packages(provisioner.__path__, "provisioner."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
+    for late in IMPORTED_LATE:
+        importlib.import_module(late)
     _make_classes()
     botocore_once.remember()
     provisioner.spec.load(str(SPECS / "fifty-servers.yaml"), provisioner.kinds.KINDS)
