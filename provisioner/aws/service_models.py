@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import botocore
+from botocore.exceptions import DataNotFoundError
 from botocore.loaders import JSONFileLoader, Loader
 
 from provisioner.aws.cache import read_kept, write_kept
@@ -26,7 +27,6 @@ from provisioner.aws.cache import read_kept, write_kept
 # Credentials are fetched by whatever the user has configured, which is botocore's business alone.
 OF_CREDENTIALS = frozenset({"sts", "sso", "sso-oidc", "signin"})
 SERVICE = "service-2"
-RULES = "endpoint-rule-set-1"
 # What a file that is kept is like: another number, and those of before are made anew.
 FORMAT = 1
 _SOURCE = Path(__file__).resolve().parents[1]
@@ -54,6 +54,7 @@ class ModelLoader(Loader):
         self._required: dict[str, set[str]] = {}
         self._small: dict[str, dict[str, Any]] = {}
         self._is_aws_own: dict[str, bool] = {}
+        self._loading: str | None = None
 
     def require(self, service: str, operation: str) -> None:
         """The models of a service that are loaded from now on have this operation, if botocore knows it."""
@@ -68,19 +69,31 @@ class ModelLoader(Loader):
     def load_service_model(self, service_name: str, type_name: str, api_version: str | None = None) -> Any:
         """As botocore's own, which describes what it takes, returns and raises."""
         with self._lock:
-            return self._load(service_name, type_name, api_version)
+            self._loading = service_name
+            try:
+                return self._load(service_name, type_name, api_version)
+            finally:
+                self._loading = None
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        """As botocore's own; but while a service is loaded that is there, only that one.
+
+        botocore would look through the folders of all 400 services to know it.
+        """
+        with self._lock:
+            if self._loading:
+                with suppress(DataNotFoundError):
+                    self.determine_latest_version(self._loading, type_name)
+                    return [self._loading]
+            services: list[str] = super().list_available_services(type_name)
+            return services
 
     def _load(self, service_name: str, type_name: str, api_version: str | None) -> Any:
-        if type_name not in (SERVICE, RULES) or not self._may_be_small(service_name, api_version):
-            return super().load_service_model(service_name, type_name, api_version)
-        if type_name == RULES:
-            # botocore would look through the folders of all 400 services first.
-            version = self.determine_latest_version(service_name, RULES)
-            return self.load_data(f"{service_name}/{version}/{RULES}")
-        try:
-            return self._small_model(service_name)
-        except Exception:  # noqa: BLE001  an odd model or file is no reason not to go on with botocore's own
-            return super().load_service_model(service_name, type_name, api_version)
+        if type_name == SERVICE and self._may_be_small(service_name, api_version):
+            # An odd model or file is no reason not to go on with botocore's own.
+            with suppress(Exception):
+                return self._small_model(service_name)
+        return super().load_service_model(service_name, type_name, api_version)
 
     def _small_model(self, service: str) -> dict[str, Any]:
         required = self._required[service]

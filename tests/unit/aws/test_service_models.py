@@ -230,6 +230,12 @@ def test_rules_of_endpoints_are_those_of_botocore() -> None:
     assert ours == WHOLE.load_service_model("ec2", rules)
 
 
+def test_all_services_are_listed_also_after_one_was_loaded() -> None:
+    made = loader("iam", "GetRole")
+    made.load_service_model("sts", "service-2")
+    assert made.list_available_services("service-2") == WHOLE.list_available_services("service-2")
+
+
 def test_what_there_is_not_is_told_as_by_botocore() -> None:
     with pytest.raises(DataNotFoundError):
         loader().load_data("nothing")
