@@ -9,13 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from provisioner.apply import _failure
 from provisioner.errors import AwsError, ProvisionerError, WaitError
 from provisioner.execution import ExecutionContext, run_step
 from provisioner.kinds.fleet.observed import ObservedFleet, Prerequisites, Subnet, find_fleets
-from provisioner.kinds.instances import as_instance
+from provisioner.kinds.instances import Instance, as_instance
 from provisioner.model import Call, Environment, Identity, Output, Plan, Replan, Wait
 from provisioner.reconcile import beyond
 from tests.model_checking.explorer.cloud import NOW, Answer, Sight, raw_instance
@@ -166,7 +167,7 @@ class _ExecutionContext:
         answer = self._answer(wait)
         if answer.error:
             raise WaitError(answer.error)
-        return {sight.id: as_instance(raw_instance(*sight)) for sight in answer.ids}  # type: ignore[arg-type]
+        return {sight.id: _instance(sight) for sight in answer.ids}
 
     def pause(self, seconds: float) -> None:
         raise NotImplementedError("no step of a launch pauses")
@@ -185,6 +186,11 @@ class _ExecutionContext:
 
     def seconds_since(self, what: str) -> float:
         return 1000.0 if self._answer(Since(what)).ids else 0.0
+
+
+@cache
+def _instance(sight: Sight) -> Instance:
+    return as_instance(raw_instance(*sight))  # type: ignore[arg-type]
 
 
 def _launch_answers(answers: Iterable[Answer]) -> list[dict[str, Any]]:
