@@ -245,9 +245,9 @@ class Aws:
         try:
             answer = attempt()
         except AwsError as error:
-            if not self._is_worth_a_retry(error, 0.0):
+            if not self._is_worth_a_retry(service, error, 0.0):
                 raise
-            answer = self._send_again(error, attempt, sent)
+            answer = self._send_again(service, error, attempt, sent)
         if refused := refused_in(service, operation, answer):
             raise refused
         self._remember(operation, params, answer)
@@ -277,7 +277,7 @@ class Aws:
             self._iam_slots.release()
 
     def _send_again(
-        self, error: AwsError, attempt: Callable[[], dict[str, Any]], sent: list[float]
+        self, service: str, error: AwsError, attempt: Callable[[], dict[str, Any]], sent: list[float]
     ) -> dict[str, Any]:
         """What comes of a call that has failed once, at the first of the times `sent`. Raises AwsError."""
         # Most runs need none of this, and to import it takes a twentieth of a plan's time.
@@ -292,7 +292,8 @@ class Aws:
 
         def should_retry(state: RetryCallState) -> bool:
             failed = state.outcome.exception() if state.outcome else None
-            return isinstance(failed, AwsError) and self._is_worth_a_retry(failed, time.monotonic() - sent[0])
+            seconds = time.monotonic() - sent[0]
+            return isinstance(failed, AwsError) and self._is_worth_a_retry(service, failed, seconds)
 
         longer_each_time = wait_random_exponential(multiplier=0.5, max=8, min=0.1)
 
@@ -300,7 +301,7 @@ class Aws:
             failed = state.outcome.exception() if state.outcome else None
             rule = self._retry_rule(failed) if isinstance(failed, AwsError) else None
             seconds = longer_each_time(state) if rule is None or rule.pause_s is None else rule.pause_s
-            return min(seconds, self._longest_pause(error.service))
+            return min(seconds, self._longest_pause(service))
 
         answer: dict[str, Any] = Retrying(
             retry=should_retry,
@@ -508,9 +509,11 @@ class Aws:
             self._waited.add(why)
         self._on_waiting(f"{why}; giving up {FIRST_ANSWER_S:.0f} s after it was first asked")
 
-    def _is_worth_a_retry(self, error: AwsError, seconds: float) -> bool:
-        if self._is_new(error.service) and not is_answer(error):
-            if self._seconds_asked(error.service) >= first_wait_s(error):
+    def _is_worth_a_retry(self, service: str, error: AwsError, seconds: float) -> bool:
+        # The error may be one of STS or single sign-on, when the credentials for a call are fetched anew. How
+        # long that is tried is a matter of the call: theirs is not asked for here.
+        if self._is_new(service) and not is_answer(error):
+            if self._seconds_asked(service) >= first_wait_s(error):
                 return False
             self._tell_of_waiting(f"{error.text}: trying again")
             return True

@@ -128,6 +128,22 @@ def test_a_role_is_assumed_anew_where_sts_fails_longer(connect: Connect, cloud: 
     assert aws.identity().account_id == OTHER
 
 
+def test_what_fails_when_a_role_is_assumed_anew_is_no_service_that_never_answered(
+    connect: Connect, cloud: Cloud
+) -> None:
+    """A gateway's errors have no code of AWS's. The call that waits for the role bounds how long it is tried:
+    since when STS is asked nobody counts."""
+    heard: list[str] = []
+    connections = Connections(Options(None, cloud.server.endpoint_url), on_waiting=heard.append)
+    aws = connections.to(environment("a", login=Login(role_arn=ROLE)))
+    aws.call("ec2", "DescribeVpcs")
+    expire(aws)
+    gateway = error("AssumeRole", "503", "Service Unavailable", status=503, nth=(1, 2, 3, 4))
+    set_faults(cloud.server, Faults(rules=(gateway,)))
+    assert "Vpcs" in aws.call("ec2", "DescribeVpcs")
+    assert heard == []
+
+
 def test_a_session_that_a_code_has_opened_is_used_to_its_end(
     connect: Connect, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
