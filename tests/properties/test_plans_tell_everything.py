@@ -212,16 +212,6 @@ def _differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> set[str]:
     return {path for path in one.keys() | other.keys() if one.get(path) != other.get(path)}
 
 
-def _differing_members(was: Machine, now: Machine) -> set[str]:
-    """The same of members; how a metadata service would answer that answers no more is no fact."""
-    differing = _differing(facts_of(was), facts_of(now))
-    if now.metadata["HttpEndpoint"] == "enabled":
-        return differing
-    return {
-        path for path in differing if path == "metadata.http_endpoint" or not path.startswith("metadata.")
-    }
-
-
 def changed_by(plan: Plan, before: Picture, after: Picture) -> Iterator[tuple[Address, str]]:
     """What is another one afterwards, by address and path: of what stayed, and of what was replaced."""
     replacing = [change for change in plan.changes if change.action is Action.REPLACE]
@@ -229,11 +219,11 @@ def changed_by(plan: Plan, before: Picture, after: Picture) -> Iterator[tuple[Ad
     for instance, was in before.live.items():
         key = fleet_of(was)
         if key and instance in after.live:
-            for path in _differing_members(was, after.live[instance]):
+            for path in _differing(facts_of(was), facts_of(after.live[instance])):
                 yield Address("fleet", key), path
         new = [one for name, one in after.members(key or "").items() if name not in before.live]
         if instance in replaced and new:
-            for path in set.intersection(*(_differing_members(was, one) for one in new)):
+            for path in set.intersection(*(_differing(facts_of(was), facts_of(one)) for one in new)):
                 yield replaced[instance], path
     keys = {change.address.key: change.address for change in plan.changes if change.address.kind == "role"}
     for name, role in before.roles.items():

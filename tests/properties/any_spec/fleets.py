@@ -109,15 +109,12 @@ def _check_member(key: str, spec: Spec, raw: Spec, member: Machine, after: Pictu
         {OWNER: ENVIRONMENT, FLEET: key},
     )
     options = raw.get("metadata", {})
-    metadata = {
+    assert member.metadata == {
         "HttpTokens": options.get("http_tokens", "required"),
         "HttpEndpoint": options.get("http_endpoint", "enabled"),
         "HttpPutResponseHopLimit": options.get("hop_limit", 1),
         "InstanceMetadataTags": options.get("instance_tags", "disabled"),
     }
-    # Where nothing answers, nothing else of it is asked for.
-    asked = metadata if metadata["HttpEndpoint"] == "enabled" else {"HttpEndpoint": "disabled"}
-    assert {name: member.metadata[name] for name in asked} == asked
     disks = disks_of(member)
     volumes = {volume["device"]: {"type": "gp3"} | volume for volume in raw.get("volumes", ())}
     for device, said in {ROOT: raw.get("root_volume", {}), **volumes}.items():

@@ -9,7 +9,7 @@ import pytest
 from provisioner.kinds.fleet.launching.params import launch_params, run_instances
 from provisioner.kinds.fleet.settings.launch_tag import launch_record, read_record, write_record
 from provisioner.kinds.fleet.settings.setting import How, Setting, combined
-from provisioner.model import Call, Parallel
+from provisioner.model import Call
 from provisioner.naming import LAUNCH_TAG
 from tests.support.build import (
     AROUND,
@@ -120,39 +120,15 @@ def plan_of(spec: dict[str, Any], *differing: dict[str, Any]) -> Any:
 def test_all_metadata_options_are_changed_by_one_call_a_member() -> None:
     options = {
         "http_tokens": "optional",
-        "http_endpoint": "enabled",
+        "http_endpoint": "disabled",
         "hop_limit": 2,
         "instance_tags": "enabled",
-        "ipv6": "enabled",
     }
-    off = {
-        "http_endpoint": "disabled",
-        "described": {"MetadataOptions": {"HttpProtocolIpv6": "disabled"}},
-    }
+    off = {"described": {"MetadataOptions": {"HttpProtocolIpv6": "disabled"}}}
     plan = plan_of({"metadata": options}, off, off)
     (change,) = plan.changes
     assert [field.path for field in change.fields] == [f"metadata.{name}" for name in options]
     assert calls(change) == ["ModifyInstanceMetadataOptions x2"]
-
-
-CLOSED = {
-    "http_tokens": "optional",
-    "http_endpoint": "disabled",
-    "hop_limit": 2,
-    "instance_tags": "enabled",
-    "ipv6": "enabled",
-}
-
-
-def test_where_the_metadata_endpoint_is_to_be_disabled_nothing_else_of_it_is_sent_or_compared() -> None:
-    fleet = fleet_of(environment(fleets={"web": PLAIN | {"metadata": CLOSED}}))
-    launch = launch_params(fleet, None, AROUND, SUBNETS[0])
-    assert launch["MetadataOptions"] == {"HttpEndpoint": "disabled"}
-    (change,) = plan_of({"metadata": CLOSED}, {}, {"http_endpoint": "disabled"}).changes
-    assert told(change) == "update fleet/web metadata.http_endpoint i-00"
-    sent, *_ = change.steps
-    assert isinstance(sent, Parallel)
-    assert sent.steps == (call("ModifyInstanceMetadataOptions", InstanceId="i-00", HttpEndpoint="disabled"),)
 
 
 def test_members_that_were_launched_before_a_setting_was_known_are_as_they_should_be() -> None:

@@ -8,15 +8,12 @@ first, and that of the words in the launch tag.
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable, Mapping
-from typing import Any
 
 from provisioner.kinds.fleet.settings.remembered import Remembered, switch
 from provisioner.kinds.fleet.settings.setting import (
     NOT_COMPARED,
     NOT_KNOWN,
     How,
-    Launching,
     Setting,
     launched,
     modify,
@@ -78,9 +75,8 @@ from provisioner.kinds.fleet.settings.volumes import (
     what_root_has,
     what_volumes_have,
 )
-from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES, Fleet
+from provisioner.kinds.fleet.spec import ROOT_VOLUME, SPOT, VOLUMES
 from provisioner.kinds.fleet.user_data.parts import user_data_to_send
-from provisioner.kinds.instances import Instance
 
 EC2_API = "https://docs.aws.amazon.com/AWSEC2/latest/APIReference"
 EC2_GUIDE = "https://docs.aws.amazon.com/AWSEC2/latest/UserGuide"
@@ -105,41 +101,17 @@ def _modified(path: str, values: Values, remembered: Remembered) -> Setting:
     )
 
 
-def _metadata(
-    field: str,
-    parameter: str,
-    desired: Callable[[Fleet], Any],
-    observed: Callable[[Instance], Any],
-    **more: Any,
-) -> Setting:
-    """An option of the metadata service, which is neither sent nor compared where its endpoint is disabled.
-
-    What EC2 says to it there is not documented, and it would have no effect; Terraform leaves it out as "not
-    allowed unless HttpEndpoint is enabled" (hashicorp/terraform-provider-aws, internal/service/ec2).
-    """
-
-    def asked_for(fleet: Fleet) -> Any:
-        return desired(fleet) if fleet.http_endpoint == "enabled" else NOT_COMPARED
-
-    def launch(fleet: Fleet, _: Launching) -> Mapping[str, Any]:
-        value = asked_for(fleet)
-        return {} if value is NOT_COMPARED else part(f"MetadataOptions.{parameter}", value)
-
-    return Setting(
-        f"metadata.{field}",
+SETTINGS: tuple[Setting, ...] = (
+    Setting(
+        "metadata.http_tokens",
         How.LIVE,
         METADATA,
         METADATA_SOURCE,
-        asked_for,
-        observed,
-        launch=launch,
-        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", **{parameter: to.value}),
-        **more,
-    )
-
-
-SETTINGS: tuple[Setting, ...] = (
-    _metadata("http_tokens", "HttpTokens", lambda fleet: fleet.http_tokens, lambda shown: shown.http_tokens),
+        lambda fleet: fleet.http_tokens,
+        lambda instance: instance.http_tokens,
+        launch=lambda fleet, _: part("MetadataOptions.HttpTokens", fleet.http_tokens),
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpTokens=to.value),
+    ),
     Setting(
         "metadata.http_endpoint",
         How.LIVE,
@@ -150,20 +122,35 @@ SETTINGS: tuple[Setting, ...] = (
         launch=lambda fleet, _: part("MetadataOptions.HttpEndpoint", fleet.http_endpoint),
         change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpEndpoint=to.value),
     ),
-    _metadata(
-        "hop_limit", "HttpPutResponseHopLimit", lambda fleet: fleet.hop_limit, lambda shown: shown.hop_limit
+    Setting(
+        "metadata.hop_limit",
+        How.LIVE,
+        METADATA,
+        METADATA_SOURCE,
+        lambda fleet: fleet.hop_limit,
+        lambda instance: instance.hop_limit,
+        launch=lambda fleet, _: part("MetadataOptions.HttpPutResponseHopLimit", fleet.hop_limit),
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpPutResponseHopLimit=to.value),
     ),
-    _metadata(
-        "instance_tags",
-        "InstanceMetadataTags",
+    Setting(
+        "metadata.instance_tags",
+        How.LIVE,
+        METADATA,
+        METADATA_SOURCE,
         lambda fleet: fleet.instance_tags,
-        lambda shown: shown.instance_tags,
+        lambda instance: instance.instance_tags,
+        launch=lambda fleet, _: part("MetadataOptions.InstanceMetadataTags", fleet.instance_tags),
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", InstanceMetadataTags=to.value),
     ),
-    _metadata(
-        "ipv6",
-        "HttpProtocolIpv6",
+    Setting(
+        "metadata.ipv6",
+        How.LIVE,
+        METADATA,
+        METADATA_SOURCE,
         said("metadata.ipv6"),
         shows("MetadataOptions.HttpProtocolIpv6"),
+        launch=launched("MetadataOptions.HttpProtocolIpv6", "metadata.ipv6"),
+        change=lambda to: modify(to, "ModifyInstanceMetadataOptions", HttpProtocolIpv6=to.value),
         by_itself="disabled",
     ),
     Setting(
