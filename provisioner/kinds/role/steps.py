@@ -44,12 +44,17 @@ def _look_for_others(step: IsInNoOtherProfile, context: ExecutionContext) -> Non
 def _profiles_with(role: str, context: ExecutionContext) -> Iterator[Mapping[str, Any]]:
     """The instance profiles that have a role, page by page. Raises AwsError and ProvisionerError."""
     asked = {"RoleName": role, "MaxItems": MAX_PROFILES}
-    for _ in range(MAX_PROFILES):
+    passed: set[str] = set()
+    while len(passed) < MAX_PROFILES:
         answer = context.send(Call("iam", "ListInstanceProfilesForRole", asked))
         yield from answer["InstanceProfiles"]
         if not answer.get("IsTruncated"):
             return
-        asked = {**asked, "Marker": answer["Marker"]}
+        marker = answer["Marker"]
+        if marker in passed:
+            break
+        passed.add(marker)
+        asked = {**asked, "Marker": marker}
     raise ProvisionerError(
         f"the instance profiles of {role}: there is always one more page", "check --endpoint-url"
     )

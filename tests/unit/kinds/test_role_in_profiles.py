@@ -42,6 +42,13 @@ def test_a_role_in_a_profile_of_others_keeps_them(pages: list[dict[str, Any]]) -
         Scripted(*pages).run(STEP)
 
 
-def test_pages_without_end_are_an_error() -> None:
+@pytest.mark.parametrize(
+    "pages",
+    [[page(next_one="a")] * 2, [page(next_one=str(number)) for number in range(MAX_PROFILES)]],
+    ids=["the same again", "ever new ones"],
+)
+def test_pages_without_end_are_an_error(pages: list[dict[str, Any]]) -> None:
+    iam = Scripted(*pages)
     with pytest.raises(ProvisionerError, match="there is always one more page"):
-        Scripted(*[page(next_one="a")] * (MAX_PROFILES + 1)).run(STEP)
+        iam.run(STEP)
+    assert len(iam.sent) == len(pages)
