@@ -24,6 +24,7 @@ from provisioner.aws.errors import answered, refused_in, too_late, unreachable, 
 from provisioner.aws.kept_numbers import endpoint_of, forget_numbers, keep_numbers, read_numbers
 from provisioner.aws.login import (
     asks,
+    asks_for_code,
     assume_role,
     lacking,
     learn_credentials,
@@ -200,6 +201,11 @@ class Aws:
     def asks(self) -> bool:
         """Whether somebody may be asked for something when it is logged in."""
         return not self.target.is_local and asks(self._session)
+
+    @property
+    def asks_for_code(self) -> bool:
+        """Whether a code (MFA) is asked for when it is logged in."""
+        return not self.target.is_local and asks_for_code(self._session)
 
     def log_in(self) -> None:
         """Fetches the credentials, and asks for a code where one is wanted. Raises AwsError."""

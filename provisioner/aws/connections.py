@@ -6,7 +6,7 @@ assumed with the same credentials, which are fetched once: whoever is asked for 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
@@ -57,11 +57,14 @@ class Connections:
 
         What goes wrong is raised by `to`, for each environment that it concerns.
         """
-        for environment in () if self._options.is_local else environments:
-            with suppress(ProvisionerError):
-                source = self._source(environment.region, self._login_to(environment)[0])
-                if source.asks:
+        for source in self._sources(environments):
+            if source.asks:
+                with suppress(ProvisionerError):
                     self._logged_in(source)
+
+    def ask_for_code(self, environments: Iterable[Environment]) -> bool:
+        """Whether a code (MFA) is asked for where one of these environments is logged in to."""
+        return any(source.asks_for_code for source in self._sources(environments))
 
     def shared(self, environments: Collection[Environment]) -> Reader:
         """A reader that answers all these environments, which are of one login, account and region.
@@ -89,6 +92,12 @@ class Connections:
             ("source", login.profile if login else None),
             lambda: open_source(region, self._options, self._on_call, self._on_waiting, login),
         )
+
+    def _sources(self, environments: Iterable[Environment]) -> Iterator[Aws]:
+        """What the logins of environments begin with; none that there is not."""
+        for environment in () if self._options.is_local else environments:
+            with suppress(ProvisionerError):
+                yield self._source(environment.region, self._login_to(environment)[0])
 
     def _logged_in(self, source: Aws) -> Aws:
         self._once(("log in", source.target.profile), source.log_in)

@@ -174,6 +174,16 @@ def asks(session: Session) -> bool:
     )
 
 
+def asks_for_code(session: Session) -> bool:
+    """Whether a code (MFA) is asked for when the credentials are fetched."""
+    # Keys in variables count more than a profile that nobody has named but by a variable.
+    is_named = session.instance_variables().get("profile") is not None
+    if not is_named and os.environ.get("AWS_ACCESS_KEY_ID"):
+        return False
+    sources = _sources(session, profile_of(session))
+    return any({"role_arn", "mfa_serial"} <= settings.keys() for _, settings in sources)
+
+
 def log_in(session: Session) -> None:
     """Fetches the credentials, and asks for a code where the profile wants one. Raises AwsError."""
     try:

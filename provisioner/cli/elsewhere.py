@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -46,11 +46,22 @@ class Task(NamedTuple):
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """The other processes, and how they load a spec."""
+    """The other processes, and how they load a spec. `is_here`: with the AWS configuration that is here."""
 
     open: Open
     load: Callable[[SpecFile], Environment]
     options: Options
+    is_here: bool = False
+
+    def check_login(self, environments: Iterable[Environment]) -> None:
+        """Raises UsageError where each process would ask for a code, as far as that is known here."""
+        from provisioner.aws.connections import Connections
+
+        if self.is_here and Connections(self.options).ask_for_code(environments):
+            raise UsageError(
+                "--executor processes: a profile asks for a code (MFA), and each process would ask for one",
+                "leave out --executor, which asks once for all, or use credentials that ask for no code",
+            )
 
     def outcomes(
         self,

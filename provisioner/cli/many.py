@@ -73,9 +73,10 @@ class Many(NamedTuple):
         if self.spread.executor is None:
             return connections_for(self.options)
         from provisioner.cli.elsewhere import Elsewhere
-        from provisioner.many.executors import executor_named
+        from provisioner.many.executors import executor_named, is_of_this_machine
 
-        return Elsewhere(executor_named(self.spread.executor), load, self.options)
+        named = self.spread.executor
+        return Elsewhere(executor_named(named), load, self.options, is_of_this_machine(named))
 
 
 def begin(many: Many, load: Load) -> tuple[Many, list[Job], list[Outcome]]:
@@ -153,11 +154,17 @@ def work_on_all(
 
 
 def log_in(jobs: Sequence[Job], where: Connections | Elsewhere) -> None:
-    """Ask for the codes that logins want: on the main thread, and while a first Ctrl-C still ends it."""
+    """Ask for the codes that logins want: on the main thread, and while a first Ctrl-C still ends it.
+
+    Raises UsageError where other processes would ask for them.
+    """
     from provisioner.aws.connections import Connections
 
+    environments = [job.environment for job in jobs]
     if isinstance(where, Connections):
-        where.log_in(job.environment for job in jobs)
+        where.log_in(environments)
+    else:
+        where.check_login(environments)
 
 
 def outcomes_of(

@@ -82,6 +82,11 @@ def executor_named(text: str) -> Open:
     return lambda: _dask(f"{DASK[parts.scheme]}://{parts.netloc}", text)
 
 
+def is_of_this_machine(text: str) -> bool:
+    """Whether the processes of a known `--executor` have the AWS configuration that is here."""
+    return text.partition(":")[0] == PROCESSES
+
+
 def run_elsewhere(
     open_pool: Open,
     groups: Sequence[Group],
