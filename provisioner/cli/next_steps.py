@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from provisioner.aws.connect import Options
     from provisioner.kinds.fleet.hosts import Host
     from provisioner.many.spec_file import SpecFile
-    from provisioner.model import Environment, Plan
+    from provisioner.model import Environment, Login, Plan
     from provisioner.render.next_steps import NextSteps
 
 # Set by the Makefile, whose targets are what was typed then.
@@ -46,7 +46,7 @@ def find_next_steps(
         why = str(error) if isinstance(error, ProvisionerError) else "the answer is not one of AWS"
         say(f"Where the members of {environment.name} are is not known: {why}", err=True)
         return None
-    return next_steps(plan, hosts, spec, options, is_done, aws.target.profile)
+    return next_steps(plan, hosts, spec, options, is_done, environment.login)
 
 
 def next_steps(
@@ -55,9 +55,9 @@ def next_steps(
     spec: SpecFile,
     options: Options,
     is_done: bool = True,
-    profile: str | None = None,
+    login: Login | None = None,
 ) -> NextSteps | None:
-    """What to do next with the hosts that run, if any do; `profile` is whose credentials found them."""
+    """What to do next with the hosts that run, if any do; `login` is what the spec says of credentials."""
     from provisioner.access.ssh_config import reached_at
     from provisioner.render.next_steps import NextSteps
 
@@ -67,7 +67,7 @@ def next_steps(
     for host in hosts:
         fleets.setdefault(host.fleet, []).append(reached_at(host, private=False) or host.id)
     ssh = next(_ssh(plan, hosts), None)
-    session = next(_sessions(plan, hosts, profile, options.endpoint_url), None)
+    session = next(_sessions(plan, hosts, options, login), None)
     ends = {desired.get("expires") for at, desired in plan.desired.items() if at.kind == "fleet"} - {None}
     commands = (*(["ssh-config"] if ssh else []), "status", "destroy")
     return NextSteps(
@@ -100,11 +100,16 @@ def _ssh(plan: Plan, hosts: Sequence[Host]) -> Iterator[str]:
             yield _typed(["ssh", *key, f"{user}@{address}"])
 
 
-def _sessions(
-    plan: Plan, hosts: Sequence[Host], profile: str | None, endpoint_url: str | None
-) -> Iterator[str]:
-    """How to open a session on a member whose role allows that."""
-    given = (("--region", plan.region), ("--profile", profile), ("--endpoint-url", endpoint_url))
+def _sessions(plan: Plan, hosts: Sequence[Host], options: Options, login: Login | None) -> Iterator[str]:
+    """How to open a session on a member whose role allows that.
+
+    None where members are reached as a `role_arn` of the spec: the AWS CLI has no option that assumes one,
+    and with the credentials that it is assumed with would look in their account.
+    """
+    if login and login.role_arn and not options.profile:
+        return
+    profile = options.profile or (login.profile if login else None)
+    given = (("--region", plan.region), ("--profile", profile), ("--endpoint-url", options.endpoint_url))
     which = [word for option, value in given if value for word in (option, value)]
     for host in hosts:
         key = _desired(plan, "fleet", host.fleet).get("instance_profile")

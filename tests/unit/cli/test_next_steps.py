@@ -13,7 +13,7 @@ from provisioner.cli.next_steps import MAKE_VARIABLE, command, next_steps
 from provisioner.costs.cost import Cost, CostLine, FleetCost, PlanCost
 from provisioner.kinds.fleet.hosts import Host
 from provisioner.many.spec_file import SpecFile
-from provisioner.model import Address, Plan
+from provisioner.model import Address, Login, Plan
 from provisioner.render.next_steps import next_data, next_text
 
 LINUX = {"Name": "al2023-ami-2023.9-kernel-6.1-x86_64"}
@@ -158,15 +158,32 @@ def test_what_was_typed_is_typed_again(
 
 def test_all_commands_go_to_the_account_of_the_apply() -> None:
     given = Options("work", "https://proxy.example")
-    steps = next_steps(plan("me", (CORE,)), (host(1),), SPEC, given, profile="work")
+    steps = next_steps(plan("me", (CORE,)), (host(1),), SPEC, given)
     assert steps
     which = " --profile work --endpoint-url https://proxy.example"
     assert list(steps.commands) == [line.strip() + which for line in (CONFIG, *OTHERS)]
     assert steps.logins[1] == SESSION.strip().replace(" --target", f"{which} --target")
 
 
-def test_a_session_takes_the_profile_that_the_spec_says() -> None:
-    steps = next_steps(plan(policies=(CORE,)), (host(1),), SPEC, Options(), profile="of the target")
+ROLE = "arn:aws:iam::111122223333:role/deploy"
+
+
+@pytest.mark.parametrize(
+    ("login", "options", "profile"),
+    [
+        (Login("of the target"), Options(), " --profile 'of the target'"),
+        (Login("of the target"), Options("work"), " --profile work"),
+        # As a role the program has assumed alone; with --profile it assumes none.
+        (Login("of the target", ROLE), Options(), None),
+        (Login(role_arn=ROLE), Options(), None),
+        (Login(role_arn=ROLE), Options("work"), " --profile work"),
+    ],
+)
+def test_a_session_takes_the_credentials_of_the_apply_or_is_not_shown(
+    login: Login, options: Options, profile: str | None
+) -> None:
+    steps = next_steps(plan(policies=(CORE,)), (host(1),), SPEC, options, login=login)
     assert steps
-    assert list(steps.logins) == [SESSION.strip().replace(" --target", " --profile 'of the target' --target")]
-    assert list(steps.commands) == [line.strip() for line in OTHERS]
+    typed = [] if profile is None else [SESSION.strip().replace(" --target", f"{profile} --target")]
+    assert list(steps.logins) == typed
+    assert list(steps.commands) == [line.strip() + " ".join(["", *options.words]) for line in OTHERS]
