@@ -80,10 +80,13 @@ class TooLarge(Exception):
 
 
 class BoundedSession:
-    """boto's HTTP session, with an end to what it reads: so many bytes, and as long as somebody waits."""
+    """boto's HTTP session, with an end to what it reads: so many bytes, and as long as somebody waits.
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
+    `tells`: whether its answers are what is waited for, so that it says when one has begun.
+    """
+
+    def __init__(self, session: Any, tells: bool = True) -> None:
+        self._session, self._tells = session, tells
 
     def send(self, request: Any) -> Any:
         """The answer to a request, read whole. Raises what boto raises, and TooLarge."""
@@ -92,7 +95,8 @@ class BoundedSession:
         # The body is read here, and not by boto, which reads all that comes.
         request.stream_output = True
         response = self._session.send(request)
-        say_begun()
+        if self._tells:
+            say_begun()
         response._content = _read(response)
         return response
 

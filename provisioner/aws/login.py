@@ -108,7 +108,8 @@ def assume_role(
             made: Any = session.create_client(
                 service, region_name=region, endpoint_url=url, config=config.merge(_ASKED_AGAIN), **keys
             )
-        made._endpoint.http_session = BoundedSession(made._endpoint.http_session)
+        # Whoever waits meanwhile waits for the answer to a call with these credentials.
+        made._endpoint.http_session = BoundedSession(made._endpoint.http_session, tells=False)
         return made
 
     credentials = session.get_credentials()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
@@ -16,6 +18,7 @@ from local_aws import Faults, Rule, denied, drop_request, error, set_faults, una
 from provisioner.aws.client import Aws, Target
 from provisioner.aws.connect import Options
 from provisioner.aws.connections import Connections
+from provisioner.aws.deadline import TooLate, run_within
 from provisioner.errors import AwsError
 from provisioner.model import Environment, Login
 from provisioner.retry import is_withheld
@@ -26,6 +29,8 @@ ROLE = f"arn:aws:iam::{OTHER}:role/deployer"
 REGIONS = ("us-east-1", "eu-west-1", "ap-south-1")
 # A user's whole configuration.
 CONFIG = "[profile shop]\naws_access_key_id = 111122223333\naws_secret_access_key = any\n"
+
+LONG_S = 15.0
 
 Connect = Callable[..., Connections]
 
@@ -118,6 +123,26 @@ def test_a_refusal_to_assume_a_role_anew_is_none_of_what_was_called(connect: Con
     assert "trust policy" in str(caught.value.hint)
     # So what can do without this call does not take it for one that is not permitted.
     assert not is_withheld(caught.value)
+    assert cloud.operations() == ["AssumeRole"]
+
+
+def test_that_a_role_is_assumed_anew_is_no_answer_to_what_was_called(connect: Connect, cloud: Cloud) -> None:
+    """What is called with it has as long for its first answer as if that had not been needed."""
+    aws = connect().to(environment("a", login=Login(role_arn=ROLE)))
+    expire(aws)
+    cloud.forget_calls()
+    credentials: Any = aws._session.get_credentials()
+    never = threading.Event()
+
+    def call() -> None:
+        credentials.get_frozen_credentials()
+        never.wait(LONG_S)
+
+    began = time.monotonic()
+    with pytest.raises(TooLate):
+        run_within(2.0, call, once_begun=LONG_S)
+    assert time.monotonic() - began < LONG_S
+    never.set()
     assert cloud.operations() == ["AssumeRole"]
 
 
