@@ -205,15 +205,19 @@ def log_in(session: Session) -> None:
 
 
 def _use_to_the_end(session: Session) -> None:
-    """Has credentials that a code has fetched used as long as they are good.
+    """Has credentials that a code has fetched, or with which they were, used as long as they are good.
 
     botocore wants others from ten minutes before their end, and asks for no second code.
     """
     credentials: Any = session.get_credentials()
-    # A role that is assumed here is assumed anew without a code.
+    profile = profile_of(session)
+    if not any("mfa_serial" in settings for _, settings in _sources(session, profile)):
+        return
+    credentials._mandatory_refresh_timeout = LEFT_OF_A_CODE_S
+    # A role that hangs on them is assumed anew without a code, while they are good: better early than late.
     is_of_the_profile = type(credentials) is DeferredRefreshableCredentials
-    if is_of_the_profile and "mfa_serial" in _settings(session, profile_of(session)):
-        credentials._advisory_refresh_timeout = credentials._mandatory_refresh_timeout = LEFT_OF_A_CODE_S
+    if is_of_the_profile and "mfa_serial" in _settings(session, profile):
+        credentials._advisory_refresh_timeout = LEFT_OF_A_CODE_S
 
 
 def profile_of(session: Session) -> str:

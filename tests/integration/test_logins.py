@@ -16,7 +16,7 @@ import pytest
 
 from local_aws import Faults, Rule, denied, drop_request, error, set_faults, unavailable
 from provisioner.aws.client import Aws, Target
-from provisioner.aws.connect import Options
+from provisioner.aws.connect import Options, as_role
 from provisioner.aws.connections import Connections
 from provisioner.aws.deadline import TooLate, run_within
 from provisioner.errors import AwsError
@@ -169,21 +169,44 @@ def test_what_fails_when_a_role_is_assumed_anew_is_no_service_that_never_answere
     assert heard == []
 
 
-def test_a_session_that_a_code_has_opened_is_used_to_its_end(
-    connect: Connect, cloud: Cloud, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("profile", "login"),
+    [
+        ("asking", None),
+        ("above", None),
+        ("asking", Login(role_arn="arn:aws:iam::444455556666:role/x")),
+        ("above", Login(role_arn="arn:aws:iam::444455556666:role/x")),
+    ],
+    ids=["of a profile", "of its source", "and a role", "of its source, and a role"],
+)
+def test_what_a_code_has_opened_is_used_to_its_end(
+    connect: Connect,
+    cloud: Cloud,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    login: Login | None,
 ) -> None:
     device = f"role_arn = {ROLE}\nsource_profile = shop\nmfa_serial = arn:aws:iam::{OTHER}:mfa/me\n"
-    (tmp_path / "config").write_text(f"{CONFIG}[profile asking]\n{device}")
+    above = f"role_arn = {ROLE}-above\nsource_profile = asking\n"
+    (tmp_path / "config").write_text(f"{CONFIG}[profile asking]\n{device}[profile above]\n{above}")
     monkeypatch.setenv("AWS_ENDPOINT_URL_STS", cloud.server.endpoint_url)
-    aws = Aws(Target(REGIONS[0], "asking", cloud.server.endpoint_url))
+    source = Aws(Target(REGIONS[0], profile, cloud.server.endpoint_url))
     # Somebody who types.
-    provider = aws._session.get_component("credential_provider").get_provider("assume-role")
+    provider = source._session.get_component("credential_provider").get_provider("assume-role")
     provider._prompter = lambda _: "123456"
-    aws.log_in()
-    credentials: Any = aws._session.get_credentials()
+    source.log_in()
+    aws = as_role(source, REGIONS[0], login)
 
     def is_used(left: timedelta) -> bool:
+        """With so much left of the session, and nothing of those that it was opened with."""
+        credentials: Any = aws._session.get_credentials()
         credentials._expiry_time = datetime.now(UTC) + left
+        # What asks for a code is no method of anything.
+        while fetcher := getattr(credentials._refresh_using, "__self__", None):
+            fetcher._cache.clear()
+            credentials = fetcher._source_credentials
+            credentials._expiry_time = datetime.now(UTC)
         return bool(aws.identity())
 
     assert is_used(timedelta(minutes=5))
