@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
+from itertools import product
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -35,6 +36,8 @@ from provisioner.denial import in_short
 from provisioner.errors import AwsError
 
 MAX_PAGES = 20
+# How soon what could not be read is asked for again.
+ASK_AGAIN_S = 600.0
 PAGE = 100
 # The local AWS says with each answer that it is one.
 LOCAL_HEADER = "x-provisioner-local"
@@ -58,6 +61,8 @@ _ASKED_IN = (
 
 # Market, usage operation and tenancy of instances.
 Make = tuple[str, str, str]
+# One way to ask for the prices of keys, and these.
+Ask = tuple[Callable[[list[str]], None], list[str]]
 
 
 class Connection(Protocol):
@@ -92,16 +97,17 @@ class PriceLookup:
         self._clock = clock
         self._lock = threading.Lock()
         self._cached: Cached | None = None
-        self._asked: set[str] = set()
+        # When what is not known was asked for, and why it is not known, by key.
+        self._asked: dict[str, float] = {}
+        self._reasons: dict[str, str] = {}
         self._threads: list[threading.Thread] = []
-        self._reasons: dict[str, None] = {}
 
     def begin(self, uses: Iterable[Use]) -> None:
         """Ask for what these cost, as far as it is not known, and for that of volumes. Returns at once."""
         with self._lock:
             asks = list(self._missing(uses))
         for ask in asks:
-            thread = threading.Thread(target=self._run, args=(ask,), daemon=True)
+            thread = threading.Thread(target=self._run, args=ask, daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -117,7 +123,11 @@ class PriceLookup:
             cached, now = self._read(), self._clock()
             amounts = {key: kept.amount for key, kept in cached.prices.items() if kept.is_fresh(key, now)}
             has_addresses = asked_in(self._region) not in ("", "cn-northwest-1")
-            reasons = [*sorted(self._reasons), *([TOO_LATE] if is_late else [])]
+            reasons = sorted(set(self._reasons.values()))
+        if not asked_in(self._region):
+            reasons.append(f"AWS has no price list of {self._region}")
+        if is_late:
+            reasons.append(TOO_LATE)
         return Prices(
             amounts,
             cached.currency,
@@ -142,13 +152,14 @@ class PriceLookup:
 
     # --- what to ask for
 
-    def _missing(self, uses: Iterable[Use]) -> Iterator[Callable[[], None]]:
+    def _missing(self, uses: Iterable[Use]) -> Iterator[Ask]:
         """What has to be asked, once each."""
         now, cached = self._clock(), self._read()
 
         def is_missing(key: str) -> bool:
             kept = cached.prices.get(key)
-            return key not in self._asked and not (kept and kept.is_fresh(key, now))
+            is_asked = key in self._asked and 0 <= now - self._asked[key] < ASK_AGAIN_S
+            return not is_asked and not (kept and kept.is_fresh(key, now))
 
         makes: dict[tuple[str, str, str], set[str]] = defaultdict(set)
         for use in uses:
@@ -156,20 +167,19 @@ class PriceLookup:
                 makes[use.market, use.operation, use.tenancy].add(use.type)
         for make, types in makes.items():
             types.update(self._of_before(cached, *make, now))
-            self._asked.update(key for type_ in types for key in keys_of(_use(type_, *make)))
-        if any(is_missing(volume_key(type_, "gb")) for type_ in VOLUME_TYPES):
-            self._asked.update(volume_key(type_, "gb") for type_ in VOLUME_TYPES)
+            self._asked.update(dict.fromkeys(_keys([make], types), now))
+        volumes = [volume_key(type_, "gb") for type_ in VOLUME_TYPES]
+        if any(map(is_missing, volumes)):
+            self._asked.update(dict.fromkeys(volumes, now))
             if asked_in(self._region):
-                yield self._ask_volumes
+                yield self._ask_volumes, volumes
         spot = {make: makes[make] for make in makes if make[0] == SPOT and make[1] in SPOT_PRODUCTS}
         if spot:
-            yield partial(self._ask_spot, spot)
+            yield partial(self._ask_spot, spot), [key for make in spot for key in _keys([make], spot[make])]
         listed = {make: makes[make] for make in makes if make[0] != SPOT and make[2] in TENANCIES}
         for together in _on_one_page(listed) if asked_in(self._region) else ():
             for part in parts(sorted(set().union(*together.values()))):
-                yield partial(self._ask_instances, list(together), part)
-        if not asked_in(self._region):
-            self._reasons[f"AWS has no price list of {self._region}"] = None
+                yield partial(self._ask_instances, list(together), part), _keys(together, part)
 
     @staticmethod
     def _of_before(cached: Cached, market: str, operation: str, tenancy: str, now: float) -> Iterator[str]:
@@ -183,9 +193,9 @@ class PriceLookup:
 
     # --- asking
 
-    def _run(self, ask: Callable[[], None]) -> None:
+    def _run(self, ask: Callable[[list[str]], None], asked: list[str]) -> None:
         try:
-            ask()
+            ask(asked)
         except AwsError as error:
             reason = in_short(error)
         except (LookupError, ValueError, TypeError, AttributeError):
@@ -195,22 +205,21 @@ class PriceLookup:
         else:
             return
         with self._lock:
-            self._reasons[reason] = None
+            self._reasons.update(dict.fromkeys(asked, reason))
 
-    def _ask_instances(self, makes: Collection[Make], types: list[str]) -> None:
+    def _ask_instances(self, makes: Collection[Make], types: list[str], asked: list[str]) -> None:
         operations = sorted({operation for _, operation, _ in makes})
         tenancies = sorted({tenancy for *_, tenancy in makes})
         answers = list(self._products(instance_filters(self._region, types, operations, tenancies)))
         read = read_instances(
             [item for answer in answers for item in answer["PriceList"]], operations, tenancies
         )
-        asked = [key for make in makes for type_ in types for key in keys_of(_use(type_, *make))]
         self._keep(read, asked, answers)
 
-    def _ask_volumes(self) -> None:
+    def _ask_volumes(self, asked: list[str]) -> None:
         answers = list(self._products(volume_filters(self._region)))
         read = read_volumes([item for answer in answers for item in answer["PriceList"]])
-        self._keep(read, [volume_key(type_, "gb") for type_ in VOLUME_TYPES], answers)
+        self._keep(read, asked, answers)
 
     def _products(self, filters: list[dict[str, str]]) -> Iterator[dict[str, Any]]:
         connection = self._connection.in_region(asked_in(self._region))
@@ -222,7 +231,7 @@ class PriceLookup:
                 return
             params["NextToken"] = answer["NextToken"]
 
-    def _ask_spot(self, makes: Mapping[Make, Collection[str]]) -> None:
+    def _ask_spot(self, makes: Mapping[Make, Collection[str]], asked: list[str]) -> None:
         # From now on: what has been the price since it changed last, and nothing older.
         now = datetime.fromtimestamp(self._clock(), UTC)
         operations = sorted({operation for _, operation, _ in makes})
@@ -241,9 +250,6 @@ class PriceLookup:
         reads = [read_spot(rows, operation) for operation in operations]
         amounts = {key: amount for read in reads for key, amount in read.amounts.items()}
         read = Read(amounts, spot_currency(self._region))
-        asked = [
-            key for make, types in makes.items() for type_ in types for key in keys_of(_use(type_, *make))
-        ]
         self._keep(read, asked, answers)
 
     def _keep(self, read: Read, asked: Iterable[str], answers: Iterable[Mapping[str, Any]]) -> None:
@@ -262,8 +268,10 @@ class PriceLookup:
             currency = read.currency if read.amounts else mine.currency
             if there.made_up != made_up or there.currency != currency:
                 there = Cached()
-            # Asked again when they are no longer fresh; what failed is not.
-            self._asked.difference_update(new)
+            # Asked again when they are no longer fresh.
+            for key in new:
+                self._asked.pop(key, None)
+                self._reasons.pop(key, None)
             old = {key: kept for key, kept in there.prices.items() if now - kept.at < REMEMBERED_S}
             # What is in another currency is in no sum with this.
             alike = mine.prices if mine.currency == currency else {}
@@ -283,6 +291,11 @@ class PriceLookup:
 
 def _use(type_: str, market: str, operation: str, tenancy: str) -> InstanceUse:
     return InstanceUse(type_, market, operation, tenancy)
+
+
+def _keys(makes: Iterable[Make], types: Iterable[str]) -> list[str]:
+    """What the prices of each type of each make are known by."""
+    return [key for make, type_ in product(makes, types) for key in keys_of(_use(type_, *make))]
 
 
 def _on_one_page(makes: Mapping[Make, Collection[str]]) -> list[Mapping[Make, Collection[str]]]:

@@ -289,6 +289,33 @@ class TestKeptForADay:
             assert sorted(connection.asked) == asked
             assert (prices.hourly(LARGE), prices.hourly(SPOT)) == (Decimal("0.1"), Decimal("0.03"))
 
+    def test_what_could_not_be_read_is_asked_again_ten_minutes_later(self) -> None:
+        times, is_down, healthy = [NOON], [True], Connection()
+
+        def answer(wanted: dict[str, str]) -> dict[str, Any]:
+            if is_down[-1]:
+                raise AwsError("pricing" if wanted else "ec2", "Ask", "InternalError", "no")
+            return healthy._prices(wanted)
+
+        connection = Connection(answer)
+        lookup = PriceLookup(connection, "us-east-1", "aws", None, lambda: times[-1])
+        everything = ["DescribeSpotPriceHistory", "t3.large", "volumes"]
+        for later, down, asked, known in (
+            (0, True, everything, False),
+            (590, False, [], False),
+            (610, True, everything, False),
+            (1220, False, everything, True),
+            (1230, True, [], True),
+        ):
+            connection.asked.clear()
+            times.append(NOON + later)
+            is_down.append(down)
+            prices = lookup.prices([LARGE, SPOT], LONG)
+            assert sorted(connection.asked) == asked
+            assert (prices.hourly(LARGE) is not None, prices.hourly(SPOT) is not None) == (known, known)
+            reason = "ec2 Ask: InternalError; pricing Ask: InternalError"
+            assert prices.reason == (None if known else reason)
+
     def test_types_of_before_are_asked_with_the_new_ones(self, tmp_path: Path) -> None:
         """Members may still have them, and one call tells both."""
         looked_up(Connection(), [LARGE], tmp_path)
