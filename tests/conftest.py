@@ -28,6 +28,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
 
 
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Of what is sampled, `make test` runs the first case, and `make test-long` all others."""
+    case = getattr(item, "callspec", None)
+    if item.get_closest_marker("sampled") and case and any(case.indices.values()):
+        item.add_marker(pytest.mark.long)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """A slow machine tells what it has not run, in place of being stopped and telling nothing."""

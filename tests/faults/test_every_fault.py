@@ -156,6 +156,7 @@ EVERY_FAULT = pytest.mark.parametrize("check", CHECKS.values(), ids=CHECKS)
 
 
 @EVERY_FAULT
+@pytest.mark.sampled
 def test_a_launch(start: Callable[[str], Trial], check: Check) -> None:
     check(start("apply"), "RunInstances", 1)
 
@@ -170,6 +171,7 @@ def test_a_launch(start: Callable[[str], Trial], check: Check) -> None:
         ("destroy", "DeleteRole"),
     ],
 )
+@pytest.mark.sampled
 def test_a_lost_reply(start: Callable[[str], Trial], command: str, operation: str) -> None:
     gets_over_it(FAULTS["reply-lost"], start(command), operation, 1)
 

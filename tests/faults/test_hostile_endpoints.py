@@ -411,6 +411,7 @@ SPEC = "environment: probe\nregion: us-east-1\nroles: {worker: {trust: ec2.amazo
 
 @pytest.mark.parametrize("situation", ["entities of entities", "an answer without an end", "a web page"])
 @pytest.mark.parametrize("words", [["plan"], ["apply", "--yes"], ["destroy", "--yes"], ["status"]])
+@pytest.mark.sampled
 def test_the_program_ends_with_one_message_and_little_memory(
     words: list[str], situation: str, tmp_path: Path
 ) -> None:

@@ -85,6 +85,7 @@ RESTARTS: dict[str, tuple[At, str]] = {
 
 
 @pytest.mark.parametrize("where", RESTARTS)
+@pytest.mark.sampled
 def test_what_was_stopped_to_be_changed_is_started_again(where: str, site: Site) -> None:
     when, type_ = RESTARTS[where]
     site.cloud.break_with(stop_s=1.0)

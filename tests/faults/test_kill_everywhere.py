@@ -81,19 +81,23 @@ class TestTheCallsThatMatterMost:
         "CreateTags 2",
         "AssociateIamInstanceProfile",
     )
+    @pytest.mark.sampled
     def test_an_apply(self, killed: Killed, side: Side, operation: str) -> None:
         name, _, nth = operation.partition(" ")
         assert killed("apply", side, at(name, int(nth or 1)))
 
     @killed_at("RunInstances", "CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "ImportKeyPair")
+    @pytest.mark.sampled
     def test_an_apply_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("apply", side, at(operation), lag_s=LAG_S)
 
     @killed_at("DeleteSecurityGroup", "DeleteKeyPair")
+    @pytest.mark.sampled
     def test_a_destroy_of_what_is_shown_late(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("destroy", side, at(operation), lag_s=LAG_S)
 
     @killed_at("TerminateInstances", "DeleteRole")
+    @pytest.mark.sampled
     def test_a_destroy(self, killed: Killed, side: Side, operation: str) -> None:
         assert killed("destroy", side, at(operation))
 

@@ -35,6 +35,7 @@ REMEMBERED = {
 @pytest.mark.parametrize("lag_s", [0.0, 5.0])
 @pytest.mark.parametrize("side", Side, ids=lambda side: side.name.lower())
 @pytest.mark.parametrize("spec", [ALONE, REMEMBERED], ids=["alone", "remembered"])
+@pytest.mark.sampled
 def test_the_next_run_launches_nothing_twice_and_moves_no_end(
     aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path, spec: dict[str, Any], side: Side, lag_s: float
 ) -> None:

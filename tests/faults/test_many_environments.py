@@ -127,6 +127,7 @@ def zoo(aws: Cloud, wire: Wire, nursery: Nursery, tmp_path: Path) -> Zoo:
     return made
 
 
+@pytest.mark.long
 def test_five_of_which_one_is_broken_and_one_denied(zoo: Zoo) -> None:
     zoo.write("ant")
     zoo.write("bee", 2)
@@ -228,6 +229,7 @@ def test_what_changes_between_the_plan_and_its_apply_is_left_alone(zoo: Zoo) -> 
     [(signal.SIGINT, ()), (signal.SIGTERM, ("--executor", "processes:2"))],
     ids=["here", "in processes of a pool"],
 )
+@pytest.mark.sampled
 def test_an_interruption_tells_what_was_done_and_what_not(zoo: Zoo, number: int, more: Sequence[str]) -> None:
     for name in NAMES:
         zoo.write(name)

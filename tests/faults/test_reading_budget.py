@@ -60,6 +60,7 @@ def test_large(folder: Path, shape: str) -> None:
 
 
 @pytest.mark.parametrize("shape", WORST_FULL)
+@pytest.mark.sampled
 def test_full(folder: Path, shape: str) -> None:
     check(folder, FULL[shape])
 

@@ -161,6 +161,7 @@ def test_of_twenty_members_never_more_than_two_are_unavailable(
 
 
 @pytest.mark.parametrize("case", ROLLOUTS)
+@pytest.mark.sampled
 def test_killed_in_mid_rollout_it_goes_on_where_it_was(
     rollout: Callable[[int, str], Rollout], case: str
 ) -> None:

@@ -95,6 +95,7 @@ REST = {"fleet/numbered", "fleet/plain", "attachment/box"}
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.sampled
 def test_what_is_in_flight_is_finished_and_nothing_new_begun(trial: Trial, number: int) -> None:
     holding = Holding(lambda request: not request.is_reading and request.operation != "AttachRolePolicy")
     trial.wire.put(holding)

@@ -144,6 +144,7 @@ EVERY_WAY = pytest.mark.parametrize("once", [same_spec, different_counts, apply_
 
 @EVERY_WAY
 @pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.sampled
 def test_two_at_once(start: Start, once: Callable[[Start, int], None], number: int) -> None:
     once(start, number)
 

@@ -14,6 +14,7 @@ FOUR = having(PROBE, fleets__worker__count=4, fleets__worker__name="server-{inde
 
 
 @pytest.mark.parametrize("theirs", [2, 4, 6], ids=["fewer", "as many", "more"])
+@pytest.mark.sampled
 def test_somebody_who_applies_while_a_plan_is_being_read_is_taken_into_account(
     theirs: int, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -215,6 +215,7 @@ class TestMembersGetOtherPermissions:
         instance_profiles__other={"role": "other"},
     )
 
+    @pytest.mark.long
     def test_by_another_profile_with_one_call_each_at_the_rate_that_aws_allows(
         self, cloud: Cloud, run: Run, write: Write, image: str
     ) -> None:
@@ -226,6 +227,7 @@ class TestMembersGetOtherPermissions:
         assert replaced["ReplaceIamInstanceProfileAssociation"] == 60
         assert replaced["AssociateIamInstanceProfile"] == 0
 
+    @pytest.mark.long
     def test_by_another_role_in_their_profile_with_two_calls_each(
         self, cloud: Cloud, run: Run, write: Write, image: str
     ) -> None:

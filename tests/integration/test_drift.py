@@ -205,6 +205,7 @@ ROLES = (
 
 
 @each_named(ROLES)
+@pytest.mark.sampled
 def test_of_a_role_is_named_and_put_right(drift: Drift, program: Program, cloud: Cloud) -> None:
     program.apply(drift.spec)
     named_and_put_right(program, cloud, drift.spec, drift)
@@ -326,6 +327,7 @@ PROFILES = (
 
 
 @each_named(PROFILES)
+@pytest.mark.sampled
 def test_of_an_instance_profile_is_named_and_put_right(drift: Drift, program: Program, cloud: Cloud) -> None:
     program.apply(drift.spec)
     named_and_put_right(program, cloud, drift.spec, drift)
@@ -435,6 +437,7 @@ MEMBERS = (
 
 
 @each_named(MEMBERS)
+@pytest.mark.sampled
 def test_of_a_member_is_named_and_put_right(drift: Drift, program: Program, cloud: Cloud) -> None:
     program.apply(drift.spec)
     named_and_put_right(program, cloud, drift.spec, drift)
@@ -481,6 +484,7 @@ STOPPED = (
 
 
 @each_named(STOPPED)
+@pytest.mark.sampled
 def test_of_a_stopped_member_is_named_and_put_right(drift: Drift, program: Program, cloud: Cloud) -> None:
     program.apply(drift.spec)
     before = cloud.ids("probe")

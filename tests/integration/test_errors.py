@@ -71,6 +71,7 @@ class TestCredentials:
 
 
 class TestNetwork:
+    @pytest.mark.long
     def test_that_is_not_there_is_said_with_what_was_tried(self, spec: Path, home: Path) -> None:
         with socket.socket() as closed:
             closed.bind(("127.0.0.1", 0))
@@ -227,6 +228,7 @@ class TestPermissions:
             "ec2:CreateTags",
         ],
     )
+    @pytest.mark.sampled
     def test_to_write_anything_that_come_later_let_the_next_apply_finish(
         self, operation: str, program: Program, cloud: Cloud
     ) -> None:
@@ -252,6 +254,7 @@ class TestPermissions:
             "iam:DeleteRole",
         ],
     )
+    @pytest.mark.sampled
     def test_to_delete_anything_that_come_later_let_the_next_destroy_finish(
         self, operation: str, program: Program, cloud: Cloud
     ) -> None:

@@ -369,6 +369,7 @@ def test_an_instance_with_our_tags_that_we_have_not_launched_is_not_attached_to_
 
 
 @pytest.mark.parametrize("value", ["*", "data-?", "data*", "\\*", "d[a]ta-1"])
+@pytest.mark.sampled
 def test_what_an_attachment_selects_by_is_literal(value: str, program: Program, cloud: Cloud) -> None:
     cloud.stranger(BOX, {"course": "data-1"})
     meant = cloud.stranger("i-0123456789abcdef1", {"course": value})

@@ -31,6 +31,7 @@ def changing(words: list[str]) -> list[str]:
 
 
 @pytest.mark.parametrize("words", READING, ids=" ".join)
+@pytest.mark.sampled
 def test_tags_and_names_that_others_wrote_are_shown_and_do_nothing(
     words: list[str], program: Program, cloud: Cloud
 ) -> None:
@@ -51,6 +52,7 @@ def test_tags_and_names_that_others_wrote_are_shown_and_do_nothing(
 @pytest.mark.parametrize(
     "operation", ["DescribeInstances", "RunInstances", "CreateRole", "GetInstanceProfile"]
 )
+@pytest.mark.sampled
 def test_errors_of_aws_are_shown_and_do_nothing(
     words: list[str], operation: str, program: Program, cloud: Cloud
 ) -> None:

@@ -107,6 +107,7 @@ def timeless(plan: Ran) -> dict[str, Any]:
 
 @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda spec: spec.stem)
 class TestEverySpecThatComesWithTheProgram:
+    @pytest.mark.sampled
     def test_is_made_as_its_plan_announced_and_leaves_nothing_once_destroyed(
         self, spec: Path, prepare: Callable[[Path], None], run: Run, program: Program, cloud: Cloud
     ) -> None:

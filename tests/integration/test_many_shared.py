@@ -104,6 +104,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.long
 def test_a_plan_made_together_with_others_is_the_one_made_alone(
     cloud: Cloud, there: list[Environment]
 ) -> None:

@@ -45,6 +45,7 @@ def commands() -> list[list[str]]:
 
 class TestPlansForPrograms:
     @pytest.mark.parametrize("spec", sorted(SPECS.glob("*.yaml")), ids=lambda spec: spec.stem)
+    @pytest.mark.sampled
     def test_are_as_their_schema_says(self, spec: Path, program: Program, cloud: Cloud) -> None:
         jsonschema.validate(program.plan(spec).data, PLAN_SCHEMA)
         program.apply(spec)

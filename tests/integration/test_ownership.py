@@ -25,6 +25,7 @@ BARE_FLEET = having(
     ids=["at no path", "at another path", "of another environment", "at our path with another's tag"],
 )
 @pytest.mark.parametrize("what", ["role", "profile", "role in other letters"])
+@pytest.mark.sampled
 def test_a_name_that_somebody_else_has_is_refused_and_nothing_is_changed(
     what: str, path: str, tags: list[dict[str, str]], program: Program, cloud: Cloud
 ) -> None:

@@ -100,6 +100,7 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 @pytest.mark.parametrize("scheme", ["light", "dark", "print"])
 @pytest.mark.parametrize("width", [1280, 390])
 @pytest.mark.parametrize("name", PAGES)
+@pytest.mark.sampled
 def test_all_of_it_can_be_read(
     name: str, width: int, scheme: str, browser: Browser, pages: dict[str, Path]
 ) -> None:

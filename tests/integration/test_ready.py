@@ -63,6 +63,7 @@ def test_an_apply_ends_when_user_data_has_finished(program: Program, cloud: Clou
     assert len({call.digest for call in asked}) == 2
 
 
+@pytest.mark.long
 def test_where_it_fails_the_last_lines_are_shown_and_the_next_apply_looks_again(
     program: Program, cloud: Cloud
 ) -> None:
@@ -182,6 +183,7 @@ def test_who_may_not_read_consoles_is_told_what_to_do_and_nothing_is_launched_tw
     assert (cloud.ids("ready"), cloud.writes()) == (there, ["CreateTags"])
 
 
+@pytest.mark.long
 def test_members_restarted_with_other_user_data_can_tell_from_then_on(program: Program, cloud: Cloud) -> None:
     before = having(WANTED, fleets__web__ready="running", fleets__web__update__on_user_data="restart")
     assert program.apply(before).code == 0

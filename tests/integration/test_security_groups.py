@@ -168,6 +168,7 @@ def test_a_key_that_is_none_is_told_with_those_that_are(program: Program, cloud:
     assert "there are db, default, ssh" in ran.words
 
 
+@pytest.mark.long
 def test_another_name_moves_six_members_while_they_run(
     program: Program, cloud: Cloud, grouped: Grouped
 ) -> None:
@@ -296,6 +297,7 @@ class TestUsedByOthers:
         assert names(cloud) == {"probe-ssh"}
 
 
+@pytest.mark.long
 def test_sixty_rules_are_exchanged_for_sixty_others(program: Program, cloud: Cloud) -> None:
     def spec(first: int) -> dict[str, Any]:
         ingress = [{"port": 22, "cidr": f"10.{first + number}.0.0/16"} for number in range(60)]
@@ -348,6 +350,7 @@ def test_what_a_rule_names_and_ec2_does_not_have_is_told_first(
     assert names(cloud) == set()
 
 
+@pytest.mark.long
 def test_my_ip_stays_until_it_is_refreshed(
     program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -368,6 +371,7 @@ def test_my_ip_stays_until_it_is_refreshed(
 @pytest.mark.parametrize(
     "operation", ["CreateSecurityGroup", "AuthorizeSecurityGroupIngress", "DeleteSecurityGroup"]
 )
+@pytest.mark.sampled
 def test_a_lost_reply_makes_nothing_twice(program: Program, cloud: Cloud, operation: str) -> None:
     cloud.break_with(drop_reply(operation, nth=1))
     applied(program, SPEC)

@@ -34,6 +34,7 @@ def late(cloud: Cloud) -> Cloud:
     return cloud
 
 
+@pytest.mark.long
 def test_a_plan_right_after_an_apply_shows_nothing(program: Program, late: Cloud) -> None:
     network = having(NETWORK, fleets={})
     changed = having(
@@ -59,6 +60,7 @@ def test_members_are_launched_with_a_group_and_a_key_that_are_new(program: Progr
     assert [group["GroupName"] for group in member["SecurityGroups"]] == [f"{ENVIRONMENT}-front"]
 
 
+@pytest.mark.long
 def test_members_get_a_group_that_is_new(program: Program, cloud: Cloud) -> None:
     without = having(NETWORK, fleets__worker__security_groups=["default"], security_groups={})
     assert program.apply(without).code == 0
@@ -69,6 +71,7 @@ def test_members_get_a_group_that_is_new(program: Program, cloud: Cloud) -> None
     assert program.plan(spec).told == set()
 
 
+@pytest.mark.long
 def test_what_another_run_has_just_made_is_waited_for_and_taken(program: Program, late: Cloud) -> None:
     """As it is when a run is killed, and another one is started at once."""
     network = having(NETWORK, fleets={})

@@ -239,6 +239,7 @@ def test_destroying_wants_the_name_of_the_environment(
     assert cloud.live() == []
 
 
+@pytest.mark.long
 def test_an_interrupt_at_the_question_changes_nothing(terminal: Open, spec: Path, cloud: Cloud) -> None:
     opened = terminal("apply", spec)
     opened.read_until(QUESTION)
@@ -291,6 +292,7 @@ def test_a_second_interrupt_ends_at_once_and_running_again_finishes(
     assert program.plan(spec).told == set()
 
 
+@pytest.mark.long
 def test_an_interrupt_while_destroying_can_be_followed_by_another_destroy(
     terminal: Open, spec: Path, program: Program, cloud: Cloud
 ) -> None:
@@ -350,6 +352,7 @@ def test_what_is_piped_away_carries_no_escape_codes(run: Run, spec: Path) -> Non
 
 
 @pytest.mark.parametrize("lines", [1, 3])
+@pytest.mark.sampled
 def test_an_apply_goes_on_to_its_end_when_nobody_reads_its_progress_any_more(
     spec: Path, local_environment: dict[str, str], cloud: Cloud, lines: int
 ) -> None:
@@ -380,6 +383,7 @@ def test_an_apply_goes_on_to_its_end_when_nobody_reads_its_progress_any_more(
     [((), 0), ((Rule("error", "RunInstances", code="UnauthorizedOperation", status=403),), 1)],
     ids=["done", "failed"],
 )
+@pytest.mark.sampled
 def test_the_exit_code_of_an_apply_is_the_same_when_nobody_reads_its_summary(
     spec: Path, local_environment: dict[str, str], cloud: Cloud, rules: tuple[Rule, ...], code: int
 ) -> None:

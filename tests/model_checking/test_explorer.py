@@ -97,6 +97,7 @@ def test_never_too_many_and_in_the_end_exactly_the_spec_in_full(about: str) -> N
     ],
     ids=lambda value: getattr(value, "name", None) or "",
 )
+@pytest.mark.sampled
 def test_what_is_broken_is_found(protocol: Protocol, setting: Setting, wrong: str, trace: list[str]) -> None:
     with pytest.raises(Found) as found:
         explore(setting, protocol)

@@ -312,6 +312,7 @@ CORNERS: list[tuple[str, Spec, list[ExternalChange], Spec]] = [
 ]
 
 
+@pytest.mark.long
 def test_tokens_of_long_ago_are_passed_over_one_by_one() -> None:
     first, second = (
         fleet(user_data=f"#!/bin/{shell}\n", subnets=["@subnet a@"], count=count)
@@ -326,6 +327,7 @@ def test_tokens_of_long_ago_are_passed_over_one_by_one() -> None:
     [*CORRECTED, *CORNERS],
     ids=[case for case, *_ in [*CORRECTED, *CORNERS]],
 )
+@pytest.mark.sampled
 def test_one_spec_to_another(
     name: str, first: Spec, done: list[ExternalChange], second: Spec, slow: float
 ) -> None:
@@ -489,6 +491,7 @@ ROUNDS: dict[str, list[Spec | list[ExternalChange]]] = {
 
 
 @pytest.mark.parametrize("rounds", ROUNDS.values(), ids=ROUNDS)
+@pytest.mark.sampled
 def test_the_fake_does_as_the_local_aws_does(rounds: list[Spec | list[ExternalChange]], aws: Cloud) -> None:
     here, there = fake_account(), local_account(aws)
     assert here.picture() == there.picture()

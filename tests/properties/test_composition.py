@@ -9,6 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -109,6 +110,7 @@ def test_a_spec_cut_in_two_is_the_same_environment(pair: tuple[Spec, Spec], ways
 
 @quickly
 @given(pairs(), st.data())
+@pytest.mark.long
 def test_files_in_a_list_are_as_files_that_extend_each_other(
     pair: tuple[Spec, Spec], ways: st.DataObject
 ) -> None:
@@ -127,6 +129,7 @@ def test_files_in_a_list_are_as_files_that_extend_each_other(
 
 @quickly
 @given(pairs())
+@pytest.mark.long
 def test_any_spec_is_made_of_any_other_by_extending_it(pair: tuple[Spec, Spec]) -> None:
     below, whole = map(sound, pair)
     above = {"extends": "base.yaml", **difference(below, whole)}
@@ -136,6 +139,7 @@ def test_any_spec_is_made_of_any_other_by_extending_it(pair: tuple[Spec, Spec]) 
 
 @quickly
 @given(pairs())
+@pytest.mark.long
 def test_any_spec_is_a_target_of_any_other(pair: tuple[Spec, Spec]) -> None:
     below, whole = map(sound, pair)
     target = {**difference(below, whole), "environment": whole["environment"]}

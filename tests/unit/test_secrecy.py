@@ -45,6 +45,7 @@ LONG = {
 
 @pytest.mark.timeout(60)
 @pytest.mark.parametrize("what", LONG)
+@pytest.mark.sampled
 def test_a_long_line_takes_no_minutes(what: str) -> None:
     """Each of those that took quadratic time took hours with a mebibyte."""
     without_credentials(LONG[what])

@@ -65,6 +65,7 @@ def _check_reset(running: local_aws.LocalAws) -> None:
     assert local_aws.status() == running
 
 
+@pytest.mark.long
 def test_it_survives_the_process_that_started_it(home: Path) -> None:
     script = "import local_aws as l; print(l.up(port=0).pid)"
     started = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
@@ -73,6 +74,7 @@ def test_it_survives_the_process_that_started_it(home: Path) -> None:
     assert running.pid == int(started.stdout)
 
 
+@pytest.mark.long
 def test_two_ups_at_once_start_one(home: Path) -> None:
     script = "import local_aws as l; print(l.up(port=0).pid)"
     command = [sys.executable, "-c", script]
@@ -86,6 +88,7 @@ def test_a_port_that_is_taken_is_an_error_with_a_hint(home: Path) -> None:
     assert "--port" in (taken.value.hint or "")
 
 
+@pytest.mark.long
 def test_the_usual_port_that_another_takes_meanwhile_is_not_needed(home: Path) -> None:
     with socket.socket() as other:
         other.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -253,6 +253,7 @@ TAKEN = (
 
 
 @pytest.mark.parametrize("path", [None, "", ".", "{here}", ":{here}:"])
+@pytest.mark.sampled
 def test_modules_that_lie_in_the_working_folder_are_not_imported(
     path: str | None, home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -77,6 +77,7 @@ def test_plain_moto_answers(ec2: Any, image: str) -> None:
     assert len(seen(ec2, Filters=where("instance-type", "t3.micro"))) == 1
 
 
+@pytest.mark.long
 def test_a_thousand_instances_take_no_more_than_their_share(ec2: Any, image: str) -> None:
     """Ten times as many take some ten times as long to launch and to describe, and not a hundred times."""
     seconds = [timed_launch_and_describe(ec2, image, count) for count in (100, 1000)]

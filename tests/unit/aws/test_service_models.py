@@ -162,6 +162,7 @@ Spoil = Callable[[Path, Path], object]
         pytest.param(lambda _, file: piped(file), id="is a pipe"),
     ],
 )
+@pytest.mark.sampled
 def test_what_is_kept_is_not_believed_when_it(spoil: Spoil, cache: Path) -> None:
     whole = WHOLE.load_service_model("iam", "service-2")["operations"]
     operations(loader("iam", "GetRole"))

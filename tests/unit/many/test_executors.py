@@ -102,6 +102,7 @@ def test_one_that_dies_idle_keeps_nobody_from_ending(tmp_path: Path, monkeypatch
     assert (tmp_path / "killed").exists()
 
 
+@pytest.mark.long
 def test_what_always_dies_is_told() -> None:
     told = run("processes:1", dying, group("us-east-1", "dies", "b"), group("eu-west-1", "c"))
     assert told["dies.yaml"].verdict is told["b.yaml"].verdict is Verdict.FAILED
@@ -113,6 +114,7 @@ def test_what_always_dies_is_told() -> None:
     assert "safe" in trouble.hint
 
 
+@pytest.mark.long
 def test_what_always_dies_takes_no_other_with_it() -> None:
     groups = [group(f"us-east-{number}", f"{number}") for number in range(1, 5)]
     told = run(

@@ -237,6 +237,7 @@ LONG_RUNS = [
 @pytest.mark.parametrize(
     "around", [pytest.param("", marks=pytest.mark.long, id="alone"), "password token secret:// eyJ "]
 )
+@pytest.mark.sampled
 def test_a_text_that_is_made_to_be_slow_is_not(run: str, around: str) -> None:
     started = time.process_time()
     for _ in suspects("boot.sh", around + run * (1024 * 1024 // len(run))):

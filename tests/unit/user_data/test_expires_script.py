@@ -111,6 +111,7 @@ def utc(**later: float) -> str:
 
 
 @pytest.mark.parametrize(("shell", "has_curl"), [*((shell, True) for shell in SHELLS), ("sh", False)])
+@pytest.mark.sampled
 def test_it_shuts_down_when_the_time_of_its_tag_has_passed(
     imds: Imds, tmp_path: Path, shell: str, has_curl: bool
 ) -> None:
