@@ -176,6 +176,7 @@ def test_a_lost_reply(start: Callable[[str], Trial], command: str, operation: st
     gets_over_it(FAULTS["reply-lost"], start(command), operation, 1)
 
 
+@pytest.mark.long
 def test_half_of_a_reply_in_json(start: Callable[[str], Trial]) -> None:
     gets_over_a_torn_reply(start("apply"), "GetParameter", 1)
 

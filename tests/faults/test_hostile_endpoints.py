@@ -251,6 +251,7 @@ class TestTime:
         ],
         ids=["nothing", "status", "headers"],
     )
+    @pytest.mark.sampled
     def test_ends_for_an_answer_that_does_not_come(self, answer: Answer) -> None:
         heard: list[str] = []
         with serving(answer) as server, pytest.raises(AwsError) as told:
@@ -272,6 +273,7 @@ class TestTime:
         ],
         ids=["body", "body with a length", "chunks"],
     )
+    @pytest.mark.sampled
     def test_ends_for_an_answer_that_does_not_end(
         self, answer: Answer, monkeypatch: pytest.MonkeyPatch
     ) -> None:

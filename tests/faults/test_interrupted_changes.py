@@ -133,6 +133,7 @@ SWAPS = {
 
 
 @pytest.mark.parametrize("where", SWAPS)
+@pytest.mark.sampled
 def test_who_has_credentials_keeps_some(where: str, site: Site) -> None:
     site.write(role="second")
     ran = site.interrupted(SWAPS[where]).end()

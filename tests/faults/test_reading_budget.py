@@ -55,6 +55,7 @@ def check(folder: Path, made: Callable[[], str]) -> None:
 
 
 @pytest.mark.parametrize("shape", WORST_LARGE)
+@pytest.mark.sampled
 def test_large(folder: Path, shape: str) -> None:
     check(folder, LARGE[shape])
 

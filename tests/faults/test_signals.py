@@ -155,6 +155,7 @@ def test_a_second_interrupt_stops_at_once(trial: Trial) -> None:
     trial.is_right()
 
 
+@pytest.mark.long
 def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
     trial.account.cloud.break_with(boot_s=600.0)
     running = begin(trial)
@@ -170,6 +171,7 @@ def test_nobody_waits_for_instances_that_start(trial: Trial) -> None:
     trial.is_right()
 
 
+@pytest.mark.long
 def test_nobody_waits_for_a_service_that_is_busy(trial: Trial) -> None:
     trial.account.cloud.break_with(error("RunInstances", "RequestLimitExceeded", "Rate exceeded", status=503))
     running = begin(trial)

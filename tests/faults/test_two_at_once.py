@@ -149,6 +149,7 @@ def test_two_at_once(start: Start, once: Callable[[Start, int], None], number: i
     once(start, number)
 
 
+@pytest.mark.long
 def test_a_profile_that_went_while_it_was_being_attached(start: Start, aws: Cloud) -> None:
     race = start(is_late=False, applied=True)
     aws.drop_profile(f"{NAME}-reader")

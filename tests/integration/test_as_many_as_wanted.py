@@ -45,6 +45,7 @@ def test_an_aws_that_is_slow_to_show_what_was_made_is_waited_for(program: Progra
     assert cloud.roles() == cloud.profiles() == []
 
 
+@pytest.mark.long
 def test_destroying_and_applying_again_and_again_gives_as_many_each_time(
     program: Program, cloud: Cloud
 ) -> None:

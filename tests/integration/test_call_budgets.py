@@ -179,6 +179,7 @@ def test_a_thousand_members_and_forty_roles(cloud: Cloud, run: Run, write: Write
     assert terminated["TerminateInstances"] == 1
 
 
+@pytest.mark.long
 def test_forty_profiles_are_read_with_two_calls_unless_something_is_to_be_done(
     cloud: Cloud, run: Run, write: Write
 ) -> None:

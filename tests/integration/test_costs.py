@@ -82,6 +82,7 @@ def test_prices_are_asked_once_a_day_and_not_at_all_by_no_cost(program: Program,
         ("InternalErrorException", "pricing GetProducts"),
     ],
 )
+@pytest.mark.sampled
 def test_prices_that_nobody_tells_are_unknown_and_no_failure(
     program: Program, cloud: Cloud, code: str, operation: str
 ) -> None:

@@ -531,6 +531,7 @@ def test_is_told_apart_from_tags_that_are_to_be_ignored(program: Program, cloud:
 
 
 @pytest.mark.parametrize("ignored", ["team", "*", "provisioner:*"])
+@pytest.mark.sampled
 def test_does_not_show_for_ever_where_ignored_tags_meet_our_own(
     ignored: str, program: Program, cloud: Cloud
 ) -> None:

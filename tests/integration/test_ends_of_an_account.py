@@ -152,6 +152,7 @@ def all_ends(cloud: Cloud) -> dict[str, set[str | None]]:
     }
 
 
+@pytest.mark.long
 def test_extend_moves_the_end_of_everything_and_the_next_apply_leaves_it(
     program: Program, cloud: Cloud
 ) -> None:
@@ -198,6 +199,7 @@ IN_VAIN = {
 
 
 @pytest.mark.parametrize("case", IN_VAIN)
+@pytest.mark.sampled
 def test_extend_says_what_it_cannot_move(program: Program, cloud: Cloud, case: str) -> None:
     spec, arguments, message = IN_VAIN[case]
     assert program.apply(ENDING).code == 0
@@ -268,6 +270,7 @@ def test_list_asks_each_account_of_the_specs(program: Program, cloud: Cloud) -> 
     assert f"Environments account {OTHER}, eu-west-1 LOCAL" in text
 
 
+@pytest.mark.long
 def test_list_of_all_regions_says_of_which_account_it_cannot_know_them(
     program: Program, cloud: Cloud
 ) -> None:

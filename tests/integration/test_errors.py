@@ -400,6 +400,7 @@ def test_what_a_fleet_names_and_aws_does_not_have_is_named_before_anything_is_ma
 
 
 @pytest.mark.parametrize("field", ["managed_policies", "permissions_boundary"])
+@pytest.mark.sampled
 def test_a_policy_that_does_not_exist_is_named_with_the_one_that_may_have_been_meant(
     field: str, program: Program, cloud: Cloud
 ) -> None:

@@ -89,6 +89,7 @@ CHANGED: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize(("fields", "named"), CHANGED.values(), ids=CHANGED)
+@pytest.mark.sampled
 def test_another_spec_is_refused_and_what_differs_is_named(
     fields: dict[str, Any], named: str, program: Program, cloud: Cloud
 ) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from tests.support.cloud import Cloud, tags_of
 from tests.support.program import Program
 from tests.support.specs import IMAGE, ROLES_ONLY, having
@@ -25,6 +27,7 @@ def notes(ran: Any) -> str:
     return " ".join(note["message"] for note in ran.data["notes"])
 
 
+@pytest.mark.long
 def test_a_duration_begins_once_and_is_remembered_when_all_members_are_gone(
     program: Program, cloud: Cloud
 ) -> None:
@@ -154,6 +157,7 @@ def test_an_environment_that_is_made_anew_begins_anew(program: Program, cloud: C
     assert len(ends(cloud)) == 1
 
 
+@pytest.mark.long
 def test_what_has_expired_and_was_destroyed_begins_anew(program: Program, cloud: Cloud) -> None:
     assert program.apply(ENDING).code == 0
     (first,) = ends(cloud)

@@ -74,6 +74,7 @@ def test_who_copies_our_tags_is_never_counted_bound_corrected_or_terminated(
 
 
 @pytest.mark.parametrize("launched_with", ["a token of their own", "our token in another place"])
+@pytest.mark.sampled
 def test_who_launches_with_our_tags_is_foreign_too(
     launched_with: str, program: Program, cloud: Cloud
 ) -> None:
@@ -163,6 +164,7 @@ def test_roles_and_profiles_say_which_region_they_are_for(program: Program, clou
 
 
 @pytest.mark.parametrize("spec", [PROBE, EMPTY], ids=["the same", "an emptier one"])
+@pytest.mark.sampled
 def test_a_spec_that_moves_to_another_region_is_refused_and_nothing_is_changed(
     spec: dict[str, Any], program: Program, cloud: Cloud
 ) -> None:
@@ -195,6 +197,7 @@ def test_what_an_earlier_version_made_gets_its_region_at_the_next_apply(
 
 
 @pytest.mark.parametrize("how", ["destroy", "taken out of the spec"])
+@pytest.mark.sampled
 def test_a_profile_that_an_instance_of_another_region_uses_is_not_deleted(
     how: str, program: Program, cloud: Cloud, far: Cloud
 ) -> None:
@@ -512,6 +515,7 @@ def test_where_it_has_a_name_that_the_spec_wants_nothing_is_taken_over(
 
 
 @pytest.mark.parametrize("lost", ["the environment's tag", "the other tag"])
+@pytest.mark.sampled
 def test_ours_that_lost_a_tag_is_foreign_until_it_is_put_back(
     lost: str, program: Program, cloud: Cloud
 ) -> None:

@@ -17,6 +17,7 @@ def fleet(*groups: str, **fields: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("public", [None, True], ids=["in the subnet", "in an interface"])
+@pytest.mark.sampled
 def test_one_group_by_id_and_by_name_is_one(program: Program, cloud: Cloud, public: bool | None) -> None:
     (name,) = group(cloud, "other")
     (identifier,) = group_ids(cloud, [name])

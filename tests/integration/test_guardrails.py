@@ -91,6 +91,7 @@ warn contains "never" if input.environment == "another"
     ],
     ids=["an exception", "an exception and data", "data"],
 )
+@pytest.mark.sampled
 def test_rules_of_the_command_line_take_nothing_back_of_the_folders(
     folder_has: str, more: dict[str, str], rules: Path, tmp_path: Path, program: Program, cloud: Cloud
 ) -> None:

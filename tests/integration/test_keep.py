@@ -21,6 +21,7 @@ FREED = having(
 BARE = {key: KEPT[key] for key in ("environment", "region")}
 
 
+@pytest.mark.long
 def test_what_is_kept_stays_until_that_is_taken_back(program: Program, cloud: Cloud) -> None:
     assert program.apply(KEPT).code == 0
     assert program.plan(KEPT).changes == []

@@ -118,6 +118,7 @@ ONLY_ADVISE = (
 
 
 @pytest.mark.parametrize(("code", "status"), UNSUPPORTED)
+@pytest.mark.sampled
 def test_what_only_advises_is_a_note_where_an_endpoint_has_it_not(
     code: str, status: int, program: Program, cloud: Cloud, spec: dict[str, Any]
 ) -> None:

@@ -249,6 +249,7 @@ class TestTheLocalAws:
         assert program.run("local", "reset").code == 0
         assert cloud.everything() == {"roles": {}, "profiles": {}, "instances": {}}
 
+    @pytest.mark.long
     def test_is_started_by_the_first_command_that_needs_it_and_stopped_on_request(
         self, run: Run, program: Program, tmp_path: Path
     ) -> None:
@@ -314,6 +315,7 @@ class TestPlansToRead:
         assert "Refused" in refused.out
 
     @pytest.mark.parametrize("form", ["markdown", "html"])
+    @pytest.mark.sampled
     def test_have_all_letters_in_any_encoding(
         self, form: str, run: Run, program: Program, cloud: Cloud
     ) -> None:

@@ -83,6 +83,7 @@ def test_our_role_in_a_foreign_profile_is_not_deleted_and_all_else_is(program: P
 
 
 @pytest.mark.parametrize("how", ["destroy", "out of the spec"])
+@pytest.mark.sampled
 def test_what_an_instance_of_others_uses_is_not_deleted_and_all_else_is(
     how: str, program: Program, cloud: Cloud
 ) -> None:
@@ -120,6 +121,7 @@ def test_a_plan_to_destroy_says_what_stays_and_why(program: Program, cloud: Clou
 
 
 @pytest.mark.parametrize("what", ["role", "profile"])
+@pytest.mark.sampled
 def test_what_lies_at_our_path_without_our_tag_is_not_deleted(
     what: str, program: Program, cloud: Cloud
 ) -> None:
@@ -276,6 +278,7 @@ OTHER_LETTERS = {
 
 
 @pytest.mark.parametrize("what", OTHER_LETTERS)
+@pytest.mark.sampled
 def test_what_is_ours_in_other_letters_is_used_as_it_is(what: str, program: Program, cloud: Cloud) -> None:
     fleets = {
         "worker": {"count": 1, "image": IMAGE, "instance_type": "t3.micro", "instance_profile": "worker"}

@@ -118,6 +118,7 @@ def test_members_that_take_too_long_are_named_and_waited_for_by_the_next_apply(
     assert program.plan(WANTED, "--detailed-exitcode").code == 0
 
 
+@pytest.mark.long
 def test_a_rollout_pauses_and_goes_on_with_other_user_data(program: Program, cloud: Cloud) -> None:
     assert program.apply(WANTED).code == 0
     old = cloud.ids("ready")
@@ -138,6 +139,7 @@ def test_a_rollout_pauses_and_goes_on_with_other_user_data(program: Program, clo
     assert len(told(cloud)) == 3
 
 
+@pytest.mark.long
 def test_members_launched_before_count_by_their_checks_and_change_nothing(
     program: Program, cloud: Cloud
 ) -> None:

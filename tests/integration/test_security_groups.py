@@ -103,6 +103,7 @@ def grouped(cloud: Cloud, on_event: OnEvent) -> Grouped:
     return watching
 
 
+@pytest.mark.long
 def test_groups_that_name_each_other_are_made_with_all_kinds_of_rules(program: Program, cloud: Cloud) -> None:
     applied(program, SPEC)
     assert rules(cloud, "probe-ssh") == {
@@ -147,6 +148,7 @@ def test_groups_that_name_each_other_are_made_with_all_kinds_of_rules(program: P
     assert names(cloud) == set()
 
 
+@pytest.mark.long
 def test_a_fleet_has_groups_of_the_spec_and_others(program: Program, cloud: Cloud) -> None:
     cloud.ec2.create_security_group(GroupName="ssh", Description="of others, whose name is a key here")
     spec = having(WITH_FLEET, fleets__worker__security_groups=["ssh", "default"])
@@ -253,6 +255,7 @@ class TestUsedByOthers:
         assert ran.code == 0, ran.said
         assert names(cloud) == set()
 
+    @pytest.mark.long
     def test_who_comes_meanwhile_is_told_too(self, program: Program, cloud: Cloud, on_event: OnEvent) -> None:
         applied(program, SPEC)
         group = found(cloud, "probe-ssh")["GroupId"]
@@ -270,6 +273,7 @@ class TestUsedByOthers:
         assert "take the group off, then apply again" in ran.words
 
     @pytest.mark.parametrize("what", ["is kept", "is somebody's"])
+    @pytest.mark.sampled
     def test_what_must_not_go_by_now_keeps_the_rules_that_name_it(
         self, what: str, program: Program, cloud: Cloud, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -380,6 +384,7 @@ def test_a_lost_reply_makes_nothing_twice(program: Program, cloud: Cloud, operat
     assert names(cloud) == set()
 
 
+@pytest.mark.long
 def test_interfaces_that_linger_are_waited_for(program: Program, cloud: Cloud) -> None:
     applied(program, WITH_FLEET)
     cloud.break_with(terminate_s=1.0)
@@ -388,6 +393,7 @@ def test_interfaces_that_linger_are_waited_for(program: Program, cloud: Cloud) -
     assert names(cloud) == set()
 
 
+@pytest.mark.long
 def test_another_vpc_is_refused_for_members_that_stay(program: Program, cloud: Cloud) -> None:
     applied(program, WITH_FLEET)
     vpc = cloud.ec2.create_vpc(CidrBlock="10.9.0.0/16")["Vpc"]["VpcId"]

@@ -51,6 +51,7 @@ CASES: dict[str, tuple[str, str, str]] = {
 
 @pytest.mark.usefixtures("others")
 @pytest.mark.parametrize(("principal", "said", "looked"), CASES.values(), ids=CASES)
+@pytest.mark.sampled
 def test_whom_a_trust_policy_names(
     principal: str, said: str, looked: str, program: Program, cloud: Cloud
 ) -> None:

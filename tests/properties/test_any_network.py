@@ -215,7 +215,7 @@ def play(aws: Cloud, first: Spec, done: Sequence[tuple[str, int]], second: Spec)
 
 
 @given(specs(), external_changes, specs())
-@settings(at_leisure, max_examples=4, derandomize=True)
+@settings(at_leisure, max_examples=1, derandomize=True)
 def test_any_network_to_any_network(
     aws: Cloud, first: Spec, done: Sequence[tuple[str, int]], second: Spec
 ) -> None:

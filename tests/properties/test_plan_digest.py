@@ -67,7 +67,7 @@ def is_the_same(pair: tuple[Spec, Spec], done: Sequence[ExternalChange], seed: i
 
 
 @any_order
-@settings(quick, max_examples=12)
+@settings(quick, max_examples=4)
 def test_it_does_not_depend_on_the_order_of_answers(
     pair: tuple[Spec, Spec], done: Sequence[ExternalChange], seed: int
 ) -> None:

@@ -322,6 +322,7 @@ REFUSALS: Mapping[str, Callable[[Question], str | None]] = {
 
 @settings(max_examples=120, deadline=None)
 @given(things, questions, st.sampled_from(sorted(REFUSALS)), st.sampled_from([1, 2, 5]))
+@pytest.mark.long
 def test_a_shared_answer_is_what_the_own_question_would_have_been_answered(
     there: Mapping[str, Sequence[Any]], asked: list[Question], refusal: str, names: int
 ) -> None:

@@ -234,6 +234,7 @@ def test_run_instances_has_five_requests_and_two_a_second(local: LocalAws, ec2: 
     launch(ec2, image)
 
 
+@pytest.mark.long
 def test_launches_spend_a_thousand_instances_and_two_a_second(local: LocalAws, ec2: Any, image: str) -> None:
     set_faults(local, Faults(throttle=True))
     for token in ("a", "b"):

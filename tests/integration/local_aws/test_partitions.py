@@ -37,6 +37,7 @@ def client(local: LocalAws, service: str, region: str) -> Any:
 
 @pytest.mark.correction("region-stock")
 @pytest.mark.parametrize("region", REGIONS)
+@pytest.mark.sampled
 def test_every_region_has_images_types_and_a_default_network(local: LocalAws, region: str) -> None:
     ssm, ec2 = client(local, "ssm", region), client(local, "ec2", region)
     image = ssm.get_parameter(Name=AL2023)["Parameter"]["Value"]

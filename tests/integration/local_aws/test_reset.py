@@ -5,7 +5,10 @@ from __future__ import annotations
 import gc
 import weakref
 
+import pytest
 
+
+@pytest.mark.long
 def test_a_reset_lets_go_of_everything() -> None:
     # Not when tests are collected, as all processes do: with this comes moto, which takes a second.
     from local_aws.world import World

@@ -62,6 +62,7 @@ def test_only_the_user_can_read_what_is_kept(home: Path) -> None:
     }
 
 
+@pytest.mark.long
 def test_a_folder_of_an_earlier_version_is_closed_to_others(home: Path) -> None:
     home.mkdir()
     home.chmod(0o775)
@@ -70,6 +71,7 @@ def test_a_folder_of_an_earlier_version_is_closed_to_others(home: Path) -> None:
     assert mode(home) == 0o700
 
 
+@pytest.mark.long
 def test_a_folder_with_other_things_in_it_keeps_its_mode(home: Path) -> None:
     home.mkdir()
     home.chmod(0o755)
@@ -269,6 +271,7 @@ def test_modules_that_lie_in_the_working_folder_are_not_imported(
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.long
 def test_modules_that_lie_in_the_state_folder_are_not_imported_either(home: Path, tmp_path: Path) -> None:
     home.mkdir(mode=0o700)
     (home / "moto.py").write_text(f"open({str(tmp_path / 'imported')!r}, 'w')\n")
@@ -276,6 +279,7 @@ def test_modules_that_lie_in_the_state_folder_are_not_imported_either(home: Path
     assert not (tmp_path / "imported").exists()
 
 
+@pytest.mark.long
 def test_nothing_of_the_users_own_configuration_reaches_it(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -116,6 +116,7 @@ def test_a_host_without_an_address_is_in_no_group() -> None:
 
 
 @with_ansible
+@pytest.mark.long
 def test_ansible_reads_it_without_a_warning_and_runs_nothing_that_is_in_a_tag(tmp_path: Path) -> None:
     hosts = [host(7, tags={"note": EVIL}), host(8, fleet="data-base", key_file="/my keys/me")]
     (tmp_path / "inventory.json").write_text(json.dumps(inventory(hosts, "crunch", private=False)))

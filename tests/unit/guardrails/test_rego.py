@@ -180,6 +180,7 @@ def test_each_input_is_judged_on_its_own() -> None:
     ("rule", "messages", "told_of"),
     [("deny", 1000, 1000), ("deny", 1001, 1001), ("deny", 1300, 1001), ("warn", 1300, 1001)],
 )
+@pytest.mark.sampled
 def test_of_very_many_messages_a_thousand_are_told_and_how_many_more(
     rule: str, messages: int, told_of: int
 ) -> None:

@@ -95,6 +95,7 @@ def test_what_a_process_left_that_died_is_done_again(tmp_path: Path, monkeypatch
 
 
 @pytest.mark.timeout(120)
+@pytest.mark.long
 def test_one_that_dies_idle_keeps_nobody_from_ending(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MARKERS", str(tmp_path))
     told = run("processes:2", killing_the_idle, group("us-east-1", "kills", "b"), group("eu-west-1", "idles"))
@@ -166,6 +167,7 @@ def give_out_what_takes_long() -> None:
     run("processes:1", long, group("us-east-1", "a"))
 
 
+@pytest.mark.long
 def test_no_process_outlives_who_gives_out_the_tasks(tmp_path: Path) -> None:
     asked = f"from {__name__} import give_out_what_takes_long as give; give()"
     giving = subprocess.Popen(

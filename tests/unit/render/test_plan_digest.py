@@ -131,6 +131,7 @@ def test_it_can_be_computed_again_from_what_is_printed(value: Any) -> None:
     assert plan_digest(data) == data["digest"]
 
 
+@pytest.mark.long
 def test_it_is_the_same_in_every_process() -> None:
     code = (
         "from tests.unit.render.test_plan_digest import OTHERS, digest_of\n"
