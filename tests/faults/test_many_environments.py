@@ -291,6 +291,10 @@ def test_killed_anywhere_one_more_run_makes_all_right(zoo: Zoo, side: Side, lag_
         killed_at = run_and_kill(zoo.nursery, zoo.wire, side, at_number(number), *zoo.words("apply", "--yes"))
         if killed_at:
             again = zoo.run("apply", "--yes")
+            if lag_s and again.code == 4:
+                # What AWS shows only after the plan was made is in no plan that was approved: left alone.
+                assert "AWS is not as it was when the plan was shown" in again.words, again.said
+                again = zoo.run("apply", "--yes")
             assert again.code == 0, again.said
         zoo.cloud.wait(60.0)
         zoo.cloud.mend()
