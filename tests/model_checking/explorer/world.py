@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from itertools import product
 from typing import NamedTuple
 
@@ -100,6 +100,16 @@ class Event(NamedTuple):
     helps: bool = False
 
 
+class Move(NamedTuple):
+    """What one applier does: what comes of it for itself, the cloud, and the shortages that are left."""
+
+    text: Callable[[], str]
+    hand: Hand
+    cloud: Cloud
+    shortages: int
+    helps: bool = False
+
+
 class Model:
     """What may happen, by the functions of one protocol.
 
@@ -111,6 +121,7 @@ class Model:
         self.setting = setting
         self.appliers = [Applier(count, setting.subnets, protocol) for count in setting.counts]
         self.protocol = protocol
+        self._known_moves: dict[tuple[int, Hand, Cloud, int, tuple[Cloud, ...]], tuple[Move, ...]] = {}
 
     def first(self) -> State:
         budget = self.setting.budget
@@ -124,77 +135,84 @@ class Model:
         return state
 
     def events(self, state: State) -> Iterator[Event]:
+        views = self._views(state)
         for index, hand in enumerate(state.context):
-            yield from self._starting(state, index, hand)
-            if hand.run:
-                yield from self._running(state, index, hand, hand.run)
+            for move in self._moves(index, hand, state.cloud, state.shortages, views):
+                context = (*state.context[:index], move.hand, *state.context[index + 1 :])
+                after = State(
+                    move.cloud, context, state.terminations, move.shortages, state.vanishes, state.minutes
+                )
+                yield Event(move.text, after, move.helps)
         yield from self._people(state)
         if state.minutes:
             yield from self._minutes(state)
 
-    def _starting(self, state: State, index: int, hand: Hand) -> Iterator[Event]:
+    def _moves(
+        self, index: int, hand: Hand, cloud: Cloud, shortages: int, views: tuple[Cloud, ...]
+    ) -> tuple[Move, ...]:
+        """What one applier may do, which is the same wherever the other one has got to."""
+        key = (index, hand, cloud, shortages, views)
+        known = self._known_moves.get(key)
+        if known is None:
+            moves = [*self._starting(index, hand, shortages, views)]
+            if hand.run:
+                moves += self._running(index, hand, hand.run, cloud, shortages, views)
+            known = self._known_moves[key] = tuple(moves)
+        return known
+
+    def _starting(self, index: int, hand: Hand, shortages: int, views: tuple[Cloud, ...]) -> Iterator[Move]:
         if not (hand.crashes if hand.run else hand.runs):
             return
         applier = self.appliers[index]
         killed = "is killed and started again" if hand.run else "starts"
-        for cloud in self._views(state):
-            run = applier.start(ec2.described(cloud))
+        for view in views:
+            run = applier.start(ec2.described(view))
             if run:
                 spent = {"crashes": hand.crashes - 1} if hand.run else {"runs": hand.runs - 1}
                 begun = hand._replace(run=run, **spent)
-                text = partial(_told, index, killed, applier, run, cloud)
-                yield Event(text, self._with_hand(state, index, begun, cloud), helps=hand.run is None)
+                text = partial(_told, index, killed, applier, run, view)
+                yield Move(text, begun, view, shortages, helps=hand.run is None)
 
-    def _running(self, state: State, index: int, hand: Hand, run: Run) -> Iterator[Event]:
+    def _running(
+        self, index: int, hand: Hand, run: Run, cloud: Cloud, shortages: int, views: tuple[Cloud, ...]
+    ) -> Iterator[Move]:
         applier = self.appliers[index]
         if run.shown is None:
-            for cloud in self._views(state):
-                after = applier.look_again(run, ec2.described(cloud))
-                text = partial(_told, index, "looks again", applier, after, cloud)
-                yield Event(text, self._with_hand(state, index, hand._replace(run=after), cloud), helps=True)
+            for view in views:
+                after = applier.look_again(run, ec2.described(view))
+                text = partial(_told, index, "looks again", applier, after, view)
+                yield Move(text, hand._replace(run=after), view, shortages, helps=True)
             return
         for path, request in applier.next(run).requests:
             sent = request
             if isinstance(request, Call) and request.operation == "RunInstances":
-                sent = self.protocol.sent(request, f"{index}{path}{state.cloud}", run)
-            for outcome in self._outcomes(state, sent):
+                sent = self.protocol.sent(request, f"{index}{path}{cloud}", run)
+            for outcome in self._outcomes(sent, cloud, shortages, views):
                 answer = self.protocol.answered(outcome.answer)
                 after, failure = applier.answered(run, path, answer)
-                changed = state._replace(shortages=outcome.shortages)
-                helps = outcome.shortages == state.shortages
+                helps = outcome.shortages == shortages
                 text = partial(_asked, index, sent, outcome, failure, after)
-                done = self._with_hand(changed, index, hand._replace(run=after), outcome.cloud)
-                yield Event(text, done, helps)
+                yield Move(text, hand._replace(run=after), outcome.cloud, outcome.shortages, helps)
                 if hand.lost and isinstance(request, Call):
                     lost = hand._replace(lost=hand.lost - 1)
                     text = partial(_asked, index, sent, outcome, "the reply is lost", run)
-                    yield Event(text, self._with_hand(changed, index, lost, outcome.cloud))
+                    yield Move(text, lost, outcome.cloud, outcome.shortages)
 
-    def _with_hand(self, state: State, index: int, hand: Hand, cloud: Cloud) -> State:
-        context = (*state.context[:index], hand, *state.context[index + 1 :])
-        return state._replace(context=context, cloud=cloud)
-
-    def _views(self, state: State) -> Iterator[Cloud]:
+    def _views(self, state: State) -> tuple[Cloud, ...]:
         """The cloud with anything between nothing and everything more shown than was before."""
         unsettled = ec2.unsettled(state.cloud)
         if not unsettled:
-            yield state.cloud
-            return
+            return (state.cloud,)
         kinds: dict[object, list[tuple[int, int, Machine]]] = {}
         for at, index, machine in unsettled:
             kinds.setdefault(self._likeness(state, at, index), []).append((at, index, machine))
-        for numbers in product(*(range(len(alike) + 1) for alike in kinds.values())):
-            cloud = state.cloud
-            for number, alike in zip(numbers, kinds.values(), strict=True):
-                for at, index, machine in alike[:number]:
-                    shown = machine._replace(shown=LIVE if machine.is_alive else DEAD)
-                    cloud = ec2.changed(cloud, at, index, shown)
-            yield cloud
+        return _shown_more(state.cloud, tuple(map(tuple, kinds.values())))
 
-    def _outcomes(self, state: State, request: Request) -> Iterator[Outcome]:
-        cloud, left = state.cloud, state.shortages
+    def _outcomes(
+        self, request: Request, cloud: Cloud, left: int, views: tuple[Cloud, ...]
+    ) -> Iterator[Outcome]:
         if isinstance(request, Wait):
-            for view in self._views(state):
+            for view in views:
                 answer = _waited(view, request)
                 if answer:
                     yield Outcome(view, answer, left)
@@ -217,7 +235,7 @@ class Model:
             yield Outcome(ec2.noted(cloud, ids, int(tag["Value"])), Answer(), left)
         else:
             (token,) = request.params["Filters"][0]["Values"]
-            for view in self._views(state):
+            for view in views:
                 yield Outcome(view, Answer(ec2.described(view, token)), left)
 
     def _minutes(self, state: State) -> Iterator[Event]:
@@ -257,6 +275,19 @@ class Model:
         # One that lives was never said to be dead.
         told = () if machine.is_alive else tuple(_answers(run, name) if run else None for run in runs)
         return at, machine, known, told
+
+
+@cache
+def _shown_more(cloud: Cloud, kinds: tuple[tuple[tuple[int, int, Machine], ...], ...]) -> tuple[Cloud, ...]:
+    views = []
+    for numbers in product(*(range(len(alike) + 1) for alike in kinds)):
+        view = cloud
+        for number, alike in zip(numbers, kinds, strict=True):
+            for at, index, machine in alike[:number]:
+                shown = machine._replace(shown=LIVE if machine.is_alive else DEAD)
+                view = ec2.changed(view, at, index, shown)
+        views.append(view)
+    return tuple(views)
 
 
 class Outcome(NamedTuple):
